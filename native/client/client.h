@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "memory/arena.h"
+#include "protocol/status.h"
+#include "protocol/wire.h"
+
+// The proxy's side of the protocol: fetches and validations in flight, by request id. One Client per
+// process and thread, many targets. Two kinds: over UCX (client/ucx_client.h) and in this process over
+// the target's engine (client/inproc_client.h). Never blocks, owns no thread, touches no JavaScript.
+namespace client {
+
+using TargetId = uint32_t;
+
+struct ReadCommand {
+  uint64_t needle_id;
+  uint32_t volume_id;
+  uint32_t cookie;
+  uint64_t offset;
+  uint64_t length;
+  uint64_t whole_bytes_max;
+  uint64_t budget_bytes;
+  uint64_t timeout_ns;
+  bool metadata_only;
+};
+
+/// Delivered once for each posted read. With Status::ok the bytes are checked: a whole needle against its
+/// stored checksum (either form), a slice against data_crc32c; `checksum` is then the ETag's (computed raw
+/// for kWhole without kStream, stored otherwise).
+struct ReadCompletion {
+  uint64_t request_id;
+  protocol::Status status;
+  uint32_t checksum;
+  protocol::ReadReply reply;       // meaningful with Status::ok
+  memory::Lease lease;             // empty when there is no payload
+  uint64_t payload_offset;         // in lease.bytes(): [stored bytes][name][mime][pairs]
+};
+
+struct ValidateVerdict {
+  protocol::ValidateRow row;
+  std::vector<uint64_t> ids;
+};
+
+struct ValidateCompletion {
+  uint64_t request_id;
+  protocol::Status status;
+  std::vector<ValidateVerdict> verdicts;
+};
+
+struct PongCompletion {
+  uint64_t request_id;
+  protocol::Status status;
+  uint64_t round_trip_ns;
+  protocol::Pong pong;
+};
+
+struct VolumeInfo {
+  uint32_t volume_id;
+  uint8_t version;
+  bool confirmed;
+  std::string collection;
+};
+
+/// What a target is doing now. `transport` is the active-message lane's name ("tcp", "posix", …, "inproc"), or "unknown".
+struct TargetEvent {
+  enum class Kind { kUp, kDown, kVolumes } kind;
+  TargetId target;
+  protocol::Status status;         // kDown: why
+  std::string detail;              // kDown: UCX's own words
+  std::string transport;           // kUp
+  uint64_t session_id;             // kUp
+  std::vector<VolumeInfo> volumes; // kVolumes: the whole list
+};
+
+struct TargetAddress {
+  std::string host;
+  uint16_t port;
+  std::string secret;              // empty: none
+  uint64_t connect_timeout_ns;
+};
+
+/// What happened since the last Take(). The vectors are swapped out, so their capacity is reused.
+struct Batch {
+  std::vector<ReadCompletion> reads;
+  std::vector<ValidateCompletion> validations;
+  std::vector<PongCompletion> pongs;
+  std::vector<TargetEvent> events;
+  [[nodiscard]] bool empty() const {
+    return reads.empty() && validations.empty() && pongs.empty() && events.empty();
+  }
+};
+
+class Client {
+ public:
+  virtual ~Client() = default;
+
+  /// Starts to connect; kUp or kDown follows. A target that went down is connected again by calling Connect again
+  /// with its id (the caller owns the back-off).
+  virtual TargetId AddTarget(const TargetAddress& address) = 0;
+  virtual void Connect(TargetId target) = 0;
+  /// Says GOODBYE and closes; requests in flight complete with Status::closed.
+  virtual void Disconnect(TargetId target) = 0;
+
+  /// Each returns the request id that its completion carries. Never completes from within the call.
+  virtual uint64_t PostRead(TargetId target, const ReadCommand& command) = 0;
+  virtual uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) = 0;
+  virtual uint64_t PostPing(TargetId target, uint64_t timeout_ns) = 0;
+
+  /// Advances everything that can be advanced without blocking and fails what is past its deadline. True if it did something.
+  virtual bool Progress() = 0;
+  /// Before the thread may sleep on event_fd(): false when there is more to progress first.
+  [[nodiscard]] virtual bool Arm() = 0;
+  [[nodiscard]] virtual int event_fd() const = 0;
+  /// CLOCK_MONOTONIC time of the earliest deadline in flight; nothing when idle.
+  [[nodiscard]] virtual std::optional<uint64_t> next_deadline_ns() const = 0;
+
+  virtual void Take(Batch& batch) = 0;
+  [[nodiscard]] virtual uint32_t requests_in_flight() const = 0;
+};
+
+}  // namespace client

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+// The one arena of a process: registered once, cut into size-class slabs, handed out as leases.
+// Confined to the thread that created it, except that a lease's bytes may be filled elsewhere.
+namespace memory {
+
+enum class Hugepages { kTry, kRequire, kOff };
+enum class PageKind { kHugetlb, kTransparent, kNormal };
+[[nodiscard]] std::string_view PageKindName(PageKind kind);  // "hugetlb" | "transparent" | "normal"
+
+struct ArenaStats {
+  uint64_t bytes_total;
+  uint64_t bytes_leased;       // sum of the slab sizes that are out, not of the bytes asked for
+  uint64_t leases_outstanding;
+};
+
+class Arena;
+
+/// A counted reference to a range of one slab. Move-only; Share() makes another reference; the last
+/// one to go returns the slab. An empty lease is false.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Lease&& other) noexcept;
+  Lease& operator=(Lease&& other) noexcept;
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease();
+
+  [[nodiscard]] Lease Share() const;
+  explicit operator bool() const { return arena_ != nullptr; }
+  [[nodiscard]] std::span<std::byte> bytes() const;  // the bytes asked for (capacity may be larger)
+  [[nodiscard]] uint64_t offset() const;             // of bytes() in the arena
+  void Reset();
+
+ private:
+  friend class Arena;
+  Arena* arena_ = nullptr;
+  uint32_t slab_ = 0;
+  uint64_t bytes_count_ = 0;
+};
+
+struct ArenaOptions {
+  uint64_t bytes;  // rounded up to 2 MiB
+  Hugepages hugepages = Hugepages::kTry;
+};
+
+class Arena {
+ public:
+  /// Nothing when the memory cannot be had (or no hugepages with kRequire); `error` then says why and what to do.
+  [[nodiscard]] static std::unique_ptr<Arena> Create(const ArenaOptions& options, std::string& error);
+  ~Arena();  // every lease must be home
+
+  /// An empty lease when no slab is free: exhaustion is an ordinary outcome.
+  [[nodiscard]] Lease Allocate(uint64_t bytes);
+
+  [[nodiscard]] std::span<std::byte> span() const;
+  [[nodiscard]] PageKind page_kind() const;  // from /proc/self/smaps, not from madvise's return
+  [[nodiscard]] ArenaStats stats() const;
+  [[nodiscard]] uint64_t largest_slab_bytes() const;
+};
+
+}  // namespace memory

@@ -1,0 +1,33 @@
+/** What the corridor returns for one read: every expected way out is a value. */
+import type { RequestHead } from './needle/request-head.ts';
+import type { Reason } from './outcome.ts';
+import type { Answer } from './response/answer.ts';
+
+export type NeedleOutcome =
+  /** Write head and body, then call `release` once, when the last byte was flushed or the connection closed. */
+  | {
+      readonly kind: 'answer';
+      readonly source: 'rdma' | 'cache';
+      readonly transport: string;
+      readonly answer: Answer;
+      /** The client asked for close: end the connection after the answer. */
+      readonly close: boolean;
+      release(): void;
+    }
+  | {
+      readonly kind: 'passthrough';
+      readonly reason: Reason;
+      /** The volume server to ask. */
+      readonly upstreamUrl: string;
+      /** Called with the upstream's status and raw headers (flat, wire order) as they arrive. */
+      readonly observe?: (status: number, rawHeaders: readonly string[]) => void;
+    }
+  /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
+  | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
+
+/** The corridor as the HTTP side sees it: never throws, never rejects. */
+export interface NeedleRoute {
+  serve(head: RequestHead, hasBody: boolean): Promise<NeedleOutcome>;
+  /** For what is not looked at (raw connections): the volume server for this request target, as far as it can be told. */
+  upstreamFor(target: string): string;
+}

@@ -1,0 +1,45 @@
+/**
+ * Method, URL and headers → what a plain needle read asks for, or the reason why it is not one. Pure.
+ * Specification sections 3, 4, 5.4, 6, 7, 8, 11.1.
+ */
+import type { Reason } from '../outcome.ts';
+import type { RequestHead } from './request-head.ts';
+
+export interface ReadRequest {
+  readonly method: 'GET' | 'HEAD';
+  readonly volumeId: number;
+  readonly needleId: bigint;
+  readonly cookie: number;
+  /** `<vid>,<fid>` as spelled in the URL, without extension and `_delta`: what a token's claim must equal. */
+  readonly claimedFid: string;
+  /** The URL's third segment, latin1; '' if there is none. */
+  readonly urlFilename: string;
+  /** The URL's extension with its dot; '' if there is none. */
+  readonly urlExt: string;
+  /** The first Accept-Encoding value contains "gzip". */
+  readonly acceptsGzip: boolean;
+  /** The first Range value of a GET; a HEAD has none. */
+  readonly range: string | undefined;
+  readonly ifModifiedSince: string | undefined;
+  readonly ifNoneMatch: string | undefined;
+  /** The first Origin value is non-empty. */
+  readonly hasOrigin: boolean;
+  /** `dl` parses as true. */
+  readonly asAttachment: boolean;
+  /** `width`, `height` or a crop box is asked for: an image of a known extension passes through. */
+  readonly wantsImageOperation: boolean;
+  /** `cm=false`: a manifest is sent as it is stored. */
+  readonly manifestAsIs: boolean;
+  /** response-* overrides: canonical header name and value. */
+  readonly overrides: readonly (readonly [name: string, value: string])[];
+  /** The read token, where the request carries one (query, Authorization, AT). */
+  readonly token: string | undefined;
+  /** The client asked for `Connection: close`. */
+  readonly close: boolean;
+}
+
+export type ParsedRead =
+  | { readonly kind: 'read'; readonly read: ReadRequest }
+  | { readonly kind: 'passthrough'; readonly reason: Reason };
+
+export declare function parseRead(head: RequestHead): ParsedRead;

@@ -1,0 +1,120 @@
+/**
+ * The port between the HTTP side and the targets: one contract, two implementations (`ucx`, `inproc`).
+ * Knows no HTTP. Expected outcomes are returned, never thrown.
+ */
+import type { Lease } from './lease.ts';
+import type { StatusName } from './status.ts';
+
+/** A needle as a target answered it. Strings are latin1: one character is one stored byte. */
+export interface Needle {
+  readonly volumeId: number;
+  readonly needleId: bigint;
+  readonly cookie: number;
+  /** Volume generation and applied index bytes that the answer was read at (DESIGN section 4). */
+  readonly epoch: bigint;
+  readonly position: bigint;
+  /** Of the superblock: 1, 2 or 3. */
+  readonly volumeVersion: number;
+  /** The record's flag byte; see needle/flags.ts. */
+  readonly flags: number;
+  /** The size in the index row; over 1 MiB, uncompressed and no manifest: `isStream`. */
+  readonly indexBytes: number;
+  /** Stored data, in bytes; compressed needles: compressed bytes. */
+  readonly dataBytes: number;
+  /** What the ETag shows: the computed checksum of a whole needle, the stored one of a stream needle. */
+  readonly checksum: number;
+  /** The volume server would read it metadata-only and stream the data (specification 6.2). */
+  readonly isStream: boolean;
+  /** 0: none. */
+  readonly lastModifiedSeconds: number;
+  /** 0 in volume versions 1 and 2. */
+  readonly appendAtNs: bigint;
+  /** By the target's clock when it answered; undefined: never expires. */
+  readonly ttlLeftMs: number | undefined;
+  readonly name: string;
+  readonly mime: string;
+  readonly pairs: string;
+}
+
+/** Stored bytes `[offset, offset + view.length)` of a needle. The view is valid until the lease is released. */
+export interface NeedleData {
+  readonly offset: number;
+  readonly view: Buffer;
+  readonly lease: Lease;
+}
+
+export interface ReadCommand {
+  readonly volumeId: number;
+  readonly needleId: bigint;
+  readonly cookie: number;
+  /** First byte wanted of the stored data; `length` past the end is cut. */
+  readonly offset: number;
+  readonly length: number;
+  /** A needle whose stored data is at most this long is answered whole, whatever the range asked for. */
+  readonly wholeBytesMax: number;
+  /** Over this the target answers `too_large`. */
+  readonly budgetBytes: number;
+  readonly metadataOnly: boolean;
+  readonly timeoutMs: number;
+}
+
+/** `data` is absent for metadata only, and for a range that starts at or past the end. */
+export type FetchResult =
+  | { readonly kind: 'needle'; readonly needle: Needle; readonly data: NeedleData | undefined }
+  | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
+
+export interface ValidateItem {
+  readonly volumeId: number;
+  readonly epoch: bigint;
+  readonly position: bigint;
+}
+
+export interface ValidateVerdict {
+  readonly volumeId: number;
+  readonly epoch: bigint;
+  readonly position: bigint;
+  readonly verdict: 'changed' | 'flush' | 'gone' | 'unconfirmed';
+  readonly changedIds: readonly bigint[];
+}
+
+export type ValidateResult =
+  | { readonly kind: 'verdicts'; readonly verdicts: readonly ValidateVerdict[] }
+  | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
+
+export type PingResult =
+  | {
+      readonly kind: 'pong';
+      readonly roundTripUs: number;
+      readonly requestsInFlight: number;
+      readonly sessions: number;
+      readonly arenaBytes: number;
+      readonly arenaBytesUsed: number;
+    }
+  | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
+
+export interface TargetVolume {
+  readonly volumeId: number;
+  readonly version: number;
+  readonly confirmed: boolean;
+  readonly collection: string;
+}
+
+/** `detail` of a down target is the transport's own wording, for the log and /health. */
+export type TargetState =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'up'; readonly transport: string; readonly sessionId: bigint }
+  | { readonly kind: 'down'; readonly status: StatusName; readonly detail: string };
+
+export interface NeedleFetcher {
+  /** As configured: "host:port", or "inproc". */
+  readonly address: string;
+  readonly state: TargetState;
+  readonly volumes: ReadonlyMap<number, TargetVolume>;
+  /** Called after each change of `state` or `volumes`. */
+  onChange(listener: () => void): void;
+  read(command: ReadCommand): Promise<FetchResult>;
+  validate(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult>;
+  ping(timeoutMs: number): Promise<PingResult>;
+  /** Idempotent; requests in flight end as `closed`. */
+  close(): Promise<void>;
+}
