@@ -1,0 +1,86 @@
+/**
+ * What one volume server's own answers have told about its host: the `Server` value, the Content-Type by extension,
+ * and whether reads need a token. Never assumed, never for long: a fact expires, and a changed `Server` forgets the rest.
+ */
+import type { HostFacts } from '../response/answer.ts';
+
+export interface LearnedFactsLimits {
+  readonly factMsMax: number;
+  readonly typesMax: number;
+  /** How long the last answered probe vouches for the server's need of tokens. */
+  readonly authMsMax: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+export const learnedFactsDefaults: LearnedFactsLimits = {
+  factMsMax: 600_000,
+  typesMax: 4096,
+  authMsMax: 5_000,
+  now: () => performance.now(),
+};
+
+interface LearnedType {
+  readonly type: string;
+  readonly learnedAt: number;
+}
+
+export class LearnedFacts implements HostFacts {
+  readonly #limits: LearnedFactsLimits;
+  readonly #types = new Map<string, LearnedType>();
+  #server: string | undefined;
+  #serverAt = 0;
+  #requiresToken: boolean | undefined;
+  #probedAt = 0;
+
+  constructor(limits: LearnedFactsLimits = learnedFactsDefaults) {
+    this.#limits = limits;
+  }
+
+  get server(): string | undefined {
+    if (this.#server === undefined || this.#expired(this.#serverAt)) return undefined;
+    return this.#server;
+  }
+
+  typeOf(ext: string): string | undefined {
+    const learned = this.#types.get(ext);
+    if (learned === undefined) return undefined;
+    if (!this.#expired(learned.learnedAt)) return learned.type;
+    this.#types.delete(ext);
+    return undefined;
+  }
+
+  /** 'open': reads need no token; 'required': they do; 'unknown': nobody has answered lately. */
+  get auth(): 'open' | 'required' | 'unknown' {
+    if (this.#requiresToken === undefined) return 'unknown';
+    if (this.#limits.now() - this.#probedAt > this.#limits.authMsMax) return 'unknown';
+    return this.#requiresToken ? 'required' : 'open';
+  }
+
+  get typeCount(): number {
+    return this.#types.size;
+  }
+
+  /** An answered probe that was sent at `sentAt`. */
+  learnProbe(answer: { server: string; requiresToken: boolean; sentAt: number }): void {
+    if (answer.server !== this.#server) this.#types.clear();
+    this.#server = answer.server;
+    this.#serverAt = answer.sentAt;
+    this.#requiresToken = answer.requiresToken;
+    this.#probedAt = answer.sentAt;
+  }
+
+  /** `type` '' means that the host knows none for this extension. */
+  learnType(ext: string, type: string): void {
+    if (this.#types.size >= this.#limits.typesMax && !this.#types.has(ext)) {
+      const oldest = this.#types.keys().next();
+      if (!oldest.done) this.#types.delete(oldest.value);
+    }
+    this.#types.delete(ext);
+    this.#types.set(ext, { type, learnedAt: this.#limits.now() });
+  }
+
+  #expired(since: number): boolean {
+    return this.#limits.now() - since > this.#limits.factMsMax;
+  }
+}

@@ -1,0 +1,65 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { LearnedFacts } from './learned-facts.ts';
+import { startUpstreamProbe, type UpstreamProbe } from './upstream-probe.ts';
+
+let server: Server | undefined;
+let probe: UpstreamProbe | undefined;
+
+afterEach(() => {
+  probe?.close();
+  server?.close();
+});
+
+async function upstream(status: number, headers: Record<string, string>): Promise<string> {
+  server = createServer((request, answer) => {
+    answer.writeHead(request.url === '/0,000000000000' ? status : 500, headers);
+    answer.end();
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function probed(upstreamUrl: string): Promise<{ facts: LearnedFacts; states: boolean[] }> {
+  const facts = new LearnedFacts();
+  const states: boolean[] = [];
+  probe = startUpstreamProbe({
+    upstreamUrl,
+    facts,
+    intervalMs: 1000,
+    timeoutMs: 1000,
+    onChange: ({ ok }) => states.push(ok),
+  });
+  await probe.first;
+  return { facts, states };
+}
+
+describe('the upstream probe', () => {
+  it('learns the Server value and that reads are open from a 404', async () => {
+    const { facts, states } = await probed(await upstream(404, { server: 'SeaweedFS Volume X' }));
+    expect(facts.server).toBe('SeaweedFS Volume X');
+    expect(facts.auth).toBe('open');
+    expect(states).toEqual([true]);
+  });
+
+  it('learns from a 401 that reads need a token', async () => {
+    const { facts } = await probed(await upstream(401, { server: 'SeaweedFS Volume X' }));
+    expect(facts.auth).toBe('required');
+  });
+
+  it('learns nothing from an answer without Server', async () => {
+    const { facts, states } = await probed(await upstream(200, {}));
+    expect(facts.server).toBeUndefined();
+    expect(facts.auth).toBe('unknown');
+    expect(states).toEqual([false]);
+  });
+
+  it('reports an unreachable server and does not throw', async () => {
+    const url = await upstream(404, {});
+    await new Promise((resolve) => server?.close(resolve));
+    const { facts, states } = await probed(url);
+    expect(facts.server).toBeUndefined();
+    expect(states).toEqual([false]);
+  });
+});
