@@ -85,6 +85,13 @@ struct TargetAddress {
   uint64_t connect_timeout_ns;
 };
 
+struct ClientStats {
+  uint64_t bytes_received;         // payload bytes of replies, whatever became of them
+  uint64_t bytes_sent;             // headers and lists of requests
+  uint64_t late_replies;           // arrived after their request had completed, dropped
+  uint32_t sessions;               // targets that are up
+};
+
 /// What happened since the last Take(). The vectors are swapped out, so their capacity is reused.
 struct Batch {
   std::vector<ReadCompletion> reads;
@@ -122,6 +129,7 @@ class Client {
 
   virtual void Take(Batch& batch) = 0;
   [[nodiscard]] virtual uint32_t requests_in_flight() const = 0;
+  [[nodiscard]] virtual ClientStats stats() const = 0;
 };
 
 }  // namespace client

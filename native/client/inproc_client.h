@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "client/client.h"
+#include "memory/arena.h"
+#include "target/engine.h"
+
+// The Client without UCX: the target's engine in this process, on the caller's thread. Answers pass the
+// same checks as those from the wire. Every target that is added is this one engine.
+namespace client {
+
+struct InprocClientOptions {
+  target::EngineOptions engine;
+  uint64_t simulated_latency_ns = 0;  // an answer is held back until this long after it was asked for
+  uint32_t requests_max = 4096;       // in flight, at most 65535; more complete with overload
+};
+
+class InprocClient : public Client {
+ public:
+  /// Nothing when the engine cannot be had; `error` says why. The arena must outlive the client.
+  [[nodiscard]] static std::unique_ptr<InprocClient> Create(const InprocClientOptions& options, memory::Arena& arena,
+                                                            std::string& error);
+
+  /// See target::Engine::Confirm.
+  virtual void Confirm(uint64_t started_ns, std::span<const target::ServedVolume> served) = 0;
+  [[nodiscard]] virtual target::EngineStats engine_stats() const = 0;
+};
+
+}  // namespace client

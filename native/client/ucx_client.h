@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "client/client.h"
+#include "memory/arena.h"
+
+// The Client over UCX: one worker on the caller's thread, one endpoint a target.
+namespace client {
+
+struct UcxClientOptions {
+  std::string device_name = "auto";   // UCX_NET_DEVICES; "auto" leaves UCX's own choice
+  std::string tls = "auto";           // UCX_TLS
+  uint32_t requests_max = 4096;       // in flight over all targets, at most 65535; more complete with overload
+};
+
+/// Registers the whole of `arena` with UCX, once. The arena must outlive the client, and so must every
+/// lease that its completions carried be gone before the arena. All calls come from the creating thread.
+/// Nothing when UCX cannot start or the arena cannot be registered; `error` then says why and what to do.
+[[nodiscard]] std::unique_ptr<Client> CreateUcxClient(const UcxClientOptions& options, memory::Arena& arena,
+                                                      std::string& error);
+
+}  // namespace client
