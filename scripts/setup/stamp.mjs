@@ -1,0 +1,34 @@
+// A step is skipped while a hash of everything that it is made of equals the one of its last success.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/**
+ * @param {string} root
+ * @param {readonly string[]} paths files and folders below root
+ * @param {string} more what else the step depends on
+ */
+export function hashOf(root, paths, more) {
+  const hash = createHash('sha256').update(more);
+  for (const path of paths) addTo(hash, root, path);
+  return hash.digest('hex');
+}
+
+function addTo(hash, root, path) {
+  const full = join(root, path);
+  if (!existsSync(full)) return;
+  if (statSync(full).isDirectory()) {
+    for (const name of readdirSync(full).sort()) addTo(hash, root, join(path, name));
+    return;
+  }
+  hash.update(`\0${path}\0`).update(readFileSync(full));
+}
+
+export function isStamped(stampFile, hash) {
+  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === hash;
+}
+
+export function writeStamp(stampFile, hash) {
+  mkdirSync(dirname(stampFile), { recursive: true });
+  writeFileSync(stampFile, hash);
+}

@@ -1,0 +1,133 @@
+// Which system packages the native build needs, which of them are missing, and how to get them. Probes look for what a
+// package provides, not for a package manager's record of it, so that hand-installed copies count.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { runStep, StepFailed, tail } from './steps.mjs';
+
+/** `need`: what is lost without it; undefined: nothing can be built. */
+const packages = [
+  { apt: 'g++', dnf: 'gcc-c++', isThere: () => compiler() !== undefined },
+  { apt: 'cmake', dnf: 'cmake', isThere: () => onPath('cmake') },
+  { apt: 'ninja-build', dnf: 'ninja-build', isThere: () => onPath('ninja') },
+  { apt: 'make', dnf: 'make', isThere: () => onPath('make') },
+  { apt: 'nlohmann-json3-dev', dnf: 'json-devel', isThere: () => hasHeader('nlohmann/json.hpp') },
+  { apt: 'libuv1-dev', dnf: 'libuv-devel', isThere: () => hasHeader('uv.h') },
+  {
+    apt: 'pkg-config',
+    dnf: 'pkgconf-pkg-config',
+    need: 'UCX',
+    isThere: () => onPath('pkg-config'),
+  },
+  { apt: 'libucx-dev', dnf: 'ucx-devel', need: 'UCX', isThere: () => hasLibrary('ucx') },
+  {
+    apt: 'libsodium-dev',
+    dnf: 'libsodium-devel',
+    need: 'UCX',
+    isThere: () => hasLibrary('libsodium'),
+  },
+  {
+    apt: 'libgtest-dev',
+    dnf: 'gtest-devel',
+    need: 'native tests',
+    isThere: () => hasHeader('gtest/gtest.h'),
+  },
+];
+
+const compilers = ['g++', 'g++-14', 'g++-13', 'g++-12'];
+/** std::expected. */
+const compilerVersionMin = 12;
+
+/** A g++ that knows C++23, or undefined. */
+export function compiler() {
+  return compilers.find((name) => {
+    const version = tryRun(name, ['-dumpversion']);
+    return version !== undefined && Number.parseInt(version, 10) >= compilerVersionMin;
+  });
+}
+
+/** What the build is made of besides its sources: another version means another build. */
+export function toolVersions() {
+  const modules = ['ucx', 'libsodium'].map((name) => tryRun('pkg-config', ['--modversion', name]));
+  return [compiler(), tryRun('cmake', ['--version']), ...modules].join('\n');
+}
+
+/** Installs what is missing where that is permitted; says in one line what stays missing and what to do. */
+export async function ensureSystemPackages() {
+  let missing = findMissing();
+  if (missing.length === 0) return;
+  const names = missing.map((each) => aptName(each));
+  const asRoot = rootPrefix();
+  if (onPath('apt-get') && asRoot !== undefined) {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const install = [...asRoot, 'apt-get', 'install', '-y', '--no-install-recommends', ...names];
+    const title = `installing ${names.join(' ')}`;
+    let result = await runStep(title, install[0], install.slice(1), { env });
+    if (!result.ok) {
+      const update = [...asRoot, 'apt-get', 'update'];
+      await runStep('apt-get update', update[0], update.slice(1), { env });
+      result = await runStep(title, install[0], install.slice(1), { env });
+    }
+    if (!result.ok) console.error(tail(result.output));
+    missing = findMissing();
+  }
+  report(missing);
+}
+
+function report(missing) {
+  if (missing.length === 0) return;
+  const command = installCommand(missing);
+  const required = missing.filter((each) => each.need === undefined);
+  if (required.length > 0) throw new StepFailed(`system packages are missing; run: ${command}`);
+  const lost = [...new Set(missing.map((each) => each.need))].join(' and ');
+  const names = missing.map((each) => aptName(each)).join(', ');
+  console.log(
+    `going on without ${lost} (missing or too old: ${names}); to have it, run: ${command}`,
+  );
+}
+
+function installCommand(missing) {
+  if (onPath('dnf') && !onPath('apt-get')) {
+    return `sudo dnf install -y ${missing.map((each) => each.dnf).join(' ')} && npm run setup`;
+  }
+  const names = missing.map((each) => aptName(each)).join(' ');
+  return `sudo apt-get update && sudo apt-get install -y ${names} && npm run setup`;
+}
+
+function findMissing() {
+  return packages.filter((each) => !each.isThere());
+}
+
+/** A g++ that is there but too old is not replaced by installing g++ again. */
+function aptName(each) {
+  return each.apt === 'g++' && onPath('g++') ? 'g++-12' : each.apt;
+}
+
+/** How to become root without being asked for a password, or undefined. */
+function rootPrefix() {
+  if (process.getuid?.() === 0) return [];
+  return tryRun('sudo', ['-n', 'true']) === undefined ? undefined : ['sudo', '-n'];
+}
+
+function hasHeader(name) {
+  return ['/usr/include', '/usr/local/include'].some((folder) => existsSync(join(folder, name)));
+}
+
+/** UCX 1.13 is the oldest that the native part is written for. */
+function hasLibrary(name) {
+  const wanted = name === 'ucx' ? 'ucx >= 1.13' : name;
+  return tryRun('pkg-config', ['--exists', wanted]) !== undefined;
+}
+
+function onPath(name) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
+}
+
+function tryRun(command, args) {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+// Runs vitest over src/ and test/ and counts from its JSON report. A file that cannot be loaded and an error outside any
+// test count as failed tests.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
+
+/** @returns {{ passed: number, failed: number, skipped: number }} */
+export function runVitestSuite() {
+  const report = join(tmpdir(), `seaweed-rdma-vitest-${process.pid}.json`);
+  const args = [
+    join(binFolder, 'vitest'),
+    'run',
+    '--reporter=dot',
+    '--reporter=json',
+    `--outputFile=${report}`,
+  ];
+  const result = spawnSync(pinnedNode, args, { cwd: root, env: pinnedEnv(), stdio: 'inherit' });
+  const counts = countReport(report);
+  rmSync(report, { force: true });
+  if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
+  if (counts.passed === 0) counts.failed += 1;
+  return counts;
+}
+
+function countReport(report) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  if (!existsSync(report)) return counts;
+  for (const file of JSON.parse(readFileSync(report, 'utf8')).testResults) {
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') counts.passed += 1;
+      else if (test.status === 'failed') counts.failed += 1;
+      else counts.skipped += 1;
+    }
+    const hasFailedTest = file.assertionResults.some((test) => test.status === 'failed');
+    if (file.status === 'failed' && !hasFailedTest) counts.failed += 1;
+  }
+  return counts;
+}
