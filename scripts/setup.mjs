@@ -35,14 +35,9 @@ async function ensureNodeModules() {
   if (isStamped(stamp, hash) && installedVersion() === pinnedVersion()) {
     return say('node modules: up to date');
   }
-  await runRequiredStep(
-    'node modules (npm ci)',
-    'npm',
-    ['ci', '--include=dev', '--no-fund', '--no-audit'],
-    {
-      cwd: root,
-    },
-  );
+  await runRequiredStep('node modules (npm ci)', 'npm', ['ci', '--include=dev'], {
+    cwd: root,
+  });
   if (installedVersion() !== pinnedVersion()) {
     // An npm that does not run install scripts leaves the package `node` without its binary.
     const cwd = join(root, 'node_modules', 'node');
