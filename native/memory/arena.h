@@ -38,6 +38,7 @@ class Lease {
   explicit operator bool() const { return arena_ != nullptr; }
   [[nodiscard]] std::span<std::byte> bytes() const;  // the bytes asked for (capacity may be larger)
   [[nodiscard]] uint64_t offset() const;             // of bytes() in the arena
+  [[nodiscard]] uint64_t slab_bytes() const;         // what it keeps from others
   void Reset();
 
  private:
@@ -64,7 +65,17 @@ class Arena {
   [[nodiscard]] std::span<std::byte> span() const;
   [[nodiscard]] PageKind page_kind() const;  // from /proc/self/smaps, not from madvise's return
   [[nodiscard]] ArenaStats stats() const;
+  /// What a single lease can be at most, in an otherwise empty arena.
   [[nodiscard]] uint64_t largest_slab_bytes() const;
+
+ private:
+  friend class Lease;
+  struct State;
+  explicit Arena(std::unique_ptr<State> state);
+  void Retain(uint32_t slab);
+  void Release(uint32_t slab);
+
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace memory

@@ -1,0 +1,144 @@
+#include "memory/arena.h"
+
+#include <utility>
+
+#include "memory/check.h"
+#include "memory/pages.h"
+#include "memory/slabs.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace memory {
+namespace {
+
+// Bytes that no lease covers are poisoned under AddressSanitizer: a use after release is then reported
+// where it happens.
+void Poison([[maybe_unused]] const std::byte* at, [[maybe_unused]] uint64_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_POISON_MEMORY_REGION(at, bytes);
+#endif
+}
+
+void Unpoison([[maybe_unused]] const std::byte* at, [[maybe_unused]] uint64_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(at, bytes);
+#endif
+}
+
+}  // namespace
+
+std::string_view PageKindName(PageKind kind) {
+  switch (kind) {
+    case PageKind::kHugetlb: return "hugetlb";
+    case PageKind::kTransparent: return "transparent";
+    case PageKind::kNormal: return "normal";
+  }
+  return "normal";
+}
+
+struct Arena::State {
+  Pages pages;
+  Slabs slabs;
+};
+
+std::unique_ptr<Arena> Arena::Create(const ArenaOptions& options, std::string& error) {
+  constexpr uint64_t kBytesMax = (UINT32_MAX / 2) * kPageBytes;
+  if (options.bytes == 0 || options.bytes > kBytesMax) {
+    error = "an arena of " + std::to_string(options.bytes) + " bytes is not possible";
+    return nullptr;
+  }
+  const uint64_t bytes = (options.bytes + kHugepageBytes - 1) / kHugepageBytes * kHugepageBytes;
+  auto pages = Pages::Map(bytes, options.hugepages);
+  if (!pages) {
+    error = pages.error();
+    return nullptr;
+  }
+  Poison(pages->base(), bytes);
+  return std::unique_ptr<Arena>(
+      new Arena(std::unique_ptr<State>(new State{std::move(*pages), Slabs(bytes)})));
+}
+
+Arena::Arena(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Arena::~Arena() {
+  CHECK(state_->slabs.leased_count() == 0);
+  Unpoison(state_->pages.base(), state_->pages.bytes());
+}
+
+Lease Arena::Allocate(uint64_t bytes) {
+  const auto slab = state_->slabs.Allocate(bytes);
+  Lease lease;
+  if (!slab) return lease;
+  lease.arena_ = this;
+  lease.slab_ = *slab;
+  lease.bytes_count_ = bytes;
+  Unpoison(state_->pages.base() + state_->slabs.at(*slab).offset, bytes);
+  return lease;
+}
+
+std::span<std::byte> Arena::span() const { return {state_->pages.base(), state_->pages.bytes()}; }
+
+PageKind Arena::page_kind() const { return state_->pages.kind(); }
+
+ArenaStats Arena::stats() const {
+  return {state_->pages.bytes(), state_->slabs.bytes_leased(), state_->slabs.leased_count()};
+}
+
+uint64_t Arena::largest_slab_bytes() const { return state_->pages.bytes(); }
+
+void Arena::Retain(uint32_t slab) { state_->slabs.at(slab).references++; }
+
+void Arena::Release(uint32_t slab) {
+  Slabs::Slab& held = state_->slabs.at(slab);
+  CHECK(held.references > 0);
+  if (--held.references > 0) return;
+  Poison(state_->pages.base() + held.offset, held.bytes);
+  state_->slabs.Free(slab);
+}
+
+Lease::Lease(Lease&& other) noexcept
+    : arena_(std::exchange(other.arena_, nullptr)),
+      slab_(other.slab_),
+      bytes_count_(other.bytes_count_) {}
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this == &other) return *this;
+  Reset();
+  arena_ = std::exchange(other.arena_, nullptr);
+  slab_ = other.slab_;
+  bytes_count_ = other.bytes_count_;
+  return *this;
+}
+
+Lease::~Lease() { Reset(); }
+
+Lease Lease::Share() const {
+  Lease lease;
+  if (arena_ == nullptr) return lease;
+  arena_->Retain(slab_);
+  lease.arena_ = arena_;
+  lease.slab_ = slab_;
+  lease.bytes_count_ = bytes_count_;
+  return lease;
+}
+
+std::span<std::byte> Lease::bytes() const {
+  if (arena_ == nullptr) return {};
+  return {arena_->span().data() + offset(), bytes_count_};
+}
+
+uint64_t Lease::offset() const {
+  return arena_ == nullptr ? 0 : arena_->state_->slabs.at(slab_).offset;
+}
+
+uint64_t Lease::slab_bytes() const {
+  return arena_ == nullptr ? 0 : arena_->state_->slabs.at(slab_).bytes;
+}
+
+void Lease::Reset() {
+  if (arena_ != nullptr) std::exchange(arena_, nullptr)->Release(slab_);
+}
+
+}  // namespace memory

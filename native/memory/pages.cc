@@ -1,0 +1,107 @@
+#include "memory/pages.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace memory {
+namespace {
+
+constexpr int kProtection = PROT_READ | PROT_WRITE;
+constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+// A mapping that starts on a hugepage boundary: only then can the kernel back all of it with hugepages.
+std::byte* MapAligned(uint64_t bytes) {
+  const uint64_t padded = bytes + kHugepageBytes;
+  void* raw = mmap(nullptr, padded, kProtection, kFlags | MAP_NORESERVE, -1, 0);
+  if (raw == MAP_FAILED) return nullptr;
+  const auto start = reinterpret_cast<uintptr_t>(raw);
+  const uintptr_t aligned = (start + kHugepageBytes - 1) & ~(kHugepageBytes - 1);
+  const uint64_t before = aligned - start;
+  const uint64_t after = kHugepageBytes - before;
+  if (before > 0) munmap(raw, before);
+  if (after > 0) munmap(reinterpret_cast<void*>(aligned + bytes), after);
+  return reinterpret_cast<std::byte*>(aligned);
+}
+
+// All pages now, so that a lack of memory shows at start-up and not as a SIGBUS or an OOM kill later.
+bool Populate(std::byte* base, uint64_t bytes) {
+  if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;  // EINVAL: older than Linux 5.14
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  for (uint64_t at = 0; at < bytes; at += page) static_cast<volatile std::byte*>(base)[at] = {};
+  return true;
+}
+
+// /proc/self/smaps tells what the kernel gave; madvise and mmap only tell what was asked for. A range may
+// be split or merged with its neighbours, so every mapping that overlaps it counts.
+PageKind KindFromSmaps(const std::byte* base, uint64_t bytes) {
+  std::FILE* file = std::fopen("/proc/self/smaps", "re");
+  if (file == nullptr) return PageKind::kNormal;
+  const auto begin = reinterpret_cast<uintptr_t>(base);
+  const uintptr_t end = begin + bytes;
+  bool is_ours = false;
+  bool is_hugetlb = false;
+  uint64_t transparent_bytes = 0;
+  char line[512];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    unsigned long from = 0;
+    unsigned long to = 0;
+    unsigned long kib = 0;
+    if (std::sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+      is_ours = from < end && to > begin;
+    } else if (is_ours && std::sscanf(line, "KernelPageSize: %lu kB", &kib) == 1) {
+      is_hugetlb = is_hugetlb || kib * 1024 >= kHugepageBytes;
+    } else if (is_ours && std::sscanf(line, "AnonHugePages: %lu kB", &kib) == 1) {
+      transparent_bytes += kib * 1024;
+    }
+  }
+  std::fclose(file);
+  if (is_hugetlb) return PageKind::kHugetlb;
+  return transparent_bytes >= bytes / 2 ? PageKind::kTransparent : PageKind::kNormal;
+}
+
+}  // namespace
+
+std::expected<Pages, std::string> Pages::Map(uint64_t bytes, Hugepages hugepages) {
+  const std::string size = std::to_string(bytes >> 20) + " MiB";
+  if (hugepages != Hugepages::kOff) {
+    void* base = mmap(nullptr, bytes, kProtection, kFlags | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+    if (base != MAP_FAILED) {
+      Pages pages(static_cast<std::byte*>(base), bytes);
+      pages.kind_ = KindFromSmaps(pages.base_, bytes);
+      if (hugepages == Hugepages::kTry || pages.kind_ == PageKind::kHugetlb) return pages;
+    }
+    if (hugepages == Hugepages::kRequire) {
+      return std::unexpected("no hugepages for an arena of " + size + ": " + std::strerror(errno) +
+                             "; reserve them with `sysctl -w vm.nr_hugepages=" +
+                             std::to_string(bytes / kHugepageBytes) +
+                             "` (2 MiB pages), or set memory.hugepages to \"try\"");
+    }
+  }
+  std::byte* base = MapAligned(bytes);
+  if (base == nullptr) {
+    return std::unexpected("cannot map an arena of " + size + ": " + std::strerror(errno));
+  }
+  Pages pages(base, bytes);
+  madvise(base, bytes, hugepages == Hugepages::kOff ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+  if (!Populate(base, bytes)) {
+    return std::unexpected("cannot populate an arena of " + size + ": " + std::strerror(errno) +
+                           "; make memory.size smaller or the memory limit larger");
+  }
+  pages.kind_ = KindFromSmaps(base, bytes);
+  return pages;
+}
+
+Pages::Pages(Pages&& other) noexcept
+    : base_(std::exchange(other.base_, nullptr)), bytes_(other.bytes_), kind_(other.kind_) {}
+
+Pages::~Pages() {
+  if (base_ != nullptr) munmap(base_, bytes_);
+}
+
+}  // namespace memory

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "memory/arena.h"
+
+// The arena's pages: mapped once, every one of them touched, aligned to 2 MiB.
+namespace memory {
+
+inline constexpr uint64_t kHugepageBytes = 2ull << 20;
+
+class Pages {
+ public:
+  /// `bytes` is a multiple of kHugepageBytes. The error says why and what to do.
+  [[nodiscard]] static std::expected<Pages, std::string> Map(uint64_t bytes, Hugepages hugepages);
+  Pages(Pages&& other) noexcept;
+  Pages& operator=(Pages&&) = delete;
+  ~Pages();
+
+  [[nodiscard]] std::byte* base() const { return base_; }
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] PageKind kind() const { return kind_; }
+
+ private:
+  Pages(std::byte* base, uint64_t bytes) : base_(base), bytes_(bytes) {}
+  std::byte* base_;
+  uint64_t bytes_;
+  PageKind kind_ = PageKind::kNormal;
+};
+
+}  // namespace memory
