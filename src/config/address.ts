@@ -1,0 +1,62 @@
+/** Addresses in configuration files: host:port, unix:/path and http URLs. */
+import { isIP } from 'node:net';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** As node:net takes it. */
+export type ListenAddress = HostPort | { readonly path: string };
+
+const socketPathBytesMax = 107; // sun_path of Linux, without its closing zero
+
+/** `"127.0.0.1:80"`, `"[::1]:80"`, `"node1:80"`; undefined when it is none of these. IPv6 brackets are removed. */
+export function parseHostPort(text: string): HostPort | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  const [, ipv6, name, digits] = match;
+  const host = ipv6 ?? name ?? '';
+  if (ipv6 !== undefined && isIP(ipv6) !== 6) return undefined;
+  if (ipv6 === undefined && !isHost(host)) return undefined;
+  const port = Number(digits);
+  return port <= 65535 ? { host, port } : undefined;
+}
+
+/** host:port, or `unix:/absolute/path`. */
+export function parseListen(text: string): ListenAddress | undefined {
+  if (!text.startsWith('unix:')) return parseHostPort(text);
+  const path = text.slice('unix:'.length);
+  if (!path.startsWith('/') || Buffer.byteLength(path) > socketPathBytesMax) return undefined;
+  return { path };
+}
+
+/** A host name or an IP address. */
+export function isHost(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  if (/^[\d.]+$/.test(text)) return false;
+  return text.length <= 253 && /^(?!-)[A-Za-z0-9-]+(\.(?!-)[A-Za-z0-9-]+)*\.?$/.test(text);
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+export function formatHostPort(address: HostPort): string {
+  return isIP(address.host) === 6
+    ? `[${address.host}]:${address.port}`
+    : `${address.host}:${address.port}`;
+}
+
+export function formatListen(address: ListenAddress): string {
+  return 'path' in address ? `unix:${address.path}` : formatHostPort(address);
+}
+
+/** `http://host[:port]` without path, query or user, as origin; else undefined. */
+export function parseHttpOrigin(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.protocol !== 'http:' || url.username !== '' || url.password !== '') return undefined;
+  if (url.pathname !== '/' || /[?#]/.test(text)) return undefined;
+  return url.origin;
+}

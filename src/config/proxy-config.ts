@@ -1,0 +1,173 @@
+/** proxy.toml → the configuration of the proxy role: settings, checked against each other, and what files they name. */
+import { formatListen, isLoopback } from './address.ts';
+import { freeze } from './freeze.ts';
+import { type ProxySettings, proxySchema } from './proxy-schema.ts';
+import { readSecretFile, readSigningKey } from './secret-file.ts';
+import { type Problems, readSettings } from './settings.ts';
+
+export interface VolumeServer {
+  readonly url: string;
+  /** host:port; undefined: reads of this server pass through. */
+  readonly target: string | undefined;
+}
+
+export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs'> {
+  readonly role: 'proxy';
+  /** undefined: defaults and environment only. */
+  readonly file: string | undefined;
+  /** At least one. */
+  readonly volumeServers: readonly VolumeServer[];
+  readonly securityToml: string;
+  /** SeaweedFS's jwt.signing.read.key. */
+  readonly readKey: string | undefined;
+  /** Shared with the targets. */
+  readonly secret: string | undefined;
+  /** What the admin listener asks for. */
+  readonly adminToken: string | undefined;
+  /** For the log. */
+  readonly warnings: readonly string[];
+}
+
+/** @throws ConfigError with everything that is wrong. */
+export function loadProxyConfig(
+  file: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): ProxyConfig {
+  const { settings, problems } = readSettings(proxySchema, file, environment);
+  checkCombinations(settings, problems);
+  const { volumeServerUrl, volumeServers, securityToml } = settings.seaweedfs;
+  const { rdma } = settings;
+  const hasTargets = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  const config: ProxyConfig = {
+    ...fitted(settings, problems),
+    role: 'proxy',
+    file,
+    http: { ...settings.http, listen: httpListen(settings) },
+    volumeServers:
+      volumeServers.length === 0
+        ? [{ url: volumeServerUrl, target: hasTargets ? rdma.target : undefined }]
+        : volumeServers.map(({ url, target }) => ({
+            url,
+            target: hasTargets && target !== '' ? target : undefined,
+          })),
+    securityToml,
+    readKey: readSigningKey('seaweedfs.security_toml', securityToml, problems),
+    secret: readSecretFile('rdma.secret_file', rdma.secretFile, problems),
+    adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
+    warnings: problems.warnings,
+  };
+  problems.throwIfAny();
+  return freeze(config);
+}
+
+/** `port = 8080` is short for every address of this machine. */
+function httpListen({ http }: ProxySettings): ProxySettings['http']['listen'] {
+  return http.port === undefined ? http.listen : { host: '0.0.0.0', port: http.port };
+}
+
+/** Defaults bow to a smaller arena; what was written does not (checkCombinations). */
+function fitted(settings: ProxySettings, problems: Problems): Omit<ProxySettings, 'seaweedfs'> {
+  const { seaweedfs: _, ...rest } = settings;
+  const { bytes } = settings.memory;
+  const cacheBytes = problems.isGiven('cache.size')
+    ? settings.cache.bytesMax
+    : Math.min(settings.cache.bytesMax, Math.floor(bytes / 2));
+  const needleBytes = problems.isGiven('limits.needle_bytes')
+    ? settings.limits.needleBytesMax
+    : Math.min(settings.limits.needleBytesMax, bytes);
+  return {
+    ...rest,
+    cache: { ...settings.cache, bytesMax: cacheBytes },
+    limits: { ...settings.limits, needleBytesMax: needleBytes },
+  };
+}
+
+function checkCombinations(settings: ProxySettings, problems: Problems): void {
+  checkListeners(settings, problems);
+  checkVolumeServers(settings, problems);
+  checkTransport(settings, problems);
+  checkSizes(settings, problems);
+  if (settings.sidecar.listen !== '') {
+    problems.add('sidecar.listen', 'the sidecar API is not built yet: leave it empty');
+  }
+}
+
+function checkListeners(settings: ProxySettings, problems: Problems): void {
+  if (problems.isGiven('http.port') && problems.isGiven('http.listen')) {
+    problems.add('http.port', 'give http.listen or http.port, not both');
+  }
+  const http = httpListen(settings);
+  const admin = settings.admin.listen;
+  const samePort = 'port' in http && 'port' in admin && http.port === admin.port && http.port !== 0;
+  const overlap = samePort && (http.host === admin.host || http.host === '0.0.0.0');
+  if (overlap || ('path' in http && formatListen(http) === formatListen(admin))) {
+    problems.add('admin.listen', 'is the address of the HTTP listener too');
+  }
+  const open = 'host' in admin && !isLoopback(admin.host);
+  if (settings.admin.enableCors && open && settings.admin.tokenFile === '') {
+    problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
+  }
+}
+
+function checkVolumeServers({ seaweedfs, rdma }: ProxySettings, problems: Problems): void {
+  const { volumeServers } = seaweedfs;
+  if (volumeServers.length === 0) {
+    if (seaweedfs.volumeServerUrl === '') {
+      problems.add('seaweedfs.volume_server_url', 'is required: where reads are passed to');
+    }
+    return;
+  }
+  if (problems.isGiven('seaweedfs.volume_server_url')) {
+    problems.add('seaweedfs.volume_server_url', 'give it or [[seaweedfs.volume_server]], not both');
+  }
+  if (problems.isGiven('rdma.target')) {
+    problems.add('rdma.target', 'each [[seaweedfs.volume_server]] names its own target');
+  }
+  if (rdma.transport === 'inproc' && volumeServers.length > 1) {
+    problems.add('rdma.transport', 'inproc reads the directories of one volume server only');
+  }
+  const needsTargets = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  volumeServers.forEach(({ url }, index) => {
+    const key = `seaweedfs.volume_server.${index}`;
+    if (url === '') problems.add(`${key}.url`, 'is required');
+    if (url !== '' && volumeServers.findIndex((other) => other.url === url) !== index) {
+      problems.add(`${key}.url`, `"${url}" is listed twice`);
+    }
+    if (needsTargets && !problems.isGiven(`${key}.target`)) {
+      problems.add(`${key}.target`, 'is required; "" says that no target runs beside this server');
+    }
+  });
+}
+
+function checkTransport({ rdma }: ProxySettings, problems: Problems): void {
+  if (rdma.mode === 'off') return;
+  if (rdma.transport === 'inproc' && rdma.dirs.length === 0) {
+    problems.add(
+      'rdma.dirs',
+      'is required with transport "inproc": the volume server\'s -dir list',
+    );
+  }
+  if (rdma.transport === 'inproc' && problems.isGiven('rdma.target')) {
+    problems.add('rdma.target', 'has no meaning with transport "inproc"');
+  }
+  if (rdma.transport !== 'ucx') return;
+  if (rdma.dirs.length > 0) problems.add('rdma.dirs', 'is for transport "inproc" only');
+  if (rdma.simulatedLatencyMs > 0) {
+    problems.add('rdma.simulated_latency', 'is for transport "inproc" only');
+  }
+}
+
+function checkSizes({ cache, memory, limits }: ProxySettings, problems: Problems): void {
+  if (cache.bytesMax > memory.bytes && problems.isGiven('cache.size')) {
+    problems.add('cache.size', 'is larger than memory.size, in which the cache lives');
+  }
+  if (limits.needleBytesMax > memory.bytes && problems.isGiven('limits.needle_bytes')) {
+    problems.add('limits.needle_bytes', 'is larger than memory.size: no such needle would fit');
+  }
+  if (limits.connectionBytesMax > limits.bytesInFlightMax) {
+    const written = problems.isGiven('limits.bytes_in_flight')
+      ? 'bytes_in_flight'
+      : 'connection_bytes';
+    problems.add(`limits.${written}`, 'limits.connection_bytes is larger than bytes_in_flight');
+  }
+}

@@ -1,0 +1,159 @@
+/** Every key of proxy.toml: name, default, type. The single source; docs/configuration.md explains them. */
+import type { ListenAddress } from './address.ts';
+import * as field from './field.ts';
+import { type LogLevel, logLevel } from './log-level.ts';
+
+export type Consistency = 'strict' | 'lease' | 'immutable';
+
+export interface CollectionSettings {
+  readonly consistency: Consistency;
+  readonly leaseMs: number;
+}
+
+export interface ProxySettings {
+  readonly http: {
+    readonly listen: ListenAddress;
+    readonly port: number | undefined;
+    readonly lane: boolean;
+    readonly onCorrupt: 'pass' | 'refuse';
+    readonly debugHeaders: boolean;
+  };
+  readonly seaweedfs: {
+    readonly volumeServerUrl: string;
+    readonly volumeServers: readonly {
+      readonly url: string;
+      /** host:port; '' says that no target runs beside this server. */
+      readonly target: string;
+    }[];
+    readonly masters: undefined;
+    readonly securityToml: string;
+  };
+  readonly rdma: {
+    readonly mode: 'prefer' | 'require' | 'off';
+    readonly transport: 'ucx' | 'inproc';
+    /** host:port. */
+    readonly target: string;
+    readonly deviceName: string;
+    readonly tls: string;
+    readonly timeoutMs: number;
+    readonly connectTimeoutMs: number;
+    readonly secretFile: string;
+    readonly dirs: readonly string[];
+    readonly simulatedLatencyMs: number;
+  };
+  readonly cache: {
+    readonly bytesMax: number;
+    readonly consistency: Consistency;
+    readonly leaseMs: number;
+    readonly collections: Readonly<Record<string, CollectionSettings>>;
+  };
+  readonly memory: {
+    readonly bytes: number;
+    readonly hugepages: 'try' | 'require' | 'off';
+  };
+  readonly limits: {
+    readonly connectionsMax: number;
+    readonly requestsInFlightMax: number;
+    readonly bytesInFlightMax: number;
+    readonly connectionBytesMax: number;
+    readonly headBytesMax: number;
+    readonly headTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    readonly needleBytesMax: number;
+    readonly decodedBytesMax: number;
+  };
+  readonly sidecar: {
+    readonly listen: string;
+    readonly tempDir: string;
+    readonly tempBytesMax: number;
+  };
+  readonly admin: {
+    readonly listen: ListenAddress;
+    readonly enableCors: boolean;
+    readonly tokenFile: string;
+  };
+  readonly logging: { readonly level: LogLevel };
+}
+
+const port: field.Range = { min: 0, max: 65535 };
+const count: field.Range = { min: 1, max: 10_000_000 };
+const someTime: Partial<field.Range> = { min: 1, max: 86_400_000 };
+const someBytes: Partial<field.Range> = { min: 1 };
+const consistencies: readonly Consistency[] = ['strict', 'lease', 'immutable'];
+
+export const proxySchema: field.Schema<ProxySettings> = {
+  http: {
+    listen: field.listenAddress('listen', '0.0.0.0:8080'),
+    port: field.optionalInteger('port', port),
+    lane: field.flag('lane', true),
+    onCorrupt: field.choice('on_corrupt', 'pass', ['pass', 'refuse']),
+    debugHeaders: field.flag('debug_headers', false),
+  },
+  seaweedfs: {
+    volumeServerUrl: field.httpUrl('volume_server_url', 'http://127.0.0.1:18080'),
+    volumeServers: field.tableList('volume_server', {
+      url: field.httpUrl('url', ''),
+      target: noTargetOr('target'),
+    }),
+    masters: field.reserved(
+      'masters',
+      'reserved: finding volume servers through the masters is not built yet; list them as [[seaweedfs.volume_server]]',
+    ),
+    securityToml: field.text('security_toml', ''),
+  },
+  rdma: {
+    mode: field.choice('mode', 'prefer', ['prefer', 'require', 'off']),
+    transport: field.choice('transport', 'ucx', ['ucx', 'inproc']),
+    target: field.hostPort('target', '127.0.0.1:18515'),
+    deviceName: field.text('device_name', 'auto'),
+    tls: field.text('tls', 'auto'),
+    timeoutMs: field.duration('timeout', '2s', someTime),
+    connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
+    secretFile: field.text('secret_file', ''),
+    dirs: field.stringList('dirs', []),
+    simulatedLatencyMs: field.duration('simulated_latency', '0us', { max: 60_000 }),
+  },
+  cache: {
+    bytesMax: field.size('size', '256MiB'),
+    consistency: field.choice('consistency', 'strict', consistencies),
+    leaseMs: field.duration('lease', '1s', someTime),
+    collections: field.tableMap('collection', {
+      consistency: field.choice('consistency', 'strict', consistencies),
+      leaseMs: field.duration('lease', '1s', someTime),
+    }),
+  },
+  memory: {
+    bytes: field.size('size', '512MiB', { min: 2 ** 21 }),
+    hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
+  },
+  limits: {
+    connectionsMax: field.integer('connections', 20_000, count),
+    requestsInFlightMax: field.integer('requests_in_flight', 4096, count),
+    bytesInFlightMax: field.size('bytes_in_flight', '256MiB', someBytes),
+    connectionBytesMax: field.size('connection_bytes', '8MiB', someBytes),
+    headBytesMax: field.size('head_bytes', '64KiB', { min: 1024, max: 2 ** 24 }),
+    headTimeoutMs: field.duration('head_timeout', '30s', someTime),
+    idleTimeoutMs: field.duration('idle_timeout', '30s', someTime),
+    needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
+    decodedBytesMax: field.size('decoded_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
+  },
+  sidecar: {
+    listen: field.text('listen', ''),
+    tempDir: field.text('temp_dir', ''),
+    tempBytesMax: field.size('temp_bytes_max', '256MiB'),
+  },
+  admin: {
+    listen: field.listenAddress('listen', '127.0.0.1:8081'),
+    enableCors: field.flag('enable_cors', false),
+    tokenFile: field.text('token_file', ''),
+  },
+  logging: { level: logLevel },
+};
+
+function noTargetOr(key: string): field.Field<string> {
+  const withTarget = field.hostPort(key, '');
+  return {
+    ...withTarget,
+    parse: (raw, report) => (raw === '' ? '' : withTarget.parse(raw, report)),
+  };
+}

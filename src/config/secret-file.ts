@@ -1,0 +1,47 @@
+/** The files that a configuration names: shared secrets, tokens, SeaweedFS's security.toml. */
+import { readFileSync, statSync } from 'node:fs';
+import { parse, TomlError } from 'smol-toml';
+import { isTable } from './field.ts';
+import { type Problems, reason } from './settings.ts';
+
+const secretBytesMax = 4096;
+
+/** The file's content without one closing line feed; undefined when none is named, or (reported) not usable. */
+export function readSecretFile(key: string, file: string, problems: Problems): string | undefined {
+  if (file === '') return undefined;
+  let content: string;
+  try {
+    if ((statSync(file).mode & 0o007) !== 0) {
+      problems.warnings.push(`${key}: every user of this machine can open "${file}"`);
+    }
+    content = readFileSync(file, 'latin1');
+  } catch (error) {
+    problems.add(key, `cannot be read: ${reason(error)}`);
+    return undefined;
+  }
+  const secret = content.replace(/\r?\n$/, '');
+  if (secret !== '' && secret.length <= secretBytesMax) return secret;
+  problems.add(key, `"${file}" ${secret === '' ? 'is empty' : `is over ${secretBytesMax} bytes`}`);
+  return undefined;
+}
+
+/** `[jwt.signing.read] key` of a security.toml; undefined when there is none. */
+export function readSigningKey(key: string, file: string, problems: Problems): string | undefined {
+  if (file === '') return undefined;
+  let document: unknown;
+  try {
+    document = parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const detail = error instanceof TomlError ? `line ${error.line} is not TOML` : reason(error);
+    problems.add(key, `"${file}" cannot be read: ${detail}`);
+    return undefined;
+  }
+  const found = ['jwt', 'signing', 'read', 'key'].reduce(
+    (table, name) => (isTable(table) ? table[name] : undefined),
+    document,
+  );
+  if (found === undefined || found === '') return undefined;
+  if (typeof found === 'string') return found;
+  problems.add(key, `"${file}": jwt.signing.read.key is not a string`);
+  return undefined;
+}

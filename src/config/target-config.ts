@@ -1,0 +1,67 @@
+/** target.toml → the configuration of the target role. */
+import { isLoopback } from './address.ts';
+import { freeze } from './freeze.ts';
+import { readSecretFile } from './secret-file.ts';
+import { type Problems, readSettings } from './settings.ts';
+import { type TargetSettings, targetSchema } from './target-schema.ts';
+
+export interface TargetConfig extends TargetSettings {
+  readonly role: 'target';
+  /** undefined: defaults and environment only. */
+  readonly file: string | undefined;
+  /** Shared with the proxies. */
+  readonly secret: string | undefined;
+  /** What the admin listener asks for. */
+  readonly adminToken: string | undefined;
+  /** For the log. */
+  readonly warnings: readonly string[];
+}
+
+/** @throws ConfigError with everything that is wrong. */
+export function loadTargetConfig(
+  file: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): TargetConfig {
+  const { settings, problems } = readSettings(targetSchema, file, environment);
+  checkCombinations(settings, problems);
+  const config: TargetConfig = {
+    ...settings,
+    role: 'target',
+    file,
+    secret: readSecretFile('rdma.secret_file', settings.rdma.secretFile, problems),
+    adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
+    warnings: problems.warnings,
+  };
+  problems.throwIfAny();
+  return freeze(config);
+}
+
+function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Problems): void {
+  if (!isLoopback(rdma.listen) && rdma.secretFile === '' && !rdma.insecure) {
+    problems.add(
+      'rdma.listen',
+      `"${rdma.listen}" is not loopback: give rdma.secret_file, or insecure = true if everybody who reaches this port may read every needle`,
+    );
+  }
+  if (target.dirs.length === 0)
+    problems.add('target.dirs', "is empty: the volume server's -dir list");
+  if (target.idxDirs.length > 1 && target.idxDirs.length !== target.dirs.length) {
+    problems.add('target.idx_dirs', 'must be empty, one for all, or one for each of target.dirs');
+  }
+  if (target.volumeServerUrl === '' && !target.unconfirmed) {
+    problems.add(
+      'target.volume_server_url',
+      'is required: a volume is served only while its server serves it (or unconfirmed = true)',
+    );
+  }
+  if (target.volumeServerUrl !== '' && target.unconfirmed) {
+    problems.add(
+      'target.unconfirmed',
+      'with volume_server_url there is a server to ask: remove one',
+    );
+  }
+  const open = 'host' in admin.listen && !isLoopback(admin.listen.host);
+  if (admin.enableCors && open && admin.tokenFile === '') {
+    problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
+  }
+}

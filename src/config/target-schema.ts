@@ -1,0 +1,60 @@
+/** Every key of target.toml: name, default, type. The single source; docs/configuration.md explains them. */
+import type { ListenAddress } from './address.ts';
+import * as field from './field.ts';
+import { type LogLevel, logLevel } from './log-level.ts';
+
+export interface TargetSettings {
+  readonly rdma: {
+    readonly listen: string;
+    readonly port: number;
+    readonly deviceName: string;
+    readonly tls: string;
+    readonly maxSessions: number;
+    readonly sessionTimeoutMs: number;
+    readonly bufferBytes: number;
+    readonly hugepages: 'try' | 'require' | 'off';
+    readonly secretFile: string;
+    readonly insecure: boolean;
+  };
+  readonly target: {
+    readonly dirs: readonly string[];
+    readonly idxDirs: readonly string[];
+    readonly volumeServerUrl: string;
+    readonly confirmEveryMs: number;
+    readonly unconfirmed: boolean;
+  };
+  readonly admin: {
+    readonly listen: ListenAddress;
+    readonly enableCors: boolean;
+    readonly tokenFile: string;
+  };
+  readonly logging: { readonly level: LogLevel };
+}
+
+export const targetSchema: field.Schema<TargetSettings> = {
+  rdma: {
+    listen: field.host('listen', '127.0.0.1'),
+    port: field.integer('port', 18515, { min: 0, max: 65535 }),
+    deviceName: field.text('device_name', 'auto'),
+    tls: field.text('tls', 'auto'),
+    maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
+    sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),
+    bufferBytes: field.size('buffer_size', '1GB', { min: 2 ** 21 }),
+    hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
+    secretFile: field.text('secret_file', ''),
+    insecure: field.flag('insecure', false),
+  },
+  target: {
+    dirs: field.stringList('dirs', ['/data']),
+    idxDirs: field.stringList('idx_dirs', []),
+    volumeServerUrl: field.httpUrl('volume_server_url', ''),
+    confirmEveryMs: field.duration('confirm_every', '1s', { min: 10, max: 60_000 }),
+    unconfirmed: field.flag('unconfirmed', false),
+  },
+  admin: {
+    listen: field.listenAddress('listen', '127.0.0.1:18516'),
+    enableCors: field.flag('enable_cors', false),
+    tokenFile: field.text('token_file', ''),
+  },
+  logging: { level: logLevel },
+};

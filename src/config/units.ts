@@ -1,0 +1,50 @@
+/** Sizes and times as people write them: digits and a unit, nothing else. */
+
+const sizeUnits: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+const durationUnitsMs: Readonly<Record<string, number>> = {
+  us: 1e-3,
+  ms: 1,
+  s: 1e3,
+  m: 6e4,
+  h: 36e5,
+};
+
+/** `"64MiB"` → bytes; undefined when it is not digits and one of the units, or not exact in a double. */
+export function parseSize(text: string): number | undefined {
+  const bytes = withUnit(text, sizeUnits);
+  return bytes !== undefined && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** `"250us"` → milliseconds, here 0.25; undefined when it is not digits and one of the units. */
+export function parseDurationMs(text: string): number | undefined {
+  const ms = withUnit(text, durationUnitsMs);
+  return ms !== undefined && ms <= Number.MAX_SAFE_INTEGER ? ms : undefined;
+}
+
+/** The largest binary unit that divides evenly, else bytes. */
+export function formatSize(bytes: number): string {
+  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
+    const unitBytes = sizeUnits[unit] as number;
+    if (bytes >= unitBytes && bytes % unitBytes === 0) return `${bytes / unitBytes}${unit}`;
+  }
+  return `${bytes}B`;
+}
+
+function withUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d{1,15})([A-Za-z]+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, digits, unit] = match as unknown as [string, string, string];
+  const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  return factor === undefined ? undefined : Number(digits) * factor;
+}
