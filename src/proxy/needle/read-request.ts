@@ -3,7 +3,12 @@
  * Specification sections 3, 4, 5.4, 6, 7, 8, 11.1.
  */
 import type { Reason } from '../outcome.ts';
+import { parseNeedlePath } from './fid.ts';
+import { asksAttachment, asksImageOperation, findOverrides, parseQuery } from './query.ts';
+import { findToken } from './read-token-source.ts';
 import type { RequestHead } from './request-head.ts';
+import { readHeaders } from './request-headers.ts';
+import { handlerPath, splitTarget } from './url-path.ts';
 
 export interface ReadRequest {
   readonly method: 'GET' | 'HEAD';
@@ -42,4 +47,49 @@ export type ParsedRead =
   | { readonly kind: 'read'; readonly read: ReadRequest }
   | { readonly kind: 'passthrough'; readonly reason: Reason };
 
-export declare function parseRead(head: RequestHead): ParsedRead;
+export function parseRead(head: RequestHead): ParsedRead {
+  const { method } = head;
+  if (method !== 'GET' && method !== 'HEAD') return passed('method');
+  const { rawPath, rawQuery } = splitTarget(head.target);
+  const path = handlerPath(rawPath);
+  const place = path === undefined ? undefined : parseNeedlePath(path);
+  if (place === undefined) return passed('path');
+
+  const query = parseQuery(rawQuery);
+  if (query === undefined || query.get('readDeleted') === 'true') return passed('query');
+  const overrides = findOverrides(query);
+  if (overrides === undefined) return passed('query');
+
+  const headers = readHeaders(head);
+  if (typeof headers === 'string') return passed(headers);
+  const { authorization, cookieLines } = headers;
+  const read: ReadRequest = {
+    method,
+    volumeId: place.volumeId,
+    needleId: place.needleId,
+    cookie: place.cookie,
+    claimedFid: place.claimedFid,
+    urlFilename: place.filename,
+    urlExt: place.ext,
+    acceptsGzip: headers.acceptEncoding.includes('gzip'),
+    range: method === 'HEAD' ? undefined : orUndefined(headers.range),
+    ifModifiedSince: orUndefined(headers.ifModifiedSince),
+    ifNoneMatch: orUndefined(headers.ifNoneMatch),
+    hasOrigin: headers.origin !== '',
+    asAttachment: asksAttachment(query),
+    wantsImageOperation: asksImageOperation(query),
+    manifestAsIs: query.get('cm') === 'false',
+    overrides,
+    token: findToken({ jwt: query.get('jwt') ?? '', authorization, cookieLines }),
+    close: headers.close,
+  };
+  return { kind: 'read', read };
+}
+
+function passed(reason: Reason): ParsedRead {
+  return { kind: 'passthrough', reason };
+}
+
+function orUndefined(value: string): string | undefined {
+  return value === '' ? undefined : value;
+}

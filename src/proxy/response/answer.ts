@@ -3,8 +3,19 @@
  * (specification sections 5 to 7). The corridor calls planAnswer, gets the bytes that the plan names, then buildAnswer.
  */
 import type { Needle } from '../../rdma/needle-fetcher.ts';
+import { extensionOf } from '../needle/fid.ts';
+import { isCompressed, isManifest } from '../needle/flags.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
 import type { Reason } from '../outcome.ts';
+import { contentEncoding, contentType, effectiveName, hasTypeOverride } from './content.ts';
+import { contentDisposition } from './content-disposition.ts';
+import { etagOf } from './etag.ts';
+import { formatHead } from './header-order.ts';
+import { formatHttpTime, parseHttpTime } from './http-time.ts';
+import { multipartBody, multipartBytes } from './multipart.ts';
+import { type PairHeaders, pairHeaders } from './pairs.ts';
+import { type ByteRange, contentRange, planRanges } from './ranges.ts';
+import { sniffContentType } from './sniff.ts';
 
 /** What only the volume server knows, learned from its own answers. */
 export interface HostFacts {
@@ -14,11 +25,7 @@ export interface HostFacts {
   typeOf(ext: string): string | undefined;
 }
 
-/** Bytes `[start, end)` of the form that is sent. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
+export type { ByteRange } from './ranges.ts';
 
 export type AnswerPlan =
   | {
@@ -27,6 +34,11 @@ export type AnswerPlan =
       /** With `learn-type`: the extension whose type the volume server's answer will tell (GET without overrides only). */
       readonly learnExt?: string;
     }
+  /**
+   * The client takes gzip, and the needle's flag says gzip: whether its stored data starts 1F 8B decides. Get its first
+   * two bytes and call planAnswer again with `startsGzip`.
+   */
+  | { readonly kind: 'peek' }
   /** The data must be decoded first: call planAnswer again with `decodedBytes`. */
   | { readonly kind: 'decode' }
   | AnswerReady;
@@ -36,7 +48,11 @@ export interface AnswerReady {
   readonly status: 200 | 206 | 304;
   /** Which bytes are sent: the stored ones or the decoded ones. */
   readonly form: 'stored' | 'decoded';
-  /** Empty for HEAD and 304: no bytes are needed. In the order in which they are sent. */
+  /** Whole length of that form, in bytes. */
+  readonly totalBytes: number;
+  /** The stored gzip is sent as such: `Content-Encoding: gzip`. */
+  readonly encoded: boolean;
+  /** Empty for HEAD and 304: no bytes are needed. In the order in which they are sent; may hold empty ranges. */
   readonly ranges: readonly ByteRange[];
   readonly multipart: boolean;
 }
@@ -60,20 +76,219 @@ export interface Answer {
   readonly bodyBytes: number;
 }
 
-export declare function planAnswer(
+/**
+ * What to answer, as far as it can be told: `decodedBytes` and `startsGzip` are absent until a plan asked for them.
+ */
+export function planAnswer(
   request: ReadRequest,
   needle: Needle,
   facts: HostFacts,
   decodedBytes?: number,
-): AnswerPlan;
+  startsGzip?: boolean,
+): AnswerPlan {
+  if (facts.server === undefined) return passed('learn-server');
+  // The volume server reads nothing of an empty needle from disk, so nobody has seen its cookie.
+  if (needle.dataBytes === 0) return passed('cookie');
+  if (isImageOperation(request, needle)) return passed('image');
+  if (isNotModified(request, needle)) return notModified;
+  if (isManifest(needle.flags) && !request.manifestAsIs) return passed('manifest');
+  const pairs = pairHeaders(needle.pairs);
+  if (pairs === undefined) return passed('headers');
+  const form = chooseForm(request, needle, decodedBytes, startsGzip);
+  if ('kind' in form) return form;
+  return planContent(request, needle, facts, pairs, form);
+}
 
-/** `slices[i]` holds the bytes of `plan.ranges[i]`. */
-export declare function buildAnswer(
+const notModified: AnswerReady = {
+  kind: 'answer',
+  status: 304,
+  form: 'stored',
+  totalBytes: 0,
+  encoded: false,
+  ranges: [],
+  multipart: false,
+};
+
+function passed(reason: Reason): AnswerPlan {
+  return { kind: 'passthrough', reason };
+}
+
+const imageExtensions: ReadonlySet<string> = new Set(['.png', '.jpg', '.jpeg', '.gif', '.webp']);
+
+/** The extension is the URL's, else that of the stored name where the URL has no filename. */
+function isImageOperation(request: ReadRequest, needle: Needle): boolean {
+  if (!request.wantsImageOperation) return false;
+  const fromName = request.urlExt === '' && request.urlFilename === '';
+  const ext = fromName ? extensionOf(needle.name) : request.urlExt;
+  return imageExtensions.has(ext.toLowerCase());
+}
+
+/** Specification section 7: the two conditions are independent. */
+function isNotModified(request: ReadRequest, needle: Needle): boolean {
+  if (request.ifModifiedSince !== undefined && needle.lastModifiedSeconds !== 0) {
+    const since = parseHttpTime(request.ifModifiedSince);
+    if (since !== undefined && since >= needle.lastModifiedSeconds) return true;
+  }
+  return request.ifNoneMatch === etagOf(needle.checksum);
+}
+
+type Form = Pick<AnswerReady, 'form' | 'totalBytes' | 'encoded'>;
+
+/** Specification 6.1. */
+function chooseForm(
+  request: ReadRequest,
+  needle: Needle,
+  decodedBytes: number | undefined,
+  startsGzip: boolean | undefined,
+): Form | { readonly kind: 'peek' } | { readonly kind: 'decode' } {
+  const stored: Form = { form: 'stored', totalBytes: needle.dataBytes, encoded: false };
+  if (!isCompressed(needle.flags) || startsGzip === false) return stored;
+  if (request.acceptsGzip) {
+    return startsGzip === undefined ? { kind: 'peek' } : { ...stored, encoded: true };
+  }
+  if (decodedBytes === undefined) return { kind: 'decode' };
+  return { form: 'decoded', totalBytes: decodedBytes, encoded: false };
+}
+
+/** net/http counts the length of a small answer itself, and sends a longer one in chunks. */
+const countedBytesMax = 2048;
+
+function planContent(
+  request: ReadRequest,
+  needle: Needle,
+  facts: HostFacts,
+  pairs: PairHeaders,
+  form: Form,
+): AnswerPlan {
+  const { totalBytes } = form;
+  const whole = { start: 0, end: totalBytes };
+  const wanted =
+    request.method === 'HEAD' || request.range === undefined
+      ? undefined
+      : planRanges(request.range, totalBytes);
+  if (wanted?.kind === 'odd') return passed('headers');
+  const multipart = wanted?.kind === 'multiple';
+
+  const type = contentType(request, needle, facts);
+  if (type === undefined && (multipart || !hasTypeOverride(request))) {
+    return learning(request, needle, multipart);
+  }
+  if (wanted === undefined) {
+    const ranges = request.method === 'HEAD' ? [] : [whole];
+    return { kind: 'answer', status: 200, ...form, ranges, multipart };
+  }
+  if (wanted.kind === 'single') {
+    return { kind: 'answer', status: 206, ...form, ranges: [wanted.range], multipart };
+  }
+  if (contentEncoding(request, pairs, form.encoded) !== '') {
+    const shape = { ranges: wanted.ranges, totalBytes, partType: type ?? '' };
+    const isChunked = multipartBytes(shape) > countedBytesMax;
+    if (isChunked || pairs.has('Content-Length')) return passed('headers');
+  }
+  return { kind: 'answer', status: 206, ...form, ranges: wanted.ranges, multipart };
+}
+
+/** Only the answer to a plain GET shows whether its type is the extension's. */
+function learning(request: ReadRequest, needle: Needle, multipart: boolean): AnswerPlan {
+  const isTelling =
+    request.method === 'GET' &&
+    request.overrides.length === 0 &&
+    needle.pairs === '' &&
+    !isManifest(needle.flags) &&
+    !multipart;
+  if (!isTelling) return passed('learn-type');
+  const learnExt = extensionOf(effectiveName(request, needle));
+  return { kind: 'passthrough', reason: 'learn-type', learnExt };
+}
+
+const statusLines = { 200: '200 OK', 206: '206 Partial Content', 304: '304 Not Modified' } as const;
+
+/** `slices[i]` holds the bytes of `plan.ranges[i]`. Only for a plan made with the same facts. */
+export function buildAnswer(
   plan: AnswerReady,
   request: ReadRequest,
   needle: Needle,
   facts: HostFacts,
   slices: readonly Buffer[],
   varying: Varying,
-  decodedBytes?: number,
-): Answer;
+): Answer {
+  const headers = commonHeaders(request, needle, facts, varying);
+  const status = statusLines[plan.status];
+  const added = { date: varying.date, close: request.close };
+  if (plan.status === 304) {
+    return { status: 304, head: formatHead({ status, headers, added }), body: [], bodyBytes: 0 };
+  }
+  const type = contentType(request, needle, facts) ?? '';
+  setContentHeaders(headers, plan, request, needle, type);
+  const { ranges, totalBytes } = plan;
+  const body = plan.multipart
+    ? multipartBody({ ranges, totalBytes, partType: type }, slices, varying.boundary)
+    : slices.filter((slice) => slice.length > 0);
+  const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
+  // A multipart answer with an encoding leaves its length to net/http, which puts it behind Date.
+  const isCounted = plan.multipart && hasEncoding(headers);
+  if (plan.multipart) {
+    headers.set('Content-Type', `multipart/byteranges; boundary=${varying.boundary}`);
+  } else if (plan.status === 206) {
+    headers.set('Content-Range', contentRange(ranges[0] as ByteRange, totalBytes));
+  }
+  if (!isCounted) {
+    headers.set('Content-Length', String(request.method === 'HEAD' ? totalBytes : bodyBytes));
+  }
+  const [first] = body;
+  const isSniffed = first !== undefined && !headers.has('Content-Type') && !hasEncoding(headers);
+  const head = formatHead({
+    status,
+    headers,
+    added: {
+      ...added,
+      contentLength: isCounted ? bodyBytes : undefined,
+      contentType: isSniffed ? sniffContentType(first) : undefined,
+    },
+  });
+  return { status: plan.status, head, body, bodyBytes };
+}
+
+function commonHeaders(
+  request: ReadRequest,
+  needle: Needle,
+  facts: HostFacts,
+  varying: Varying,
+): Map<string, string> {
+  const headers = new Map([
+    ['Server', facts.server ?? ''],
+    ['X-Amz-Request-Id', varying.requestId],
+  ]);
+  if (request.hasOrigin) {
+    headers.set('Access-Control-Allow-Credentials', 'true');
+    headers.set('Access-Control-Allow-Origin', '*');
+  }
+  if (needle.lastModifiedSeconds !== 0) {
+    headers.set('Last-Modified', formatHttpTime(needle.lastModifiedSeconds));
+  }
+  return headers;
+}
+
+/** In the order in which the volume server sets them: a later one replaces an earlier one. */
+function setContentHeaders(
+  headers: Map<string, string>,
+  plan: AnswerReady,
+  request: ReadRequest,
+  needle: Needle,
+  type: string,
+): void {
+  headers.set('Etag', etagOf(needle.checksum));
+  for (const [name, value] of pairHeaders(needle.pairs) ?? []) headers.set(name, value);
+  if (plan.encoded) headers.set('Content-Encoding', 'gzip');
+  if (type !== '') headers.set('Content-Type', type);
+  headers.set('Accept-Ranges', 'bytes');
+  for (const [name, value] of request.overrides) headers.set(name, value);
+  const filename = effectiveName(request, needle);
+  if (filename !== '' && !headers.get('Content-Disposition')) {
+    headers.set('Content-Disposition', contentDisposition(request.asAttachment, filename));
+  }
+}
+
+function hasEncoding(headers: ReadonlyMap<string, string>): boolean {
+  return (headers.get('Content-Encoding') ?? '') !== '';
+}

@@ -1,0 +1,37 @@
+/** What a needle's answer says about its content, before any header is written (specification 5.2 and 5.3). */
+import type { Needle } from '../../rdma/needle-fetcher.ts';
+import { extensionOf } from '../needle/fid.ts';
+import type { ReadRequest } from '../needle/read-request.ts';
+import type { HostFacts } from './answer.ts';
+import type { PairHeaders } from './pairs.ts';
+
+/** The URL's third segment, else the stored name; latin1, '' if there is none. */
+export function effectiveName(request: ReadRequest, needle: Needle): string {
+  return request.urlFilename === '' ? needle.name : request.urlFilename;
+}
+
+/** The stored mime, else the host's type for the extension; '' if there is none, undefined if that is not learned. */
+export function contentType(
+  request: ReadRequest,
+  needle: Needle,
+  facts: HostFacts,
+): string | undefined {
+  if (needle.mime !== '' && !needle.mime.startsWith('application/octet-stream')) return needle.mime;
+  const ext = extensionOf(effectiveName(request, needle));
+  return ext === '' || ext === '.' ? '' : facts.typeOf(ext);
+}
+
+export function hasTypeOverride(request: ReadRequest): boolean {
+  return request.overrides.some(([name]) => name === 'Content-Type');
+}
+
+/** The value that net/http sees: '' if there is none. */
+export function contentEncoding(
+  request: ReadRequest,
+  pairs: PairHeaders,
+  encoded: boolean,
+): string {
+  const override = request.overrides.find(([name]) => name === 'Content-Encoding');
+  if (override !== undefined) return override[1];
+  return encoded ? 'gzip' : (pairs.get('Content-Encoding') ?? '');
+}

@@ -1,0 +1,47 @@
+/**
+ * Reads from a volume server's answer which Content-Type its host gives to an extension. What the handler sets is sorted
+ * before Date; what net/http sniffs comes after it (specification 5.1): then the host has no type for the extension.
+ */
+import type { Needle } from '../../rdma/needle-fetcher.ts';
+import { isManifest } from '../needle/flags.ts';
+
+/** What net/http itself puts behind Date. */
+const behindDate: ReadonlySet<string> = new Set([
+  'Content-Length',
+  'Content-Type',
+  'Connection',
+  'Transfer-Encoding',
+]);
+
+/** Headers that every 200 and 206 of the volume server has before Date. */
+const alwaysBefore = ['Accept-Ranges', 'Etag', 'Server', 'X-Amz-Request-Id'];
+
+/**
+ * The type; '' if the host has none; undefined if this answer cannot tell.
+ * `rawHeaders` are flat and in wire order, of an answer to a GET without overrides.
+ */
+export function learnedType(
+  status: number,
+  rawHeaders: readonly string[],
+  needle: Needle,
+): string | undefined {
+  if (status !== 200 && status !== 206) return undefined;
+  const hasMime = needle.mime !== '' && !needle.mime.startsWith('application/octet-stream');
+  if (hasMime || needle.pairs !== '' || isManifest(needle.flags)) return undefined;
+  const names = rawHeaders.filter((_, index) => index % 2 === 0);
+  const dateAt = names.indexOf('Date');
+  if (!isGoOrder(names, dateAt)) return undefined;
+  const typeAt = names.indexOf('Content-Type');
+  if (typeAt < 0 || typeAt > dateAt) return '';
+  const type = rawHeaders[typeAt * 2 + 1] ?? '';
+  return type.startsWith('multipart/byteranges') ? undefined : type;
+}
+
+/** Somebody between us and the volume server may have written the head anew: its order then tells nothing. */
+function isGoOrder(names: readonly string[], dateAt: number): boolean {
+  if (dateAt < 0) return false;
+  const before = names.slice(0, dateAt);
+  const isSorted = before.every((name, index) => index === 0 || (before[index - 1] ?? '') < name);
+  if (!isSorted || !alwaysBefore.every((name) => before.includes(name))) return false;
+  return names.slice(dateAt + 1).every((name) => behindDate.has(name));
+}
