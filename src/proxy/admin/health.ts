@@ -1,0 +1,160 @@
+/** Snapshots → what /health and /readyz say. Pure. */
+import type { RequestTotals } from './request-tally.ts';
+import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
+
+export type Verdict = 'ok' | 'degraded' | 'down';
+
+export interface Check {
+  readonly status: Verdict;
+  readonly detail: string;
+  readonly [fact: string]: unknown;
+}
+
+export interface Health {
+  /** The worst of the checks. */
+  readonly status: Verdict;
+  readonly checks: Readonly<Record<string, Check>>;
+}
+
+export interface Readiness {
+  readonly isReady: boolean;
+  readonly detail: string;
+}
+
+export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health {
+  const checks = new Map<string, Check>([['listener', listenerCheck(status)]]);
+  const isUpCount = status.targets.filter(isUp).length;
+  for (const target of status.targets) {
+    checks.set(`upstream ${target.upstreamUrl}`, upstreamCheck(target));
+    if (target.state !== undefined) checks.set(`target ${target.address}`, targetCheck(target));
+  }
+  if (status.mode === 'require' && isUpCount === 0) {
+    checks.set('fabric', { status: 'down', detail: 'mode = "require" and no target is up' });
+  }
+  if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
+  checks.set('fallback', fallbackCheck(status, totals));
+  checks.set('cache', { status: 'ok', detail: 'off: not built yet, every read asks the target' });
+  const byName = Object.fromEntries(checks);
+  return { status: worst(byName), checks: byName };
+}
+
+/** A target that is down makes the proxy slower, not unready, unless HTTP is forbidden. */
+export function proxyReadiness(status: ProxyStatus): Readiness {
+  if (status.isDraining) return { isReady: false, detail: 'draining' };
+  if (!status.isListening) return { isReady: false, detail: 'not listening' };
+  if (status.mode === 'require' && !status.targets.some(isUp)) {
+    return { isReady: false, detail: 'mode = "require" and no target is up' };
+  }
+  return { isReady: true, detail: 'listening' };
+}
+
+export function targetHealth(status: TargetRoleStatus): Health {
+  const checks = {
+    listener: listenerCheck(status),
+    confirmation: confirmationCheck(status),
+    volumes: volumesCheck(status),
+    arena: arenaCheck(status.arena),
+  };
+  return { status: worst(checks), checks };
+}
+
+export function targetReadiness(status: TargetRoleStatus): Readiness {
+  if (status.isDraining) return { isReady: false, detail: 'draining' };
+  if (!status.isListening) return { isReady: false, detail: 'not listening' };
+  const { confirmation } = status;
+  if (confirmation !== undefined && !confirmation.isOk) {
+    return {
+      isReady: false,
+      detail: `the volume server is not confirmed: ${confirmation.failure}`,
+    };
+  }
+  return { isReady: true, detail: 'listening' };
+}
+
+function listenerCheck(status: { isListening: boolean; isDraining: boolean }): Check {
+  if (status.isDraining) return { status: 'down', detail: 'draining' };
+  if (!status.isListening) return { status: 'down', detail: 'not listening' };
+  return { status: 'ok', detail: 'listening' };
+}
+
+function isUp(target: TargetStatus): boolean {
+  return target.state?.kind === 'up';
+}
+
+function upstreamCheck(target: TargetStatus): Check {
+  const facts = { server: target.server ?? null, auth: target.auth };
+  if (!target.isUpstreamUp) return { status: 'degraded', detail: 'does not answer', ...facts };
+  return { status: 'ok', detail: 'answers', ...facts };
+}
+
+function targetCheck(target: TargetStatus): Check {
+  const facts = {
+    state: target.state?.kind,
+    breaker: target.breaker,
+    volumes: target.volumes,
+    volumesConfirmed: target.volumesConfirmed,
+  };
+  switch (target.state?.kind) {
+    case 'up': {
+      const detail = `up over ${target.state.transport}`;
+      const transport = target.state.transport;
+      const status = target.breaker === 'closed' ? 'ok' : 'degraded';
+      return { status, detail, transport, ...facts };
+    }
+    case 'down':
+      return {
+        status: 'degraded',
+        detail: `down: ${target.state.status}, ${target.state.detail}`,
+        ...facts,
+      };
+    default:
+      return { status: 'degraded', detail: 'connecting', ...facts };
+  }
+}
+
+function arenaCheck(arena: ArenaStatus): Check {
+  const detail =
+    arena.leaseLeaks === 0
+      ? `${arena.pageKind} pages`
+      : `${arena.leaseLeaks} leases were forgotten and found by the finalizer`;
+  return { status: arena.leaseLeaks === 0 ? 'ok' : 'degraded', detail, ...arena };
+}
+
+/** Says how much of the traffic the volume server answered, and why. */
+function fallbackCheck(status: ProxyStatus, totals: RequestTotals): Check {
+  const { cache, rdma, passthrough, error } = totals.outcomes;
+  const detail = `mode ${status.mode}: ${cache + rdma} answered here, ${passthrough} passed, ${error} failed`;
+  const { requests, transports, errors } = totals;
+  return { status: 'ok', detail, requests, transports, passthrough: totals.passthrough, errors };
+}
+
+function confirmationCheck({ confirmation }: TargetRoleStatus): Check {
+  if (confirmation === undefined) {
+    return {
+      status: 'ok',
+      detail: 'unconfirmed = true: volumes are served without asking a server',
+    };
+  }
+  const { url, ageMs, failure } = confirmation;
+  const facts = { url, ageMs: ageMs ?? null };
+  if (confirmation.isOk) return { status: 'ok', detail: 'the volume server confirms', ...facts };
+  return { status: 'degraded', detail: failure === '' ? 'not asked yet' : failure, ...facts };
+}
+
+function volumesCheck(status: TargetRoleStatus): Check {
+  const { volumesLoaded: loaded, volumesConfirmed: confirmed, needles } = status;
+  const detail = `${confirmed} of ${loaded} volumes are served`;
+  return {
+    status: loaded > 0 && confirmed === 0 ? 'degraded' : 'ok',
+    detail,
+    loaded,
+    confirmed,
+    needles,
+  };
+}
+
+function worst(checks: Readonly<Record<string, Check>>): Verdict {
+  const verdicts = Object.values(checks).map((check) => check.status);
+  if (verdicts.includes('down')) return 'down';
+  return verdicts.includes('degraded') ? 'degraded' : 'ok';
+}

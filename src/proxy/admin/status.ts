@@ -1,0 +1,76 @@
+/** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
+import type { TargetState } from '../../rdma/needle-fetcher.ts';
+import type { BreakerState } from '../targets/breaker.ts';
+
+export interface ArenaStatus {
+  readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
+  readonly bytesTotal: number;
+  readonly bytesLeased: number;
+  readonly leasesOutstanding: number;
+  /** Leases that were forgotten and found by the finalizer. */
+  readonly leaseLeaks: number;
+}
+
+export interface TargetStatus {
+  /** host:port, or inproc; '' for a volume server without a target. */
+  readonly address: string;
+  readonly upstreamUrl: string;
+  /** undefined: no target beside this volume server, or mode = "off". */
+  readonly state: TargetState | undefined;
+  readonly breaker: BreakerState;
+  readonly volumes: number;
+  readonly volumesConfirmed: number;
+  /** Learned from the volume server's own answers. */
+  readonly server: string | undefined;
+  readonly auth: 'open' | 'required' | 'unknown';
+  /** The last probe of the volume server was answered. */
+  readonly isUpstreamUp: boolean;
+}
+
+export interface ProxyStatus {
+  readonly mode: 'prefer' | 'require' | 'off';
+  readonly isListening: boolean;
+  readonly isDraining: boolean;
+  readonly connections: number;
+  readonly requestsInFlight: number;
+  readonly targets: readonly TargetStatus[];
+  /** undefined with mode = "off". */
+  readonly arena: ArenaStatus | undefined;
+}
+
+export interface ConfirmationStatus {
+  readonly url: string;
+  readonly isOk: boolean;
+  readonly successes: number;
+  readonly failures: number;
+  /** Since the last successful poll began; undefined: none yet. */
+  readonly ageMs: number | undefined;
+  /** Why the last poll failed; '' when it did not. */
+  readonly failure: string;
+}
+
+export interface TargetRoleStatus {
+  readonly isListening: boolean;
+  readonly isDraining: boolean;
+  readonly sessions: number;
+  readonly sessionsTotal: number;
+  readonly sessionsRefused: number;
+  readonly sessionsLost: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Answered reads by status name. */
+  readonly reads: Readonly<Record<string, number>>;
+  readonly validations: number;
+  readonly requestsInFlight: number;
+  readonly volumesLoaded: number;
+  readonly volumesConfirmed: number;
+  readonly needles: number;
+  readonly mapBytes: number;
+  readonly readsCached: number;
+  readonly readsDisk: number;
+  readonly corrupt: number;
+  readonly reloads: number;
+  readonly arena: ArenaStatus;
+  /** undefined: unconfirmed = true. */
+  readonly confirmation: ConfirmationStatus | undefined;
+}

@@ -1,0 +1,79 @@
+/** The target's metrics: all of them are counted natively and mirrored at each scrape. */
+
+import { arenaGauges } from './gauges.ts';
+import { MetricSet, MirroredCounter } from './metric-set.ts';
+import { type TargetMetricName, targetMetricTable } from './metric-table.ts';
+import type { TargetRoleStatus } from './status.ts';
+
+export interface TargetMetrics {
+  expose(): Promise<{ readonly type: string; readonly text: string }>;
+}
+
+export function createTargetMetrics(
+  version: string,
+  status: () => TargetRoleStatus,
+): TargetMetrics {
+  const set = new MetricSet<TargetMetricName>(targetMetricTable);
+  set.gauge('buildInfo').set({ version, node: process.version, role: 'target' }, 1);
+  const refreshers = [trafficMetrics(set), volumeMetrics(set), confirmationMetrics(set)];
+  set.onScrape(() => {
+    const now = status();
+    for (const refresh of refreshers) refresh(now);
+  });
+  return { expose: () => set.expose() };
+}
+
+type Refresh = (status: TargetRoleStatus) => void;
+
+function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
+  const sessions = set.gauge('sessionsActive');
+  const sessionEvents = new MirroredCounter(set.counter('sessionsEnded'));
+  const bytes = new MirroredCounter(set.counter('bytesTransferred'));
+  const reads = new MirroredCounter(set.counter('reads'));
+  const readSource = new MirroredCounter(set.counter('readSource'));
+  const validations = new MirroredCounter(set.counter('validations'));
+  const requestsInFlight = set.gauge('requestsInFlight');
+  const arena = arenaGauges(set);
+  return (status) => {
+    sessions.set(status.sessions);
+    sessionEvents.set(status.sessionsTotal, { event: 'welcomed' });
+    sessionEvents.set(status.sessionsRefused, { event: 'refused' });
+    sessionEvents.set(status.sessionsLost, { event: 'lost' });
+    bytes.set(status.bytesSent, { direction: 'tx' });
+    bytes.set(status.bytesReceived, { direction: 'rx' });
+    for (const [name, count] of Object.entries(status.reads)) reads.set(count, { status: name });
+    readSource.set(status.readsCached, { source: 'page_cache' });
+    readSource.set(status.readsDisk, { source: 'disk' });
+    validations.set(status.validations);
+    requestsInFlight.set(status.requestsInFlight);
+    arena(status.arena);
+  };
+}
+
+function volumeMetrics(set: MetricSet<TargetMetricName>): Refresh {
+  const volumes = set.gauge('volumes');
+  const needles = set.gauge('needles');
+  const mapBytes = set.gauge('mapBytes');
+  const corrupt = new MirroredCounter(set.counter('corrupt'));
+  const reloads = new MirroredCounter(set.counter('reloads'));
+  return (status) => {
+    volumes.set({ state: 'loaded' }, status.volumesLoaded);
+    volumes.set({ state: 'confirmed' }, status.volumesConfirmed);
+    needles.set(status.needles);
+    mapBytes.set(status.mapBytes);
+    corrupt.set(status.corrupt);
+    reloads.set(status.reloads);
+  };
+}
+
+function confirmationMetrics(set: MetricSet<TargetMetricName>): Refresh {
+  const confirmations = new MirroredCounter(set.counter('confirmations'));
+  const age = set.gauge('confirmationAge');
+  age.reset();
+  return ({ confirmation }) => {
+    if (confirmation === undefined) return;
+    confirmations.set(confirmation.successes, { result: 'success' });
+    confirmations.set(confirmation.failures, { result: 'error' });
+    if (confirmation.ageMs !== undefined) age.set(confirmation.ageMs / 1000);
+  };
+}
