@@ -1,0 +1,79 @@
+/**
+ * Loads the native part once per thread and checks that it belongs to this build. The only file that knows where the .node file lies and how UCX is to be tuned through its environment.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { RdmaUnavailableError } from './errors.ts';
+import type { Binding } from './native-types.ts';
+
+/** Of native/protocol/wire.h. */
+export const protocolVersion = 1;
+
+/**
+ * UCX reads its variables when the library is loaded, so what is unset is set before that. Each value guards against
+ * something that UCX 1.13 was seen to do.
+ */
+export const ucxEnvironment: Readonly<Record<string, string>> = {
+  // UCX patches libc's memory functions while V8's threads run: one process in seventy crashed at exit.
+  UCX_MEM_EVENTS: 'no',
+  // Else UCX replaces V8's SIGSEGV handler, and a crash inside malloc becomes a hang.
+  UCX_ERROR_SIGNALS: '',
+  // Else UCX takes SIGHUP, which reloads the configuration here.
+  UCX_DEBUG_SIGNO: '',
+  UCX_WARN_UNUSED_ENV_VARS: 'n',
+  // Endpoints report a dead peer; without these two only tcp does, and shared memory is not used at all.
+  UCX_MM_ERROR_HANDLING: 'y',
+  UCX_CMA_MEMORY_INVALIDATE: 'y',
+  // A restarted target binds its port again while old connections are in TIME_WAIT.
+  UCX_TCP_CM_REUSEADDR: 'y',
+  // A partition on an idle connection is noticed within some 4 s instead of 27.
+  UCX_TCP_KEEPIDLE: '2s',
+  UCX_TCP_KEEPINTVL: '1s',
+  UCX_TCP_KEEPCNT: '2',
+};
+
+let loaded: Binding | undefined;
+
+/** Throws RdmaUnavailableError with what to do. In a worker thread the main thread must have loaded it first. */
+export function loadBinding(): Binding {
+  loaded ??= load();
+  return loaded;
+}
+
+export function addonPath(): string {
+  // Two levels below the package root, both as source (src/rdma) and compiled (dist/rdma).
+  return join(import.meta.dirname, '..', '..', 'build', 'Release', 'seaweed_rdma.node');
+}
+
+function load(): Binding {
+  const path = addonPath();
+  if (!existsSync(path)) {
+    throw new RdmaUnavailableError(
+      'addon-missing',
+      `the native part is not built (${path} is missing): run "npm run setup", or "npm run build:native" where the packages are installed`,
+    );
+  }
+  for (const [name, value] of Object.entries(ucxEnvironment)) process.env[name] ??= value;
+  const binding = requireAddon(path);
+  if (binding.protocolVersion !== protocolVersion) {
+    throw new RdmaUnavailableError(
+      'addon-version',
+      `the native part speaks protocol version ${binding.protocolVersion}, this program ${protocolVersion}: run "npm run build:native"`,
+    );
+  }
+  return binding;
+}
+
+function requireAddon(path: string): Binding {
+  try {
+    return createRequire(import.meta.url)(path) as Binding;
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new RdmaUnavailableError(
+      'addon-missing',
+      `the native part cannot be loaded: ${detail} (run "npm run setup")`,
+      { cause },
+    );
+  }
+}

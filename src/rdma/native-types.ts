@@ -1,0 +1,170 @@
+/**
+ * What the native part exports (native/addon). Arguments are valid when they get there: the native side re-checks only
+ * what would corrupt memory. Times are in ns, in numbers: exact up to 104 days.
+ */
+
+export interface NativeClientOptions {
+  readonly kind: 'ucx' | 'inproc';
+  readonly arenaBytes: number;
+  readonly hugepages: 'try' | 'require' | 'off';
+  readonly requestsMax: number;
+  readonly spinNs: number;
+  readonly deviceName: string;
+  readonly tls: string;
+  readonly dirs: readonly string[];
+  readonly idxDirs: readonly string[];
+  readonly unconfirmed: boolean;
+  readonly confirmIntervalNs: number;
+  readonly ioThreads: number;
+  readonly simulatedLatencyNs: number;
+}
+
+export interface NativeVolume {
+  readonly volumeId: number;
+  readonly version: number;
+  readonly confirmed: boolean;
+  readonly collection: string;
+}
+
+export type NativeTargetEvent =
+  | {
+      readonly kind: 'up';
+      readonly target: number;
+      readonly transport: string;
+      readonly sessionId: bigint;
+    }
+  | {
+      readonly kind: 'down';
+      readonly target: number;
+      readonly status: number;
+      readonly detail: string;
+    }
+  | {
+      readonly kind: 'volumes';
+      readonly target: number;
+      readonly volumes: readonly NativeVolume[];
+    };
+
+/**
+ * `count` entries of the completion ring hold what happened, laid out as completion-ring.ts says; they are valid during
+ * the call. `verdicts` are the rows of the batch's validations one after the other; both are absent when there are none.
+ */
+export type OnBatch = (
+  count: number,
+  verdicts: ArrayBuffer | undefined,
+  events: readonly NativeTargetEvent[] | undefined,
+) => void;
+
+export interface NativeClientStats {
+  readonly arenaBytesTotal: number;
+  readonly arenaBytesLeased: number;
+  readonly leasesOutstanding: number;
+  readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
+  readonly largestSlabBytes: number;
+  readonly requestsInFlight: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly lateReplies: number;
+  readonly sessions: number;
+}
+
+export interface NativeEngineStats {
+  readonly volumesLoaded: number;
+  readonly volumesConfirmed: number;
+  readonly needles: number;
+  readonly mapBytes: number;
+  readonly readsCached: number;
+  readonly readsDisk: number;
+  readonly readsInFlight: number;
+  readonly corrupt: number;
+  readonly reloads: number;
+}
+
+export interface NativeServedVolume {
+  readonly volumeId: number;
+  readonly sizeBytes: number;
+  readonly fileCount: number;
+  readonly modifiedAtSeconds: number;
+}
+
+export interface NativeClient {
+  /** The whole arena. */
+  readonly arena: ArrayBuffer;
+  /** Entries of 128 bytes, see completion-ring.ts. */
+  readonly ring: ArrayBuffer;
+  /** The next READ's fields or VALIDATE's items are written here, then posted; see completion-ring.ts. */
+  readonly command: ArrayBuffer;
+  addTarget(host: string, port: number, secret: string, connectTimeoutNs: number): number;
+  connect(target: number): void;
+  disconnect(target: number): void;
+  /** `ticket`: below requestsMax and not in flight; its completion carries it. */
+  postRead(target: number, ticket: number): void;
+  postValidate(target: number, ticket: number, itemCount: number, timeoutNs: number): void;
+  postPing(target: number, ticket: number, timeoutNs: number): void;
+  release(handle: number): void;
+  stats(): NativeClientStats;
+  /** For inproc alone. */
+  confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
+  engineStats(): NativeEngineStats;
+  /** Requests in flight complete as closed in a last batch; then `closed` is called. */
+  close(closed: () => void): void;
+}
+
+export interface NativeTargetOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+  readonly sessionsMax: number;
+  readonly requestsPerSessionMax: number;
+  readonly sessionTimeoutNs: number;
+  readonly spinNs: number;
+  readonly deviceName: string;
+  readonly tls: string;
+  readonly arenaBytes: number;
+  readonly hugepages: 'try' | 'require' | 'off';
+  readonly dirs: readonly string[];
+  readonly idxDirs: readonly string[];
+  readonly unconfirmed: boolean;
+  readonly confirmIntervalNs: number;
+  readonly ioThreads: number;
+}
+
+export interface NativeTargetStats {
+  readonly sessionsActive: number;
+  readonly sessionsPending: number;
+  readonly sessionsTotal: number;
+  readonly sessionsRefused: number;
+  readonly sessionsLost: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** Answers by the status' name; those never given are absent. */
+  readonly readsByStatus: Readonly<Record<string, number>>;
+  readonly validations: number;
+  readonly requestsInFlight: number;
+  readonly arenaBytesTotal: number;
+  readonly arenaBytesLeased: number;
+  readonly leasesOutstanding: number;
+  readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
+  readonly engine: NativeEngineStats;
+}
+
+export interface NativeTarget {
+  readonly port: number;
+  confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
+  stats(): NativeTargetStats;
+  volumes(): readonly NativeVolume[];
+  /** Drains; `stopped` is called when no request is left. */
+  stop(stopped: () => void): void;
+  /** Ends at once; a stop() under way is finished by it. Idempotent. */
+  destroy(): void;
+}
+
+export interface Binding {
+  readonly protocolVersion: number;
+  readonly statusTable: readonly (readonly [name: string, number: number])[];
+  readonly hasUcx: boolean;
+  /** Of the library that is loaded; '' without UCX. */
+  readonly ucxVersion: string;
+  readonly RdmaClient: new (options: NativeClientOptions, onBatch: OnBatch) => NativeClient;
+  readonly TargetHost: new (options: NativeTargetOptions) => NativeTarget;
+}

@@ -1,0 +1,203 @@
+/**
+ * The proxy's half of the native part: one arena and one worker on this thread's event loop, many targets. Everything
+ * that is fetched through it lies in its arena until the lease is released.
+ */
+import { loadBinding } from './binding.ts';
+import { RdmaMisuseError, RdmaUnavailableError } from './errors.ts';
+import type {
+  NativeClient,
+  NativeClientOptions,
+  NativeEngineStats,
+  OnBatch,
+} from './native-types.ts';
+import type { NeedleFetcher } from './needle-fetcher.ts';
+import { RequestBook } from './request-book.ts';
+import { InprocConnector, type TargetAddress, TargetConnector } from './target-connector.ts';
+import { type Connector, TargetFetcher } from './target-fetcher.ts';
+import type { ServedVolume } from './target-host.ts';
+
+export type { TargetAddress } from './target-connector.ts';
+
+interface CommonOptions {
+  readonly arenaBytes: number;
+  readonly hugepages: 'try' | 'require' | 'off';
+  /** In flight over all targets, at most 65535; more end as `overload`. */
+  readonly requestsMax?: number;
+}
+
+export interface UcxClientOptions extends CommonOptions {
+  readonly kind: 'ucx';
+  /** UCX_NET_DEVICES and UCX_TLS; "auto": UCX's own choice. */
+  readonly deviceName?: string;
+  readonly tls?: string;
+  /** Polls this long before sleeping while requests are in flight: latency for CPU. */
+  readonly spinUs?: number;
+}
+
+export interface InprocClientOptions extends CommonOptions {
+  readonly kind: 'inproc';
+  readonly dirs: readonly string[];
+  /** Empty, one for all, or one for each of `dirs`. */
+  readonly idxDirs?: readonly string[];
+  /** Serves without a volume server to ask. */
+  readonly unconfirmed?: boolean;
+  readonly confirmIntervalMs?: number;
+  readonly ioThreads?: number;
+  /** Holds every answer back until this long after it was asked for. */
+  readonly simulatedLatencyUs?: number;
+}
+
+export type RdmaClientOptions = UcxClientOptions | InprocClientOptions;
+
+export interface RdmaClientStats {
+  readonly arenaBytesTotal: number;
+  /** Sum of the slabs that are out, not of the bytes asked for. */
+  readonly arenaBytesUsed: number;
+  readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
+  readonly leasesOutstanding: number;
+  /** Leases that were collected as garbage instead of released. Each is a bug of the holder. */
+  readonly leaseLeaks: number;
+  readonly requestsInFlight: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Answers to requests that had ended before. */
+  readonly lateReplies: number;
+  readonly sessions: number;
+}
+
+export interface RdmaClient {
+  readonly kind: 'ucx' | 'inproc';
+  /** Of kind ucx: connects, and again with a growing pause whenever the target is lost. Close the fetcher to stop. */
+  addTarget(address: TargetAddress): NeedleFetcher;
+  /** Of kind inproc: the fetcher that reads the directories in this process. */
+  inproc(): NeedleFetcher;
+  /** Of kind inproc: a poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
+  confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
+  /** Of kind inproc. */
+  engineStats(): NativeEngineStats;
+  stats(): RdmaClientStats;
+  /** Closes every fetcher; requests in flight end as `closed`. Leases stay valid until released. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Throws RdmaUnavailableError when UCX, the memory or a directory cannot be had. */
+export function createRdmaClient(options: RdmaClientOptions): RdmaClient {
+  return new NativeRdmaClient(options);
+}
+
+const requestsMaxDefault = 4096;
+
+class NativeRdmaClient implements RdmaClient {
+  readonly kind: 'ucx' | 'inproc';
+  readonly #native: NativeClient;
+  readonly #book: RequestBook;
+  readonly #fetchers: NeedleFetcher[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RdmaClientOptions) {
+    this.kind = options.kind;
+    const requestsMax = options.requestsMax ?? requestsMaxDefault;
+    this.#book = new RequestBook(requestsMax, (onBatch) =>
+      createNative(nativeOptions(options, requestsMax), onBatch),
+    );
+    this.#native = this.#book.native;
+  }
+
+  addTarget(address: TargetAddress): NeedleFetcher {
+    this.#mustBe('ucx', 'addTarget');
+    const { host, port } = address;
+    const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    return this.#fetcher(name, new TargetConnector(this.#native, address));
+  }
+
+  inproc(): NeedleFetcher {
+    this.#mustBe('inproc', 'inproc');
+    return this.#fetchers[0] ?? this.#fetcher('inproc', new InprocConnector(this.#native));
+  }
+
+  confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void {
+    this.#mustBe('inproc', 'confirm');
+    this.#native.confirm(startedAgoMs * 1e6, rows);
+  }
+
+  engineStats(): NativeEngineStats {
+    this.#mustBe('inproc', 'engineStats');
+    return this.#native.engineStats();
+  }
+
+  stats(): RdmaClientStats {
+    const native = this.#native.stats();
+    return {
+      arenaBytesTotal: native.arenaBytesTotal,
+      arenaBytesUsed: native.arenaBytesLeased,
+      pageKind: native.pageKind,
+      leasesOutstanding: native.leasesOutstanding,
+      leaseLeaks: this.#book.leaseLeaks,
+      requestsInFlight: this.#book.requestsInFlight,
+      bytesReceived: native.bytesReceived,
+      bytesSent: native.bytesSent,
+      lateReplies: native.lateReplies,
+      sessions: native.sessions,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#fetchers.map((fetcher) => fetcher.close()));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#native.close(resolve);
+    await promise;
+  }
+
+  #fetcher(address: string, connector: Connector): NeedleFetcher {
+    const fetcher = new TargetFetcher(this.#book, address, connector);
+    this.#fetchers.push(fetcher);
+    return fetcher;
+  }
+
+  #mustBe(kind: 'ucx' | 'inproc', method: string): void {
+    if (this.kind !== kind)
+      throw new RdmaMisuseError(`${method}() belongs to a client of kind ${kind}`);
+    if (this.#closing !== undefined) throw new RdmaMisuseError(`${method}() after close()`);
+  }
+}
+
+function createNative(options: NativeClientOptions, onBatch: OnBatch): NativeClient {
+  const binding = loadBinding();
+  if (options.kind === 'ucx' && !binding.hasUcx) {
+    throw new RdmaUnavailableError(
+      'no-ucx',
+      'the native part was built without UCX: use transport "inproc", or install UCX (libucx-dev) and libsodium (libsodium-dev) and run "npm run build:native"',
+    );
+  }
+  try {
+    return new binding.RdmaClient(options, onBatch);
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new RdmaUnavailableError('start-failed', detail, { cause });
+  }
+}
+
+function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeClientOptions {
+  const ucx = options.kind === 'ucx' ? options : undefined;
+  const inproc = options.kind === 'inproc' ? options : undefined;
+  return {
+    kind: options.kind,
+    arenaBytes: options.arenaBytes,
+    hugepages: options.hugepages,
+    requestsMax,
+    spinNs: (ucx?.spinUs ?? 0) * 1e3,
+    deviceName: ucx?.deviceName ?? 'auto',
+    tls: ucx?.tls ?? 'auto',
+    dirs: inproc?.dirs ?? [],
+    idxDirs: inproc?.idxDirs ?? [],
+    unconfirmed: inproc?.unconfirmed ?? false,
+    confirmIntervalNs: (inproc?.confirmIntervalMs ?? 1000) * 1e6,
+    ioThreads: inproc?.ioThreads ?? 2,
+    simulatedLatencyNs: (inproc?.simulatedLatencyUs ?? 0) * 1e3,
+  };
+}

@@ -1,0 +1,167 @@
+/** The port over the native client: one target's requests, state and volumes. Connecting is its connector's part. */
+
+import { failureOf } from './completion-reader.ts';
+import type { NativeTargetEvent } from './native-types.ts';
+import type {
+  FetchResult,
+  NeedleFetcher,
+  PingResult,
+  ReadCommand,
+  TargetState,
+  TargetVolume,
+  ValidateItem,
+  ValidateResult,
+  ValidateVerdict,
+} from './needle-fetcher.ts';
+import type { BookOwner, RequestBook } from './request-book.ts';
+import { itemsMax } from './shared-layout.ts';
+import { type StatusName, statusNumbers } from './status.ts';
+
+const notConnected = failureOf(statusNumbers.not_connected);
+const closedFailure = failureOf(statusNumbers.closed);
+
+/** Gets a target connected, and again after it was lost. */
+export interface Connector {
+  /** Called once. `open` hands over the native id of each new target. */
+  start(link: ConnectorLink): void;
+  up(): void;
+  lost(status: StatusName): void;
+  stop(): void;
+}
+
+export interface ConnectorLink {
+  open(target: number): void;
+  /** An attempt that ended before there was a target to ask. */
+  failed(status: StatusName, detail: string): void;
+}
+
+export class TargetFetcher implements NeedleFetcher, BookOwner {
+  readonly address: string;
+  readonly #book: RequestBook;
+  readonly #connector: Connector;
+  readonly #listeners: (() => void)[] = [];
+  #state: TargetState = { kind: 'connecting' };
+  #volumes: ReadonlyMap<number, TargetVolume> = new Map();
+  #target = -1;
+  #inFlight = 0;
+  #closed: PromiseWithResolvers<void> | undefined;
+
+  constructor(book: RequestBook, address: string, connector: Connector) {
+    this.#book = book;
+    this.address = address;
+    this.#connector = connector;
+    connector.start({
+      open: (target) => this.#open(target),
+      failed: (status, detail) => this.#goDown(status, detail),
+    });
+  }
+
+  get state(): TargetState {
+    return this.#state;
+  }
+
+  get volumes(): ReadonlyMap<number, TargetVolume> {
+    return this.#volumes;
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  read(command: ReadCommand): Promise<FetchResult> {
+    if (this.#state.kind !== 'up') return Promise.resolve(this.#refusal());
+    this.#inFlight += 1;
+    return this.#book.read(this.#target, this, command);
+  }
+
+  async validate(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult> {
+    if (items.length <= itemsMax) return this.#validateSome(items, timeoutMs);
+    const parts: Promise<ValidateResult>[] = [];
+    for (let at = 0; at < items.length; at += itemsMax) {
+      parts.push(this.#validateSome(items.slice(at, at + itemsMax), timeoutMs));
+    }
+    const verdicts: ValidateVerdict[] = [];
+    for (const result of await Promise.all(parts)) {
+      if (result.kind === 'failed') return result;
+      verdicts.push(...result.verdicts);
+    }
+    return { kind: 'verdicts', verdicts };
+  }
+
+  ping(timeoutMs: number): Promise<PingResult> {
+    if (this.#state.kind !== 'up') return Promise.resolve(this.#refusal());
+    this.#inFlight += 1;
+    return this.#book.ping(this.#target, this, timeoutMs);
+  }
+
+  close(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      this.#connector.stop();
+      if (this.#target >= 0) this.#book.native.disconnect(this.#target);
+      this.#goDown('closed', 'closed here');
+      this.#finishClose();
+    }
+    return this.#closed.promise;
+  }
+
+  onSettled(): void {
+    this.#inFlight -= 1;
+    this.#finishClose();
+  }
+
+  onTargetEvent(event: NativeTargetEvent): void {
+    if (event.target !== this.#target || this.#closed !== undefined) return;
+    switch (event.kind) {
+      case 'up':
+        this.#connector.up();
+        this.#change({ kind: 'up', transport: event.transport, sessionId: event.sessionId });
+        return;
+      case 'down':
+        this.#goDown(statusName(event.status), event.detail);
+        this.#connector.lost(statusName(event.status));
+        return;
+      case 'volumes':
+        this.#volumes = new Map(event.volumes.map((volume) => [volume.volumeId, volume]));
+        this.#change(this.#state);
+        return;
+    }
+  }
+
+  #validateSome(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult> {
+    if (this.#state.kind !== 'up') return Promise.resolve(this.#refusal());
+    this.#inFlight += 1;
+    return this.#book.validate(this.#target, this, items, timeoutMs);
+  }
+
+  #refusal(): typeof notConnected {
+    return this.#closed === undefined ? notConnected : closedFailure;
+  }
+
+  #open(target: number): void {
+    if (this.#target >= 0 && this.#target !== target) this.#book.disown(this.#target);
+    this.#target = target;
+    this.#book.own(target, this);
+    if (this.#state.kind !== 'connecting') this.#change({ kind: 'connecting' });
+  }
+
+  #goDown(status: StatusName, detail: string): void {
+    this.#volumes = new Map();
+    this.#change({ kind: 'down', status, detail });
+  }
+
+  #change(state: TargetState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #finishClose(): void {
+    if (this.#closed === undefined || this.#inFlight > 0) return;
+    if (this.#target >= 0) this.#book.disown(this.#target);
+    this.#closed.resolve();
+  }
+}
+
+function statusName(status: number): StatusName {
+  return status === statusNumbers.ok ? 'ok' : failureOf(status).status;
+}

@@ -1,0 +1,122 @@
+/** The target's half of the native part: listener, sessions and engine on a progress thread of their own. */
+import { loadBinding } from './binding.ts';
+import { RdmaUnavailableError } from './errors.ts';
+import type { NativeServedVolume, NativeTarget, NativeTargetStats } from './native-types.ts';
+import type { TargetVolume } from './needle-fetcher.ts';
+
+export interface TargetHostOptions {
+  /** A literal address. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Empty: everyone who speaks the protocol is served. */
+  readonly secret: string;
+  readonly arenaBytes: number;
+  readonly hugepages: 'try' | 'require' | 'off';
+  readonly dirs: readonly string[];
+  /** Empty, one for all, or one for each of `dirs`. */
+  readonly idxDirs?: readonly string[];
+  /** Serves without a volume server to ask. */
+  readonly unconfirmed?: boolean;
+  readonly confirmIntervalMs?: number;
+  readonly ioThreads?: number;
+  readonly sessionsMax?: number;
+  readonly requestsPerSessionMax?: number;
+  readonly sessionTimeoutMs?: number;
+  /** Polls this long after the last activity before it sleeps: latency for CPU. */
+  readonly spinUs?: number;
+  readonly deviceName?: string;
+  readonly tls?: string;
+}
+
+/** One row of the volume server's GET /status. */
+export type ServedVolume = NativeServedVolume;
+export type TargetHostStats = NativeTargetStats;
+
+export interface TargetHost {
+  readonly port: number;
+  /** "host:port". */
+  readonly address: string;
+  /** A poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
+  confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
+  stats(): TargetHostStats;
+  /** What is served, as last announced to the sessions. */
+  volumes(): readonly TargetVolume[];
+  /** No new sessions, GOODBYE to the others, requests in flight finished within `drainMs`. Idempotent. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** Throws RdmaUnavailableError when UCX, the memory, a directory or the address cannot be had. */
+export function startTargetHost(options: TargetHostOptions): TargetHost {
+  const binding = loadBinding();
+  if (!binding.hasUcx) {
+    throw new RdmaUnavailableError(
+      'no-ucx',
+      'the native part was built without UCX, so there can be no target: install UCX (libucx-dev) and libsodium (libsodium-dev), then run "npm run build:native"',
+    );
+  }
+  let native: NativeTarget;
+  try {
+    native = new binding.TargetHost({
+      host: options.host,
+      port: options.port,
+      secret: options.secret,
+      sessionsMax: options.sessionsMax ?? 1000,
+      requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
+      sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
+      spinNs: (options.spinUs ?? 0) * 1e3,
+      deviceName: options.deviceName ?? 'auto',
+      tls: options.tls ?? 'auto',
+      arenaBytes: options.arenaBytes,
+      hugepages: options.hugepages,
+      dirs: options.dirs,
+      idxDirs: options.idxDirs ?? [],
+      unconfirmed: options.unconfirmed ?? false,
+      confirmIntervalNs: (options.confirmIntervalMs ?? 1000) * 1e6,
+      ioThreads: options.ioThreads ?? 2,
+    });
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new RdmaUnavailableError('start-failed', detail, { cause });
+  }
+  return new NativeTargetHost(native, options.host);
+}
+
+class NativeTargetHost implements TargetHost {
+  readonly port: number;
+  readonly address: string;
+  readonly #native: NativeTarget;
+  #stopping: Promise<void> | undefined;
+
+  constructor(native: NativeTarget, host: string) {
+    this.#native = native;
+    this.port = native.port;
+    this.address = host.includes(':') ? `[${host}]:${native.port}` : `${host}:${native.port}`;
+  }
+
+  confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void {
+    this.#native.confirm(startedAgoMs * 1e6, rows);
+  }
+
+  stats(): TargetHostStats {
+    return this.#native.stats();
+  }
+
+  volumes(): readonly TargetVolume[] {
+    return this.#native.volumes();
+  }
+
+  stop(drainMs: number): Promise<void> {
+    this.#stopping ??= this.#drain(drainMs);
+    return this.#stopping;
+  }
+
+  async #drain(drainMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.#native.destroy(), drainMs);
+    this.#native.stop(resolve);
+    await promise;
+    clearTimeout(timer);
+    this.#native.destroy();
+  }
+}
