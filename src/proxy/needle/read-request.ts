@@ -86,6 +86,12 @@ export function parseRead(head: RequestHead): ParsedRead {
   return { kind: 'read', read };
 }
 
+/** The volume that a request target names, whatever the method; undefined if it is no needle path. */
+export function volumeIdOf(target: string): number | undefined {
+  const path = handlerPath(splitTarget(target).rawPath);
+  return path === undefined ? undefined : parseNeedlePath(path)?.volumeId;
+}
+
 function passed(reason: Reason): ParsedRead {
   return { kind: 'passthrough', reason };
 }

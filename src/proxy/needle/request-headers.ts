@@ -55,7 +55,8 @@ export function readHeaders(head: RequestHead): ReadHeaders | Reason {
     if (key !== undefined && !singles.has(lowerName)) seen[key] = value;
     singles.add(lowerName);
   }
-  return seen;
+  // Without it an HTTP/1.1 request is malformed to Go.
+  return singles.has('host') ? seen : 'headers';
 }
 
 type ValueField = Exclude<keyof ReadHeaders, 'cookieLines' | 'close'>;
