@@ -8,8 +8,8 @@ export interface AdminOptions {
   readonly role: 'proxy' | 'target';
   readonly version: string;
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
-  /** Asked for as `Authorization: Bearer`, except by /livez and /readyz. */
-  readonly token: string | undefined;
+  /** Asked for as `Authorization: Bearer`, except by /livez and /readyz; undefined: nobody is asked. */
+  readonly token: () => string | undefined;
   readonly enableCors: boolean;
   readonly health: () => Health;
   readonly readiness: () => Readiness;
@@ -78,7 +78,7 @@ async function answer(
     const { isReady, detail } = options.readiness();
     return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready', detail });
   }
-  if (!isAuthorized(options.token, request.headers.authorization)) {
+  if (!isAuthorized(options.token(), request.headers.authorization)) {
     return json(401, { error: 'Authorization: Bearer <token> is required' });
   }
   const { role, version } = options;

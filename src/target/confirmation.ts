@@ -1,0 +1,141 @@
+/**
+ * Asks the volume server `GET /status` at every interval: a volume is served only while its server serves it (DESIGN,
+ * section 4). The next poll begins one interval after the last one began, or when that one ended if it took longer.
+ * Never throws; a failed poll confirms nothing, and what was confirmed runs out by itself two intervals later.
+ */
+import { Agent, type IncomingMessage, request } from 'node:http';
+import type { ConfirmationStatus } from '../proxy/admin/status.ts';
+import type { ServedVolume } from '../rdma/target-host.ts';
+import { servedVolumes } from './served-volumes.ts';
+
+export interface ConfirmationOptions {
+  readonly volumeServerUrl: string;
+  readonly intervalMs: number;
+  /** A poll that succeeded; `startedAgoMs` since before it was sent. */
+  readonly onServed: (startedAgoMs: number, volumes: readonly ServedVolume[]) => void;
+  /** The first result, and then whenever polls begin to fail, to fail otherwise, or to succeed again. */
+  readonly onChange: (change: { readonly isOk: boolean; readonly detail: string }) => void;
+}
+
+export interface Confirmation {
+  /** Resolves when the first poll has ended, whatever came of it. */
+  readonly first: Promise<void>;
+  snapshot(): ConfirmationStatus;
+  /** No poll begins afterwards, and none under way reports. Idempotent. */
+  close(): void;
+}
+
+const bodyBytesMax = 64 * 2 ** 20;
+const timeoutMsMin = 250;
+
+export function startConfirmation(options: ConfirmationOptions): Confirmation {
+  return new Poller(options);
+}
+
+class Poller implements Confirmation {
+  readonly first: Promise<void>;
+  readonly #options: ConfirmationOptions;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #successes = 0;
+  #failures = 0;
+  #succeededAt: number | undefined;
+  /** undefined before the first result. */
+  #failure: string | undefined;
+
+  constructor(options: ConfirmationOptions) {
+    this.#options = options;
+    this.first = this.#poll();
+  }
+
+  snapshot(): ConfirmationStatus {
+    return {
+      url: this.#options.volumeServerUrl,
+      isOk: this.#failure === '',
+      successes: this.#successes,
+      failures: this.#failures,
+      ageMs: this.#succeededAt === undefined ? undefined : performance.now() - this.#succeededAt,
+      failure: this.#failure ?? '',
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#agent.destroy();
+  }
+
+  async #poll(): Promise<void> {
+    const { volumeServerUrl, intervalMs } = this.#options;
+    const startedAt = performance.now();
+    // Later than two intervals after its start a poll confirms nothing any more.
+    const timeoutMs = Math.max(2 * intervalMs, timeoutMsMin);
+    try {
+      const body = await fetchStatus(new URL('/status', volumeServerUrl), this.#agent, timeoutMs);
+      this.#finish(startedAt, body);
+    } catch (error) {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    }
+    if (this.#isClosed) return;
+    const waitMs = Math.max(0, intervalMs - (performance.now() - startedAt));
+    this.#timer = setTimeout(() => void this.#poll(), waitMs);
+  }
+
+  #finish(startedAt: number, body: string): void {
+    if (this.#isClosed) return;
+    const status = servedVolumes(body);
+    if (status.kind === 'malformed') {
+      this.#fail(`the answer to GET /status is not understood: ${status.detail}`);
+      return;
+    }
+    this.#successes += 1;
+    this.#succeededAt = startedAt;
+    this.#options.onServed(performance.now() - startedAt, status.volumes);
+    this.#change('', `${status.volumes.length} volumes are served`);
+  }
+
+  #fail(failure: string): void {
+    if (this.#isClosed) return;
+    this.#failures += 1;
+    this.#change(failure, failure);
+  }
+
+  #change(failure: string, detail: string): void {
+    if (this.#failure === failure) return;
+    this.#failure = failure;
+    this.#options.onChange({ isOk: failure === '', detail });
+  }
+}
+
+function fetchStatus(url: URL, agent: Agent, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const failed = (error: Error): void => {
+      reject(deadline.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error);
+    };
+    const headers = { 'user-agent': 'seaweed-rdma', accept: 'application/json' };
+    const asked = request(url, { agent, signal: deadline, headers }, (answer) => {
+      collect(answer).then(resolve, failed);
+    });
+    asked.on('error', failed);
+    asked.end();
+  });
+}
+
+async function collect(answer: IncomingMessage): Promise<string> {
+  if (answer.statusCode !== 200) {
+    answer.resume();
+    throw new Error(`GET /status was answered with ${answer.statusCode}`);
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the connection.
+    if (bytes > bodyBytesMax)
+      throw new Error(`the answer to GET /status is over ${bodyBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,171 @@
+/** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
+import { lookup } from 'node:dns/promises';
+import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
+import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
+import type { TargetRoleStatus } from '../proxy/admin/status.ts';
+import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
+import { startTargetHost, type TargetHost } from '../rdma/target-host.ts';
+import { type Confirmation, startConfirmation } from './confirmation.ts';
+
+export interface TargetOptions {
+  readonly version: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly deviceName: string;
+  readonly tls: string;
+  readonly maxSessions: number;
+  readonly sessionTimeoutMs: number;
+  readonly bufferBytes: number;
+  readonly hugepages: 'try' | 'require' | 'off';
+  /** '': every proxy is served. */
+  readonly secret: string;
+  readonly dirs: readonly string[];
+  readonly idxDirs: readonly string[];
+  /** undefined: volumes are served without asking a volume server. */
+  readonly volumeServerUrl: string | undefined;
+  readonly confirmEveryMs: number;
+  readonly admin: {
+    readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+    readonly enableCors: boolean;
+    readonly token: () => string | undefined;
+  };
+}
+
+/** As pino's: the fields, then the message. */
+export interface TargetLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface RunningTarget {
+  /** host:port that proxies connect to. */
+  readonly address: string;
+  readonly adminAddress: string;
+  status(): TargetRoleStatus;
+  /** No new sessions; requests in flight are finished within `drainMs`. Idempotent. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
+export async function startTarget(
+  options: TargetOptions,
+  logger: TargetLogger,
+): Promise<RunningTarget> {
+  const { address: host } = await lookup(options.listen.host);
+  const target = startTargetHost({
+    ...options,
+    host,
+    port: options.listen.port,
+    arenaBytes: options.bufferBytes,
+    unconfirmed: options.volumeServerUrl === undefined,
+    confirmIntervalMs: options.confirmEveryMs,
+    sessionsMax: options.maxSessions,
+  });
+  const role = new TargetRole(target, confirmationOf(options, target, logger));
+  try {
+    await role.openAdmin(options);
+  } catch (error) {
+    await role.close(0);
+    throw error;
+  }
+  return role;
+}
+
+function confirmationOf(
+  { volumeServerUrl, confirmEveryMs }: TargetOptions,
+  target: TargetHost,
+  logger: TargetLogger,
+): Confirmation | undefined {
+  if (volumeServerUrl === undefined) {
+    logger.warn(
+      { event: 'unconfirmed' },
+      'volumes are served without asking a volume server: an unmounted volume is served until its files are gone',
+    );
+    return undefined;
+  }
+  return startConfirmation({
+    volumeServerUrl,
+    intervalMs: confirmEveryMs,
+    onServed: (startedAgoMs, volumes) => target.confirm(startedAgoMs, volumes),
+    onChange({ isOk, detail }) {
+      const fields = { event: isOk ? 'confirmed' : 'unconfirmed', url: volumeServerUrl, detail };
+      if (isOk) logger.info(fields, 'the volume server confirms its volumes');
+      else logger.warn(fields, 'the volume server does not confirm its volumes');
+    },
+  });
+}
+
+class TargetRole implements RunningTarget {
+  readonly address: string;
+  readonly #target: TargetHost;
+  readonly #confirmation: Confirmation | undefined;
+  #admin: RunningAdmin | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(target: TargetHost, confirmation: Confirmation | undefined) {
+    this.address = target.address;
+    this.#target = target;
+    this.#confirmation = confirmation;
+  }
+
+  get adminAddress(): string {
+    return this.#admin?.address ?? '';
+  }
+
+  async openAdmin({ version, admin }: TargetOptions): Promise<void> {
+    const metrics = createTargetMetrics(version, () => this.status());
+    this.#admin = await startAdmin({
+      ...admin,
+      role: 'target',
+      version,
+      health: () => targetHealth(this.status()),
+      readiness: () => targetReadiness(this.status()),
+      stats: () => ({ ...this.status(), listed: this.#target.volumes() }),
+      metrics: () => metrics.expose(),
+    });
+  }
+
+  status(): TargetRoleStatus {
+    const { engine, ...stats } = this.#target.stats();
+    return {
+      isListening: this.#closing === undefined,
+      isDraining: this.#closing !== undefined,
+      sessions: stats.sessionsActive,
+      sessionsTotal: stats.sessionsTotal,
+      sessionsRefused: stats.sessionsRefused,
+      sessionsLost: stats.sessionsLost,
+      bytesSent: stats.bytesSent,
+      bytesReceived: stats.bytesReceived,
+      reads: stats.readsByStatus,
+      validations: stats.validations,
+      requestsInFlight: stats.requestsInFlight,
+      volumesLoaded: engine.volumesLoaded,
+      volumesConfirmed: engine.volumesConfirmed,
+      needles: engine.needles,
+      mapBytes: engine.mapBytes,
+      readsCached: engine.readsCached,
+      readsDisk: engine.readsDisk,
+      corrupt: engine.corrupt,
+      reloads: engine.reloads,
+      arena: {
+        pageKind: stats.pageKind,
+        bytesTotal: stats.arenaBytesTotal,
+        bytesLeased: stats.arenaBytesLeased,
+        leasesOutstanding: stats.leasesOutstanding,
+        leaseLeaks: 0, // leases of the target are native and move-only
+      },
+      confirmation: this.#confirmation?.snapshot(),
+    };
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
+  async #close(drainMs: number): Promise<void> {
+    await this.#target.stop(drainMs);
+    this.#confirmation?.close();
+    await this.#admin?.close();
+  }
+}
