@@ -1,0 +1,156 @@
+#pragma once
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <vector>
+
+#include "memory/arena.h"
+#include "protocol/clock.h"
+#include "storage/crc32c.h"
+#include "target/engine.h"
+
+// An engine for tests of the wire: needles made up from their id, answers held back or spoilt on request.
+namespace client_test {
+
+inline constexpr uint32_t kVolume = 7;         // answers at once
+inline constexpr uint32_t kHeldVolume = 8;     // answers when Knobs::is_released
+inline constexpr uint32_t kSpoiltVolume = 9;   // the bytes do not match their checksum
+inline constexpr uint32_t kLyingVolume = 10;   // the lengths do not add up
+inline constexpr uint32_t kBackwardVolume = 11;  // a length in the header that is not the payload's
+inline constexpr uint32_t kCookie = 0x1234;
+inline constexpr std::string_view kName = "name.bin";
+inline constexpr std::string_view kMime = "text/x-test";
+
+/// A needle's id is the length of its data.
+inline std::byte DataByte(uint64_t needle_id, uint64_t at) {
+  return static_cast<std::byte>((at * 31 + at / 251 + needle_id) & 0xff);
+}
+
+struct Knobs {
+  std::atomic<bool> is_released = false;
+  std::atomic<uint32_t> held = 0;
+  std::atomic<uint64_t> generation = 1;
+  std::atomic<uint32_t> volume_count = 1;
+  std::atomic<uint32_t> changed_ids = 0;
+  std::atomic<uint64_t> confirmed_ns = 0;
+  int event_fd = eventfd(0, EFD_NONBLOCK);
+  void Wake() const {
+    const uint64_t one = 1;
+    (void)!write(event_fd, &one, sizeof(one));
+  }
+};
+
+class SampleEngine final : public target::Engine {
+ public:
+  SampleEngine(memory::Arena& arena, target::ReadSink& sink, Knobs& knobs)
+      : arena_(arena), sink_(sink), knobs_(knobs) {}
+
+  ~SampleEngine() override {
+    for (const Held& held : held_) Answer(held.token, protocol::Status::closed);
+  }
+
+  void Read(uint64_t token, const target::ReadCommand& command) override {
+    if (command.volume_id == kHeldVolume && !knobs_.is_released) {
+      held_.push_back({token, command});
+      ++knobs_.held;
+      return;
+    }
+    Serve(token, command);
+  }
+
+  target::ValidateResult Validate(const protocol::ValidateItem& item) override {
+    target::ValidateResult result{};
+    result.row.epoch = item.epoch;
+    result.row.position = item.position + 16;
+    result.row.volume_id = item.volume_id;
+    const bool is_known = item.volume_id == kVolume;
+    result.row.verdict = static_cast<uint16_t>(is_known ? protocol::Verdict::changed : protocol::Verdict::gone);
+    for (uint32_t i = 0; is_known && i < knobs_.changed_ids; ++i) result.ids.push_back(i + 1);
+    return result;
+  }
+
+  void Confirm(uint64_t started_ns, std::span<const target::ServedVolume>) override {
+    knobs_.confirmed_ns = started_ns;
+  }
+  int event_fd() const override { return knobs_.event_fd; }
+  void Poll() override {
+    uint64_t count = 0;
+    (void)!read(knobs_.event_fd, &count, sizeof(count));
+    if (!knobs_.is_released) return;
+    for (const Held& held : std::exchange(held_, {})) Serve(held.token, held.command);
+  }
+  uint64_t volumes_generation() const override { return knobs_.generation; }
+  std::vector<target::VolumeInfo> Volumes() const override {
+    std::vector<target::VolumeInfo> volumes;
+    for (uint32_t i = 0; i < knobs_.volume_count; ++i) volumes.push_back({kVolume + i, 3, i % 2 == 0, "pictures"});
+    return volumes;
+  }
+  target::EngineStats stats() const override { return {}; }
+
+ private:
+  struct Held {
+    uint64_t token;
+    target::ReadCommand command;
+  };
+
+  void Answer(uint64_t token, protocol::Status status) {
+    target::ReadResult result{};
+    result.header.status = static_cast<uint16_t>(status);
+    sink_.OnRead(token, std::move(result));
+  }
+
+  void Serve(uint64_t token, const target::ReadCommand& command) {
+    if (protocol::NowNs() > command.deadline_ns) return Answer(token, protocol::Status::deadline);
+    if (command.volume_id > kBackwardVolume) return Answer(token, protocol::Status::unknown_volume);
+    if (command.cookie != kCookie) return Answer(token, protocol::Status::cookie_mismatch);
+    const uint64_t total = command.needle_id;
+    target::ReadResult result{};
+    protocol::ReadReply& header = result.header;
+    header.epoch = 5;
+    header.position = 160;
+    header.data_bytes_total = total;
+    header.volume_version = 3;
+    header.name_bytes = static_cast<uint8_t>(kName.size());
+    header.mime_bytes = static_cast<uint8_t>(kMime.size());
+    uint64_t offset = std::min(command.offset, total);
+    uint64_t length = std::min(command.length, total - offset);
+    if (command.metadata_only) {
+      length = 0;
+    } else if (total <= command.whole_bytes_max || (offset == 0 && length == total)) {
+      header.reply_flags = protocol::kWhole;
+      offset = 0;
+      length = total;
+    }
+    header.data_offset = offset;
+    header.data_length = length;
+    if (length > command.budget_bytes) return Answer(token, protocol::Status::too_large);
+    result.payload_bytes = length + kName.size() + kMime.size();
+    result.lease = arena_.Allocate(result.payload_bytes);
+    if (!result.lease) return Answer(token, protocol::Status::no_slab);
+    const std::span<std::byte> bytes = result.lease.bytes();
+    Fill(bytes.first(length), command.needle_id, offset);
+    std::memcpy(bytes.data() + length, kName.data(), kName.size());
+    std::memcpy(bytes.data() + length + kName.size(), kMime.data(), kMime.size());
+    header.data_crc32c = storage::Crc32c(0, bytes.first(length));
+    header.checksum = header.data_crc32c;
+    if (command.volume_id == kSpoiltVolume) bytes[0] ^= std::byte{1};
+    if (command.volume_id == kLyingVolume) ++header.name_bytes;
+    if (command.volume_id == kBackwardVolume) header.data_length = ~uint64_t{0};
+    sink_.OnRead(token, std::move(result));
+  }
+
+  static void Fill(std::span<std::byte> bytes, uint64_t needle_id, uint64_t offset) {
+    for (uint64_t i = 0; i < bytes.size(); ++i) bytes[i] = DataByte(needle_id, offset + i);
+  }
+
+  memory::Arena& arena_;
+  target::ReadSink& sink_;
+  Knobs& knobs_;
+  std::vector<Held> held_;
+};
+
+}  // namespace client_test

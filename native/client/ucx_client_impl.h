@@ -1,0 +1,115 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "client/failures.h"
+#include "client/request_table.h"
+#include "client/ucx_client.h"
+#include "client/ucx_connection.h"
+#include "ucx/handles.h"
+#include "ucx/send_pool.h"
+
+namespace client {
+
+/// See client.h. Handshake and answers are in ucx_client_messages.cc, everything else in ucx_client.cc.
+class UcxClient final : public Client, public ucx::SendListener {
+ public:
+  [[nodiscard]] static std::unique_ptr<UcxClient> Create(const UcxClientOptions& options, memory::Arena& arena,
+                                                         std::string& error);
+  ~UcxClient() override;
+
+  TargetId AddTarget(const TargetAddress& address) override;
+  void Connect(TargetId target) override;
+  void Disconnect(TargetId target) override;
+  uint64_t PostRead(TargetId target, const ReadCommand& command) override;
+  uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) override;
+  uint64_t PostPing(TargetId target, uint64_t timeout_ns) override;
+  bool Progress() override;
+  bool Arm() override;
+  int event_fd() const override { return worker_->event_fd(); }
+  std::optional<uint64_t> next_deadline_ns() const override;
+  void Take(Batch& batch) override;
+  uint32_t requests_in_flight() const override { return waiting_count_; }
+  ClientStats stats() const override;
+
+  void OnSent(const ucx::Send& send, ucs_status_t status) override;
+
+ private:
+  /// A message as a UCX callback gives it: valid only in the callback.
+  struct Incoming {
+    UcxConnection& connection;
+    std::span<const std::byte> header;
+    std::span<const std::byte> data;
+  };
+  using Handler = void (UcxClient::*)(const Incoming&);
+  struct Leaving {
+    ucx::Endpoint endpoint;
+    uint64_t close_at_ns;
+  };
+
+  UcxClient(uint32_t requests_max, memory::Arena& arena) : arena_(arena), sends_(*this), requests_(requests_max) {}
+
+  // Requests.
+  Request* Post(RequestKind kind, TargetId target, uint64_t timeout_ns);
+  uint64_t FailPosted(RequestKind kind, TargetId target);
+  void Send(UcxConnection& connection, ucx::Send& send, uint64_t deadline_ns);
+  /// Tells the caller once; an ok completion is appended by whoever has its content.
+  void Complete(Request& request, protocol::Status status);
+  void CheckTimes(uint64_t now_ns);
+  void FailStuck(uint64_t now_ns);
+
+  // Connections.
+  static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
+  void Fail(UcxConnection& connection, protocol::Status status, std::string detail);
+  void Note(UcxConnection& connection);
+  void Settle(UcxConnection& connection);
+  void Close(UcxConnection& connection);
+  static bool IsConnecting(const UcxConnection& connection);
+  void SetState(UcxConnection& connection, UcxConnection::State state);
+
+  // Messages.
+  bool SetHandlers(std::string& error);
+  UcxConnection* FindConnection(const ucp_am_recv_param_t& param);
+  template <Handler handler>
+  static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
+                                const ucp_am_recv_param_t* param);
+  void SendHello(UcxConnection& connection);
+  void OnChallenge(const Incoming& message);
+  void OnWelcome(const Incoming& message);
+  void OnRefuse(const Incoming& message);
+  void OnVolumes(const Incoming& message);
+  void OnValidateReply(const Incoming& message);
+  void OnPong(const Incoming& message);
+  void OnGoodbye(const Incoming& message);
+  static ucs_status_t OnReadReply(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
+                                  const ucp_am_recv_param_t* param);
+  ucs_status_t ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes);
+  static void OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data);
+  void FinishReceive(Request& request, ucs_status_t status, size_t bytes);
+  void FinishRead(Request& request);
+  Request* FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id);
+  void FailProtocol(UcxConnection& connection, const char* message_name);
+
+  // Destroyed from below; only when the worker is gone may the slots and slabs go that UCX was told about.
+  memory::Arena& arena_;
+  std::unique_ptr<ucx::Context> context_;
+  std::unique_ptr<ucx::MemoryHandle> memory_;
+  ucx::SendPool sends_;
+  RequestTable requests_;
+  std::unique_ptr<ucx::Worker> worker_;
+  std::vector<Leaving> leaving_;                 // said goodbye to
+  std::vector<std::unique_ptr<UcxConnection>> connections_;  // by TargetId
+  std::unordered_map<ucp_ep_h, UcxConnection*> connections_by_endpoint_;
+  std::vector<UcxConnection*> noted_;
+  std::deque<uint64_t> graces_;                  // when to look for transfers that outlived their request
+  uint32_t connecting_count_ = 0;
+  uint32_t waiting_count_ = 0;
+  ClientStats stats_{};
+  Batch batch_;
+};
+
+}  // namespace client

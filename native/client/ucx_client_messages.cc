@@ -1,0 +1,302 @@
+// What arrives from a target: the handshake, its lists, and the answers. See ucx_client_impl.h and wire.h.
+#include <algorithm>
+
+#include "client/completion_check.h"
+#include "client/ucx_client_impl.h"
+#include "protocol/clock.h"
+#include "protocol/decode.h"
+#include "ucx/status.h"
+
+namespace client {
+namespace {
+
+using protocol::MessageId;
+using protocol::Status;
+
+constexpr uint32_t kVolumePagesMax = 1024;
+
+bool IsRefusal(Status status) {
+  return status == Status::unsupported_version || status == Status::unauthorized || status == Status::overload ||
+         status == Status::bad_request;
+}
+
+std::span<const std::byte> Bytes(const void* data, size_t bytes) { return {static_cast<const std::byte*>(data), bytes}; }
+
+/// The list that follows a VALIDATE's answer; protocol_error when it is not what was asked for.
+std::expected<std::vector<ValidateVerdict>, Status> DecodeVerdicts(std::span<const std::byte> list, uint32_t count) {
+  protocol::ListReader reader(list);
+  std::vector<ValidateVerdict> verdicts;
+  verdicts.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto row = reader.Take<protocol::ValidateRow>();
+    if (!row) return std::unexpected(Status::protocol_error);
+    auto ids = reader.TakeIds(row->id_count);
+    if (!ids) return std::unexpected(Status::protocol_error);
+    verdicts.push_back({*row, std::move(*ids)});
+  }
+  if (!reader.empty()) return std::unexpected(Status::protocol_error);
+  return verdicts;
+}
+
+}  // namespace
+
+UcxConnection* UcxClient::FindConnection(const ucp_am_recv_param_t& param) {
+  if ((param.recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return nullptr;
+  const auto found = connections_by_endpoint_.find(param.reply_ep);
+  return found == connections_by_endpoint_.end() || found->second->is_failed ? nullptr : found->second;
+}
+
+template <UcxClient::Handler handler>
+ucs_status_t UcxClient::OnMessage(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
+                                  const ucp_am_recv_param_t* param) {
+  UcxClient& self = *static_cast<UcxClient*>(arg);
+  UcxConnection* const connection = self.FindConnection(*param);
+  if (connection == nullptr) return UCS_OK;
+  if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
+    self.FailProtocol(*connection, "a list by rendezvous");
+    return UCS_OK;
+  }
+  self.stats_.bytes_received += data_bytes;
+  (self.*handler)({*connection, Bytes(header, header_bytes), Bytes(data, data_bytes)});
+  return UCS_OK;
+}
+
+bool UcxClient::SetHandlers(std::string& error) {
+  struct Row {
+    MessageId id;
+    ucx::MessageHandler handler;
+  };
+  const Row rows[] = {
+      {MessageId::challenge, &OnMessage<&UcxClient::OnChallenge>},
+      {MessageId::welcome, &OnMessage<&UcxClient::OnWelcome>},
+      {MessageId::refuse, &OnMessage<&UcxClient::OnRefuse>},
+      {MessageId::volumes, &OnMessage<&UcxClient::OnVolumes>},
+      {MessageId::validate_reply, &OnMessage<&UcxClient::OnValidateReply>},
+      {MessageId::pong, &OnMessage<&UcxClient::OnPong>},
+      {MessageId::goodbye, &OnMessage<&UcxClient::OnGoodbye>},
+      {MessageId::read_reply, &UcxClient::OnReadReply},
+  };
+  for (const Row& row : rows) {
+    if (worker_->SetHandler(row.id, row.handler, this) == UCS_OK) continue;
+    error = "ucp_worker_set_am_recv_handler failed";
+    return false;
+  }
+  return true;
+}
+
+void UcxClient::SendHello(UcxConnection& connection) {
+  connection.facts.version_min = connection.facts.version_max = protocol::kVersion;
+  protocol::Hello hello{};
+  hello.magic = protocol::kMagic;
+  hello.version_min = connection.facts.version_min;
+  hello.version_max = connection.facts.version_max;
+  std::ranges::copy(connection.facts.client_nonce, hello.nonce);
+  Send(connection, sends_.Take(MessageId::hello, hello), connection.connect_by_ns);
+}
+
+void UcxClient::OnChallenge(const Incoming& message) {
+  UcxConnection& connection = message.connection;
+  const auto challenge = protocol::Decode<protocol::Challenge>(message.header);
+  const bool is_expected = connection.state == UcxConnection::State::kGreeting && message.data.empty();
+  if (!is_expected || !challenge || challenge->version != protocol::kVersion) {
+    return FailProtocol(connection, "CHALLENGE");
+  }
+  connection.facts.version = challenge->version;
+  std::ranges::copy(challenge->nonce, connection.facts.server_nonce.begin());
+  if (!ucx::IsProof(challenge->mac, ucx::Prover::kTarget, connection.address.secret, connection.facts)) {
+    return Fail(connection, Status::unauthorized, "the target does not know the secret");
+  }
+  protocol::Proof proof{};
+  std::ranges::copy(ucx::MakeProof(ucx::Prover::kProxy, connection.address.secret, connection.facts), proof.mac);
+  SetState(connection, UcxConnection::State::kProving);
+  Send(connection, sends_.Take(MessageId::proof, proof), connection.connect_by_ns);
+}
+
+void UcxClient::OnWelcome(const Incoming& message) {
+  UcxConnection& connection = message.connection;
+  const auto welcome = protocol::Decode<protocol::Welcome>(message.header);
+  const bool is_expected = connection.state == UcxConnection::State::kProving && message.data.empty();
+  if (!is_expected || !welcome) return FailProtocol(connection, "WELCOME");
+  connection.session_id = welcome->session_id;
+  connection.requests_max = welcome->requests_max;
+  connection.validate_items_max = std::min(welcome->validate_items_max, protocol::kValidateItemsMax);
+  SetState(connection, UcxConnection::State::kUp);
+  connection.is_up_due = true;
+  Note(connection);
+}
+
+void UcxClient::OnRefuse(const Incoming& message) {
+  UcxConnection& connection = message.connection;
+  const auto refuse = protocol::Decode<protocol::Refuse>(message.header);
+  const auto status = refuse ? protocol::StatusFromWire(refuse->status) : std::nullopt;
+  if (!IsConnecting(connection) || !status || !IsRefusal(*status)) return FailProtocol(connection, "REFUSE");
+  Fail(connection, *status,
+       "refused: " + std::string(protocol::StatusName(*status)) + " (the target speaks versions " +
+           std::to_string(refuse->version_min) + " to " + std::to_string(refuse->version_max) + ")");
+}
+
+void UcxClient::OnVolumes(const Incoming& message) {
+  UcxConnection& connection = message.connection;
+  const auto page = protocol::Decode<protocol::Volumes>(message.header);
+  if (connection.state == UcxConnection::State::kLeaving) return;
+  const bool is_expected = connection.state == UcxConnection::State::kUp && page && page->pages <= kVolumePagesMax;
+  if (!is_expected) return FailProtocol(connection, "VOLUMES");
+  if (page->page == 0) {
+    connection.pages.clear();
+    connection.pages_received = 0;
+    connection.pages_generation = page->generation;
+    connection.pages_total = page->pages;
+  }
+  if (page->generation != connection.pages_generation || page->page != connection.pages_received ||
+      page->pages != connection.pages_total) {
+    return FailProtocol(connection, "VOLUMES out of order");
+  }
+  protocol::ListReader reader(message.data);
+  for (uint32_t i = 0; i < page->row_count; ++i) {
+    const auto row = reader.Take<protocol::VolumeRow>();
+    if (!row) return FailProtocol(connection, "VOLUMES");
+    const auto collection = reader.TakeText(row->collection_bytes);
+    if (!collection) return FailProtocol(connection, "VOLUMES");
+    connection.pages.push_back({row->volume_id, row->version, row->flags == 1, std::string(*collection)});
+  }
+  if (!reader.empty()) return FailProtocol(connection, "VOLUMES");
+  if (++connection.pages_received < connection.pages_total) return;
+  connection.volumes = std::exchange(connection.pages, {});
+  connection.pages_total = 0;
+  connection.is_volumes_due = true;
+  Note(connection);
+}
+
+ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
+                                    const ucp_am_recv_param_t* param) {
+  UcxClient& self = *static_cast<UcxClient*>(arg);
+  UcxConnection* const connection = self.FindConnection(*param);
+  if (connection == nullptr) return UCS_OK;
+  const auto reply = protocol::Decode<protocol::ReadReply>(Bytes(header, header_bytes));
+  if (!reply) {
+    self.FailProtocol(*connection, "READ_REPLY");
+    return UCS_OK;
+  }
+  self.stats_.bytes_received += data_bytes;
+  Request* const request = self.FindRequest(*connection, RequestKind::kRead, reply->request_id);
+  if (request == nullptr) return UCS_OK;  // late: nothing is received, the target's send completes
+
+  const auto checked = CheckReadReply(request->read, *reply, data_bytes);
+  if (!checked) {
+    if (checked.error() == Status::protocol_error) self.FailProtocol(*connection, "READ_REPLY");
+    self.Complete(*request, checked.error());
+    return UCS_OK;
+  }
+  request->reply = *reply;
+  if (data_bytes == 0) {
+    self.FinishRead(*request);
+    return UCS_OK;
+  }
+  request->lease = self.arena_.Allocate(data_bytes);
+  if (!request->lease) {
+    self.Complete(*request, Status::no_slab);
+    return UCS_OK;
+  }
+  if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) return self.ReceiveByRendezvous(*request, data, data_bytes);
+  std::memcpy(request->lease.bytes().data(), data, data_bytes);
+  self.FinishRead(*request);
+  return UCS_OK;
+}
+
+ucs_status_t UcxClient::ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes) {
+  ucp_request_param_t params{};
+  params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
+  params.cb.recv_am = &UcxClient::OnReceived;
+  params.user_data = &request;
+  params.memh = memory_->handle();
+  request.is_receiving = true;
+  request.owner = this;
+  const ucs_status_ptr_t ucx_request =
+      ucp_am_recv_data_nbx(worker_->handle(), descriptor, request.lease.bytes().data(), bytes, &params);
+  if (!UCS_PTR_IS_PTR(ucx_request)) FinishReceive(request, UCS_PTR_STATUS(ucx_request), bytes);
+  return UCS_PTR_IS_ERR(ucx_request) ? UCS_OK : UCS_INPROGRESS;
+}
+
+void UcxClient::OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data) {
+  ucp_request_free(ucx_request);
+  Request& request = *static_cast<Request*>(user_data);
+  static_cast<UcxClient*>(request.owner)->FinishReceive(request, status, bytes);
+}
+
+void UcxClient::FinishReceive(Request& request, ucs_status_t status, size_t bytes) {
+  request.is_receiving = false;
+  if (!request.is_waiting) {
+    requests_.Remove(request);  // past its deadline or failed: only now may the slab go home
+    return;
+  }
+  if (status != UCS_OK) return Complete(request, ucx::StatusFromUcx(status));
+  if (bytes != request.lease.bytes().size()) return Complete(request, Status::protocol_error);
+  FinishRead(request);
+}
+
+void UcxClient::FinishRead(Request& request) {
+  const std::span<const std::byte> payload = request.lease ? request.lease.bytes() : std::span<std::byte>();
+  const auto checksum = CheckReadBytes(request.reply, payload);
+  if (!checksum) return Complete(request, checksum.error());
+  batch_.reads.push_back({.request_id = request.id,
+                          .status = Status::ok,
+                          .checksum = *checksum,
+                          .reply = request.reply,
+                          .lease = std::move(request.lease),
+                          .payload_offset = 0});
+  Complete(request, Status::ok);
+}
+
+void UcxClient::OnValidateReply(const Incoming& message) {
+  const auto reply = protocol::Decode<protocol::ValidateReply>(message.header);
+  if (!reply) return FailProtocol(message.connection, "VALIDATE_REPLY");
+  Request* const request = FindRequest(message.connection, RequestKind::kValidate, reply->request_id);
+  if (request == nullptr) return;
+  const auto status = protocol::StatusFromWire(reply->status);
+  if (status && *status != Status::ok && reply->row_count == 0 && message.data.empty()) {
+    return Complete(*request, *status);
+  }
+  const bool is_expected = status && *status == Status::ok && reply->row_count == request->item_count;
+  auto verdicts = DecodeVerdicts(message.data, reply->row_count);
+  if (!is_expected || !verdicts) {
+    FailProtocol(message.connection, "VALIDATE_REPLY");
+    return Complete(*request, Status::protocol_error);
+  }
+  batch_.validations.push_back({.request_id = request->id, .status = Status::ok, .verdicts = std::move(*verdicts)});
+  Complete(*request, Status::ok);
+}
+
+void UcxClient::OnPong(const Incoming& message) {
+  const auto pong = protocol::Decode<protocol::Pong>(message.header);
+  if (!pong || !message.data.empty()) return FailProtocol(message.connection, "PONG");
+  Request* const request = FindRequest(message.connection, RequestKind::kPing, pong->request_id);
+  if (request == nullptr) return;
+  batch_.pongs.push_back({.request_id = request->id,
+                          .status = Status::ok,
+                          .round_trip_ns = protocol::NowNs() - request->posted_ns,
+                          .pong = *pong});
+  Complete(*request, Status::ok);
+}
+
+void UcxClient::OnGoodbye(const Incoming& message) {
+  UcxConnection& connection = message.connection;
+  if (!protocol::Decode<protocol::Goodbye>(message.header) || IsConnecting(connection)) {
+    return FailProtocol(connection, "GOODBYE");
+  }
+  SetState(connection, UcxConnection::State::kLeaving);
+  if (connection.requests_in_flight == 0) Fail(connection, Status::closed, "the target said goodbye");
+}
+
+Request* UcxClient::FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id) {
+  Request* const request = requests_.Find(id);
+  const bool is_asked = request != nullptr && request->kind == kind && request->target == connection.id &&
+                        request->is_waiting && !request->is_receiving;
+  if (!is_asked) ++stats_.late_replies;
+  return is_asked ? request : nullptr;
+}
+
+void UcxClient::FailProtocol(UcxConnection& connection, const char* message_name) {
+  Fail(connection, Status::protocol_error, std::string("unexpected or malformed ") + message_name);
+}
+
+}  // namespace client

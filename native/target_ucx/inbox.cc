@@ -1,0 +1,72 @@
+#include "target_ucx/inbox.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "memory/check.h"
+
+namespace target_ucx {
+
+Inbox::Inbox() : event_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { CHECK(event_fd_ >= 0); }
+
+Inbox::~Inbox() { close(event_fd_); }
+
+void Inbox::Confirm(Confirmation confirmation) {
+  {
+    const std::lock_guard lock(mutex_);
+    work_.confirmation = std::move(confirmation);
+  }
+  Wake();
+}
+
+void Inbox::Stop(std::function<void()> stopped) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(was_stop_asked_, true)) return;
+    work_.is_stop_wanted = true;
+    work_.stopped = std::move(stopped);
+  }
+  Wake();
+}
+
+void Inbox::StopAtOnce() {
+  {
+    const std::lock_guard lock(mutex_);
+    work_.is_stop_at_once = true;
+  }
+  Wake();
+}
+
+TargetServerStats Inbox::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+std::vector<target::VolumeInfo> Inbox::volumes() const {
+  const std::lock_guard lock(mutex_);
+  return volumes_;
+}
+
+Inbox::Work Inbox::Take() {
+  uint64_t count = 0;
+  (void)!read(event_fd_, &count, sizeof(count));
+  const std::lock_guard lock(mutex_);
+  return std::exchange(work_, {});
+}
+
+void Inbox::Publish(const TargetServerStats& stats) {
+  const std::lock_guard lock(mutex_);
+  stats_ = stats;
+}
+
+void Inbox::Publish(std::vector<target::VolumeInfo> volumes) {
+  const std::lock_guard lock(mutex_);
+  volumes_ = std::move(volumes);
+}
+
+void Inbox::Wake() {
+  const uint64_t one = 1;
+  (void)!write(event_fd_, &one, sizeof(one));
+}
+
+}  // namespace target_ucx

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "target/engine.h"
+#include "target_ucx/target_server.h"
+
+namespace target_ucx {
+
+/// Where the other thread leaves what the progress thread is to do, and finds what it last published.
+class Inbox {
+ public:
+  Inbox();
+  ~Inbox();
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  struct Confirmation {
+    uint64_t started_ns;
+    std::vector<target::ServedVolume> served;
+  };
+  struct Work {
+    std::optional<Confirmation> confirmation;  // the latest; an older one says nothing more
+    bool is_stop_wanted = false;
+    bool is_stop_at_once = false;
+    std::function<void()> stopped;
+  };
+
+  // The other thread's side.
+  void Confirm(Confirmation confirmation);
+  void Stop(std::function<void()> stopped);
+  void StopAtOnce();
+  [[nodiscard]] TargetServerStats stats() const;
+  [[nodiscard]] std::vector<target::VolumeInfo> volumes() const;
+
+  // The progress thread's side.
+  [[nodiscard]] int event_fd() const { return event_fd_; }
+  [[nodiscard]] Work Take();
+  void Publish(const TargetServerStats& stats);
+  void Publish(std::vector<target::VolumeInfo> volumes);
+
+ private:
+  void Wake();
+
+  const int event_fd_;
+  mutable std::mutex mutex_;
+  Work work_;
+  bool was_stop_asked_ = false;
+  TargetServerStats stats_;
+  std::vector<target::VolumeInfo> volumes_;
+};
+
+}  // namespace target_ucx

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "protocol/wire.h"
+#include "target/engine.h"
+
+// The lists that a target sends, as bytes. Pure.
+namespace target_ucx {
+
+struct VolumePage {
+  protocol::Volumes header;
+  std::shared_ptr<const std::vector<std::byte>> rows;  // the same bytes go to every session
+};
+
+/// At least one page, also for an empty list.
+[[nodiscard]] std::vector<VolumePage> MakeVolumePages(uint64_t generation, std::span<const target::VolumeInfo> volumes);
+
+inline constexpr size_t kIdsPerReplyMax = 65536;  // rows past it say "flush", which is always true enough
+
+/// Appends one answer to the list; `ids_count` adds up over the list.
+void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result, size_t& ids_count);
+
+}  // namespace target_ucx

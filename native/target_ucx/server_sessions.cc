@@ -1,0 +1,136 @@
+// The server's sessions: from connection request to close. See server.h.
+#include "protocol/clock.h"
+#include "target_ucx/server.h"
+
+namespace target_ucx {
+namespace {
+
+constexpr uint32_t kPendingSessionsMax = 256;  // connected but not authenticated; more are rejected
+constexpr uint64_t kLingerNs = 1'000'000'000;
+constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
+
+bool IsPending(Session::State state) {
+  return state == Session::State::kGreeting || state == Session::State::kProving;
+}
+
+}  // namespace
+
+void Server::OnConnection(ucp_conn_request_h request, void* arg) {
+  Server& self = *static_cast<Server*>(arg);
+  const size_t sessions_max = self.options_.sessions_max + kPendingSessionsMax;
+  const bool is_full = self.stats_.sessions_pending + self.connections_.size() >= kPendingSessionsMax ||
+                       self.sessions_.size() + self.connections_.size() >= sessions_max;
+  if (is_full || self.is_stopping_) {
+    ++self.stats_.sessions_refused;
+    self.listener_->Reject(request);
+    return;
+  }
+  self.connections_.push_back(request);
+}
+
+void Server::AcceptPending(uint64_t now_ns) {
+  for (ucp_conn_request_h request : connections_) {
+    ucs_status_t status = UCS_OK;
+    auto session = std::make_unique<Session>();
+    session->endpoint =
+        ucx::Endpoint::Accept(*worker_, request, {.on_error = &Server::OnPeerError, .arg = this}, status);
+    if (!session->endpoint) {
+      ++stats_.sessions_refused;
+      continue;
+    }
+    session->id = next_session_id_++;
+    session->accepted_ns = session->last_message_ns = now_ns;
+    ++stats_.sessions_pending;
+    sessions_by_endpoint_[session->endpoint.handle()] = session.get();
+    sessions_[session->id] = std::move(session);
+  }
+  connections_.clear();
+  is_stats_due_ = true;
+}
+
+void Server::OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t) {
+  Server& self = *static_cast<Server*>(arg);
+  const auto found = self.sessions_by_endpoint_.find(endpoint);
+  if (found != self.sessions_by_endpoint_.end()) self.Doom(*found->second);
+}
+
+void Server::Doom(Session& session) {
+  if (session.doomed) return;
+  session.doomed = true;
+  if (session.state == Session::State::kServing) ++stats_.sessions_lost;
+  if (IsPending(session.state)) ++stats_.sessions_refused;
+  doomed_.push_back(session.id);
+}
+
+void Server::CloseDoomed() {
+  for (const uint64_t id : doomed_) {
+    const auto found = sessions_.find(id);
+    SetState(*found->second, Session::State::kLeaving);
+    sessions_by_endpoint_.erase(found->second->endpoint.handle());
+    sessions_.erase(found);
+  }
+  doomed_.clear();
+  is_stats_due_ = true;
+  if (is_stopping_ && sessions_.empty()) is_done_ = true;
+}
+
+void Server::SetState(Session& session, Session::State state) {
+  if (IsPending(session.state) && !IsPending(state)) --stats_.sessions_pending;
+  if (session.state == Session::State::kServing) --stats_.sessions_active;
+  if (state == Session::State::kServing) ++stats_.sessions_active;
+  session.state = state;
+}
+
+void Server::Refuse(Session& session, protocol::Status status) {
+  protocol::Refuse refuse{};
+  refuse.status = static_cast<uint16_t>(status);
+  refuse.version_min = refuse.version_max = protocol::kVersion;
+  ucx::Send& send = sends_.Take(protocol::MessageId::refuse, refuse);
+  send.owner = session.id;
+  send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
+  ++stats_.sessions_refused;
+  sends_.Post(send, session.endpoint, nullptr);
+  Leave(session, kLingerNs);
+}
+
+void Server::SayGoodbye(Session& session, protocol::Status status) {
+  protocol::Goodbye goodbye{};
+  goodbye.status = static_cast<uint16_t>(status);
+  ucx::Send& send = sends_.Take(protocol::MessageId::goodbye, goodbye);
+  send.owner = session.id;
+  send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
+  sends_.Post(send, session.endpoint, nullptr);
+}
+
+void Server::Leave(Session& session, uint64_t linger_ns) {
+  SetState(session, Session::State::kLeaving);
+  session.linger_until_ns = protocol::NowNs() + linger_ns;
+}
+
+void Server::PushVolumes() {
+  volumes_generation_ = engine_->volumes_generation();
+  std::vector<target::VolumeInfo> volumes = engine_->Volumes();
+  volume_pages_ = MakeVolumePages(volumes_generation_, volumes);
+  inbox_.Publish(std::move(volumes));
+  for (auto& [id, session] : sessions_) {
+    if (session->state == Session::State::kServing && !session->doomed) SendVolumes(*session);
+  }
+}
+
+void Server::SendVolumes(Session& session) {
+  // A slow reader gets the latest list when it has taken the last one: at most one list is on its way.
+  session.volumes_due = session.volume_pages_in_flight > 0;
+  if (session.volumes_due) return;
+  // Counted before the first is posted, because a send may complete within Post().
+  session.volume_pages_in_flight = static_cast<uint32_t>(volume_pages_.size());
+  for (const VolumePage& page : volume_pages_) {
+    ucx::Send& send = sends_.Take(protocol::MessageId::volumes, page.header);
+    send.owner = session.id;
+    send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
+    send.tag = kVolumePage;
+    send.shared_list = page.rows;
+    sends_.Post(send, session.endpoint, nullptr);
+  }
+}
+
+}  // namespace target_ucx

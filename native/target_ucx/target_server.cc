@@ -1,0 +1,85 @@
+#include "target_ucx/target_server.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "target_ucx/inbox.h"
+#include "target_ucx/server.h"
+
+namespace target_ucx {
+namespace {
+
+/// What the progress thread tells Create().
+struct Started {
+  bool ok;
+  std::string error;
+  uint16_t port;
+  memory::PageKind page_kind;
+};
+
+class ThreadedTargetServer final : public TargetServer {
+ public:
+  ~ThreadedTargetServer() override {
+    inbox_.StopAtOnce();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  bool Start(const TargetServerOptions& options, const EngineFactory& engine, std::string& error) {
+    thread_ = std::thread([this, options, engine] { RunThread(options, engine); });
+    std::unique_lock lock(started_mutex_);
+    started_changed_.wait(lock, [&] { return started_.has_value(); });
+    error = started_->error;
+    return started_->ok;
+  }
+
+  uint16_t port() const override { return started_->port; }
+  memory::PageKind page_kind() const override { return started_->page_kind; }
+  void Confirm(uint64_t started_ns, std::vector<target::ServedVolume> served) override {
+    inbox_.Confirm({started_ns, std::move(served)});
+  }
+  TargetServerStats stats() const override { return inbox_.stats(); }
+  std::vector<target::VolumeInfo> volumes() const override { return inbox_.volumes(); }
+  void Stop(std::function<void()> stopped) override { inbox_.Stop(std::move(stopped)); }
+
+ private:
+  void RunThread(const TargetServerOptions& options, const EngineFactory& engine) {
+    std::string error;
+    auto server = Server::Create(options, engine, inbox_, error);
+    {
+      const std::lock_guard lock(started_mutex_);
+      started_ = server ? Started{true, {}, server->port(), server->page_kind()}
+                        : Started{false, error, 0, memory::PageKind::kNormal};
+    }
+    started_changed_.notify_one();
+    if (!server) return;
+    const std::function<void()> stopped = server->Run();
+    server.reset();
+    if (stopped) stopped();
+  }
+
+  Inbox inbox_;
+  std::mutex started_mutex_;
+  std::condition_variable started_changed_;
+  std::optional<Started> started_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options, std::string& error) {
+  const EngineFactory engine = [engine_options = options.engine](memory::Arena& arena, target::ReadSink& sink,
+                                                                 std::string& engine_error) {
+    return target::Engine::Create(engine_options, arena, sink, engine_error);
+  };
+  return Create(options, engine, error);
+}
+
+std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options, const EngineFactory& engine,
+                                                   std::string& error) {
+  auto server = std::make_unique<ThreadedTargetServer>();
+  return server->Start(options, engine, error) ? std::move(server) : nullptr;
+}
+
+}  // namespace target_ucx

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <ucs/type/status.h>
+
+#include <string_view>
+
+#include "protocol/status.h"
+
+// UCX's status codes as the protocol's: the one switch.
+namespace ucx {
+
+[[nodiscard]] protocol::Status StatusFromUcx(ucs_status_t status);
+
+/// UCX's own words, for logs and /health.
+[[nodiscard]] std::string_view StatusText(ucs_status_t status);
+
+}  // namespace ucx

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ucp/api/ucp.h>
+
+#include <string>
+
+#include "ucx/handles.h"
+
+// What UCX says about itself: which transport carries an endpoint's messages, and what this host offers.
+namespace ucx {
+
+/// The name of the active-message lane's transport ("tcp", "posix", "rc_mlx5"), "unknown" when UCX does not
+/// tell. Prints and parses: once per connection, after the first message has arrived on it.
+[[nodiscard]] std::string MessageTransport(const Endpoint& endpoint);
+
+/// From the text of ucp_ep_print_info: the transport of the lane marked "am"; empty when there is none.
+[[nodiscard]] std::string MessageTransportFromInfo(const std::string& info);
+
+struct Capabilities {
+  std::string version;
+  std::string text;                     // ucp_context_print_info, as it is
+  std::vector<std::string> transports;  // "tcp/lo", "posix/memory", …
+};
+
+/// Nothing when UCX cannot start with these options; `error` then says why.
+[[nodiscard]] std::optional<Capabilities> QueryCapabilities(const ContextOptions& options, std::string& error);
+
+}  // namespace ucx
