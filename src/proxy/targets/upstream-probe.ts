@@ -83,7 +83,11 @@ function ask(upstreamUrl: string, agent: Agent, timeoutMs: number): Promise<Prob
         answer.resume();
         answer.on('error', reject);
         answer.on('end', () => {
-          resolve({ status: answer.statusCode ?? 0, server: answer.headers.server });
+          const server = answer.headers['server'];
+          resolve({
+            status: answer.statusCode ?? 0,
+            server: typeof server === 'string' ? server : undefined,
+          });
         });
       },
     );

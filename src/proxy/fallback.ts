@@ -1,0 +1,77 @@
+/** What happens to a read that the fast path does not answer: passed to the volume server, or an error of our own. */
+import type { StatusName } from '../rdma/status.ts';
+import type { NeedleOutcome } from './needle-outcome.ts';
+import type { Reason } from './outcome.ts';
+import type { TargetEntry } from './targets/target-directory.ts';
+
+export interface FallbackOptions {
+  readonly mode: 'prefer' | 'require' | 'off';
+  readonly onCorrupt: 'pass' | 'refuse';
+}
+
+/** A read that the target did not answer with a needle. Tells the breaker. */
+export function failed(
+  options: FallbackOptions,
+  entry: TargetEntry,
+  status: Exclude<StatusName, 'ok'>,
+): NeedleOutcome {
+  const { reason, isTrouble } = reasonsByStatus[status];
+  if (isTrouble) entry.breaker.failed();
+  else entry.breaker.succeeded();
+  if (reason === 'corrupt' && options.onCorrupt === 'refuse') {
+    return { kind: 'error', status: 502, reason };
+  }
+  return trouble(options, entry, reason);
+}
+
+/** `isTrouble`: the fabric's or the target's fault, which the breaker counts; the rest are answers. */
+const reasonsByStatus: Readonly<
+  Record<Exclude<StatusName, 'ok'>, { readonly reason: Reason; readonly isTrouble: boolean }>
+> = {
+  not_found: { reason: 'not-found', isTrouble: false },
+  deleted: { reason: 'deleted', isTrouble: false },
+  cookie_mismatch: { reason: 'cookie', isTrouble: false },
+  expired: { reason: 'ttl', isTrouble: false },
+  empty: { reason: 'cookie', isTrouble: false },
+  corrupt: { reason: 'corrupt', isTrouble: false },
+  too_large: { reason: 'too-large', isTrouble: false },
+  unsupported_volume: { reason: 'unsupported-volume', isTrouble: false },
+  unknown_volume: { reason: 'unknown-volume', isTrouble: false },
+  volume_unconfirmed: { reason: 'volume-unconfirmed', isTrouble: false },
+  no_slab: { reason: 'no-slab', isTrouble: false },
+  deadline: { reason: 'deadline', isTrouble: true },
+  overload: { reason: 'overload', isTrouble: false },
+  io_error: { reason: 'target-down', isTrouble: true },
+  bad_request: { reason: 'target-down', isTrouble: true },
+  unsupported_version: { reason: 'target-down', isTrouble: true },
+  unauthorized: { reason: 'target-down', isTrouble: true },
+  not_connected: { reason: 'target-down', isTrouble: true },
+  peer_lost: { reason: 'target-down', isTrouble: true },
+  closed: { reason: 'target-down', isTrouble: false },
+  protocol_error: { reason: 'target-down', isTrouble: true },
+};
+
+/** Passing these would hide that the fabric did not serve: with `mode = "require"` they are errors. */
+const forbiddenFallbacks: ReadonlySet<Reason> = new Set([
+  'target-down',
+  'breaker',
+  'deadline',
+  'no-slab',
+  'overload',
+]);
+
+/** Passes the request, or refuses it where passing would hide trouble that must not be hidden. */
+export function trouble(
+  options: FallbackOptions,
+  entry: TargetEntry,
+  reason: Reason,
+): NeedleOutcome {
+  if (options.mode !== 'require' || !forbiddenFallbacks.has(reason)) {
+    return passTo(entry.upstreamUrl, reason);
+  }
+  return { kind: 'error', status: reason === 'deadline' ? 504 : 503, reason };
+}
+
+export function passTo(upstreamUrl: string, reason: Reason): NeedleOutcome {
+  return { kind: 'passthrough', reason, upstreamUrl };
+}

@@ -1,0 +1,151 @@
+/**
+ * Gets from a target what one answer needs: the needle's metadata first, with its data where one round trip can bring
+ * both, then whatever bytes the plan names and are not here yet. No answer is made of two versions of a needle.
+ */
+import type {
+  FetchResult,
+  Needle,
+  NeedleData,
+  NeedleFetcher,
+  ReadCommand,
+} from '../rdma/needle-fetcher.ts';
+import type { StatusName } from '../rdma/status.ts';
+import type { ReadRequest } from './needle/read-request.ts';
+import type { ByteRange } from './response/answer.ts';
+
+export interface FetchLimits {
+  /** Larger needles are left to the volume server. */
+  readonly needleBytesMax: number;
+  readonly timeoutMs: number;
+}
+
+/** Needles up to here come whole with any range of them: one check serves every slice. */
+const wholeBytesWithRange = 1024 * 1024;
+
+const simpleRange = /^bytes=(\d{1,15})-(\d{1,15})$/;
+
+/** The first READ for a request: as much as is surely needed, in one round trip. */
+export function firstCommand(request: ReadRequest, limits: FetchLimits): ReadCommand {
+  const base = {
+    volumeId: request.volumeId,
+    needleId: request.needleId,
+    cookie: request.cookie,
+    budgetBytes: limits.needleBytesMax,
+    timeoutMs: limits.timeoutMs,
+  };
+  const isConditional = request.ifNoneMatch !== undefined || request.ifModifiedSince !== undefined;
+  if (request.method === 'HEAD' || isConditional) {
+    return { ...base, offset: 0, length: 0, wholeBytesMax: 0, metadataOnly: true };
+  }
+  if (request.range === undefined) {
+    return {
+      ...base,
+      offset: 0,
+      length: limits.needleBytesMax,
+      wholeBytesMax: limits.needleBytesMax,
+      metadataOnly: false,
+    };
+  }
+  const simple = simpleRange.exec(request.range);
+  const first = simple === null ? 0 : Number(simple[1]);
+  const last = simple === null ? -1 : Number(simple[2]);
+  const length = Math.min(Math.max(0, last - first + 1), limits.needleBytesMax);
+  return {
+    ...base,
+    offset: first,
+    length,
+    wholeBytesMax: wholeBytesWithRange,
+    metadataOnly: false,
+  };
+}
+
+export type Bytes =
+  | { readonly kind: 'slices'; readonly slices: readonly Buffer[] }
+  /** The needle changed between two reads of it: begin again. */
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
+
+/** The leases of one answer: views stay valid until `release`, which is called once. */
+export class AnswerData {
+  readonly #held: NeedleData[] = [];
+
+  hold(data: NeedleData | undefined): void {
+    if (data !== undefined) this.#held.push(data);
+  }
+
+  /** The stored bytes of `range`, where one of the held pieces has them all. */
+  find(range: ByteRange): Buffer | undefined {
+    for (const data of this.#held) {
+      const start = range.start - data.offset;
+      const end = range.end - data.offset;
+      if (start >= 0 && end <= data.view.length) return data.view.subarray(start, end);
+    }
+    return undefined;
+  }
+
+  release(): void {
+    for (const data of this.#held.splice(0)) data.lease.release();
+  }
+}
+
+/** Brings the stored bytes of each range into `data`, and names them. */
+export async function fetchRanges(
+  fetcher: NeedleFetcher,
+  needle: Needle,
+  ranges: readonly ByteRange[],
+  data: AnswerData,
+  limits: FetchLimits,
+): Promise<Bytes> {
+  let newest: Needle = needle;
+  const slices: Buffer[] = [];
+  for (const range of ranges) {
+    let slice = range.start === range.end ? Buffer.alloc(0) : data.find(range);
+    if (slice === undefined) {
+      const result = await fetchRange(fetcher, needle, range, limits);
+      if (result.kind === 'failed') return result;
+      data.hold(result.data);
+      newest = result.needle;
+      slice = data.find(range);
+      if (slice === undefined || newest.epoch !== needle.epoch) return { kind: 'changed' };
+    }
+    slices.push(slice);
+  }
+  if (newest.position !== needle.position && !(await isUnchanged(fetcher, needle, limits))) {
+    return { kind: 'changed' };
+  }
+  return { kind: 'slices', slices };
+}
+
+function fetchRange(
+  fetcher: NeedleFetcher,
+  needle: Needle,
+  range: ByteRange,
+  limits: FetchLimits,
+): Promise<FetchResult> {
+  const isWhole = range.start === 0 && range.end === needle.dataBytes;
+  return fetcher.read({
+    volumeId: needle.volumeId,
+    needleId: needle.needleId,
+    cookie: needle.cookie,
+    offset: range.start,
+    length: range.end - range.start,
+    wholeBytesMax: isWhole ? needle.dataBytes : wholeBytesWithRange,
+    budgetBytes: limits.needleBytesMax,
+    metadataOnly: false,
+    timeoutMs: limits.timeoutMs,
+  });
+}
+
+/** Asks after the last slice was read: nothing since the first read touched this needle. */
+async function isUnchanged(
+  fetcher: NeedleFetcher,
+  needle: Needle,
+  limits: FetchLimits,
+): Promise<boolean> {
+  const { volumeId, epoch, position } = needle;
+  const result = await fetcher.validate([{ volumeId, epoch, position }], limits.timeoutMs);
+  if (result.kind === 'failed') return false;
+  const [verdict] = result.verdicts;
+  if (verdict === undefined || verdict.verdict !== 'changed') return false;
+  return verdict.epoch === epoch && !verdict.changedIds.includes(needle.needleId);
+}

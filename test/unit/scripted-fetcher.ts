@@ -1,0 +1,84 @@
+/** A fetcher for unit tests: answers from one scripted needle and counts the leases that are out. */
+import type { Lease } from '../../src/rdma/lease.ts';
+import type {
+  FetchResult,
+  Needle,
+  NeedleFetcher,
+  ReadCommand,
+  TargetState,
+  TargetVolume,
+  ValidateResult,
+} from '../../src/rdma/needle-fetcher.ts';
+
+export const bigNeedleBytes: number = 3 * 1024 * 1024;
+
+export const bigNeedle: Needle = {
+  volumeId: 3,
+  needleId: 7n,
+  cookie: 9,
+  epoch: 11n,
+  position: 160n,
+  volumeVersion: 3,
+  flags: 0,
+  indexBytes: bigNeedleBytes + 20,
+  dataBytes: bigNeedleBytes,
+  checksum: 1,
+  isStream: true,
+  lastModifiedSeconds: 0,
+  appendAtNs: 0n,
+  ttlLeftMs: undefined,
+  name: '',
+  mime: '',
+  pairs: '',
+};
+
+/** Byte i of the needle is i % 251. */
+export class ScriptedFetcher implements NeedleFetcher {
+  readonly address = 'scripted';
+  state: TargetState = { kind: 'up', transport: 'scripted', sessionId: 1n };
+  volumes: Map<number, TargetVolume> = new Map([
+    [3, { volumeId: 3, version: 3, confirmed: true, collection: '' }],
+  ]);
+  readonly commands: ReadCommand[] = [];
+  leasesOut = 0;
+  needle: Needle = bigNeedle;
+  /** Answered instead of the needle, when set. */
+  failure: Extract<FetchResult, { kind: 'failed' }> | undefined;
+  verdict: ValidateResult = { kind: 'failed', status: 'not_connected' };
+
+  onChange(): void {}
+
+  read(command: ReadCommand): Promise<FetchResult> {
+    this.commands.push(command);
+    if (this.failure !== undefined) return Promise.resolve(this.failure);
+    const { needle } = this;
+    if (command.metadataOnly) return Promise.resolve({ kind: 'needle', needle, data: undefined });
+    const isWhole = needle.dataBytes <= command.wholeBytesMax;
+    const offset = isWhole ? 0 : Math.min(command.offset, needle.dataBytes);
+    const end = isWhole ? needle.dataBytes : Math.min(offset + command.length, needle.dataBytes);
+    const view = Buffer.alloc(end - offset);
+    for (let i = 0; i < view.length; i += 1) view[i] = (offset + i) % 251;
+    const data = { offset, view, lease: this.#lease(view.length) };
+    return Promise.resolve({ kind: 'needle', needle, data });
+  }
+
+  validate(): Promise<ValidateResult> {
+    return Promise.resolve(this.verdict);
+  }
+
+  ping(): Promise<{ kind: 'failed'; status: 'closed' }> {
+    return Promise.resolve({ kind: 'failed', status: 'closed' });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #lease(bytes: number): Lease {
+    this.leasesOut += 1;
+    const release = (): void => {
+      this.leasesOut -= 1;
+    };
+    return { bytes, share: () => this.#lease(bytes), release, [Symbol.dispose]: release };
+  }
+}
