@@ -7,11 +7,11 @@ import { extensionOf } from '../needle/fid.ts';
 import { isCompressed, isManifest } from '../needle/flags.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
 import type { Reason } from '../outcome.ts';
+import { commonHeaders, hasEncoding, setContentHeaders } from './answer-headers.ts';
 import { contentEncoding, contentType, effectiveName, hasTypeOverride } from './content.ts';
-import { contentDisposition } from './content-disposition.ts';
 import { etagOf } from './etag.ts';
 import { formatHead } from './header-order.ts';
-import { formatHttpTime, parseHttpTime } from './http-time.ts';
+import { parseHttpTime } from './http-time.ts';
 import { multipartBody, multipartBytes } from './multipart.ts';
 import { type PairHeaders, pairHeaders } from './pairs.ts';
 import { type ByteRange, contentRange, planRanges } from './ranges.ts';
@@ -52,6 +52,8 @@ export interface AnswerReady {
   readonly totalBytes: number;
   /** The stored gzip is sent as such: `Content-Encoding: gzip`. */
   readonly encoded: boolean;
+  /** As the host gives it, before any override; '' if there is none. Kept: facts may expire while the bytes come. */
+  readonly contentType: string;
   /** Empty for HEAD and 304: no bytes are needed. In the order in which they are sent; may hold empty ranges. */
   readonly ranges: readonly ByteRange[];
   readonly multipart: boolean;
@@ -105,6 +107,7 @@ const notModified: AnswerReady = {
   form: 'stored',
   totalBytes: 0,
   encoded: false,
+  contentType: '',
   ranges: [],
   multipart: false,
 };
@@ -173,19 +176,17 @@ function planContent(
   if (type === undefined && (multipart || !hasTypeOverride(request))) {
     return learning(request, needle, multipart);
   }
+  const base = { kind: 'answer', ...form, contentType: type ?? '', multipart } as const;
   if (wanted === undefined) {
-    const ranges = request.method === 'HEAD' ? [] : [whole];
-    return { kind: 'answer', status: 200, ...form, ranges, multipart };
+    return { ...base, status: 200, ranges: request.method === 'HEAD' ? [] : [whole] };
   }
-  if (wanted.kind === 'single') {
-    return { kind: 'answer', status: 206, ...form, ranges: [wanted.range], multipart };
-  }
+  if (wanted.kind === 'single') return { ...base, status: 206, ranges: [wanted.range] };
   if (contentEncoding(request, pairs, form.encoded) !== '') {
-    const shape = { ranges: wanted.ranges, totalBytes, partType: type ?? '' };
+    const shape = { ranges: wanted.ranges, totalBytes, partType: base.contentType };
     const isChunked = multipartBytes(shape) > countedBytesMax;
     if (isChunked || pairs.has('Content-Length')) return passed('headers');
   }
-  return { kind: 'answer', status: 206, ...form, ranges: wanted.ranges, multipart };
+  return { ...base, status: 206, ranges: wanted.ranges };
 }
 
 /** Only the answer to a plain GET shows whether its type is the extension's. */
@@ -203,7 +204,7 @@ function learning(request: ReadRequest, needle: Needle, multipart: boolean): Ans
 
 const statusLines = { 200: '200 OK', 206: '206 Partial Content', 304: '304 Not Modified' } as const;
 
-/** `slices[i]` holds the bytes of `plan.ranges[i]`. Only for a plan made with the same facts. */
+/** `slices[i]` holds the bytes of `plan.ranges[i]`. Of `facts`, only the server is asked. */
 export function buildAnswer(
   plan: AnswerReady,
   request: ReadRequest,
@@ -218,11 +219,10 @@ export function buildAnswer(
   if (plan.status === 304) {
     return { status: 304, head: formatHead({ status, headers, added }), body: [], bodyBytes: 0 };
   }
-  const type = contentType(request, needle, facts) ?? '';
-  setContentHeaders(headers, plan, request, needle, type);
+  setContentHeaders(headers, plan, request, needle);
   const { ranges, totalBytes } = plan;
   const body = plan.multipart
-    ? multipartBody({ ranges, totalBytes, partType: type }, slices, varying.boundary)
+    ? multipartBody({ ranges, totalBytes, partType: plan.contentType }, slices, varying.boundary)
     : slices.filter((slice) => slice.length > 0);
   const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
   // A multipart answer with an encoding leaves its length to net/http, which puts it behind Date.
@@ -247,48 +247,4 @@ export function buildAnswer(
     },
   });
   return { status: plan.status, head, body, bodyBytes };
-}
-
-function commonHeaders(
-  request: ReadRequest,
-  needle: Needle,
-  facts: HostFacts,
-  varying: Varying,
-): Map<string, string> {
-  const headers = new Map([
-    ['Server', facts.server ?? ''],
-    ['X-Amz-Request-Id', varying.requestId],
-  ]);
-  if (request.hasOrigin) {
-    headers.set('Access-Control-Allow-Credentials', 'true');
-    headers.set('Access-Control-Allow-Origin', '*');
-  }
-  if (needle.lastModifiedSeconds !== 0) {
-    headers.set('Last-Modified', formatHttpTime(needle.lastModifiedSeconds));
-  }
-  return headers;
-}
-
-/** In the order in which the volume server sets them: a later one replaces an earlier one. */
-function setContentHeaders(
-  headers: Map<string, string>,
-  plan: AnswerReady,
-  request: ReadRequest,
-  needle: Needle,
-  type: string,
-): void {
-  headers.set('Etag', etagOf(needle.checksum));
-  for (const [name, value] of pairHeaders(needle.pairs) ?? []) headers.set(name, value);
-  if (plan.encoded) headers.set('Content-Encoding', 'gzip');
-  if (type !== '') headers.set('Content-Type', type);
-  headers.set('Accept-Ranges', 'bytes');
-  for (const [name, value] of request.overrides) headers.set(name, value);
-  const filename = effectiveName(request, needle);
-  if (filename !== '' && !headers.get('Content-Disposition')) {
-    headers.set('Content-Disposition', contentDisposition(request.asAttachment, filename));
-  }
-}
-
-function hasEncoding(headers: ReadonlyMap<string, string>): boolean {
-  return (headers.get('Content-Encoding') ?? '') !== '';
 }
