@@ -1,0 +1,75 @@
+/**
+ * The whole transcript through target and proxy: the same bytes as the real server's, and plain live needles answered
+ * here. Each group is replayed twice: the second time nothing is left to be learned.
+ */
+import { afterAll, describe, expect, test } from 'vitest';
+import { type CaseResult, GroupRun, type RunOptions } from './group-run.ts';
+import { isPlainNeedle } from './plain-needle.ts';
+import { RecordedBodies, type RecordedGroup, readCases, readGroups } from './transcript.ts';
+
+const cases = readCases();
+const groups = readGroups();
+const bodies = new RecordedBodies();
+
+/** What the first pass may say of a plain needle that it passed on. */
+const learning = new Set(['learn-server', 'learn-type', 'volume-unconfirmed']);
+
+const variants: readonly Pick<RunOptions, 'transport' | 'lane'>[] = [
+  { transport: 'ucx', lane: true },
+  { transport: 'ucx', lane: false },
+  { transport: 'inproc', lane: true },
+];
+
+describe.each(variants)('over $transport, lane $lane', (variant) => {
+  let replayed = 0;
+  let servedHere = 0;
+
+  // Behind the public port there is no /status, so that an inproc proxy of it could confirm no volume.
+  const names = Object.keys(groups).filter(
+    (group) => group !== 'public' || variant.transport === 'ucx',
+  );
+  test.each(names)(
+    '%s: equal bytes, plain needles served here',
+    async (group) => {
+      const ofGroup = cases.filter((each) => each.group === group);
+      const recorded = groups[group] as RecordedGroup;
+      const run = await GroupRun.start({ group, recorded, cases: ofGroup, bodies, ...variant });
+      try {
+        const first = await run.pass();
+        const second = await run.pass();
+        expect([...unequal('first pass', first), ...unequal('second pass', second)]).toEqual([]);
+        expect(plainButPassed(first, learning)).toEqual([]);
+        expect(plainButPassed(second, new Set())).toEqual([]);
+        replayed += second.length;
+        servedHere += second.filter((each) => each.reached.length === 0).length;
+      } finally {
+        const codes = await run.close();
+        expect(codes.every((code) => code === 0)).toBe(true);
+      }
+    },
+    60_000,
+  );
+
+  afterAll(() => {
+    console.log(`${variant.transport}: ${servedHere} of ${replayed} answered here`);
+  });
+});
+
+function unequal(pass: string, results: readonly CaseResult[]): readonly string[] {
+  return results.flatMap(({ recorded, differences, reached }) =>
+    differences.map((line) => {
+      const by = reached.length > 0 ? 'passed on' : 'answered here';
+      return `${pass}, ${recorded.name} (${by}): ${line}`;
+    }),
+  );
+}
+
+function plainButPassed(results: readonly CaseResult[], excused: ReadonlySet<string>): string[] {
+  const passed = results.filter(
+    ({ recorded, reached, reasons }) =>
+      reached.length > 0 &&
+      isPlainNeedle(recorded) &&
+      (reasons.length === 0 || reasons.some((reason) => !excused.has(reason))),
+  );
+  return passed.map(({ recorded, reasons }) => `${recorded.name}: ${reasons.join(', ')}`);
+}

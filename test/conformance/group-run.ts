@@ -1,0 +1,230 @@
+/** One recorded group in front of the real product: stub (or real server) ← target, proxy, on a scratch copy of the data. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { judge, type ReplayTarget, replay } from './replay.ts';
+import {
+  fixturesFolder,
+  type RecordedBodies,
+  type RecordedCase,
+  type RecordedGroup,
+  type RecordedServer,
+  readStatusRows,
+} from './transcript.ts';
+import { UpstreamStub } from './upstream-stub.ts';
+
+export interface RunOptions {
+  readonly group: string;
+  readonly recorded: RecordedGroup;
+  readonly cases: readonly RecordedCase[];
+  readonly bodies: RecordedBodies;
+  readonly transport: 'ucx' | 'inproc';
+  readonly lane: boolean;
+}
+
+export interface CaseResult {
+  readonly recorded: RecordedCase;
+  /** Empty: equal to the recording. */
+  readonly differences: readonly string[];
+  /** What the volume server saw of it, probes left out. */
+  readonly reached: readonly string[];
+  /** Reasons of the proxy's passthroughs during this case, by its own metrics. */
+  readonly reasons: readonly string[];
+}
+
+const peer = '127.0.0.9:14';
+
+export class GroupRun {
+  readonly #options: RunOptions;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'conformance-'));
+  readonly #stubs: UpstreamStub[] = [];
+  readonly #roles: RoleProcess[] = [];
+  #target: ReplayTarget | undefined;
+  #admins: readonly string[] = [];
+
+  private constructor(options: RunOptions) {
+    this.#options = options;
+  }
+
+  static async start(options: RunOptions): Promise<GroupRun> {
+    const run = new GroupRun(options);
+    try {
+      await run.#start();
+      return run;
+    } catch (error) {
+      await run.close();
+      throw error;
+    }
+  }
+
+  /** Every case once, one after the other. */
+  async pass(): Promise<readonly CaseResult[]> {
+    const target = this.#target as ReplayTarget;
+    const results: (CaseResult & { readonly judged: () => readonly string[] })[] = [];
+    let before = await this.#reasons();
+    this.#takeReached();
+    for (const recorded of this.#options.cases) {
+      const replayed = await replay(target, recorded);
+      const reached = this.#takeReached();
+      const after = reached.length > 0 ? await this.#reasons() : before;
+      const reasons = [...after].filter(([reason, count]) => count > (before.get(reason) ?? 0));
+      before = after;
+      const judged = (): readonly string[] => judge(target, replayed);
+      results.push({
+        recorded,
+        differences: [],
+        reached,
+        reasons: reasons.map(([r]) => r),
+        judged,
+      });
+    }
+    // Connections are judged after the last case: whoever closes late is found too.
+    return results.map(({ judged, ...result }) => ({ ...result, differences: judged() }));
+  }
+
+  async close(): Promise<readonly (number | string)[]> {
+    const codes = [];
+    for (const role of this.#roles.toReversed()) codes.push(await role.stop());
+    await Promise.all(this.#stubs.map((stub) => stub.close()));
+    rmSync(this.#folder, { recursive: true, force: true });
+    return codes;
+  }
+
+  get log(): string {
+    return this.#roles.map((role) => role.log.join('\n')).join('\n');
+  }
+
+  async #start(): Promise<void> {
+    const { recorded, cases, bodies, group } = this.#options;
+    const server = recorded.servers[0] as RecordedServer;
+    const data = join(this.#folder, 'data');
+    cpSync(join(fixturesFolder, server.data), data, { recursive: true });
+    const unmounted = group === 'unmounted' ? 8 : 0;
+    const rows = readStatusRows(server.data).filter((row) => row.Id !== unmounted);
+    const common = { bodies, needsToken: group === 'jwt', peer };
+    const onPort = (port: 'public' | undefined) => cases.filter((each) => each.port === port);
+    const main = await this.#stub({ ...common, cases: onPort(undefined), statusRows: rows });
+    let target: RoleProcess | undefined;
+    if (this.#options.transport === 'ucx') {
+      target = await this.#role('target', targetConfig(data, main.address));
+    }
+    const proxy = await this.#role('proxy', this.#proxyConfig(data, main, target, server));
+    let publicProxy = proxy;
+    if (onPort('public').length > 0) {
+      const open = await this.#stub({ ...common, cases: onPort('public'), statusRows: undefined });
+      publicProxy = await this.#role('proxy', this.#proxyConfig(data, open, target, server));
+    }
+    this.#admins = [...new Set([proxy, publicProxy])].map((role) => role.bound['admin'] as string);
+    this.#target = {
+      port: portOf(proxy.bound['http']),
+      publicPort: portOf(publicProxy.bound['http']),
+      bodies,
+      isStubbed: true,
+      tokens: new Map([
+        [peer, '{{PEER}}'] as const,
+        ...this.#stubs.map((stub) => [stub.address, '{{SELF}}'] as const),
+      ]),
+    };
+  }
+
+  async #stub(options: Parameters<typeof UpstreamStub.start>[0]): Promise<UpstreamStub> {
+    const stub = await UpstreamStub.start(options);
+    this.#stubs.push(stub);
+    return stub;
+  }
+
+  async #role(name: string, config: string): Promise<RoleProcess> {
+    const role = await startRole(name, { config });
+    this.#roles.push(role);
+    return role;
+  }
+
+  #proxyConfig(
+    data: string,
+    upstream: UpstreamStub,
+    target: RoleProcess | undefined,
+    server: RecordedServer,
+  ): string {
+    const { transport, lane } = this.#options;
+    const security = join(this.#folder, 'security.toml');
+    writeFileSync(security, server.security ?? '');
+    const place =
+      target === undefined ? `dirs = ["${data}"]` : `target = "${target.bound['rdma']}"`;
+    return `
+[http]
+listen = "127.0.0.1:0"
+lane = ${lane}
+[seaweedfs]
+volume_server_url = "http://${upstream.address}"
+security_toml = "${server.security === undefined ? '' : security}"
+[rdma]
+transport = "${transport}"
+${place}
+timeout = "10s"
+[cache]
+size = "32MiB"
+[memory]
+size = "128MiB"
+hugepages = "off"
+[limits]
+head_bytes = "2MiB"
+[admin]
+listen = "127.0.0.1:0"
+`;
+  }
+
+  #takeReached(): readonly string[] {
+    return this.#stubs.flatMap((stub) =>
+      stub.takeReached().map(({ name, text }) => `${name}: ${text}`),
+    );
+  }
+
+  /** Requests passed so far, by reason. */
+  async #reasons(): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    for (const admin of this.#admins) {
+      const text = await fetchText(admin, '/metrics');
+      for (const line of text.split('\n')) {
+        const found = /^seaweed_rdma_requests_total\{.*outcome="passthrough".*\} (\d+)/.exec(line);
+        const reason = /reason="([^"]*)"/.exec(line)?.[1];
+        if (found === null || reason === undefined) continue;
+        counts.set(reason, (counts.get(reason) ?? 0) + Number(found[1]));
+      }
+    }
+    return counts;
+  }
+}
+
+function targetConfig(data: string, volumeServer: string): string {
+  return `
+[rdma]
+listen = "127.0.0.1"
+port = 0
+buffer_size = "128MiB"
+[target]
+dirs = ["${data}"]
+volume_server_url = "http://${volumeServer}"
+[admin]
+listen = "127.0.0.1:0"
+`;
+}
+
+function portOf(address: string | undefined): number {
+  return Number(/:(\d+)$/.exec(address ?? '')?.[1]);
+}
+
+function fetchText(address: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const asked = request(`http://${address}${path}`, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      answer.on('end', () => resolve(text));
+    });
+    asked.on('error', reject).end();
+  });
+}
