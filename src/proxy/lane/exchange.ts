@@ -1,0 +1,214 @@
+/**
+ * One request on a client connection and its answer. Whoever answers calls `start`, `write` and `finish`; the bytes go
+ * to the client's socket as they are, and the framing is counted here, so that the connection knows when it may be
+ * used again. Accounts for the request exactly once.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
+import type { AnswerFraming } from './answer-framing.ts';
+import type { FramedRequest } from './request-framer.ts';
+
+/** What an exchange needs of its connection. */
+export interface AnswerSink {
+  /** False: wait for `onDrain`. `flushed` is called once: when the bytes have left, or never will. */
+  send(bytes: Buffer | string, flushed?: () => void): boolean;
+  /** The handler has the request: its body may follow. */
+  begun(): void;
+  /** The answer is complete. */
+  finished(exchange: Exchange, reusable: boolean): void;
+  /** Closes without another byte, after what was sent. */
+  cut(exchange: Exchange): void;
+  /** Gives the connection, with this request unanswered, to the volume server raw. */
+  becomeRaw(exchange: Exchange, upstreamUrl: string): void;
+}
+
+/** Who answered, or whose failure it was. */
+export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
+
+export class Exchange {
+  readonly request: FramedRequest;
+  /** Head bytes as they came. */
+  readonly headBytes: Buffer;
+  /** The corridor's verdict, where the lane asked for it already. */
+  decided: NeedleOutcome | undefined;
+  /** As Node sees the request, once it was handed over. */
+  incoming: IncomingMessage | undefined;
+  outgoing: ServerResponse | undefined;
+  /** Called when the socket can take more. */
+  onDrain: (() => void) | undefined;
+  /** Called once if the client is gone before the answer was complete. */
+  onGone: (() => void) | undefined;
+
+  readonly #sink: AnswerSink;
+  readonly #observer: RequestObserver;
+  readonly #startedAtMs = performance.now();
+  #source: AnswerSource | undefined;
+  #framing: AnswerFraming | undefined;
+  #close: boolean;
+  #bodyBytes = 0;
+  #settled = false;
+  #over = false;
+
+  constructor(
+    request: FramedRequest,
+    headBytes: Buffer,
+    sink: AnswerSink,
+    observer: RequestObserver,
+  ) {
+    this.request = request;
+    this.headBytes = headBytes;
+    this.#sink = sink;
+    this.#observer = observer;
+    this.#close = request.close;
+  }
+
+  get hasBody(): boolean {
+    const { body } = this.request;
+    return body.kind === 'chunked' || (body.kind === 'length' && body.bytes > 0);
+  }
+
+  /** The head was sent. */
+  get started(): boolean {
+    return this.#framing !== undefined;
+  }
+
+  /** Nothing more can be sent: complete, cut, or the client is gone. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get durationMs(): number {
+    return performance.now() - this.#startedAtMs;
+  }
+
+  /** The framework's handler has the request. */
+  begin(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    this.incoming = incoming;
+    this.outgoing = outgoing;
+    this.#sink.begun();
+  }
+
+  /** Says who answers; the last one said counts, once, when the exchange is over. */
+  decide(source: AnswerSource): void {
+    this.#source = source;
+    if (this.#over) this.#settle();
+  }
+
+  /**
+   * @param head latin1, status line to blank line
+   * @param close the answer says, or its framing means, that the connection ends with it
+   */
+  start(head: string, framing: AnswerFraming, close: boolean): void {
+    if (this.#over || this.started) return;
+    this.#framing = framing;
+    this.#close ||= close || framing.kind === 'eof';
+    this.#sink.send(head);
+  }
+
+  /** False: no more until `onDrain`. Bytes beyond a declared length cut the connection. */
+  write(chunk: Buffer, flushed?: () => void): boolean {
+    const framing = this.#framing;
+    if (this.#over || framing === undefined || framing.kind === 'none' || chunk.length === 0) {
+      flushed?.();
+      return true;
+    }
+    this.#bodyBytes += chunk.length;
+    if (framing.kind === 'length' && this.#bodyBytes > framing.bytes) {
+      flushed?.();
+      this.cut();
+      return true;
+    }
+    if (framing.kind !== 'chunked') return this.#sink.send(chunk, flushed);
+    this.#sink.send(`${chunk.length.toString(16)}\r\n`);
+    this.#sink.send(chunk, flushed);
+    return this.#sink.send('\r\n');
+  }
+
+  /**
+   * @param rawTrailers flat; only sent with a chunked answer
+   * @param requestRead the request's body was read to its end
+   */
+  finish(rawTrailers: readonly string[], requestRead: boolean): void {
+    const framing = this.#framing;
+    if (this.#over || framing === undefined) return;
+    if (framing.kind === 'length' && this.#bodyBytes !== framing.bytes) {
+      this.cut();
+      return;
+    }
+    if (framing.kind === 'chunked') this.#sink.send(lastChunk(rawTrailers));
+    this.#end(requestRead && !this.#close);
+  }
+
+  /** A whole answer to a request without a body, in one write. */
+  finishWith(answer: Buffer, bodyBytes: number): void {
+    if (this.#over || this.started) return;
+    this.#framing = { kind: 'none' };
+    this.#bodyBytes = bodyBytes;
+    this.#sink.send(answer);
+    this.#end(!this.#close && !this.hasBody);
+  }
+
+  /** An error of the proxy itself: the few bytes that make a client try another replica. */
+  refuse(status: 502 | 503 | 504, reason: Reason, text: string): void {
+    this.decide({ outcome: 'error', reason, transport: 'none' });
+    if (this.started) {
+      this.cut();
+      return;
+    }
+    const body = `${text}\n`;
+    const close = this.#close || this.hasBody;
+    const head =
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+      `Content-Length: ${body.length}\r\n${status === 503 ? 'Retry-After: 1\r\n' : ''}` +
+      `Date: ${new Date().toUTCString()}\r\n${close ? 'Connection: close\r\n' : ''}\r\n`;
+    const bodyBytes = this.request.head.method === 'HEAD' ? 0 : body.length;
+    this.#close = close;
+    this.finishWith(Buffer.from(bodyBytes === 0 ? head : head + body, 'latin1'), bodyBytes);
+  }
+
+  /** Ends the connection where it stands: after the first byte an answer is never padded. */
+  cut(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settle();
+    this.#sink.cut(this);
+  }
+
+  /** Only before `start`, for a request whose body was not handed on. */
+  becomeRaw(upstreamUrl: string): void {
+    if (this.#over || this.started) return;
+    this.#over = true;
+    this.#settled = true;
+    this.#sink.becomeRaw(this, upstreamUrl);
+  }
+
+  /** The client is gone. */
+  lost(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#settle();
+    this.onGone?.();
+  }
+
+  #end(reusable: boolean): void {
+    this.#over = true;
+    this.#settle();
+    this.#sink.finished(this, reusable);
+  }
+
+  #settle(): void {
+    if (this.#settled || this.#source === undefined) return;
+    this.#settled = true;
+    this.#observer({ ...this.#source, durationMs: this.durationMs, bodyBytes: this.#bodyBytes });
+  }
+}
+
+function lastChunk(rawTrailers: readonly string[]): string {
+  let text = '0\r\n';
+  for (let i = 0; i < rawTrailers.length; i += 2) {
+    text += `${rawTrailers[i] as string}: ${rawTrailers[i + 1] as string}\r\n`;
+  }
+  return `${text}\r\n`;
+}

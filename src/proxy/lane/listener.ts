@@ -1,0 +1,78 @@
+/** Accepts client connections, bounds their number, closes what stands still, and drains at the end. */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+
+export type ListenAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+const refusal =
+  'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n' +
+  'Retry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n';
+
+export class Listener {
+  readonly #host: ConnectionHost;
+  readonly #server: Server;
+  readonly #connections = new Set<ClientConnection>();
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(host: ConnectionHost) {
+    this.#host = host;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(socket),
+    );
+  }
+
+  /** Rejects where the address cannot be had. */
+  async listen(address: ListenAddress): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ ...address, backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    const { limits } = this.#host;
+    const everyMs = Math.min(limits.headTimeoutMs, limits.idleTimeoutMs) / 4;
+    this.#sweeper = setInterval(() => this.#sweep(), Math.max(20, Math.min(250, everyMs)));
+    this.#sweeper.unref();
+  }
+
+  /** A path where it listens on one, else the bound address. */
+  address(): AddressInfo | string {
+    return this.#server.address() as AddressInfo | string;
+  }
+
+  /** Accepts no more, lets requests in hand finish for at most `drainMs`, then destroys. */
+  async close(drainMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#connections) connection.drain();
+    const deadline = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, drainMs);
+    await closed;
+    clearTimeout(deadline);
+    clearInterval(this.#sweeper);
+  }
+
+  #accept(socket: Socket): void {
+    const { counters, limits } = this.#host;
+    if (counters.connections >= limits.connections) {
+      socket.on('error', () => undefined);
+      socket.end(refusal, 'latin1', () => socket.destroy());
+      return;
+    }
+    counters.connections += 1;
+    const connection = new ClientConnection(socket, this.#host);
+    this.#connections.add(connection);
+    socket.on('close', () => {
+      counters.connections -= 1;
+      this.#connections.delete(connection);
+    });
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const connection of this.#connections) connection.sweep(nowMs);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Sends a needle's answer: small ones in one write from a copy, large ones slice by slice from the lease. The lease is
+ * released once: when its last byte has left, or when the socket is closed, never while a write is pending.
+ */
+import type { NeedleOutcome } from '../needle-outcome.ts';
+import { withDebugHeaders } from './debug-headers.ts';
+import type { Exchange } from './exchange.ts';
+import type { FrontCounters, FrontLimits } from './limits.ts';
+
+export type NeedleAnswer = Extract<NeedleOutcome, { kind: 'answer' }>;
+
+export interface NeedleSendOptions {
+  readonly limits: FrontLimits;
+  readonly counters: FrontCounters;
+  readonly debugHeaders: boolean;
+}
+
+/** Up to this, copying costs less than a second buffer in the write. */
+const copiedBytesMax = 16_384;
+/** One socket write; how finely a slow reader's progress is seen. */
+const sliceBytes = 131_072;
+/** A client that took longer than this for a slice is slow. */
+const slowSliceMs = 250;
+
+export function sendNeedle(
+  exchange: Exchange,
+  outcome: NeedleAnswer,
+  options: NeedleSendOptions,
+): void {
+  const { answer } = outcome;
+  exchange.decide({ outcome: outcome.source, reason: '', transport: outcome.transport });
+  if (exchange.over) {
+    outcome.release();
+    return;
+  }
+  const head = options.debugHeaders
+    ? withDebugHeaders(answer.head, outcome.source, exchange.durationMs)
+    : answer.head;
+  if (answer.bodyBytes > copiedBytesMax) {
+    new NeedleSend(exchange, outcome, options).begin(head);
+    return;
+  }
+  const bytes = Buffer.allocUnsafe(head.length + answer.bodyBytes);
+  let at = bytes.write(head, 0, 'latin1');
+  for (const part of answer.body) at += part.copy(bytes, at);
+  outcome.release();
+  exchange.finishWith(bytes, answer.bodyBytes);
+}
+
+class NeedleSend {
+  readonly #exchange: Exchange;
+  readonly #outcome: NeedleAnswer;
+  readonly #options: NeedleSendOptions;
+  #parts: readonly Buffer[];
+  #part = 0;
+  #offset = 0;
+  #leftBytes: number;
+  #released = false;
+  #slicesInFlight = 0;
+  #writtenAtMs = 0;
+
+  constructor(exchange: Exchange, outcome: NeedleAnswer, options: NeedleSendOptions) {
+    this.#exchange = exchange;
+    this.#outcome = outcome;
+    this.#options = options;
+    this.#parts = outcome.answer.body;
+    this.#leftBytes = outcome.answer.bodyBytes;
+  }
+
+  begin(head: string): void {
+    const { bodyBytes } = this.#outcome.answer;
+    this.#options.counters.bytesInFlight += bodyBytes;
+    this.#exchange.onDrain = () => {
+      this.#spareLease();
+      this.#pump();
+    };
+    this.#exchange.onGone = () => this.#release();
+    this.#exchange.start(head, { kind: 'length', bytes: bodyBytes }, this.#outcome.close);
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#leftBytes > 0 && !this.#exchange.over) {
+      const part = this.#parts[this.#part] as Buffer;
+      const slice = part.subarray(this.#offset, this.#offset + sliceBytes);
+      this.#offset += slice.length;
+      this.#leftBytes -= slice.length;
+      if (this.#offset === part.length) {
+        this.#part += 1;
+        this.#offset = 0;
+      }
+      this.#slicesInFlight += 1;
+      this.#writtenAtMs = performance.now();
+      if (!this.#exchange.write(slice, () => this.#flushed())) break;
+    }
+    if (this.#leftBytes === 0) {
+      this.#exchange.onDrain = undefined;
+      this.#exchange.finish([], true);
+    }
+  }
+
+  #flushed(): void {
+    this.#slicesInFlight -= 1;
+    if (this.#leftBytes === 0 && this.#slicesInFlight === 0) this.#release();
+  }
+
+  /** A slow client's rest is copied, so that the slab serves others. */
+  #spareLease(): void {
+    if (this.#released || this.#slicesInFlight > 0) return;
+    if (this.#leftBytes > this.#options.limits.connectionBytes) return;
+    if (performance.now() - this.#writtenAtMs < slowSliceMs) return;
+    const rest: Buffer[] = [];
+    for (let i = this.#part; i < this.#parts.length; i += 1) {
+      const part = this.#parts[i] as Buffer;
+      rest.push(Buffer.from(i === this.#part ? part.subarray(this.#offset) : part));
+    }
+    this.#parts = rest;
+    this.#part = 0;
+    this.#offset = 0;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#options.counters.bytesInFlight -= this.#outcome.answer.bodyBytes;
+    this.#outcome.release();
+  }
+}

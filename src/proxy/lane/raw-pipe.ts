@@ -1,0 +1,78 @@
+/**
+ * Joins a client connection with the volume server, both ways and for good, without looking at a byte: the way of
+ * everything that this program could misread. Buffers are the two sockets' own.
+ */
+import { connect, type Socket } from 'node:net';
+
+export interface RawPipeEnd {
+  /** Bytes that came from the volume server. */
+  readonly answerBytes: number;
+  /** The volume server could not be reached, or broke off. */
+  readonly failed: boolean;
+}
+
+export interface RawPipeOptions {
+  readonly upstreamUrl: string;
+  /** What was read from the client and not handed on. */
+  readonly prefix: readonly Buffer[];
+  readonly connectTimeoutMs: number;
+  /** How long a client may keep sending after the volume server has closed. */
+  readonly lingerMs: number;
+}
+
+const unreachable =
+  'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n' +
+  'Connection: close\r\n\r\nvolume server not reachable\n';
+
+/** Resolves when both sides are closed. */
+export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPipeEnd> {
+  const { hostname, port } = new URL(options.upstreamUrl);
+  const upstream = connect({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? 80 : Number(port),
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+  });
+  let connected = false;
+  let failed = false;
+  upstream.setTimeout(options.connectTimeoutMs, () => upstream.destroy(new Error('timed out')));
+  upstream.once('connect', () => {
+    connected = true;
+    upstream.setTimeout(0);
+  });
+  for (const bytes of options.prefix) upstream.write(bytes);
+  client.pipe(upstream);
+  upstream.pipe(client, { end: false });
+  if (client.readableEnded) upstream.end();
+
+  return new Promise((resolve) => {
+    let linger: NodeJS.Timeout | undefined;
+    // What the client still sends is read and dropped: closing over unread bytes would reset the connection and take
+    // the answer with it.
+    const endClient = (): void => {
+      client.end();
+      client.unpipe(upstream);
+      client.resume();
+      if (client.writableFinished) startLinger();
+      else client.once('finish', startLinger);
+    };
+    const startLinger = (): void => {
+      linger ??= setTimeout(() => client.destroy(), options.lingerMs);
+    };
+    client.on('error', () => undefined);
+    client.on('close', () => {
+      clearTimeout(linger);
+      upstream.destroy();
+      resolve({ answerBytes: upstream.bytesRead, failed });
+    });
+    upstream.on('error', () => {
+      failed = true;
+    });
+    upstream.on('end', endClient);
+    upstream.on('close', () => {
+      if (!connected && !client.destroyed) client.write(unreachable, 'latin1');
+      endClient();
+    });
+  });
+}

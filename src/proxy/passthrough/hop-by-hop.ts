@@ -1,0 +1,93 @@
+/** Which headers end at a proxy: RFC 9110 section 7.6.1. Pure. */
+
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+]);
+
+/** A client that lists these in Connection would change the request's meaning on the way: they stay. */
+const endToEnd: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'authorization',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'cookie',
+  'date',
+  'expect',
+  'host',
+  'if-modified-since',
+  'if-none-match',
+  'origin',
+  'range',
+  'transfer-encoding',
+]);
+
+/** What goes to the volume server: names, casing, order and duplicates as they came. */
+export function requestHeaders(rawHeaders: readonly string[]): readonly string[] {
+  const removed = namesInConnection(rawHeaders);
+  return without(rawHeaders, (name) => hopByHop.has(name) || removed?.has(name) === true);
+}
+
+/**
+ * What goes to the client. `Transfer-Encoding` stays in its place, as the body is chunked again; `Connection` stays
+ * where it says close, as the connection is then closed.
+ *
+ * @param closeAsked the client asked for close: the volume server, asked directly, would have said so in this place
+ */
+export function answerHeaders(
+  rawHeaders: readonly string[],
+  closeAsked: boolean,
+): readonly string[] {
+  const removed = namesInConnection(rawHeaders);
+  const saysClose = removed?.has('close') === true;
+  const kept = without(
+    rawHeaders,
+    (name) =>
+      (name === 'connection' && !saysClose) ||
+      name === 'keep-alive' ||
+      name === 'proxy-connection' ||
+      name === 'upgrade' ||
+      removed?.has(name) === true,
+  );
+  if (!closeAsked || saysClose) return kept;
+  // Specification 5.1: Connection comes last, but before a Transfer-Encoding that the server itself chose.
+  const last =
+    kept[kept.length - 2]?.toLowerCase() === 'transfer-encoding' ? kept.length - 2 : kept.length;
+  return [...kept.slice(0, last), 'Connection', 'close', ...kept.slice(last)];
+}
+
+/** The answer says that its connection ends with it. */
+export function saysClose(rawHeaders: readonly string[]): boolean {
+  return namesInConnection(rawHeaders)?.has('close') === true;
+}
+
+function without(
+  rawHeaders: readonly string[],
+  isRemoved: (lowerName: string) => boolean,
+): readonly string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (!isRemoved(name.toLowerCase())) kept.push(name, rawHeaders[i + 1] as string);
+  }
+  return kept;
+}
+
+/** Lower-case, without those that no Connection header may take away; undefined: there is no such header. */
+function namesInConnection(rawHeaders: readonly string[]): ReadonlySet<string> | undefined {
+  let names: Set<string> | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if ((rawHeaders[i] as string).toLowerCase() !== 'connection') continue;
+    names ??= new Set();
+    for (const token of (rawHeaders[i + 1] as string).split(',')) {
+      const name = token.trim().toLowerCase();
+      if (!endToEnd.has(name)) names.add(name);
+    }
+  }
+  return names;
+}

@@ -1,0 +1,30 @@
+/**
+ * What http.request is told about a forwarded request. http-proxy-3 fills an object that it is given with its own
+ * reading of the request: a path that went through a URL parser and headers that were joined and put in lower case.
+ * Both are accessors here that keep the bytes as they came.
+ */
+import type { RequestHead } from '../needle/request-head.ts';
+import { requestHeaders } from './hop-by-hop.ts';
+
+/** Answers of volume servers carry up to 64 KiB of pairs. */
+const answerHeadBytesMax = 1_048_576;
+
+export function upstreamRequest(head: RequestHead): object {
+  const { target } = head;
+  const headers = requestHeaders(head.rawHeaders);
+  return {
+    get path(): string {
+      return target;
+    },
+    set path(_ignored: string) {},
+    get headers(): readonly string[] {
+      return headers;
+    },
+    set headers(_ignored: unknown) {},
+    // No Host, Connection, Content-Length or Transfer-Encoding of Node's own.
+    setDefaultHeaders: false,
+    maxHeaderSize: answerHeadBytesMax,
+    // The volume server sends stored values as they are, control bytes included.
+    httpValidation: 'relaxed',
+  };
+}
