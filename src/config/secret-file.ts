@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { isTable } from './field.ts';
-import { type Problems, reason } from './settings.ts';
+import { Problems, reason } from './settings.ts';
 
 const secretBytesMax = 4096;
 
@@ -23,6 +23,14 @@ export function readSecretFile(key: string, file: string, problems: Problems): s
   if (secret !== '' && secret.length <= secretBytesMax) return secret;
   problems.add(key, `"${file}" ${secret === '' ? 'is empty' : `is over ${secretBytesMax} bytes`}`);
   return undefined;
+}
+
+/** The same for a file that was named on the command line. @throws ConfigError */
+export function readSecretOption(file: string): string {
+  const problems = new Problems('--secret-file', new Map(), new Map());
+  const secret = readSecretFile('', file, problems);
+  problems.throwIfAny();
+  return secret ?? '';
 }
 
 /** `[jwt.signing.read] key` of a security.toml; undefined when there is none. */

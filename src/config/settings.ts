@@ -66,6 +66,8 @@ export interface ReadSettings<T> {
   /** Defaults stand in for what `problems` names. */
   readonly settings: T;
   readonly problems: Problems;
+  /** Section → key → value as written in the file or the environment. */
+  readonly written: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 }
 
 /** `file` undefined: defaults and environment only. @throws ConfigError when the file cannot be read or parsed. */
@@ -86,6 +88,7 @@ export function readSettings<T>(
     if (!names.includes(name as keyof T & string)) problems.add(name, unknownKey(name, names));
   }
   const settings: Partial<Record<string, unknown>> = {};
+  const writtenTables = new Map<string, Readonly<Record<string, unknown>>>();
   for (const [name, fields] of sections) {
     const written = Object.hasOwn(document, name) ? document[name] : {};
     if (!isTable(written)) {
@@ -97,8 +100,9 @@ export function readSettings<T>(
       problems.add([name, ...path].join('.'), elsewhere(message, path, name, schema));
     };
     settings[name] = readFields(fields, table, report);
+    writtenTables.set(name, table);
   }
-  return { settings: settings as T, problems };
+  return { settings: settings as T, problems, written: writtenTables };
 }
 
 /** A key that is right in another section is the likeliest mistake of all. */

@@ -110,7 +110,13 @@ function digest(text: string): Buffer {
 }
 
 function json(status: number, value: object): Page {
-  return { status, type: 'application/json', text: `${JSON.stringify(value, null, 2)}\n` };
+  // Session ids have 64 bits: they go out as decimal strings.
+  const text = JSON.stringify(
+    value,
+    (_key, member: unknown) => (typeof member === 'bigint' ? member.toString() : member),
+    2,
+  );
+  return { status, type: 'application/json', text: `${text}\n` };
 }
 
 function failurePage(error: unknown): Page {

@@ -1,0 +1,36 @@
+/** Values of command-line options: the same units as in the configuration, the same strictness. */
+import { InvalidArgumentError } from 'commander';
+import { parseListen } from '../config/address.ts';
+import { parseDurationMs, parseSize } from '../config/units.ts';
+
+export function sizeValue(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new InvalidArgumentError('It is a size such as 4KiB or 64MiB.');
+  return bytes;
+}
+
+export function durationValue(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw new InvalidArgumentError('It is a time such as 250us, 100ms or 2s.');
+  return ms;
+}
+
+export function countValue(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a count from 1.');
+  return Number(text);
+}
+
+export function listenValue(text: string): { host: string; port: number } {
+  const address = parseListen(text);
+  if (address === undefined || !('host' in address)) {
+    throw new InvalidArgumentError(
+      'It is host:port, such as 127.0.0.1:8080 (port 0: any free one).',
+    );
+  }
+  return address;
+}
+
+/** For options that may be given several times. */
+export function collected(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

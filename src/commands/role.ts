@@ -1,0 +1,108 @@
+/** The life of a role's process: start, ready, reload on SIGHUP, drain on SIGTERM, the end. */
+import { constants } from 'node:os';
+import { ConfigError } from '../config/problem.ts';
+import { RdmaUnavailableError } from '../rdma/errors.ts';
+import { exitCodes } from '../tools/exit-codes.ts';
+import { createLog, type Logger } from './log.ts';
+
+export interface RunningRole {
+  /** Every bound address, for the line with "event":"ready"; undefined: the role has logged that line itself. */
+  readonly bound: Readonly<Record<string, string>> | undefined;
+  /** Finishes what is in flight, within the time. */
+  close(drainMs: number): Promise<void>;
+  /** Reads the configuration anew. Throws ConfigError: everything stays as it is. */
+  reload?(): void;
+}
+
+const drainMs = 10_000;
+
+/** Resolves when the role is ready; ends the process when it cannot be, and when it was told to stop. */
+export async function runRole(
+  name: string,
+  level: string,
+  start: (logger: Logger) => Promise<RunningRole>,
+): Promise<void> {
+  const { logger, flush } = createLog(level);
+  const end = (code: number): never => {
+    flush();
+    process.exit(code);
+  };
+  const crash = (error: unknown): void => {
+    logger.fatal({ event: 'crash', role: name, error }, 'a bug ends the process');
+    end(exitCodes.failed);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+
+  // A signal before the role is ready ends it like any other process.
+  let running: RunningRole;
+  try {
+    running = await start(logger);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    logger.fatal({ event: 'start-failed', role: name, code: codeOf(error) }, message);
+    return end(exitCodeOf(error));
+  }
+  onStop(name, logger, running, end);
+  process.on('SIGHUP', () => {
+    reload(logger, running);
+  });
+  if (running.bound !== undefined) {
+    const fields = { event: 'ready', role: name, pid: process.pid, ...running.bound };
+    logger.info(fields, `${name} is ready`);
+  }
+}
+
+function onStop(
+  name: string,
+  logger: Logger,
+  running: RunningRole,
+  end: (code: number) => void,
+): void {
+  let isStopping = false;
+  const stop = (signal: 'SIGTERM' | 'SIGINT'): void => {
+    if (isStopping) {
+      logger.warn({ event: 'killed', role: name, signal }, 'ended at once by a second signal');
+      end(128 + constants.signals[signal]);
+    }
+    isStopping = true;
+    logger.info({ event: 'draining', role: name, signal }, `${name} finishes what is in flight`);
+    running.close(drainMs).then(
+      () => {
+        logger.info({ event: 'stopped', role: name }, `${name} has stopped`);
+        end(exitCodes.done);
+      },
+      (error: unknown) => {
+        logger.error({ event: 'stop-failed', role: name, error }, `${name} did not stop cleanly`);
+        end(exitCodes.failed);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function reload(logger: Logger, running: RunningRole): void {
+  if (running.reload === undefined) {
+    logger.info({ event: 'reload' }, 'this role has nothing to reload');
+    return;
+  }
+  try {
+    running.reload();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    logger.error({ event: 'reload-failed' }, message);
+  }
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return exitCodes.configuration;
+  if (error instanceof RdmaUnavailableError) return exitCodes.unavailable;
+  // Addresses that cannot be bound, hosts that cannot be looked up.
+  return codeOf(error) === undefined ? exitCodes.failed : exitCodes.unavailable;
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,50 @@
+/** `seaweed-rdma target`. */
+import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
+import { startTarget, type TargetOptions } from '../target/start-target.ts';
+import { changedKeys, logReload } from './reload.ts';
+import { runRole } from './role.ts';
+import { packageVersion } from './version.ts';
+
+const reloadable = ['logging.level', 'adminToken'];
+
+/** Throws ConfigError. */
+export async function runTargetRole(file: string | undefined): Promise<void> {
+  let config = loadTargetConfig(file, process.env);
+  await runRole('target', config.logging.level, async (logger) => {
+    for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
+    const target = await startTarget(
+      targetOptions(config, () => config.adminToken),
+      logger,
+    );
+    return {
+      bound: { rdma: target.address, admin: target.adminAddress },
+      close: (drainMs) => target.close(drainMs),
+      reload() {
+        const next = loadTargetConfig(file, process.env);
+        logReload(logger, changedKeys(config, next), reloadable);
+        config = next;
+        logger.level = next.logging.level;
+      },
+    };
+  });
+}
+
+function targetOptions(config: TargetConfig, token: () => string | undefined): TargetOptions {
+  const { rdma, target, admin } = config;
+  return {
+    version: packageVersion(),
+    listen: { host: rdma.listen, port: rdma.port },
+    deviceName: rdma.deviceName,
+    tls: rdma.tls,
+    maxSessions: rdma.maxSessions,
+    sessionTimeoutMs: rdma.sessionTimeoutMs,
+    bufferBytes: rdma.bufferBytes,
+    hugepages: rdma.hugepages,
+    secret: config.secret ?? '',
+    dirs: target.dirs,
+    idxDirs: target.idxDirs,
+    volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
+    confirmEveryMs: target.confirmEveryMs,
+    admin: { listen: admin.listen, enableCors: admin.enableCors, token },
+  };
+}

@@ -1,0 +1,114 @@
+/** `seaweed-rdma read`: one needle from a target, its checksum verified, its stored bytes as they are. */
+import { writeFile } from 'node:fs/promises';
+import { isCompressed, isManifest } from '../proxy/needle/flags.ts';
+import type { Needle, NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import { exitCodes } from './exit-codes.ts';
+import { type Fabric, type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
+import { formatFid, type NeedleName } from './needle-name.ts';
+import { note, printJson } from './output.ts';
+import { ToolFailure } from './tool-failure.ts';
+
+export interface ReadOptions {
+  readonly fabric: FabricOptions;
+  readonly needle: NeedleName;
+  /** undefined: stdout, or nowhere with `json`. */
+  readonly output: string | undefined;
+  readonly metadataOnly: boolean;
+  readonly bytesMax: number;
+  readonly timeoutMs: number;
+  readonly json: boolean;
+}
+
+/** Returns the exit code: failed when there is no such live needle. */
+export async function runRead(options: ReadOptions): Promise<number> {
+  const { timeoutMs, bytesMax } = options;
+  // The arena cuts itself into slabs: one of the largest size must fit beside what small slabs take.
+  const arenaBytes = 2 * bytesMax + 2 ** 24;
+  const fabric = await openFabric(options.fabric, { arenaBytes, connectTimeoutMs: timeoutMs });
+  try {
+    const fetcher = await fetcherOf(fabric, options.needle.volumeId, timeoutMs);
+    return await readNeedle(fetcher, options);
+  } finally {
+    await fabric.close();
+  }
+}
+
+async function fetcherOf(
+  fabric: Fabric,
+  volumeId: number,
+  timeoutMs: number,
+): Promise<NeedleFetcher> {
+  const [first, ...others] = fabric.fetchers;
+  await Promise.all(fabric.fetchers.map((fetcher) => volumesWithin(fetcher, timeoutMs)));
+  return [first, ...others].find((fetcher) => fetcher.volumes.has(volumeId)) ?? first;
+}
+
+async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise<number> {
+  const postedAt = performance.now();
+  const result = await fetcher.read({
+    ...options.needle,
+    offset: 0,
+    length: options.bytesMax,
+    wholeBytesMax: options.bytesMax,
+    budgetBytes: options.bytesMax,
+    metadataOnly: options.metadataOnly,
+    timeoutMs: options.timeoutMs,
+  });
+  const durationUs = (performance.now() - postedAt) * 1000;
+  if (result.kind === 'failed') {
+    if (options.json) {
+      printJson({ ok: false, fid: formatFid(options.needle), status: result.status });
+    }
+    throw new ToolFailure(`${formatFid(options.needle)}: ${result.status}`);
+  }
+  const { needle, data } = result;
+  const transport = fetcher.state.kind === 'up' ? fetcher.state.transport : 'unknown';
+  const facts = { ...describe(needle), transport, target: fetcher.address, durationUs };
+  try {
+    if (options.json) printJson({ ok: true, ...facts, verified: data !== undefined });
+    else printFacts(facts);
+    if (data !== undefined) await writeData(data.view, options);
+  } finally {
+    data?.lease.release();
+  }
+  return exitCodes.done;
+}
+
+function describe(needle: Needle): Record<string, unknown> {
+  return {
+    fid: formatFid(needle),
+    dataBytes: needle.dataBytes,
+    checksum: needle.checksum.toString(16).padStart(8, '0'),
+    name: needle.name,
+    mime: needle.mime,
+    pairs: needle.pairs,
+    lastModifiedSeconds: needle.lastModifiedSeconds,
+    ttlLeftMs: needle.ttlLeftMs ?? null,
+    appendAtNs: needle.appendAtNs,
+    compressed: isCompressed(needle.flags),
+    manifest: isManifest(needle.flags),
+    volumeVersion: needle.volumeVersion,
+    epoch: needle.epoch.toString(16),
+    position: needle.position,
+  };
+}
+
+/** To stderr: stdout carries the needle. */
+function printFacts(facts: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(facts)) {
+    if (value !== '' && value !== null) note(`${name}: ${String(value)}`);
+  }
+}
+
+/** The lease is held until the bytes are with the kernel. */
+async function writeData(view: Buffer, { output, json }: ReadOptions): Promise<void> {
+  if (output !== undefined) return writeFile(output, view);
+  if (json) return;
+  if (process.stdout.isTTY) note('data is written to a terminal as it is; --output FILE keeps it');
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(view, (error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
