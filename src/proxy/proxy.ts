@@ -1,0 +1,314 @@
+/** The proxy role, assembled: targets and what they tell, the corridor, the HTTP side, the admin listener. No logic. */
+import type { Logger } from 'pino';
+import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
+import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
+import { proxyHealth, proxyReadiness } from './admin/health.ts';
+import { ObservedFetcher } from './admin/observed-fetcher.ts';
+import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
+import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import { createNeedleRoute } from './needle-route.ts';
+import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
+import { LearnedFacts } from './targets/learned-facts.ts';
+import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
+import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+
+export interface ProxyOptions {
+  readonly version: string;
+  readonly http: Omit<HttpFrontOptions, 'logger'> & { readonly onCorrupt: 'pass' | 'refuse' };
+  /** At least one; `target` is host:port, undefined where none runs beside it. */
+  readonly volumeServers: readonly { readonly url: string; readonly target: string | undefined }[];
+  readonly readKey: () => string | undefined;
+  readonly rdma: {
+    readonly mode: 'prefer' | 'require' | 'off';
+    readonly transport: 'ucx' | 'inproc';
+    readonly deviceName: string;
+    readonly tls: string;
+    readonly timeoutMs: number;
+    readonly connectTimeoutMs: number;
+    /** '': none. */
+    readonly secret: string;
+    readonly dirs: readonly string[];
+    readonly simulatedLatencyMs: number;
+  };
+  readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
+  readonly needleBytesMax: number;
+  readonly decodedBytesMax: number;
+  readonly requestsInFlightMax: number;
+  readonly admin: {
+    readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+    readonly enableCors: boolean;
+    readonly token: () => string | undefined;
+  };
+}
+
+export interface RunningProxy {
+  /** host:port or unix:/path, as bound. */
+  readonly address: string;
+  readonly adminAddress: string;
+  status(): ProxyStatus;
+  /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** How often each volume server is asked what only it knows, and how long an answer may take. */
+const probeEveryMs = 1_000;
+const probeTimeoutMs = 2_000;
+/** With inproc: how often the volume server is asked what it serves. */
+const confirmEveryMs = 1_000;
+
+/** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
+export async function startProxy(options: ProxyOptions, logger: Logger): Promise<RunningProxy> {
+  const role = new ProxyRole(options, logger);
+  try {
+    await role.open();
+  } catch (error) {
+    await role.close(0);
+    throw error;
+  }
+  return role;
+}
+
+class ProxyRole implements RunningProxy {
+  readonly #options: ProxyOptions;
+  readonly #logger: Logger;
+  readonly #metrics: ProxyMetrics;
+  readonly #client: RdmaClient | undefined;
+  readonly #directory: TargetDirectory;
+  readonly #probes: readonly UpstreamProbe[];
+  #confirmation: Confirmation | undefined;
+  #front: HttpFront | undefined;
+  #admin: RunningAdmin | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ProxyOptions, logger: Logger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.#metrics = createProxyMetrics(options.version);
+    this.#metrics.watch(() => this.status());
+    this.#client =
+      options.rdma.mode === 'off' ? undefined : createRdmaClient(clientOptions(options));
+    const entries = options.volumeServers.map(({ url, target }) =>
+      targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
+    );
+    this.#directory = new TargetDirectory(entries);
+    this.#probes = entries.map((entry) => this.#probe(entry));
+  }
+
+  get address(): string {
+    if (this.#front === undefined) return '';
+    const { address, port } = this.#front;
+    if (port === 0) return `unix:${address}`;
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  get adminAddress(): string {
+    return this.#admin?.address ?? '';
+  }
+
+  /** The listener opens when the first answers of the others are there, or have had their time. */
+  async open(): Promise<void> {
+    const { http, admin, version } = this.#options;
+    this.#confirmation = this.#confirm();
+    this.#admin = await startAdmin({
+      ...admin,
+      role: 'proxy',
+      version,
+      health: () => proxyHealth(this.status(), this.#metrics.totals()),
+      readiness: () => proxyReadiness(this.status()),
+      stats: () => ({ ...this.status(), requests: this.#metrics.totals() }),
+      metrics: () => this.#metrics.expose(),
+    });
+    await this.#firstAnswers();
+    const route = createNeedleRoute(
+      {
+        mode: this.#options.rdma.mode,
+        onCorrupt: http.onCorrupt,
+        needleBytesMax: this.#options.needleBytesMax,
+        decodedBytesMax: this.#options.decodedBytesMax,
+        timeoutMs: this.#options.rdma.timeoutMs,
+        readKey: this.#options.readKey,
+      },
+      this.#directory,
+    );
+    const logger = this.#logger;
+    this.#front = await startHttpFront({ ...http, logger }, route, this.#metrics.observe);
+  }
+
+  status(): ProxyStatus {
+    const stats = this.#client?.stats();
+    return {
+      mode: this.#options.rdma.mode,
+      isListening: this.#front !== undefined && this.#closing === undefined,
+      isDraining: this.#closing !== undefined,
+      connections: this.#front?.stats.connections ?? 0,
+      requestsInFlight: this.#front?.stats.requestsInFlight ?? 0,
+      targets: this.#directory.entries.map((entry, index) =>
+        targetStatus(entry, this.#probes[index]?.ok ?? false),
+      ),
+      arena: stats && {
+        pageKind: stats.pageKind,
+        bytesTotal: stats.arenaBytesTotal,
+        bytesLeased: stats.arenaBytesUsed,
+        leasesOutstanding: stats.leasesOutstanding,
+        leaseLeaks: stats.leaseLeaks,
+      },
+    };
+  }
+
+  close(drainMs: number): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
+  async #close(drainMs: number): Promise<void> {
+    await this.#front?.close(drainMs);
+    for (const probe of this.#probes) probe.close();
+    this.#confirmation?.close();
+    await this.#client?.close();
+    await this.#admin?.close();
+  }
+
+  #fetcherOf(target: string | undefined): NeedleFetcher | undefined {
+    const client = this.#client;
+    if (client === undefined) return undefined;
+    const { transport, secret, connectTimeoutMs } = this.#options.rdma;
+    if (transport === 'inproc') return this.#observed(client.inproc());
+    if (target === undefined) return undefined;
+    const { hostname, port } = new URL(`ucx://${target}`);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    return this.#observed(client.addTarget({ host, port: Number(port), secret, connectTimeoutMs }));
+  }
+
+  #observed(fetcher: NeedleFetcher): NeedleFetcher {
+    let was = '';
+    fetcher.onChange(() => {
+      const { state, address } = fetcher;
+      if (state.kind === was) return;
+      was = state.kind;
+      if (state.kind === 'up') {
+        const { transport, sessionId } = state;
+        const fields = {
+          event: 'target-up',
+          target: address,
+          transport,
+          session_id: `${sessionId}`,
+        };
+        this.#logger.info(fields, 'the target is up');
+      } else if (state.kind === 'down') {
+        const { status, detail } = state;
+        const fields = { event: 'target-down', target: address, reason: status, detail };
+        this.#logger.warn(fields, 'the target is down: reads pass through to the volume server');
+      }
+    });
+    return new ObservedFetcher(fetcher, this.#metrics.readFinished);
+  }
+
+  #probe({ upstreamUrl, facts }: TargetEntry): UpstreamProbe {
+    return startUpstreamProbe({
+      upstreamUrl,
+      facts,
+      intervalMs: probeEveryMs,
+      timeoutMs: probeTimeoutMs,
+      onChange: ({ ok, detail }) => {
+        const fields = {
+          event: ok ? 'upstream-up' : 'upstream-down',
+          upstream: upstreamUrl,
+          detail,
+        };
+        if (ok) this.#logger.info(fields, 'the volume server answers');
+        else this.#logger.warn(fields, 'the volume server does not answer');
+      },
+    });
+  }
+
+  /** In this process there is no target to ask the volume server what it serves. */
+  #confirm(): Confirmation | undefined {
+    const client = this.#client;
+    if (client?.kind !== 'inproc') return undefined;
+    const volumeServerUrl = this.#directory.first.upstreamUrl;
+    return startConfirmation({
+      volumeServerUrl,
+      intervalMs: confirmEveryMs,
+      onServed: (startedAgoMs, volumes) => client.confirm(startedAgoMs, volumes),
+      onChange: ({ isOk, detail }) => {
+        const fields = { event: isOk ? 'confirmed' : 'unconfirmed', url: volumeServerUrl, detail };
+        if (isOk) this.#logger.info(fields, 'the volume server confirms its volumes');
+        else this.#logger.warn(fields, 'the volume server does not confirm its volumes');
+      },
+    });
+  }
+
+  async #firstAnswers(): Promise<void> {
+    const { connectTimeoutMs } = this.#options.rdma;
+    const fetchers = this.#directory.entries.flatMap(({ fetcher }) => fetcher ?? []);
+    const answers = [
+      ...this.#probes.map((probe) => probe.first),
+      ...fetchers.map((fetcher) => firstVolumes(fetcher)),
+    ];
+    const timeout = new AbortController();
+    await Promise.race([Promise.all(answers), pause(connectTimeoutMs, timeout.signal)]);
+    timeout.abort();
+  }
+}
+
+/** Resolves when the target announced volumes, or cannot be reached. */
+function firstVolumes(fetcher: NeedleFetcher): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (fetcher.state.kind === 'down' || fetcher.volumes.size > 0) resolve();
+    };
+    fetcher.onChange(look);
+    look();
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function clientOptions({
+  rdma,
+  memory,
+  requestsInFlightMax,
+}: ProxyOptions): Parameters<typeof createRdmaClient>[0] {
+  const common = {
+    arenaBytes: memory.bytes,
+    hugepages: memory.hugepages,
+    requestsMax: Math.min(requestsInFlightMax, 65_535),
+  };
+  if (rdma.transport === 'ucx') {
+    return { ...common, kind: 'ucx', deviceName: rdma.deviceName, tls: rdma.tls };
+  }
+  return {
+    ...common,
+    kind: 'inproc',
+    dirs: rdma.dirs,
+    confirmIntervalMs: confirmEveryMs,
+    simulatedLatencyUs: rdma.simulatedLatencyMs * 1000,
+  };
+}
+
+function targetStatus(entry: TargetEntry, isUpstreamUp: boolean): TargetStatus {
+  const { fetcher, facts } = entry;
+  const volumes = [...(fetcher?.volumes.values() ?? [])];
+  return {
+    address: fetcher?.address ?? '',
+    upstreamUrl: entry.upstreamUrl,
+    state: fetcher?.state,
+    breaker: entry.breaker.state,
+    volumes: volumes.length,
+    volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
+    server: facts.server,
+    auth: facts.auth,
+    isUpstreamUp,
+  };
+}
