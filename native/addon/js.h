@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace addon {
@@ -25,9 +26,9 @@ namespace addon {
 void Set(Napi::Object& object, const char* name, const Napi::Value& value);
 void Set(Napi::Object& object, const char* name, double value);
 void Set(Napi::Object& object, const char* name, uint64_t value);
-void Set(Napi::Object& object, const char* name, const std::string& value);
+void Set(Napi::Object& object, const char* name, std::string_view value);
 
-/// CLOCK_MONOTONIC, as process.hrtime() reads it.
-[[nodiscard]] uint64_t MonotonicNs();
+/// Leaves the exception pending; the caller returns at once.
+Napi::Value Throw(Napi::Env env, const std::string& message);
 
 }  // namespace addon

@@ -117,6 +117,7 @@ export interface NativeTargetOptions {
   readonly sessionsMax: number;
   readonly requestsPerSessionMax: number;
   readonly sessionTimeoutNs: number;
+  readonly drainTimeoutNs: number;
   readonly spinNs: number;
   readonly deviceName: string;
   readonly tls: string;

@@ -64,6 +64,8 @@ export function startTargetHost(options: TargetHostOptions): TargetHost {
       sessionsMax: options.sessionsMax ?? 1000,
       requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
       sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
+      // The server's own bound; stop() has its own and ends the draining.
+      drainTimeoutNs: 3600e9,
       spinNs: (options.spinUs ?? 0) * 1e3,
       deviceName: options.deviceName ?? 'auto',
       tls: options.tls ?? 'auto',

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "addon/callback.h"
+#include "addon/lease_table.h"
+#include "addon/pump.h"
+#include "addon/shared_layout.h"
+#include "addon/ticket_table.h"
+#include "client/client.h"
+#include "client/inproc_client.h"
+#include "memory/arena.h"
+
+namespace addon {
+
+/// The arena and the leases that JavaScript holds in it. Shared by the client and by the ArrayBuffer over the arena:
+/// no byte is unmapped while a view of it can be reached.
+struct ArenaHolder {
+  std::unique_ptr<memory::Arena> arena;
+  LeaseTable leases;  // after the arena: they go home first
+};
+
+struct FetchClientOptions {
+  bool is_ucx = false;
+  uint32_t requests_max = 0;
+  uint64_t spin_ns = 0;
+  memory::ArenaOptions arena{};
+  std::string device_name;
+  std::string tls;
+  target::EngineOptions engine;
+  uint64_t simulated_latency_ns = 0;
+};
+
+/// One client on one event loop, and what it shares with JavaScript. Lives until its handles are closed, whatever
+/// happens to the object that JavaScript sees; calls from a completion callback are fine, closing included.
+class FetchClient : public PumpDelegate, public std::enable_shared_from_this<FetchClient> {
+ public:
+  /// Null when memory, UCX or the engine cannot be had; `error` then says why and what to do.
+  [[nodiscard]] static std::shared_ptr<FetchClient> Create(Napi::Env env, const FetchClientOptions& options,
+                                                           Napi::Function on_batch, std::string& error);
+  ~FetchClient() override;
+
+  [[nodiscard]] bool IsOpen() const { return client_ != nullptr && !is_closing_; }
+  /// Null after the last handle was closed.
+  [[nodiscard]] client::Client* client() { return client_.get(); }
+  /// Null with UCX.
+  [[nodiscard]] client::InprocClient* inproc() { return inproc_; }
+  [[nodiscard]] const std::shared_ptr<ArenaHolder>& holder() const { return holder_; }
+  [[nodiscard]] client::ClientStats stats() const;
+
+  /// Memory of the ring and the command block, pinned by their references.
+  void Share(Entry* ring, Command* command);
+  /// Something was asked of the client directly.
+  void Wake() { pump_->Wake(); }
+
+  client::TargetId AddTarget(const client::TargetAddress& address);
+  void Connect(client::TargetId target);
+  void Disconnect(client::TargetId target);
+  [[nodiscard]] bool MayPost(uint32_t ticket) const;
+  void PostRead(client::TargetId target, uint32_t ticket);
+  void PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count, uint64_t timeout_ns);
+  void PostPing(client::TargetId target, uint32_t ticket, uint64_t timeout_ns);
+
+  /// Says GOODBYE, waits a moment for it and for what is in flight, then closes every handle and calls `closed`.
+  void Close(Napi::Function closed);
+
+ private:
+  FetchClient(napi_env env, std::shared_ptr<ArenaHolder> holder, uint32_t requests_max);
+
+  bool Deliver() override;
+  void OnQuiet() override;
+
+  void Posted(uint64_t request_id, uint32_t ticket);
+  void DeliverBatch();
+  void DeliverRest();
+  void FillRead(Entry& entry, client::ReadCompletion& completion);
+  void Flush(size_t count, const std::vector<std::byte>& verdicts, napi_value events);
+  void UpdateKeepAlive();
+  void Shutdown();
+  void OnHandlesClosed();
+  static void OnEnvironmentCleanup(napi_async_cleanup_hook_handle handle, void* data);
+
+  napi_env env_;
+  std::shared_ptr<ArenaHolder> holder_;
+  std::unique_ptr<client::Client> client_;
+  client::InprocClient* inproc_ = nullptr;
+  std::unique_ptr<Pump> pump_;
+  std::unique_ptr<LoopCallback> on_batch_;
+  std::unique_ptr<LoopCallback> on_closed_;
+  napi_async_cleanup_hook_handle cleanup_ = nullptr;
+  std::shared_ptr<FetchClient> self_;  // until the handles are closed
+
+  TicketTable tickets_;
+  const uint32_t requests_max_;
+  std::unordered_set<client::TargetId> connecting_;
+  std::vector<client::TargetId> targets_;
+  client::Batch batch_;
+  client::ClientStats last_stats_{};
+  Entry* ring_ = nullptr;
+  Command* command_ = nullptr;
+  uint64_t close_deadline_ns_ = 0;
+  bool is_closing_ = false;
+  bool is_tearing_ = false;  // the environment ends: no JavaScript any more
+};
+
+}  // namespace addon

@@ -1,0 +1,68 @@
+#include "addon/js.h"
+
+#include <cmath>
+
+namespace addon {
+
+Napi::Value Get(const Napi::Object& object, const char* name) {
+  return object.Get(name).UnwrapOr(object.Env().Undefined());
+}
+
+std::string GetString(const Napi::Object& object, const char* name) {
+  const Napi::Value value = Get(object, name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+std::vector<std::string> GetStrings(const Napi::Object& object, const char* name) {
+  std::vector<std::string> strings;
+  const Napi::Value value = Get(object, name);
+  if (!value.IsArray()) return strings;
+  const Napi::Array array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value item = array.Get(i).UnwrapOr(object.Env().Undefined());
+    if (item.IsString()) strings.push_back(item.As<Napi::String>().Utf8Value());
+  }
+  return strings;
+}
+
+double GetNumber(const Napi::Object& object, const char* name) {
+  const Napi::Value value = Get(object, name);
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+}
+
+bool GetBool(const Napi::Object& object, const char* name) {
+  const Napi::Value value = Get(object, name);
+  return value.IsBoolean() && value.As<Napi::Boolean>().Value();
+}
+
+uint64_t ToUint64(double number) {
+  constexpr double kLimit = 18446744073709549568.0;  // the largest double below 2^64
+  if (!(number > 0)) return 0;
+  return number >= kLimit ? UINT64_MAX : static_cast<uint64_t>(number);
+}
+
+uint64_t GetUint64(const Napi::Object& object, const char* name) { return ToUint64(GetNumber(object, name)); }
+
+uint32_t GetUint32(const Napi::Object& object, const char* name) {
+  const uint64_t number = GetUint64(object, name);
+  return number > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(number);
+}
+
+void Set(Napi::Object& object, const char* name, const Napi::Value& value) { object.Set(name, value); }
+
+void Set(Napi::Object& object, const char* name, double value) {
+  object.Set(name, Napi::Number::New(object.Env(), value));
+}
+
+void Set(Napi::Object& object, const char* name, uint64_t value) { Set(object, name, static_cast<double>(value)); }
+
+void Set(Napi::Object& object, const char* name, std::string_view value) {
+  object.Set(name, Napi::String::New(object.Env(), value.data(), value.size()));
+}
+
+Napi::Value Throw(Napi::Env env, const std::string& message) {
+  Napi::Error::New(env, message).ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+}  // namespace addon
