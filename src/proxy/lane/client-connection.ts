@@ -209,7 +209,8 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
 
   begun(): void {
     this.#handlerBegun = true;
-    this.#pumpBody();
+    // Not now: Node's parser is still inside the head that was pushed, and cannot be entered twice.
+    if (this.#body?.done === false) process.nextTick(() => this.#pumpBody());
   }
 
   /** Hands the request's own bytes on, and not one of the next request's. */
