@@ -132,7 +132,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
     labels: ['upstream'],
   },
   volumes: {
-    name: 'seaweed_rdma_target_volumes',
+    name: 'seaweed_rdma_volumes',
     type: 'gauge',
     help: 'Volumes that a target announces, by whether their server confirmed them lately.',
     labels: ['target', 'state'],
