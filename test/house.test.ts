@@ -1,0 +1,250 @@
+/** The house rules as a test: imports and includes go down only, files stay small, docs name only what exists. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const linesMax = 400;
+
+interface Allowed {
+  readonly values: readonly string[];
+  readonly types?: readonly string[];
+}
+
+/**
+ * Who may import whom. `proxy` is what lies in src/proxy itself: the corridor, where the rooms meet, and the assembly;
+ * `proxy contracts` are the values that rooms return.
+ */
+const importTable: Readonly<Record<string, Allowed>> = {
+  main: { values: ['commands', 'config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
+  index: { values: ['commands', 'proxy', 'target', 'origin', 'rdma'], types: ['proxy contracts'] },
+  commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
+  config: { values: [] },
+  tools: { values: ['rdma', 'proxy/needle'] },
+  origin: {
+    values: ['rdma', 'proxy', 'proxy/needle', 'proxy/response', 'proxy/targets'],
+    types: ['proxy contracts'],
+  },
+  target: { values: ['rdma', 'proxy/admin'] },
+  proxy: {
+    values: [
+      'rdma',
+      'target',
+      'proxy contracts',
+      'proxy/admin',
+      'proxy/auth',
+      'proxy/cache',
+      'proxy/lane',
+      'proxy/needle',
+      'proxy/passthrough',
+      'proxy/response',
+      'proxy/targets',
+    ],
+  },
+  'proxy contracts': { values: [], types: ['proxy/needle', 'proxy/response'] },
+  'proxy/admin': { values: ['proxy contracts'], types: ['proxy/targets', 'rdma'] },
+  'proxy/auth': { values: [] },
+  'proxy/cache': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
+  'proxy/lane': { values: ['proxy/needle'], types: ['proxy contracts'] },
+  'proxy/needle': { values: [], types: ['proxy contracts'] },
+  'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
+  'proxy/response': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
+  'proxy/targets': { values: [], types: ['proxy/response', 'rdma'] },
+  rdma: { values: [] },
+};
+
+const contracts = new Set(['outcome.ts', 'needle-outcome.ts']);
+
+/** Packages that only these rooms may know. */
+const packageTable: Readonly<Record<string, readonly string[]>> = {
+  'http-proxy-3': ['proxy/passthrough'],
+  fastify: ['proxy'],
+  'prom-client': ['proxy/admin'],
+  'smol-toml': ['config'],
+  commander: ['main', 'commands'],
+  'lru-cache': ['proxy/cache'],
+};
+
+/** Which native room may include which. */
+const includeTable: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  memory: ['protocol'],
+  storage: ['memory', 'protocol'],
+  target: ['memory', 'protocol', 'storage'],
+  ucx: ['memory', 'protocol'],
+  target_ucx: ['memory', 'protocol', 'storage', 'target', 'ucx'],
+  client: ['memory', 'protocol', 'storage', 'target', 'ucx'],
+  addon: ['client', 'memory', 'protocol', 'storage', 'target', 'target_ucx'],
+};
+
+const sources = filesBelow('src', /(?<!\.test)\.ts$/);
+const nativeSources = filesBelow('native', /\.(cc|h)$/);
+
+describe('the house', () => {
+  test('imports go down only', () => {
+    const wrong = sources.flatMap((file) =>
+      importsOf(file).flatMap(({ target, isType }) => {
+        const from = roomOf(file);
+        const to = roomOf(target);
+        const allowed = importTable[from];
+        if (allowed === undefined) return [`${file}: the room ${from} is not in the table`];
+        const rooms = isType ? [...allowed.values, ...(allowed.types ?? [])] : allowed.values;
+        return from === to || rooms.includes(to) ? [] : [`${file}: ${from} → ${to}`];
+      }),
+    );
+    expect(sources.length).toBeGreaterThan(50);
+    expect(wrong).toEqual([]);
+  });
+
+  test('a package is known to its room only', () => {
+    const wrong = sources.flatMap((file) =>
+      packagesOf(file)
+        .filter((name) => !(packageTable[name] ?? [roomOf(file)]).includes(roomOf(file)))
+        .map((name) => `${file}: ${name} belongs to ${packageTable[name]}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('the environment is read by config, commands and main only', () => {
+    const readers = new Set(['config', 'commands', 'main']);
+    // UCX takes its settings from the environment, which must hold them before the addon is loaded.
+    const isReader = (file: string): boolean =>
+      readers.has(roomOf(file)) || file === 'src/rdma/binding.ts';
+    const wrong = sources.filter((file) => !isReader(file) && read(file).includes('process.env'));
+    expect(wrong).toEqual([]);
+  });
+
+  test('native includes go down only', () => {
+    const wrong = nativeSources.flatMap((file) => {
+      const from = file.split('/')[1] as string;
+      if (file.endsWith('_test.cc') || file.endsWith('_test.h')) return [];
+      return includesOf(file)
+        .map((name) => name.split('/')[0] as string)
+        .filter((to) => to in includeTable && to !== from)
+        .filter((to) => !(includeTable[from] ?? []).includes(to))
+        .map((to) => `${file}: ${from} → ${to}`);
+    });
+    expect(nativeSources.length).toBeGreaterThan(50);
+    expect(wrong).toEqual([]);
+  });
+
+  test('napi.h is included in the addon only, UCX headers in the UCX rooms only', () => {
+    // The addon's module.cc asks UCX for its version.
+    const ucxRooms =
+      /^native\/(ucx|target_ucx)\/|^native\/client\/ucx_|^native\/addon\/module\.cc$/;
+    const wrong = nativeSources.flatMap((file) =>
+      includesOf(file)
+        .filter((name) => {
+          if (/^(napi|node_api|uv)\.h$/.test(name)) return !file.startsWith('native/addon/');
+          return /^uc[pst]\//.test(name) && !ucxRooms.test(file);
+        })
+        .map((name) => `${file}: ${name}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('a file is read in one sitting', () => {
+    const long = [...sources, ...nativeSources, ...filesBelow('test', /\.ts$/)]
+      .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
+      .filter(({ lines }) => lines > linesMax)
+      .map(({ file, lines }) => `${file}: ${lines} lines`);
+    expect(long).toEqual([]);
+  });
+
+  test('no barrel files, no rooms without a subject', () => {
+    const vague = /(^|\/)(utils?|common|helpers?|misc|shared|lib)(\/|\.)/;
+    const unnamed = [...sources, ...nativeSources].filter((file) => vague.test(file));
+    const barrels = sources.filter((file) => {
+      const code = read(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+      const rest = code.replace(/export (type )?(\*|\{[^}]*\}) from '[^']*';/g, '').trim();
+      return file !== 'src/index.ts' && rest === '';
+    });
+    expect(unnamed).toEqual([]);
+    expect(barrels).toEqual([]);
+  });
+
+  test('docs name only files that exist', () => {
+    const pages = ['README.md', ...filesBelow('docs', /\.md$/)].filter((page) =>
+      existsSync(join(root, page)),
+    );
+    const wrong = pages.flatMap((page) =>
+      namedFiles(page)
+        .filter((name) => !existsSync(join(root, name)))
+        .map((name) => `${page}: ${name}`),
+    );
+    expect(pages.length).toBeGreaterThan(3);
+    expect(wrong).toEqual([]);
+  });
+
+  test('nothing of the machine that it was written on', () => {
+    const folders = ['src', 'native', 'scripts', 'test', 'docs', 'config', 'deploy', 'bin'];
+    const files = [
+      'README.md',
+      'package.json',
+      'package-lock.json',
+      'CMakeLists.txt',
+      ...folders.flatMap((folder) => filesBelow(folder, /^(?!.*\/fixtures\/)/)),
+    ];
+    const foreign = /\/work\/(main|shared|weed)|registry\.npmjs|\.pyenv|deb\.debian\.org/;
+    const wrong = files
+      .filter((file) => file !== 'test/house.test.ts' && existsSync(join(root, file)))
+      .filter((file) => foreign.test(read(file)));
+    expect(wrong).toEqual([]);
+  });
+});
+
+/** Paths from the root, in order. */
+function filesBelow(folder: string, pattern: RegExp): readonly string[] {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .filter((path) => pattern.test(path))
+    .sort();
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}
+
+function roomOf(file: string): string {
+  const [, room = '', inner = '', ...rest] = file.split('/');
+  if (inner === '') return room.replace(/\.ts$/, '');
+  if (room !== 'proxy') return room;
+  if (rest.length > 0) return `proxy/${inner}`;
+  return contracts.has(inner) ? 'proxy contracts' : 'proxy';
+}
+
+const importPattern = /^(?:import|export)( type)?\b[^;]*?from '([^']+)'|\bimport\('([^']+)'\)/gm;
+
+function importsOf(file: string): readonly { target: string; isType: boolean }[] {
+  return [...read(file).matchAll(importPattern)]
+    .map((found) => ({ name: (found[2] ?? found[3]) as string, isType: found[1] !== undefined }))
+    .filter(({ name }) => name.startsWith('.'))
+    .map(({ name, isType }) => ({ target: normalize(join(dirname(file), name)), isType }));
+}
+
+function packagesOf(file: string): readonly string[] {
+  return [...read(file).matchAll(importPattern)]
+    .map((found) => (found[2] ?? found[3]) as string)
+    .filter((name) => !name.startsWith('.') && !name.startsWith('node:'));
+}
+
+function includesOf(file: string): readonly string[] {
+  return [...read(file).matchAll(/^\s*#\s*include\s*[<"]([^">]+)[">]/gm)].map(
+    (found) => found[1] as string,
+  );
+}
+
+/** Links to pages and back-quoted paths below the folders of the checkout; patterns with * or … are none. */
+function namedFiles(page: string): readonly string[] {
+  const text = read(page);
+  const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+    .map((found) => found[1] as string)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => normalize(join(dirname(page), link)));
+  const quoted = [
+    ...text.matchAll(/`((?:src|native|scripts|test|docs|config|deploy|bin)\/[\w./-]+)`/g),
+  ].map((found) => (found[1] as string).replace(/\/$/, ''));
+  return [...new Set([...links, ...quoted])];
+}
