@@ -38,7 +38,7 @@ describe('verifyReadToken', () => {
     [{ fid, exp: null, nbf: null }],
     [{ fid, nbf: now }],
     [{ fid, nbf: `${now}.9` }],
-    [{ fid, iat: now + 1000 }],
+    [{ fid, iat: now * 1000, exp: now * 1000 }],
     [{ fid, iss: 'i', sub: 's', jti: null, aud: ['a', 'b'] }],
     [{ fid, aud: 'a', other: { fid: 5 } }],
     [{ FID: fid }],

@@ -96,6 +96,6 @@ function date(value: unknown): number | 'bad' | undefined {
   if (typeof value === 'string' && !/^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$/.test(value)) return 'bad';
   if (typeof value !== 'string' && typeof value !== 'number') return 'bad';
   const seconds = Math.trunc(Number(value));
-  // Beyond, Go's conversion to an integer or its clock would overflow.
-  return Math.abs(seconds) < 2 ** 40 ? seconds : 'bad';
+  // Far beyond, Go's conversion to an integer would overflow.
+  return Number.isSafeInteger(seconds) ? seconds : 'bad';
 }
