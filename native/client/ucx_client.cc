@@ -136,6 +136,7 @@ uint64_t UcxClient::PostPing(TargetId target, uint64_t timeout_ns) {
 
 bool UcxClient::Progress() {
   bool advanced = !batch_.empty();
+  is_progress_due_ = false;
   for (uint32_t round = 0; round < kProgressRoundsMax && worker_->Progress(); ++round) advanced = true;
   const uint64_t now_ns = protocol::NowNs();
   CheckTimes(now_ns);
@@ -145,7 +146,7 @@ bool UcxClient::Progress() {
   return advanced || !batch_.empty();
 }
 
-bool UcxClient::Arm() { return batch_.empty() && noted_.empty() && worker_->Arm(); }
+bool UcxClient::Arm() { return batch_.empty() && noted_.empty() && !is_progress_due_ && worker_->Arm(); }
 
 std::optional<uint64_t> UcxClient::next_deadline_ns() const {
   std::optional<uint64_t> next = requests_.next_deadline_ns();
@@ -196,6 +197,7 @@ uint64_t UcxClient::FailPosted(RequestKind kind, TargetId target) {
 void UcxClient::Send(UcxConnection& connection, ucx::Send& send, uint64_t deadline_ns) {
   send.owner = connection.id;
   send.deadline_ns = deadline_ns;
+  is_progress_due_ = true;
   sends_.Post(send, connection.endpoint, nullptr);
 }
 

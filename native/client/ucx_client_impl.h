@@ -106,6 +106,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   std::unordered_map<ucp_ep_h, UcxConnection*> connections_by_endpoint_;
   std::vector<UcxConnection*> noted_;
   std::deque<uint64_t> graces_;                  // when to look for transfers that outlived their request
+  bool is_progress_due_ = false;                 // something was posted: no sleep before the next progress
   uint32_t connecting_count_ = 0;
   uint32_t waiting_count_ = 0;
   ClientStats stats_{};

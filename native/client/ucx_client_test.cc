@@ -91,12 +91,13 @@ TEST_P(UcxClient, KeepsSixtyFourFourMebibyteReadsInsideTheArenas) {
 TEST_P(UcxClient, AnswersNoSlabWhenItsOwnArenaIsFull) {
   Loopback loopback(GetParam(), 8 << 20);
   const auto target = loopback.Up();
-  const memory::Lease everything = loopback.arena->Allocate(loopback.arena->largest_slab_bytes());
-  std::vector<memory::Lease> rest;
-  while (memory::Lease lease = loopback.arena->Allocate(64 << 10)) rest.push_back(std::move(lease));
+  std::vector<memory::Lease> everything;
+  for (uint64_t bytes = loopback.arena->largest_slab_bytes(); bytes >= 4096; bytes /= 2) {
+    while (memory::Lease lease = loopback.arena->Allocate(bytes)) everything.push_back(std::move(lease));
+  }
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(1 << 20)).status, Status::no_slab);
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(64 << 10)).status, Status::no_slab);
-  rest.clear();
+  everything.clear();
   ExpectData(loopback.Read(target, Loopback::WholeRead(4096)), 4096, 0, 4096);
 }
 

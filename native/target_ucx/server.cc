@@ -70,12 +70,21 @@ std::function<void()> Server::Run() {
 void Server::RunOnce() {
   ProgressWorker();
   const uint64_t now_ns = protocol::NowNs();
-  if (!connections_.empty()) AcceptPending(now_ns);
-  if (engine_->volumes_generation() != volumes_generation_) PushVolumes();
-  if (now_ns >= next_check_ns_) CheckTimes(now_ns);
-  if (!doomed_.empty()) CloseDoomed();
   if (is_stats_due_ && now_ns >= published_ns_ + kPublishIntervalNs) PublishStats(now_ns);
+  // What is posted here needs a round of progress before the thread may sleep.
+  if (DoWhatIsDue(now_ns)) return;
   WaitForWork(now_ns);
+}
+
+bool Server::DoWhatIsDue(uint64_t now_ns) {
+  const bool is_volumes_due = engine_->volumes_generation() != volumes_generation_;
+  const bool is_check_due = now_ns >= next_check_ns_;
+  const bool is_due = !connections_.empty() || is_volumes_due || is_check_due || !doomed_.empty();
+  if (!connections_.empty()) AcceptPending(now_ns);
+  if (is_volumes_due) PushVolumes();
+  if (is_check_due) CheckTimes(now_ns);
+  if (!doomed_.empty()) CloseDoomed();
+  return is_due;
 }
 
 void Server::ProgressWorker() {

@@ -59,6 +59,7 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   // Loop.
   void RunOnce();
   void ProgressWorker();
+  bool DoWhatIsDue(uint64_t now_ns);
   void WaitForWork(uint64_t now_ns);
   void Poll(int timeout_ms, bool is_worker_armed);
   [[nodiscard]] int TimeoutMs() const;

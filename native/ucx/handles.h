@@ -63,6 +63,7 @@ class Worker {
   ucp_worker_h handle_;
   int event_fd_;
   std::vector<void*> closes_;  // requests of endpoints being closed
+  uint32_t close_rounds_ = 0;  // of progress before the thread may sleep
 };
 
 /// Memory registered once, for a process's arena.
