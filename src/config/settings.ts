@@ -91,11 +91,8 @@ export function readSettings<T>(
   const writtenTables = new Map<string, Readonly<Record<string, unknown>>>();
   for (const [name, fields] of sections) {
     const written = Object.hasOwn(document, name) ? document[name] : {};
-    if (!isTable(written)) {
-      problems.add(name, `expected a table [${name}]`);
-      continue;
-    }
-    const table = { ...written, ...overrides.values.get(name) };
+    if (!isTable(written)) problems.add(name, `expected a table [${name}]`);
+    const table = { ...(isTable(written) ? written : {}), ...overrides.values.get(name) };
     const report: Report = (path, message) => {
       problems.add([name, ...path].join('.'), elsewhere(message, path, name, schema));
     };

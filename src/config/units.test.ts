@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { formatSize, parseDurationMs, parseSize } from './units.ts';
+
+describe('sizes', () => {
+  test.each([
+    ['0B', 0],
+    ['1KB', 1000],
+    ['64KiB', 65536],
+    ['64MiB', 67108864],
+    ['1GB', 1e9],
+    ['2TiB', 2 * 2 ** 40],
+  ])('%s is %d bytes', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+
+  test.each([
+    '',
+    '64',
+    'MiB',
+    '1.5GiB',
+    '-1B',
+    '64 MiB',
+    '64mib',
+    '64Mib',
+    '1e3B',
+    '9999999999999GB',
+    '1constructor',
+  ])('refuses "%s"', (text) => {
+    expect(parseSize(text)).toBeUndefined();
+  });
+
+  test('are written with the largest unit that divides them', () => {
+    expect([0, 1000, 65536, 3 * 2 ** 30].map(formatSize)).toEqual(['0B', '1000B', '64KiB', '3GiB']);
+  });
+});
+
+describe('times', () => {
+  test.each([
+    ['250us', 0.25],
+    ['10ms', 10],
+    ['2s', 2000],
+    ['5m', 300000],
+    ['1h', 3600000],
+  ])('%s is %d ms', (text, ms) => {
+    expect(parseDurationMs(text)).toBe(ms);
+  });
+
+  test.each(['', '2', 's', '1.5s', '-1s', '2 s', '2S', '2sec', '2s ', '1d'])(
+    'refuses "%s"',
+    (text) => {
+      expect(parseDurationMs(text)).toBeUndefined();
+    },
+  );
+});
