@@ -1,4 +1,5 @@
 /** The target's half of the native part: listener, sessions and engine on a progress thread of their own. */
+import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
 import { RdmaUnavailableError } from './errors.ts';
 import type { NativeServedVolume, NativeTarget, NativeTargetStats } from './native-types.ts';
@@ -88,10 +89,12 @@ class NativeTargetHost implements TargetHost {
   readonly port: number;
   readonly address: string;
   readonly #native: NativeTarget;
+  readonly #forget: () => void;
   #stopping: Promise<void> | undefined;
 
   constructor(native: NativeTarget, host: string) {
     this.#native = native;
+    this.#forget = atExit(() => native.destroy());
     this.port = native.port;
     this.address = host.includes(':') ? `[${host}]:${native.port}` : `${host}:${native.port}`;
   }
@@ -120,5 +123,6 @@ class NativeTargetHost implements TargetHost {
     await promise;
     clearTimeout(timer);
     this.#native.destroy();
+    this.#forget();
   }
 }
