@@ -23,67 +23,91 @@ const validName = /^[0-9A-Za-z!#$%&'*+\-.^_`|~]+$/;
 const refusedInValue = /[^\t\x20-\x7e\x80-\xff]/;
 const validHost = /^[0-9A-Za-z!$%&()*+,\-.:;=[\]'_~]*$/;
 
-type Collected = { -readonly [key in keyof ReadHeaders]: ReadHeaders[key] };
+interface Collected {
+  acceptEncoding: string | undefined;
+  range: string | undefined;
+  ifModifiedSince: string | undefined;
+  ifNoneMatch: string | undefined;
+  origin: string | undefined;
+  authorization: string | undefined;
+  cookieLines: string[] | undefined;
+  close: boolean | undefined;
+}
 
 /** The reason why a request with these headers is not answered here, or what they say. */
-export function readHeaders(head: RequestHead): ReadHeaders | Reason {
-  const cookieLines: string[] = [];
+export function readHeaders({ rawHeaders }: RequestHead): ReadHeaders | Reason {
   const seen: Collected = {
-    acceptEncoding: '',
-    range: '',
-    ifModifiedSince: '',
-    ifNoneMatch: '',
-    origin: '',
-    authorization: '',
-    cookieLines,
-    close: false,
+    acceptEncoding: undefined,
+    range: undefined,
+    ifModifiedSince: undefined,
+    ifNoneMatch: undefined,
+    origin: undefined,
+    authorization: undefined,
+    cookieLines: undefined,
+    close: undefined,
   };
-  const singles = new Set<string>();
-  for (let i = 0; i + 1 < head.rawHeaders.length; i += 2) {
-    const name = head.rawHeaders[i] as string;
-    const value = head.rawHeaders[i + 1] as string;
+  let hosts = 0;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    const value = rawHeaders[i + 1] as string;
     if (!validName.test(name) || refusedInValue.test(value)) return 'headers';
     const lowerName = name.toLowerCase();
-    if (lowerName === 'connection') {
-      seen.close ||= asksClose(value, !singles.has(lowerName));
-    } else if (lowerName === 'cookie') {
-      cookieLines.push(value);
-    }
-    const refused = refusal(lowerName, value, singles);
+    if (lowerName === 'host') hosts += 1;
+    const refused = refusal(lowerName, value);
     if (refused !== undefined) return refused;
-    const key = fieldOf(lowerName);
-    if (key !== undefined && !singles.has(lowerName)) seen[key] = value;
-    singles.add(lowerName);
+    collect(seen, lowerName, value);
   }
-  // Without it an HTTP/1.1 request is malformed to Go.
-  return singles.has('host') ? seen : 'headers';
+  // Without Host, or with two, an HTTP/1.1 request is malformed to Go.
+  if (hosts !== 1) return 'headers';
+  return {
+    acceptEncoding: seen.acceptEncoding ?? '',
+    range: seen.range ?? '',
+    ifModifiedSince: seen.ifModifiedSince ?? '',
+    ifNoneMatch: seen.ifNoneMatch ?? '',
+    origin: seen.origin ?? '',
+    authorization: seen.authorization ?? '',
+    cookieLines: seen.cookieLines ?? noLines,
+    close: seen.close ?? false,
+  };
 }
 
-type ValueField = Exclude<keyof ReadHeaders, 'cookieLines' | 'close'>;
+const noLines: readonly string[] = [];
 
-function fieldOf(lowerName: string): ValueField | undefined {
+/** The first line of a name counts, an empty one too. */
+function collect(seen: Collected, lowerName: string, value: string): void {
   switch (lowerName) {
     case 'accept-encoding':
-      return 'acceptEncoding';
+      seen.acceptEncoding ??= value;
+      break;
     case 'range':
-      return 'range';
+      seen.range ??= value;
+      break;
     case 'if-modified-since':
-      return 'ifModifiedSince';
+      seen.ifModifiedSince ??= value;
+      break;
     case 'if-none-match':
-      return 'ifNoneMatch';
+      seen.ifNoneMatch ??= value;
+      break;
     case 'origin':
-      return 'origin';
+      seen.origin ??= value;
+      break;
     case 'authorization':
-      return 'authorization';
-    default:
-      return undefined;
+      seen.authorization ??= value;
+      break;
+    case 'cookie':
+      seen.cookieLines ??= [];
+      seen.cookieLines.push(value);
+      break;
+    case 'connection':
+      seen.close = seen.close === true || asksClose(value, seen.close === undefined);
+      break;
   }
 }
 
-function refusal(lowerName: string, value: string, seen: ReadonlySet<string>): Reason | undefined {
+function refusal(lowerName: string, value: string): Reason | undefined {
   switch (lowerName) {
     case 'host':
-      return seen.has('host') || !validHost.test(value) ? 'headers' : undefined;
+      return validHost.test(value) ? undefined : 'headers';
     case 'expect':
     case 'upgrade':
       return 'headers';

@@ -19,11 +19,10 @@ const monthNames = [
 /** Years above 9999 have five digits, as the volume server prints them. */
 export function formatHttpTime(unixSeconds: number): string {
   const time = new Date(unixSeconds * 1000);
-  const day = dayNames[time.getUTCDay()];
-  const month = monthNames[time.getUTCMonth()];
-  const date = `${twoDigits(time.getUTCDate())} ${month} ${String(time.getUTCFullYear()).padStart(4, '0')}`;
-  const clock = [time.getUTCHours(), time.getUTCMinutes(), time.getUTCSeconds()].map(twoDigits);
-  return `${day}, ${date} ${clock.join(':')} GMT`;
+  const day = `${dayNames[time.getUTCDay()]}, ${twoDigits(time.getUTCDate())}`;
+  const month = `${monthNames[time.getUTCMonth()]} ${time.getUTCFullYear()}`;
+  const minute = `${twoDigits(time.getUTCHours())}:${twoDigits(time.getUTCMinutes())}`;
+  return `${day} ${month} ${minute}:${twoDigits(time.getUTCSeconds())} GMT`;
 }
 
 function twoDigits(value: number): string {
