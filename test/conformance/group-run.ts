@@ -20,7 +20,8 @@ export interface RunOptions {
   readonly recorded: RecordedGroup;
   readonly cases: readonly RecordedCase[];
   readonly bodies: RecordedBodies;
-  readonly transport: 'ucx' | 'inproc';
+  /** off: everything passes through. */
+  readonly transport: 'ucx' | 'inproc' | 'off';
   readonly lane: boolean;
 }
 
@@ -150,8 +151,12 @@ export class GroupRun {
     const { transport, lane } = this.#options;
     const security = join(this.#folder, 'security.toml');
     writeFileSync(security, server.security ?? '');
-    const place =
-      target === undefined ? `dirs = ["${data}"]` : `target = "${target.bound['rdma']}"`;
+    const places = {
+      ucx: `target = "${target?.bound['rdma']}"`,
+      inproc: `dirs = ["${data}"]`,
+      off: '',
+    };
+    const place = places[transport];
     return `
 [http]
 listen = "127.0.0.1:0"
@@ -160,7 +165,8 @@ lane = ${lane}
 volume_server_url = "http://${upstream.address}"
 security_toml = "${server.security === undefined ? '' : security}"
 [rdma]
-transport = "${transport}"
+mode = "${transport === 'off' ? 'off' : 'prefer'}"
+transport = "${transport === 'off' ? 'ucx' : transport}"
 ${place}
 timeout = "10s"
 [cache]
