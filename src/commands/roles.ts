@@ -1,10 +1,11 @@
-/** `proxy`, `target`, `origin` and `config check`. */
+/** `proxy`, `target`, `origin`, `config check` and `setup`. */
 import { type Command, Option } from 'commander';
 import type { Role } from '../config/check-file.ts';
 import { runConfigCheck } from './config-check.ts';
 import { collected, listenValue } from './option-values.ts';
 import { runOriginRole } from './origin-role.ts';
 import { runProxyRole } from './proxy-role.ts';
+import { runSetup } from './setup.ts';
 import { runTargetRole } from './target-role.ts';
 
 const environmentHelp = `
@@ -64,5 +65,13 @@ Example:
     .addHelpText('after', '\nExample:\n  seaweed-rdma config check config/proxy.toml')
     .action((file: string, options: { role?: Role; json?: boolean }) => {
       finish(runConfigCheck(file, { role: options.role, json: options.json ?? false }));
+    });
+
+  program
+    .command('setup')
+    .description('builds the native part of an installed package')
+    .addHelpText('after', '\nIn a checkout: npm run setup\n\nExample:\n  npx seaweed-rdma setup')
+    .action(() => {
+      finish(runSetup());
     });
 }

@@ -1,0 +1,35 @@
+/** The package's import face: the roles, and the client that a program of its own can read needles with. */
+
+export { type OriginOptions, type RunningOrigin, startOrigin } from './origin/origin-server.ts';
+export { type ProxyOptions, type RunningProxy, startProxy } from './proxy/proxy.ts';
+export { RdmaMisuseError, RdmaUnavailableError } from './rdma/errors.ts';
+export type { Lease } from './rdma/lease.ts';
+export type {
+  FetchResult,
+  Needle,
+  NeedleData,
+  NeedleFetcher,
+  PingResult,
+  ReadCommand,
+  TargetState,
+  TargetVolume,
+  ValidateItem,
+  ValidateResult,
+  ValidateVerdict,
+} from './rdma/needle-fetcher.ts';
+export {
+  createRdmaClient,
+  type InprocClientOptions,
+  type RdmaClient,
+  type RdmaClientOptions,
+  type RdmaClientStats,
+  type TargetAddress,
+  type UcxClientOptions,
+} from './rdma/rdma-client.ts';
+export type { StatusName } from './rdma/status.ts';
+export {
+  type RunningTarget,
+  startTarget,
+  type TargetLogger,
+  type TargetOptions,
+} from './target/start-target.ts';
