@@ -1,0 +1,89 @@
+// The demo's reads: whole needles, ranges and HEAD through the proxy, each compared with what the volume files hold.
+import { ask } from './client.mjs';
+import { Readings } from './readings.mjs';
+
+const connections = 8;
+/** Differ from answer to answer, or exist only with debug_headers. */
+const ownHeaders = new Set([
+  'date',
+  'x-amz-request-id',
+  'x-rdma-source',
+  'server-timing',
+  'connection',
+  'keep-alive',
+]);
+
+/** @param {readonly { path: string, bytes: Buffer }[]} needles */
+export async function readMany(proxy, needles, reads) {
+  const readings = new Readings();
+  const startedAt = performance.now();
+  let next = 0;
+  const work = async () => {
+    while (next < reads) {
+      const at = next++;
+      const needle = needles[at % needles.length];
+      const { answer, difference } = await readOne(proxy, needle, at);
+      readings.add(answer, difference);
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, work));
+  return { readings, seconds: (performance.now() - startedAt) / 1000 };
+}
+
+/** Of twenty reads two ask for a range, one is a HEAD and one for a needle that is not there. */
+function readOne(proxy, needle, at) {
+  const { path, bytes } = needle;
+  switch (at % 20) {
+    case 3:
+    case 13: {
+      const last = Math.min(bytes.length - 1, 99 + (at % 1000));
+      const first = Math.min(last, at % 100);
+      const wanted = { status: 206, body: bytes.subarray(first, last + 1) };
+      return checked(proxy, { path, headers: { range: `bytes=${first}-${last}` } }, wanted);
+    }
+    case 7: {
+      const wanted = { status: 200, body: Buffer.alloc(0), length: bytes.length };
+      return checked(proxy, { path, method: 'HEAD' }, wanted);
+    }
+    case 17:
+      return checked(
+        proxy,
+        { path: path.replace(/,.*/, ',ffffffffffff00000000') },
+        { status: 404, body: Buffer.alloc(0) },
+      );
+    default:
+      return checked(proxy, { path }, { status: 200, body: bytes });
+  }
+}
+
+/** One request, and in one line how its answer differs from what is wanted; undefined: it does not. */
+export async function checked(address, what, wanted) {
+  const answer = await ask(address, what);
+  const length = Number(answer.headers['content-length'] ?? answer.body.length);
+  const isEqual =
+    answer.status === wanted.status &&
+    answer.body.equals(wanted.body) &&
+    (wanted.length === undefined || wanted.length === length);
+  const name = `${what.method ?? 'GET'} ${what.path}`;
+  const difference = isEqual
+    ? undefined
+    : `${name}: wanted ${wanted.status} with ${wanted.body.length} bytes, got ${answer.status} with ${answer.body.length}${answer.status === wanted.status ? ' other ones' : ''}`;
+  return { answer, difference };
+}
+
+/** Asks both for every needle; every difference of status, headers or bytes in one line. */
+export async function compareBoth(proxy, volumeServer, needles) {
+  const found = [];
+  for (const { path } of needles) {
+    const [ours, theirs] = [await ask(proxy, { path }), await ask(volumeServer, { path })];
+    if (ours.status !== theirs.status) found.push(`${path}: ${ours.status}, not ${theirs.status}`);
+    if (!ours.body.equals(theirs.body)) found.push(`${path}: other bytes`);
+    if (headersOf(ours) !== headersOf(theirs)) found.push(`${path}: other headers`);
+  }
+  return found;
+}
+
+function headersOf(answer) {
+  const kept = Object.entries(answer.headers).filter(([name]) => !ownHeaders.has(name));
+  return JSON.stringify(kept);
+}

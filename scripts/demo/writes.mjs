@@ -1,0 +1,92 @@
+// Reads go on while a writer appends, overwrites and deletes. Every read is checked against what was acknowledged before
+// it began: it may show a write that was under way, never one that was replaced before.
+import { checked } from './reads.mjs';
+
+const readers = 4;
+const writes = 300;
+
+/** What one needle held, version by version; undefined: nothing, it is deleted or not written yet. */
+class History {
+  versions;
+  acknowledged = 0;
+  constructor(bytes) {
+    this.versions = [bytes];
+  }
+  get newest() {
+    return this.versions.at(-1);
+  }
+  begin(bytes) {
+    this.versions.push(bytes);
+  }
+  acknowledge() {
+    this.acknowledged = this.versions.length - 1;
+  }
+}
+
+export async function readWhileWriting({ proxy, volumeServer, samples }) {
+  const writer = samples.writerFor(volumeServer);
+  const needles = samples.hotNeedles();
+  const histories = new Map(needles.map((needle) => [needle, new History(needle.bytes)]));
+  const result = { writes: 0, reads: 0, checks: 0, stale: 0, differences: [], kinds: '' };
+  const kinds = { append: 0, overwrite: 0, delete: 0 };
+
+  let isWriting = true;
+  const readOn = async (seed) => {
+    for (let at = seed; isWriting; at += 7) {
+      const needle = needles[at % needles.length];
+      const found = await readAgainst(proxy, needle, histories.get(needle));
+      result.reads += 1;
+      if (found !== undefined) result.differences.push(found);
+    }
+  };
+  const reading = Array.from({ length: readers }, (_, seed) => readOn(seed));
+  try {
+    for (let at = 0; at < writes; at += 1) {
+      const needle = needles[(at * 5) % needles.length];
+      const history = histories.get(needle);
+      const kind = kindOf(at, history);
+      const bytes = kind === 'delete' ? undefined : samples.newBytes(at);
+      history.begin(bytes);
+      if (kind === 'delete') await writer.remove(needle);
+      else await writer.put(needle, bytes);
+      history.acknowledge();
+      kinds[kind] += 1;
+      result.writes += 1;
+      const found = await readAgainst(proxy, needle, history);
+      result.checks += 1;
+      if (found === undefined) continue;
+      result.stale += 1;
+      result.differences.push(`after ${kind}: ${found}`);
+    }
+  } finally {
+    isWriting = false;
+    await Promise.all(reading);
+    writer.close();
+  }
+  result.kinds = Object.entries(kinds)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ');
+  return result;
+}
+
+function kindOf(at, history) {
+  if (history.newest === undefined) return 'append';
+  return at % 4 === 3 ? 'delete' : 'overwrite';
+}
+
+/** How the answer differs from everything that it may show; undefined: it does not. */
+async function readAgainst(proxy, needle, history) {
+  const oldest = history.acknowledged;
+  const wanted = wantedFor(history.versions[oldest]);
+  const { answer, difference } = await checked(proxy, { path: needle.path }, wanted);
+  if (difference === undefined) return undefined;
+  const isAllowed = history.versions.slice(oldest + 1).some((bytes) => {
+    const { status, body } = wantedFor(bytes);
+    return answer.status === status && answer.body.equals(body);
+  });
+  return isAllowed ? undefined : difference;
+}
+
+function wantedFor(bytes) {
+  return { status: bytes === undefined ? 404 : 200, body: bytes ?? Buffer.alloc(0) };
+}
