@@ -22,7 +22,7 @@ constexpr bool IsWellFormed(const Refuse& m) { return m.reserved == 0; }
 constexpr bool IsWellFormed(const Volumes& m) {
   return m.reserved == 0 && m.page < m.pages && m.row_count <= kVolumesPerPageMax;
 }
-constexpr bool IsWellFormed(const VolumeRow& m) { return m.version >= 1 && m.version <= 3 && m.flags <= 1; }
+constexpr bool IsWellFormed(const VolumeRow& m) { return m.version <= 3 && m.flags <= 1; }
 constexpr bool IsWellFormed(const Read& m) {
   return m.request_id != 0 && m.timeout_ns != 0 && (m.flags & ~kMetadataOnly) == 0 && m.reserved16 == 0 &&
          m.reserved32 == 0;

@@ -82,7 +82,7 @@ static_assert(sizeof(Volumes) == 24);
 
 struct VolumeRow {         // the whole list is sent on every change: added and removed follow by comparison
   uint32_t volume_id;
-  uint8_t version;         // 1, 2, 3
+  uint8_t version;         // 1, 2, 3; 0: not loaded (yet)
   uint8_t flags;           // 1 = confirmed
   uint16_t collection_bytes;  // length of the name that follows this row
 };
@@ -119,7 +119,7 @@ struct ReadReply {         // target → proxy; data = [stored bytes][name][mime
   uint64_t data_offset;    // where in it the sent slice begins
   uint64_t data_length;    // sent bytes of it
   uint32_t index_bytes;    // size in the .idx row
-  uint32_t checksum;       // as stored in the record
+  uint32_t checksum;       // as stored; without kWhole and kStream the computed one, which the ETag shows
   uint32_t data_crc32c;    // of the sent slice; for kWhole the proxy compares with checksum instead
   uint32_t pairs_bytes;
   uint16_t status;

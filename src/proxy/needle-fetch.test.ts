@@ -33,7 +33,7 @@ describe('the first command', () => {
     const command = firstCommand(request, limits);
     expect(command).toMatchObject({
       offset: 0,
-      length: limits.needleBytesMax,
+      length: 0,
       wholeBytesMax: limits.needleBytesMax,
       metadataOnly: false,
     });

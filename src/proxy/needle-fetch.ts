@@ -40,8 +40,9 @@ export function firstCommand(request: ReadRequest, limits: FetchLimits): ReadCom
   if (request.range === undefined) {
     return {
       ...base,
+      // Whole or, over the limit, metadata alone.
       offset: 0,
-      length: limits.needleBytesMax,
+      length: 0,
       wholeBytesMax: limits.needleBytesMax,
       metadataOnly: false,
     };
