@@ -1,0 +1,235 @@
+/** A front with a scripted corridor, a volume server of raw sockets behind it, and a client that sees every byte. */
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import pino from 'pino';
+import type { FrontLimits } from '../../src/proxy/lane/limits.ts';
+import type { RequestHead } from '../../src/proxy/needle/request-head.ts';
+import type { NeedleOutcome } from '../../src/proxy/needle-outcome.ts';
+import type { RequestRecord } from '../../src/proxy/outcome.ts';
+import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';
+
+export const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** One request as the volume server received it. */
+export interface Received {
+  readonly head: string;
+  readonly body: string;
+  readonly socket: Socket;
+  /** How many requests this connection carried before. */
+  readonly earlier: number;
+}
+
+export interface UpstreamFixture {
+  readonly url: string;
+  readonly received: Received[];
+  readonly sockets: Set<Socket>;
+  /** Connections ever made. */
+  readonly accepted: () => number;
+  close(): Promise<void>;
+}
+
+/** Reads heads and bodies; `answer` writes what it likes. */
+export async function startUpstream(answer: (request: Received) => void): Promise<UpstreamFixture> {
+  const received: Received[] = [];
+  const sockets = new Set<Socket>();
+  let accepted = 0;
+  const server = createServer((socket) => {
+    accepted += 1;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+    let text = '';
+    let earlier = 0;
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+      for (;;) {
+        const end = text.search(/\r?\n\r?\n/);
+        if (end < 0) return;
+        const headEnd = end + (/^\r?\n\r?\n/.exec(text.slice(end))?.[0].length ?? 0);
+        const head = text.slice(0, headEnd);
+        const bodyBytes = bodyBytesOf(head, text.slice(headEnd));
+        if (bodyBytes === undefined || text.length < headEnd + bodyBytes) return;
+        const body = text.slice(headEnd, headEnd + bodyBytes);
+        text = text.slice(headEnd + bodyBytes);
+        const request = { head, body, socket, earlier };
+        earlier += 1;
+        received.push(request);
+        answer(request);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+    sockets,
+    accepted: () => accepted,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/** undefined: a chunked body that has not ended. */
+function bodyBytesOf(head: string, rest: string): number | undefined {
+  if (/\r\ntransfer-encoding: *chunked\r\n/i.test(head) && !/content-length/i.test(head)) {
+    const end = rest.indexOf('0\r\n\r\n');
+    return end < 0 ? undefined : end + 5;
+  }
+  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+}
+
+export const generousLimits: FrontLimits = {
+  connections: 1_000,
+  requestsInFlight: 1_000,
+  bytesInFlight: 256 * 1_048_576,
+  connectionBytes: 8 * 1_048_576,
+  headBytes: 65_536,
+  headTimeoutMs: 30_000,
+  idleTimeoutMs: 30_000,
+};
+
+export interface FrontFixture {
+  readonly front: HttpFront;
+  readonly records: RequestRecord[];
+  connect(): RawClient;
+  close(): Promise<void>;
+}
+
+export interface FrontFixtureOptions {
+  readonly upstreamUrl: string;
+  readonly limits?: Partial<FrontLimits>;
+  readonly lane?: boolean;
+  readonly debugHeaders?: boolean;
+  /** Without it every request passes with reason `off`. */
+  readonly serve?: (head: RequestHead, hasBody: boolean) => Promise<NeedleOutcome> | NeedleOutcome;
+}
+
+export async function startFront(options: FrontFixtureOptions): Promise<FrontFixture> {
+  const { upstreamUrl } = options;
+  const records: RequestRecord[] = [];
+  const clients = new Set<RawClient>();
+  const front = await startHttpFront(
+    {
+      listen: { host: '127.0.0.1', port: 0 },
+      lane: options.lane ?? true,
+      debugHeaders: options.debugHeaders ?? false,
+      limits: { ...generousLimits, ...options.limits },
+      logger: pino({ level: 'silent' }),
+    },
+    {
+      serve: async (head, hasBody) => (await options.serve?.(head, hasBody)) ?? passed(upstreamUrl),
+      upstreamFor: () => upstreamUrl,
+    },
+    (record) => records.push(record),
+  );
+  return {
+    front,
+    records,
+    connect() {
+      const client = new RawClient(front.port);
+      clients.add(client);
+      return client;
+    },
+    async close() {
+      for (const client of clients) client.socket.destroy();
+      await front.close(0);
+    },
+  };
+}
+
+export function passed(upstreamUrl: string): NeedleOutcome {
+  return { kind: 'passthrough', reason: 'off', upstreamUrl };
+}
+
+/** A needle answer made of `body`; `releases` counts. */
+export function needleAnswer(
+  body: Buffer,
+  releases: { count: number } = { count: 0 },
+  close = false,
+): NeedleOutcome {
+  const closeLine = close ? 'Connection: close\r\n' : '';
+  return {
+    kind: 'answer',
+    source: 'cache',
+    transport: 'tcp',
+    close,
+    answer: {
+      status: 200,
+      head: `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nServer: s\r\n${closeLine}\r\n`,
+      body: [body],
+      bodyBytes: body.length,
+    },
+    release: () => {
+      releases.count += 1;
+    },
+  };
+}
+
+/** Bytes out, bytes in, latin1. */
+export class RawClient {
+  readonly socket: Socket;
+  received = '';
+  closed = false;
+  #changed: () => void = () => undefined;
+
+  constructor(port: number) {
+    this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+    this.socket.on('data', (chunk) => {
+      this.received += chunk.toString('latin1');
+      this.#changed();
+    });
+    this.socket.on('error', () => undefined);
+    for (const event of ['end', 'close']) {
+      this.socket.on(event, () => {
+        this.closed = true;
+        this.#changed();
+      });
+    }
+  }
+
+  send(text: string | Buffer): void {
+    this.socket.write(text as string, 'latin1');
+  }
+
+  /** Rejects if the bytes have not come in time, or the connection ended without them. */
+  async until(done: (received: string) => boolean): Promise<string> {
+    await this.#wait(() => done(this.received) || this.closed);
+    if (!done(this.received)) {
+      throw new Error(`connection closed; received ${JSON.stringify(this.received.slice(0, 500))}`);
+    }
+    return this.received;
+  }
+
+  async untilClosed(): Promise<string> {
+    await this.#wait(() => this.closed);
+    return this.received;
+  }
+
+  #wait(done: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () =>
+          reject(new Error(`timed out; received ${JSON.stringify(this.received.slice(0, 500))}`)),
+        10_000,
+      );
+      this.#changed = () => {
+        if (!done()) return;
+        clearTimeout(timer);
+        this.#changed = () => undefined;
+        resolve();
+      };
+      this.#changed();
+    });
+  }
+}
+
+/** Polls, as what it waits for happens in other sockets. */
+export async function eventually(condition: () => boolean, withinMs = 5_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error('did not happen in time');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
