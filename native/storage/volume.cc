@@ -24,6 +24,8 @@ using Step = std::expected<void, LoadError>;
 
 constexpr uint64_t kChunkBytes = 1 << 20;  // rounded down to whole rows where rows are read
 constexpr uint64_t kVifBytesMax = 1 << 20;
+constexpr int kRewriteTries = 10;  // looks at a file that may be in the middle of being written
+constexpr std::chrono::milliseconds kRewritePause(5);
 
 LoadError Errno(const std::string& path) {
   const bool is_missing = errno == ENOENT;
@@ -40,23 +42,32 @@ std::expected<UniqueFd, LoadError> Open(const std::string& path) {
   return fd;
 }
 
-// An absent .vif counts as an empty one. One being rewritten can look empty, which then only misses
-// `files` and `bytesOffset`: what those decide shows in the files themselves or as a size mismatch.
-std::expected<VolumeInfo, LoadError> LoadInfo(const std::string& path) {
+std::expected<std::string, LoadError> ReadText(const std::string& path) {
   std::string text;
-  if (const UniqueFd fd{open(path.c_str(), O_RDONLY | O_CLOEXEC)}) {
-    std::array<char, 4096> chunk;
-    ssize_t count;
-    while ((count = read(fd.get(), chunk.data(), chunk.size())) > 0 && text.size() < kVifBytesMax) {
-      text.append(chunk.data(), static_cast<size_t>(count));
-    }
-    if (count < 0) return unexpected(Errno(path));
-  } else if (errno != ENOENT) {
-    return unexpected(Errno(path));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return text;
+  if (!fd) return unexpected(Errno(path));
+  std::array<char, 4096> chunk;
+  ssize_t count = 0;
+  while (text.size() < kVifBytesMax && (count = read(fd.get(), chunk.data(), chunk.size())) > 0) {
+    text.append(chunk.data(), static_cast<size_t>(count));
   }
-  auto info = ParseVolumeInfo(text);
-  if (!info) return unexpected(Unsupported(path + " cannot be understood"));
-  return *info;
+  if (count < 0) return unexpected(Errno(path));
+  return text;
+}
+
+// The .vif is truncated and rewritten in place: empty or half a text may be one moment of that, so only
+// what stays so is believed. Empty then counts as absent.
+std::expected<VolumeInfo, LoadError> LoadInfo(const std::string& path) {
+  for (int i = 0;; i++) {
+    const auto text = ReadText(path);
+    if (!text) return unexpected(text.error());
+    const auto info = ParseVolumeInfo(*text);
+    const bool is_final = i == kRewriteTries || (text->empty() && !Exists(path));
+    if (info && (!text->empty() || is_final)) return *info;
+    if (is_final) return unexpected(Unsupported(path + " cannot be understood"));
+    std::this_thread::sleep_for(kRewritePause);
+  }
 }
 
 std::expected<FileId, LoadError> IdOf(int fd) {
@@ -103,14 +114,12 @@ Step LoadSuperblock(Volume& volume) {
 // Whole rows only. A remainder that stays is a torn .idx, which the volume server does not load; one that
 // goes away was a row being appended.
 std::expected<uint64_t, LoadError> WholeRowBytes(const Volume& volume) {
-  constexpr int kTries = 20;
-  constexpr std::chrono::milliseconds kPause(5);
-  for (int i = 0; i < kTries; i++) {
+  for (int i = 0; i < kRewriteTries; i++) {
     struct stat file{};
     if (fstat(volume.files->idx.get(), &file) != 0) return unexpected(Errno(volume.paths.idx()));
     const auto bytes = static_cast<uint64_t>(file.st_size);
     if (bytes % volume.row_bytes() == 0) return bytes;
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(kRewritePause);
   }
   return unexpected(Unsupported(volume.paths.idx() + ": its length is not a multiple of a row"));
 }

@@ -83,7 +83,7 @@ struct EngineStats {
 
 class Engine {
  public:
-  /// Nothing when no directory can be read; `error` says which and why.
+  /// Nothing when a directory cannot be read; `error` says which and why.
   [[nodiscard]] static std::unique_ptr<Engine> Create(const EngineOptions& options, memory::Arena& arena,
                                                       ReadSink& sink, std::string& error);
   virtual ~Engine() = default;         // waits for its I/O threads; answers what is left with Status::closed

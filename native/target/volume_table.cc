@@ -1,0 +1,234 @@
+#include "target/volume_table.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <tuple>
+#include <utility>
+
+#include "protocol/clock.h"
+#include "target/idx_tail.h"
+
+namespace target {
+namespace {
+
+using protocol::Status;
+using storage::Volume;
+
+constexpr uint64_t kInlineRowsMax = 4096;          // more new rows are applied on an I/O thread
+constexpr uint64_t kRetryAfterNs = 20'000'000;     // between loads of a volume that is being vacuumed
+constexpr uint64_t kConfirmedIntervals = 2;
+
+bool IsSame(const VolumeInfo& a, const VolumeInfo& b) {
+  return std::tie(a.volume_id, a.version, a.confirmed, a.collection) ==
+         std::tie(b.volume_id, b.version, b.confirmed, b.collection);
+}
+
+}  // namespace
+
+VolumeTable::VolumeTable(const EngineOptions& options, IoThreads& threads)
+    : options_(options), threads_(threads) {}
+
+VolumeTable::Access VolumeTable::Open(uint32_t volume_id) {
+  const auto found = states_.find(volume_id);
+  if (found == states_.end()) {
+    return {was_scanned_ ? Status::unknown_volume : Status::volume_unconfirmed, nullptr};
+  }
+  State& state = found->second;
+  const uint64_t now_ns = protocol::NowNs();
+  switch (state.phase) {
+    case Phase::kLoading:
+    case Phase::kCatchingUp: return {Status::volume_unconfirmed, nullptr};
+    case Phase::kUnsupported: return {Status::unsupported_volume, nullptr};
+    case Phase::kUnsettled:
+      if (now_ns - state.tried_ns > kRetryAfterNs) StartLoad(volume_id, state);
+      return {Status::volume_unconfirmed, nullptr};
+    case Phase::kReady: break;
+  }
+  if (const Status status = Refresh(found); status != Status::ok) return {status, nullptr};
+  if (!IsConfirmed(volume_id, state.volume->map.live_count(), now_ns)) {
+    return {Status::volume_unconfirmed, nullptr};
+  }
+  return {Status::ok, state.volume.get()};
+}
+
+// The one look at the disk that linearizability rests on: by path, after the request arrived.
+Status VolumeTable::Refresh(States::iterator found) {
+  State& state = found->second;
+  Volume& volume = *state.volume;
+  struct stat idx{};
+  if (stat(state.idx_path.c_str(), &idx) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR) return Status::io_error;
+    Erase(found);
+    return Status::unknown_volume;
+  }
+  const auto idx_bytes = static_cast<uint64_t>(idx.st_size);
+  if (storage::FileIdOf(idx) != volume.idx_id || idx_bytes < volume.applied) {
+    StartLoad(found->first, state);
+    return Status::volume_unconfirmed;
+  }
+  const uint64_t new_rows = (idx_bytes - volume.applied) / volume.row_bytes();
+  if (new_rows == 0) return Status::ok;
+  if (new_rows <= kInlineRowsMax && ApplyTail(volume, idx_bytes, storage::Blocking::kNo)) return Status::ok;
+  StartCatchUp(found->first, state);
+  return Status::volume_unconfirmed;
+}
+
+void VolumeTable::StartLoad(uint32_t volume_id, State& state) {
+  state.volume.reset();
+  state.phase = Phase::kLoading;
+  state.ticket = ++last_ticket_;
+  state.tried_ns = protocol::NowNs();
+  threads_.Post([this, volume_id, ticket = state.ticket, paths = state.paths]() -> IoThreads::Completion {
+    return [this, volume_id, ticket, result = Volume::Load(paths)]() mutable {
+      FinishLoad(volume_id, ticket, std::move(result));
+    };
+  });
+}
+
+void VolumeTable::FinishLoad(uint32_t volume_id, uint64_t ticket, LoadResult result) {
+  State* state = StateOf(volume_id, ticket);
+  if (state == nullptr) return;
+  if (result) {
+    loads_++;
+    state->volume = std::move(*result);
+    state->phase = Phase::kReady;
+    state->version = state->volume->superblock.version;
+    return;
+  }
+  const bool is_final = result.error().failure == storage::LoadFailure::kUnsupported;
+  state->phase = is_final ? Phase::kUnsupported : Phase::kUnsettled;
+  if (is_final || result.error().failure == storage::LoadFailure::kMissing) state->version = 0;
+}
+
+void VolumeTable::StartCatchUp(uint32_t volume_id, State& state) {
+  state.phase = Phase::kCatchingUp;
+  state.live_count = state.volume->map.live_count();
+  state.ticket = ++last_ticket_;
+  threads_.Post([this, volume_id, ticket = state.ticket,
+                 volume = std::move(state.volume)]() mutable -> IoThreads::Completion {
+    struct stat idx{};
+    const bool is_known = fstat(volume->files->idx.get(), &idx) == 0;
+    const auto idx_bytes = static_cast<uint64_t>(idx.st_size);
+    if (!is_known || !ApplyTail(*volume, idx_bytes, storage::Blocking::kYes)) volume.reset();
+    return [this, volume_id, ticket, volume = std::move(volume)]() mutable {
+      FinishCatchUp(volume_id, ticket, std::move(volume));
+    };
+  });
+}
+
+void VolumeTable::FinishCatchUp(uint32_t volume_id, uint64_t ticket, std::unique_ptr<Volume> volume) {
+  State* state = StateOf(volume_id, ticket);
+  if (state == nullptr) return;
+  if (!volume) {
+    StartLoad(volume_id, *state);
+    return;
+  }
+  state->volume = std::move(volume);
+  state->phase = Phase::kReady;
+}
+
+void VolumeTable::Sweep() {
+  if (is_scanning_) return;
+  is_scanning_ = true;
+  threads_.Post([this, dirs = options_.dirs, idx_dirs = options_.idx_dirs]() -> IoThreads::Completion {
+    return [this, found = storage::ScanDirectories(dirs, idx_dirs)]() mutable {
+      is_scanning_ = false;
+      Reconcile(std::move(found));
+    };
+  });
+}
+
+void VolumeTable::Reconcile(std::vector<storage::FoundVolume> found) {
+  was_scanned_ = true;
+  for (const storage::FoundVolume& volume : found) ReconcileOne(volume);
+  for (auto state = states_.begin(); state != states_.end();) {
+    const bool is_there = std::ranges::binary_search(
+        found, state->first, {}, [](const auto& volume) { return volume.paths.volume_id; });
+    state = is_there ? std::next(state) : states_.erase(state);
+  }
+}
+
+void VolumeTable::ReconcileOne(const storage::FoundVolume& found) {
+  const auto [entry, is_new] = states_.try_emplace(found.paths.volume_id);
+  State& state = entry->second;
+  const bool is_changed = std::exchange(state.fingerprint, found.fingerprint) != found.fingerprint;
+  if (is_new || state.paths != found.paths) {
+    state.paths = found.paths;
+    state.idx_path = found.paths.idx();
+    state.version = 0;
+    StartLoad(entry->first, state);
+    return;
+  }
+  switch (state.phase) {
+    case Phase::kLoading:
+    case Phase::kCatchingUp: return;
+    case Phase::kUnsettled: StartLoad(entry->first, state); return;
+    case Phase::kUnsupported:
+      if (is_changed) StartLoad(entry->first, state);
+      return;
+    case Phase::kReady: break;
+  }
+  // Closes the descriptors of a generation that no path names, also when nobody asks for the volume.
+  if (found.idx != state.volume->idx_id || found.dat != state.volume->dat_id) {
+    StartLoad(entry->first, state);
+  }
+}
+
+void VolumeTable::Erase(States::iterator found) {
+  states_.erase(found);
+  Relist();
+}
+
+VolumeTable::State* VolumeTable::StateOf(uint32_t volume_id, uint64_t ticket) {
+  const auto found = states_.find(volume_id);
+  return found == states_.end() || found->second.ticket != ticket ? nullptr : &found->second;
+}
+
+void VolumeTable::Confirm(uint64_t started_ns, std::span<const ServedVolume> served) {
+  was_polled_ = true;
+  poll_started_ns_ = started_ns;
+  served_.clear();
+  for (const ServedVolume& volume : served) served_[volume.volume_id] = volume;
+  Relist();
+}
+
+// All zero while our map holds needles is what a volume looks like that a failed vacuum commit closed.
+bool VolumeTable::IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t now_ns) const {
+  if (options_.unconfirmed) return true;
+  const uint64_t lasts_ns = kConfirmedIntervals * options_.confirm_interval_ns;
+  if (!was_polled_ || now_ns > poll_started_ns_ + lasts_ns) return false;
+  const auto found = served_.find(volume_id);
+  if (found == served_.end()) return false;
+  const ServedVolume& served = found->second;
+  const bool is_closed = served.size_bytes == 0 && served.file_count == 0 && served.modified_at_s == 0;
+  return !is_closed || live_count == 0;
+}
+
+void VolumeTable::Relist() {
+  std::vector<VolumeInfo> list;
+  const uint64_t now_ns = protocol::NowNs();
+  for (const auto& [id, state] : states_) {
+    if (state.version == 0) continue;
+    const uint64_t live_count = state.volume ? state.volume->map.live_count() : state.live_count;
+    list.push_back({id, state.version, IsConfirmed(id, live_count, now_ns), state.paths.collection});
+  }
+  std::ranges::sort(list, {}, &VolumeInfo::volume_id);
+  if (std::ranges::equal(list, list_, IsSame)) return;
+  list_ = std::move(list);
+  generation_++;
+}
+
+void VolumeTable::AddTo(EngineStats& stats) const {
+  for (const auto& [id, state] : states_) {
+    if (!state.volume) continue;
+    stats.volumes_loaded++;
+    stats.needles += state.volume->map.live_count();
+    stats.map_bytes += state.volume->map.bytes();
+  }
+  for (const VolumeInfo& info : list_) stats.volumes_confirmed += info.confirmed ? 1 : 0;
+  stats.reloads = loads_;
+}
+
+}  // namespace target
