@@ -1,0 +1,163 @@
+/** What npm ships: packed, installed into an empty folder, started and imported there. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Ended, runCommand } from './program.ts';
+import { scratchFolder } from './scratch.ts';
+
+const scratch = scratchFolder();
+const root = join(import.meta.dirname, '..', '..');
+const consumer = join(scratch.folder, 'consumer');
+const installed = join(consumer, 'node_modules', 'seaweed-rdma');
+const addon = join('build', 'Release', 'seaweed_rdma.node');
+
+let tarball = '';
+
+beforeAll(async () => {
+  const packed = await runCommand(
+    'npm',
+    ['pack', '--ignore-scripts', '--json', '--pack-destination', scratch.folder],
+    {},
+    root,
+  );
+  expect(packed.status).toBe(0);
+  const [{ filename }] = JSON.parse(packed.stdout) as [{ filename: string }];
+  tarball = join(scratch.folder, filename);
+  mkdirSync(consumer);
+  scratch.write('consumer/package.json', '{"name":"consumer","private":true,"type":"module"}');
+  await install();
+});
+
+/** With npm, from its cache or registry; where neither is there, the same files and the checkout's dependencies. */
+async function install(): Promise<void> {
+  const args = [
+    'install',
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+    tarball,
+  ];
+  const fetchLimits = { npm_config_fetch_retries: '0', npm_config_fetch_timeout: '10000' };
+  const ended = await runCommand('npm', args, fetchLimits, consumer);
+  if (ended.status === 0) return;
+  mkdirSync(installed, { recursive: true });
+  await runCommand('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
+  const modules = join(root, 'node_modules');
+  for (const name of readdirSync(modules)) {
+    const link = join(consumer, 'node_modules', name);
+    if (!existsSync(link)) symlinkSync(join(modules, name), link);
+  }
+  mkdirSync(join(consumer, 'node_modules', '.bin'), { recursive: true });
+}
+
+describe('the package', () => {
+  test('holds what it needs and nothing else', async () => {
+    const { stdout } = await runCommand('tar', ['-tzf', tarball]);
+    const names = stdout
+      .trim()
+      .split('\n')
+      .map((name) => name.replace(/^package\//, ''));
+    for (const name of [
+      'package.json',
+      'LICENSE',
+      'README.md',
+      'bin/seaweed-rdma',
+      'dist/main.js',
+      'dist/index.js',
+      'dist/index.d.ts',
+      'CMakeLists.txt',
+      'native/protocol/wire.h',
+      'config/proxy.toml',
+      'config/target.toml',
+      'scripts/install.mjs',
+    ]) {
+      expect(names).toContain(name);
+    }
+    const strays = names.filter((name) =>
+      /(^|\/)(src|test|build|node_modules)\/|\.test\.|_test\.cc$/.test(name),
+    );
+    expect(strays).toEqual([]);
+  });
+
+  test('starts as a command', async () => {
+    const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version as string;
+    expect(await run(['--version'])).toMatchObject({ status: 0, stdout: `${version}\n` });
+    const checked = await run(['config', 'check', join(installed, 'config', 'target.toml')]);
+    expect(checked.status).toBe(0);
+  });
+
+  test('says what is missing where the native part is not built', async () => {
+    const { status, stdout } = await run(['capabilities', '--json']);
+    expect(status).toBe(69);
+    expect(JSON.parse(stdout).native).toMatchObject({
+      loaded: false,
+      detail: expect.stringContaining('the native part is not built'),
+    });
+  });
+
+  test('can be imported, with its types', async () => {
+    scratch.write(
+      'consumer/use.mts',
+      `import { createRdmaClient, type NeedleFetcher, RdmaUnavailableError, startProxy, startTarget } from 'seaweed-rdma';
+export const all: readonly unknown[] = [createRdmaClient, startProxy, startTarget];
+export function read(fetcher: NeedleFetcher): string { return fetcher.address; }
+try {
+  createRdmaClient({ kind: 'ucx', arenaBytes: 4194304, hugepages: 'off' });
+} catch (error) {
+  if (!(error instanceof RdmaUnavailableError)) throw error;
+  console.log(error.code);
+}
+`,
+    );
+    const run = await runCommand(process.execPath, ['use.mts'], {}, consumer);
+    expect(run).toMatchObject({ status: 0, stdout: 'addon-missing\n' });
+    const tsc = join(root, 'node_modules', '.bin', 'tsc');
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2024',
+      '--lib',
+      'es2024,esnext.disposable',
+    ];
+    const types = [
+      '--types',
+      'node',
+      '--typeRoots',
+      join(root, 'node_modules', '@types'),
+      '--skipLibCheck',
+    ];
+    const checked = await runCommand(tsc, [...options, ...types, 'use.mts'], {}, consumer);
+    expect(checked.stdout).toBe('');
+    expect(checked.status).toBe(0);
+  });
+
+  test('finds the native part that was built inside it', async () => {
+    // As scripts/install.mjs leaves it there.
+    mkdirSync(join(installed, 'build', 'Release'), { recursive: true });
+    cpSync(join(root, addon), join(installed, addon));
+    const { status, stdout } = await run(['capabilities', '--json']);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).native.loaded).toBe(true);
+  });
+
+  test('its install script names what is missing, and only setup fails for it', async () => {
+    // A PATH with Node's folder alone: no cmake.
+    const path = { PATH: join(scratch.folder, 'nothing') };
+    const script = join(installed, 'scripts', 'install.mjs');
+    const lenient = await runCommand(process.execPath, [script], path);
+    expect(lenient.status).toBe(0);
+    expect(lenient.stderr).toContain('cmake is not installed');
+    const strict = await runCommand(process.execPath, [script, '--required'], path);
+    expect(strict.status).toBe(69);
+  });
+});
+
+function run(args: readonly string[]): Promise<Ended> {
+  const linked = join(consumer, 'node_modules', '.bin', 'seaweed-rdma');
+  const command = existsSync(linked) ? linked : join(installed, 'bin', 'seaweed-rdma');
+  return runCommand(command, args, { SEAWEED_RDMA_NODE: process.execPath }, consumer);
+}
