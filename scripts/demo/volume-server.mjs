@@ -17,13 +17,18 @@ export function findWeed() {
   return folders.map((folder) => join(folder, 'weed')).find((file) => existsSync(file));
 }
 
-/** @returns {Promise<{ name: string, address: string, stop: () => Promise<unknown> }>} */
+/** @returns {Promise<{ name: string, isReal: boolean, address: string, stop: () => Promise<unknown> }>} */
 export async function startVolumeServer(dataDir, workDir) {
   const weed = findWeed();
   if (weed !== undefined) return startWeed(weed, dataDir, workDir);
   const args = ['--dir', dataDir, '--listen', '127.0.0.1:0'];
   const origin = await startRole('origin', { args });
-  return { name: 'origin (embedded)', address: origin.bound.http, stop: origin.stop };
+  return {
+    name: 'origin (embedded)',
+    isReal: false,
+    address: origin.bound.http,
+    stop: origin.stop,
+  };
 }
 
 async function startWeed(weed, dataDir, workDir) {
@@ -58,7 +63,7 @@ async function startWeed(weed, dataDir, workDir) {
     await volume.stop();
     await master.stop();
   };
-  return { name: `SeaweedFS (${weed})`, address, stop };
+  return { name: `SeaweedFS (${weed})`, isReal: true, address, stop };
 }
 
 function run(weed, workDir, args) {
