@@ -33,8 +33,8 @@ class EngineClient final : public InprocClient, public target::ReadSink {
 
   ~EngineClient() override { engine_.reset(); }
 
-  bool Start(const target::EngineOptions& options, std::string& error) {
-    engine_ = target::Engine::Create(options, arena_, *this, error);
+  bool Start(const EngineFactory& engine, std::string& error) {
+    engine_ = engine(arena_, *this, error);
     if (engine_) volumes_generation_ = engine_->volumes_generation();
     return engine_ != nullptr;
   }
@@ -269,8 +269,17 @@ class EngineClient final : public InprocClient, public target::ReadSink {
 
 std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options, memory::Arena& arena,
                                                    std::string& error) {
+  const EngineFactory engine = [&options](memory::Arena& engine_arena, target::ReadSink& sink,
+                                          std::string& engine_error) {
+    return target::Engine::Create(options.engine, engine_arena, sink, engine_error);
+  };
+  return Create(options, engine, arena, error);
+}
+
+std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options, const EngineFactory& engine,
+                                                   memory::Arena& arena, std::string& error) {
   auto client = std::make_unique<EngineClient>(options, arena);
-  return client->Start(options.engine, error) ? std::move(client) : nullptr;
+  return client->Start(engine, error) ? std::move(client) : nullptr;
 }
 
 }  // namespace client

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,10 +20,17 @@ struct InprocClientOptions {
   uint32_t requests_max = 4096;       // in flight, at most 65535; more complete with overload
 };
 
+/// Makes the engine; only tests give another than target::Engine::Create.
+using EngineFactory = std::function<std::unique_ptr<target::Engine>(memory::Arena& arena, target::ReadSink& sink,
+                                                                    std::string& error)>;
+
 class InprocClient : public Client {
  public:
   /// Nothing when the engine cannot be had; `error` says why. The arena must outlive the client.
   [[nodiscard]] static std::unique_ptr<InprocClient> Create(const InprocClientOptions& options, memory::Arena& arena,
+                                                            std::string& error);
+  [[nodiscard]] static std::unique_ptr<InprocClient> Create(const InprocClientOptions& options,
+                                                            const EngineFactory& engine, memory::Arena& arena,
                                                             std::string& error);
 
   /// See target::Engine::Confirm.

@@ -59,7 +59,13 @@ class Child {
     waitpid(pid_, nullptr, 0);
     pid_ = 0;
   }
-  void Hang() const { kill(pid_, SIGSTOP); }
+  /// Returns when it has stopped: the signal alone leaves it time for an answer.
+  void Hang() const {
+    kill(pid_, SIGSTOP);
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, WUNTRACED), pid_);
+    EXPECT_TRUE(WIFSTOPPED(status));
+  }
   void GoOn() const { kill(pid_, SIGCONT); }
   uint16_t port() const { return port_; }
 
