@@ -1,6 +1,8 @@
 /** The command line as a user meets it: exit codes, help, logs, signals. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCommand, runProgram, startRole } from './program.ts';
 import { scratchFolder } from './scratch.ts';
 
@@ -153,6 +155,22 @@ describe('a role', () => {
     );
   });
 
+  test('finishes what is in flight, unless a second signal comes', async () => {
+    const { upstream, asked } = await silentServer();
+    const proxy = startRole(['proxy', '--config', proxyFile], {
+      SEAWEED_RDMA__SEAWEEDFS__VOLUME_SERVER_URL: upstream,
+    });
+    const { http } = await proxy.line('ready');
+    const waiting = fetch(`http://${String(http)}/3,01637037d6`).catch(() => 'lost');
+    await asked;
+    proxy.signal('SIGTERM');
+    await proxy.line('draining');
+    expect(proxy.hasEnded).toBe(false);
+    proxy.signal('SIGTERM');
+    expect((await proxy.ended)[0]).toBe(128 + 15);
+    expect(await waiting).toBe('lost');
+  });
+
   test('goes on without a reader of its log', async () => {
     const proxy = startRole(['proxy', '--config', proxyFile]);
     const { admin } = await proxy.line('ready');
@@ -220,3 +238,20 @@ describe('without a target', () => {
     expect(ended.stderr).toContain('127.0.0.1:9');
   });
 });
+
+/** A volume server that takes requests and never answers them; the probe's are not counted. */
+async function silentServer(): Promise<{ upstream: string; asked: Promise<void> }> {
+  const asked = Promise.withResolvers<void>();
+  const server = createServer((request) => {
+    if (request.url === '/3,01637037d6') asked.resolve();
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return { upstream: `http://127.0.0.1:${port}`, asked: asked.promise };
+}
