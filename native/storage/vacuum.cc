@@ -99,6 +99,11 @@ FileResult<void> Vacuum::CopyNeedle(const NeedleMap::Item& item, uint64_t now_s)
     return {};
   }
   const NeedleFields fields = FieldsOf(read.needle);
+  // Flags without their fields make a record longer when it is written again.
+  if (!IsEncodable(superblock.version, fields)) {
+    report_.needles_unreadable++;
+    return {};
+  }
   record_.clear();
   EncodeNeedle(superblock.version, fields, record_);
   report_.needles_kept++;
@@ -113,6 +118,7 @@ FileResult<VacuumReport> Vacuum::Commit() {
     return unexpected(done.error());
   }
   report_.bytes_before = writer_->dat_bytes();
+  writer_->Detach();
   if (auto done = Swap(); !done) return unexpected(done.error());
   auto volume = Volume::Load(writer_->volume().paths);
   if (!volume) return unexpected(volume.error().detail);

@@ -5,8 +5,8 @@
 
 #include "storage/writer.h"
 
-// The volume server's vacuum (specification, section 13.3), in its two steps and with its order of renames, so that
-// readers meet in tests what they meet beside a real one.
+// The volume server's vacuum (specification, section 13.3), in its two steps and with its order of
+// renames, so that readers meet in tests what they meet beside a real one.
 namespace storage {
 
 struct VacuumReport {
@@ -24,8 +24,9 @@ class Vacuum {
   /// an earlier vacuum left.
   [[nodiscard]] static FileResult<Vacuum> Compact(VolumeWriter& writer);
 
-  /// Catches up and puts the new files in the place of the old ones; once. When it fails before the first
-  /// rename the copies are removed and the volume stays as it was.
+  /// Catches up and puts the new files in the place of the old ones; once. When catching up fails, the
+  /// copies are removed and the writer goes on; when it fails later, the writer is closed, as a volume
+  /// server closes the volume.
   [[nodiscard]] FileResult<VacuumReport> Commit();
 
  private:

@@ -12,12 +12,9 @@ NeedleRead ReadWholeNeedle(int dat_fd, uint64_t dat_bytes, uint8_t version, cons
   const uint64_t record_bytes = RecordBytes(version, size);
   if (at > dat_bytes || record_bytes > dat_bytes - at) return {NeedleFault::kBeyondEnd, {}};
   buffer.resize(record_bytes);
-  switch (ReadAt(dat_fd, buffer, at, Blocking::kYes)) {
-    case ReadOutcome::kDone: break;
-    case ReadOutcome::kEnd: return {NeedleFault::kBeyondEnd, {}};
-    case ReadOutcome::kWouldBlock:
-    case ReadOutcome::kFailed: return {NeedleFault::kReadFailed, {}};
-  }
+  const ReadOutcome outcome = ReadAt(dat_fd, buffer, at, Blocking::kYes);
+  if (outcome == ReadOutcome::kEnd) return {NeedleFault::kBeyondEnd, {}};
+  if (outcome != ReadOutcome::kDone) return {NeedleFault::kReadFailed, {}};
   const std::span<const std::byte> record(buffer);
   NeedleRead read;
   WholeNeedle& needle = read.needle;

@@ -113,6 +113,11 @@ FileResult<void> VolumeWriter::Attach() {
   return {};
 }
 
+void VolumeWriter::Detach() {
+  dat_ = UniqueFd();
+  idx_ = UniqueFd();
+}
+
 FileResult<WrittenNeedle> VolumeWriter::Append(const NeedleToWrite& needle) {
   const bool has_own_ttl = needle.ttl_count != 0;
   const Superblock& superblock = volume_->superblock;
@@ -152,6 +157,7 @@ FileResult<bool> VolumeWriter::Delete(uint64_t needle_id) {
 }
 
 FileResult<WrittenNeedle> VolumeWriter::Write(const NeedleFields& fields, bool is_delete) {
+  if (!dat_) return unexpected(volume_->paths.base + ": the volume was closed by a failed vacuum");
   const uint8_t version = volume_->superblock.version;
   if (!IsEncodable(version, fields)) {
     return unexpected("the needle does not fit a record: name and mime have at most 255 bytes, pairs "

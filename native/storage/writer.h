@@ -11,9 +11,9 @@
 #include "storage/needle_encode.h"
 #include "storage/volume.h"
 
-// Writes volumes that a volume server can load: for tests, demonstrations and benchmarks, never beside a
-// running volume server. One writer a volume, one thread a writer. Each operation is one pwrite to the .dat, then one pwrite of
-// its row to the .idx; what has returned is acknowledged, as with the volume server.
+// Writes volumes that a volume server can load: for tests, demonstrations and benchmarks, never beside
+// a running volume server. One writer a volume, one thread a writer. Each operation is one pwrite to the
+// .dat, then one pwrite of its row to the .idx; what has returned is acknowledged, as with the volume server.
 namespace storage {
 
 struct NewVolume {
@@ -73,6 +73,8 @@ class VolumeWriter {
 
   /// Takes the files that the paths name now.
   [[nodiscard]] FileResult<void> Attach();
+  /// From here on every write fails.
+  void Detach();
   [[nodiscard]] FileResult<WrittenNeedle> Write(const NeedleFields& fields, bool is_delete);
   [[nodiscard]] uint64_t NextAppendNs();
 
