@@ -19,6 +19,9 @@ export interface ReadOptions {
   readonly json: boolean;
 }
 
+/** Of native/protocol/wire.h: asked for whole, so that what does not fit is refused and not cut. */
+const needleBytesMax = 2 ** 32;
+
 /** Returns the exit code: failed when there is no such live needle. */
 export async function runRead(options: ReadOptions): Promise<number> {
   const { timeoutMs, bytesMax } = options;
@@ -48,7 +51,7 @@ async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise
   const result = await fetcher.read({
     ...options.needle,
     offset: 0,
-    length: options.bytesMax,
+    length: needleBytesMax,
     wholeBytesMax: options.bytesMax,
     budgetBytes: options.bytesMax,
     metadataOnly: options.metadataOnly,

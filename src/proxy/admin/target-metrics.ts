@@ -69,7 +69,8 @@ function volumeMetrics(set: MetricSet<TargetMetricName>): Refresh {
 function confirmationMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const confirmations = new MirroredCounter(set.counter('confirmations'));
   const age = set.gauge('confirmationAge');
-  age.reset();
+  // A gauge without labels starts at 0, which would say that a poll has just begun.
+  age.remove();
   return ({ confirmation }) => {
     if (confirmation === undefined) return;
     confirmations.set(confirmation.successes, { result: 'success' });
