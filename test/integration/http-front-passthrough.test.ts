@@ -142,9 +142,15 @@ describe('towards the client', () => {
     expect(await client.untilClosed()).toBe(bytes);
   });
 
-  it('an answer that Node cannot read is passed as bytes', async () => {
-    const bytes = 'HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: -5\r\n\r\n';
-    answer = ({ socket }) => void socket.end(bytes);
+  // In its `relaxed` mode Node 24.21's parser never returned from a NUL: the process hung.
+  it.each([
+    ['a NUL', 'X: a\0b\r\nContent-Length: 0\r\n'],
+    ['control bytes', 'X: \x01\x7f\xff\r\nContent-Length: 0\r\n'],
+    ['a negative length', 'Content-Length: -5\r\n'],
+    ['differing lengths', 'Content-Length: 1\r\nContent-Length: 2\r\n'],
+  ])('an answer with %s, which Node does not read, is passed as bytes', async (_name, headers) => {
+    const bytes = `HTTP/1.1 200 OK\r\n${headers}\r\n`;
+    answer = ({ socket }) => void socket.end(bytes, 'latin1');
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -152,6 +158,15 @@ describe('towards the client', () => {
     client.socket.end();
     await eventually(() => fixture.records.length === 1);
     expect(fixture.records[0]).toMatchObject({ outcome: 'passthrough', reason: 'raw' });
+  });
+
+  it('a DELETE whose answer Node does not read is not sent twice', async () => {
+    answer = ({ socket }) => void socket.end('HTTP/1.1 202 Accepted\r\nX: \0\r\n\r\n');
+    await front();
+    const client = fixture.connect();
+    client.send('DELETE /1,01 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.until((text) => text.includes('502 Bad Gateway'));
+    expect(upstream.received).toHaveLength(1);
   });
 
   it('the corridor is told status and headers as they arrived', async () => {

@@ -230,18 +230,22 @@ class Forward {
   }
 
   #mayRetry(): boolean {
-    const { exchange } = this.job;
-    const { method } = exchange.request.head;
-    if (this.#retried || exchange.hasBody || (method !== 'GET' && method !== 'HEAD')) return false;
-    return this.#budget.spend();
+    return !this.#retried && this.#isRepeatable() && this.#budget.spend();
   }
 
-  /** An answer that Node cannot read: without a body the request may be sent again, as bytes. */
+  /** Sending it twice changes nothing, and can be done: no byte of it was streamed. */
+  #isRepeatable(): boolean {
+    const { exchange } = this.job;
+    const { method } = exchange.request.head;
+    return (method === 'GET' || method === 'HEAD') && !exchange.hasBody;
+  }
+
+  /** An answer that Node cannot read: stored control bytes, or a negative length. It is asked for again, as bytes. */
   #misread(): void {
     this.#stop();
     const { exchange, upstreamUrl, reason } = this.job;
-    if (exchange.hasBody) exchange.refuse(502, reason, 'the volume server sent no valid answer');
-    else exchange.becomeRaw(upstreamUrl);
+    if (this.#isRepeatable()) exchange.becomeRaw(upstreamUrl);
+    else exchange.refuse(502, reason, 'the volume server sent no valid answer');
   }
 
   #refuse(status: 502 | 504, text: string): void {

@@ -1,0 +1,159 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type FramerVerdict, frameRequest } from './request-framer.ts';
+
+const headBytesMax = 4_096;
+
+function frame(text: string): FramerVerdict {
+  return frameRequest(Buffer.from(text, 'latin1'), 0, headBytesMax);
+}
+
+describe('a plain head', () => {
+  it('gives the method, the target and the headers as they came', () => {
+    const head = 'GET /1,0a%2f?x=1&&y HTTP/1.1\r\nHOST: a\r\nx-A:  1 \t\r\nX-a:2\r\nEmpty:\r\n\r\n';
+    expect(frame(`${head}GET /next`)).toEqual({
+      kind: 'request',
+      head: {
+        method: 'GET',
+        target: '/1,0a%2f?x=1&&y',
+        rawHeaders: ['HOST', 'a', 'x-A', '1', 'X-a', '2', 'Empty', ''],
+      },
+      headBytes: head.length,
+      body: { kind: 'none' },
+      close: false,
+    });
+  });
+
+  it.each([
+    ['close', true],
+    ['Keep-Alive', false],
+    ['x, CLOSE', true],
+    ['closed', false],
+  ])('Connection: %s asks for close: %s', (value, close) => {
+    expect(frame(`GET / HTTP/1.1\r\nHost: a\r\nConnection: ${value}\r\n\r\n`)).toMatchObject({
+      close,
+    });
+  });
+
+  it.each([
+    ['Content-Length: 0', { kind: 'length', bytes: 0 }],
+    ['content-length: 17', { kind: 'length', bytes: 17 }],
+    ['Transfer-Encoding: Chunked', { kind: 'chunked' }],
+  ])('%s frames the body', (line, body) => {
+    expect(frame(`PUT /x HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`)).toMatchObject({ body });
+  });
+});
+
+describe('what two parsers could read differently is raw', () => {
+  const host = 'Host: a\r\n';
+  it.each([
+    ['HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n'],
+    ['HTTP/1.2', `GET / HTTP/1.2\r\n${host}\r\n`],
+    ['HTTP/2.0', `GET / HTTP/2.0\r\n${host}\r\n`],
+    ['no version', 'GET /\r\n\r\n'],
+    ['bare line feeds', 'GET / HTTP/1.1\nHost: a\n\n'],
+    ['one bare line feed', 'GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n'],
+    ['a bare carriage return', `GET / HTTP/1.1\r\n${host}X: a\rb\r\n\r\n`],
+    ['a leading empty line', `\r\nGET / HTTP/1.1\r\n${host}\r\n`],
+    ['two blanks', `GET  / HTTP/1.1\r\n${host}\r\n`],
+    ['a tab', `GET\t/ HTTP/1.1\r\n${host}\r\n`],
+    ['a blank at the end', `GET / HTTP/1.1 \r\n${host}\r\n`],
+    ['absolute form', `GET http://a/ HTTP/1.1\r\n${host}\r\n`],
+    ['an empty absolute form', `GET http:// HTTP/1.1\r\n${host}\r\n`],
+    ['asterisk form', `OPTIONS * HTTP/1.1\r\n${host}\r\n`],
+    ['no leading slash', `GET 1,01 HTTP/1.1\r\n${host}\r\n`],
+    ['CONNECT', `CONNECT a:1 HTTP/1.1\r\n${host}\r\n`],
+    ['an unknown method', `FOO / HTTP/1.1\r\n${host}\r\n`],
+    ['a lower-case method', `get / HTTP/1.1\r\n${host}\r\n`],
+    ['a fragment', `GET /a#b HTTP/1.1\r\n${host}\r\n`],
+    ['8-bit bytes in the target', `GET /\xff HTTP/1.1\r\n${host}\r\n`],
+    ['NUL in the target', `GET /\0 HTTP/1.1\r\n${host}\r\n`],
+    ['8-bit bytes in a value', `GET / HTTP/1.1\r\n${host}X: \xff\r\n\r\n`],
+    ['control bytes in a value', `GET / HTTP/1.1\r\n${host}X: \x01\r\n\r\n`],
+    ['a folded header', `GET / HTTP/1.1\r\n${host}X: a\r\n b\r\n\r\n`],
+    ['a folded first header', `GET / HTTP/1.1\r\n X: a\r\n${host}\r\n`],
+    ['a blank before the colon', `GET / HTTP/1.1\r\n${host}X : a\r\n\r\n`],
+    ['an empty name', `GET / HTTP/1.1\r\n${host}: a\r\n\r\n`],
+    ['no colon', `GET / HTTP/1.1\r\n${host}broken\r\n\r\n`],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['two Hosts', `GET / HTTP/1.1\r\n${host}${host}\r\n`],
+    ['an odd Host', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n'],
+    ['two lengths', `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 1\r\n\r\n`],
+    ['a length list', `PUT / HTTP/1.1\r\n${host}Content-Length: 1, 1\r\n\r\n`],
+    ['a signed length', `PUT / HTTP/1.1\r\n${host}Content-Length: +1\r\n\r\n`],
+    ['an endless length', `PUT / HTTP/1.1\r\n${host}Content-Length: 9999999999999999\r\n\r\n`],
+    [
+      'length and chunked',
+      `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    ],
+    [
+      'chunked and length',
+      `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n`,
+    ],
+    ['another coding', `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n`],
+    ['chunked twice', `PUT / HTTP/1.1\r\n${host}${'Transfer-Encoding: chunked\r\n'.repeat(2)}\r\n`],
+    ['Expect', `PUT / HTTP/1.1\r\n${host}Expect: 100-continue\r\n\r\n`],
+    ['Upgrade', `GET / HTTP/1.1\r\n${host}Upgrade: h2c\r\n\r\n`],
+    ['Connection: Upgrade', `GET / HTTP/1.1\r\n${host}Connection: Upgrade\r\n\r\n`],
+  ])('%s', (_name, text) => {
+    expect(frame(text).kind).toBe('raw');
+  });
+
+  it('a head over the limit, however much of it is there', () => {
+    const start = `GET / HTTP/1.1\r\n${host}X: `;
+    const fitting = 'b'.repeat(headBytesMax - start.length - 4);
+    expect(frame(`${start}${fitting}\r\n\r\n`).kind).toBe('request');
+    expect(frame(`${start}${fitting}b\r\n\r\n`).kind).toBe('raw');
+    expect(frame(`${start}${fitting}bbbbb`).kind).toBe('raw');
+  });
+
+  it('tells the target, as far as there is one', () => {
+    expect(frame('GET /3,01 HTTP/1.0\r\n\r\n')).toEqual({ kind: 'raw', target: '/3,01' });
+    expect(frame('\r\n\r\n')).toEqual({ kind: 'raw', target: '/' });
+    expect(frame('GET /3,01\n')).toEqual({ kind: 'raw', target: '/3,01' });
+  });
+});
+
+describe('an unfinished head', () => {
+  it('is awaited as long as its lines are plausible', () => {
+    const text = 'GET /1,01 HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n';
+    for (let n = 1; n < text.length; n += 1)
+      expect(frame(text.slice(0, n)).kind).toBe('incomplete');
+  });
+
+  it('is not awaited after a request line that Go answers at once', () => {
+    expect(frame('GARBAGE\r\n').kind).toBe('raw');
+    expect(frame('GET / HTTP/1.0\r\n').kind).toBe('raw');
+  });
+});
+
+it('gives the same verdict however the bytes were cut', () => {
+  const part = fc.constantFrom(
+    'GET ',
+    '/1,01',
+    ' HTTP/1.1',
+    '\r\n',
+    '\n',
+    '\r',
+    'Host: a',
+    'X:y',
+    ' ',
+    '\0',
+  );
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 12 }), (parts) => {
+      const text = `GET /1,01 HTTP/1.1\r\nHost: a\r\n${parts.join('')}`;
+      const whole = frame(text);
+      let scanned = 0;
+      let stepwise: FramerVerdict = { kind: 'incomplete' };
+      for (let n = 1; n <= text.length && stepwise.kind === 'incomplete'; n += 1) {
+        stepwise = frameRequest(Buffer.from(text.slice(0, n), 'latin1'), scanned, headBytesMax);
+        scanned = n;
+      }
+      // A bare line feed is refused as soon as it is seen, also where a later blank line would be looked at first.
+      if (whole.kind === 'request') expect(stepwise).toEqual(whole);
+      else expect(stepwise.kind).toBe(whole.kind);
+    }),
+    { numRuns: 2_000 },
+  );
+});
