@@ -13,6 +13,7 @@ ReadOutcome ReadCached(int fd, std::span<std::byte> bytes, uint64_t offset) {
   while (done < bytes.size()) {
     const iovec part{bytes.data() + done, bytes.size() - done};
     const ssize_t count = preadv2(fd, &part, 1, static_cast<off_t>(offset + done), RWF_NOWAIT);
+    if (count < 0 && errno == EOPNOTSUPP) return ReadOutcome::kCannotTell;
     // Short at the end of what is cached or of the file: the blocking read will tell which.
     if (count <= 0) return ReadOutcome::kWouldBlock;
     done += static_cast<uint64_t>(count);

@@ -9,7 +9,8 @@ namespace storage {
 
 enum class ReadOutcome {
   kDone,
-  kWouldBlock,  // not in the page cache, or this file system cannot tell
+  kWouldBlock,  // not in the page cache, or past the end of the file
+  kCannotTell,  // this file system does not say what is cached
   kEnd,         // the file ends before
   kFailed,
 };

@@ -131,7 +131,7 @@ void DiskEngine::Drive(const std::shared_ptr<ReadJob>& job) {
   for (;;) {
     if (const Status status = job->Prepare(arena_); status != Status::ok) return Fail(*job, status);
     const ReadOutcome outcome = job->Run(Blocking::kNo);
-    if (outcome == ReadOutcome::kWouldBlock) return PostRun(job);
+    if (outcome == ReadOutcome::kWouldBlock || outcome == ReadOutcome::kCannotTell) return PostRun(job);
     if (!Continue(*job, outcome)) {
       reads_cached_++;
       return;

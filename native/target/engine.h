@@ -60,7 +60,7 @@ struct ValidateResult {
 
 struct VolumeInfo {
   uint32_t volume_id;
-  uint8_t version;
+  uint8_t version;                     // 1, 2, 3; 0: not loaded (yet)
   bool confirmed;
   std::string collection;
 };

@@ -11,6 +11,15 @@ constexpr uint64_t kChunkRows = 4096;
 // Rows that are read to find the distinct ids among them; a bound on the work, beyond it "flush".
 constexpr uint64_t kChangedRowsMax = 4 * protocol::kChangedIdsMax;
 
+// Rows that were just appended are in the page cache; where the file system cannot confirm it, reading
+// them is still no wait for a disk.
+bool ReadRows(const storage::Volume& volume, std::span<std::byte> rows, uint64_t at, storage::Blocking blocking) {
+  const int fd = volume.files->idx.get();
+  auto outcome = storage::ReadAt(fd, rows, at, blocking);
+  if (outcome == storage::ReadOutcome::kCannotTell) outcome = storage::ReadAt(fd, rows, at, storage::Blocking::kYes);
+  return outcome == storage::ReadOutcome::kDone;
+}
+
 }  // namespace
 
 bool ApplyTail(storage::Volume& volume, uint64_t idx_bytes, storage::Blocking blocking) {
@@ -19,8 +28,7 @@ bool ApplyTail(storage::Volume& volume, uint64_t idx_bytes, storage::Blocking bl
   std::vector<std::byte> chunk;
   while (volume.applied < end) {
     chunk.resize(std::min(end - volume.applied, kChunkRows * row_bytes));
-    const int fd = volume.files->idx.get();
-    if (storage::ReadAt(fd, chunk, volume.applied, blocking) != storage::ReadOutcome::kDone) return false;
+    if (!ReadRows(volume, chunk, volume.applied, blocking)) return false;
     for (uint64_t at = 0; at < chunk.size(); at += row_bytes) {
       volume.map.Apply(storage::ParseIdxRow(&chunk[at], volume.info.offset_bytes));
     }
@@ -37,10 +45,7 @@ std::optional<std::vector<uint64_t>> ChangedSince(const storage::Volume& volume,
   if (row_count == 0) return ids;
   if (row_count > kChangedRowsMax) return std::nullopt;
   std::vector<std::byte> rows(row_count * row_bytes);
-  const int fd = volume.files->idx.get();
-  if (storage::ReadAt(fd, rows, position, storage::Blocking::kNo) != storage::ReadOutcome::kDone) {
-    return std::nullopt;
-  }
+  if (!ReadRows(volume, rows, position, storage::Blocking::kNo)) return std::nullopt;
   ids.reserve(row_count);
   for (uint64_t at = 0; at < rows.size(); at += row_bytes) {
     ids.push_back(storage::LoadBig<uint64_t>(&rows[at]));

@@ -27,6 +27,7 @@ Status StatusOf(ReadOutcome outcome) {
     case ReadOutcome::kDone: return Status::ok;
     case ReadOutcome::kEnd: return Status::corrupt;  // the record is cut off
     case ReadOutcome::kWouldBlock:
+    case ReadOutcome::kCannotTell:
     case ReadOutcome::kFailed: return Status::io_error;
   }
   return Status::io_error;

@@ -210,9 +210,9 @@ void VolumeTable::Relist() {
   std::vector<VolumeInfo> list;
   const uint64_t now_ns = protocol::NowNs();
   for (const auto& [id, state] : states_) {
-    if (state.version == 0) continue;
     const uint64_t live_count = state.volume ? state.volume->map.live_count() : state.live_count;
-    list.push_back({id, state.version, IsConfirmed(id, live_count, now_ns), state.paths.collection});
+    const bool is_confirmed = state.version != 0 && IsConfirmed(id, live_count, now_ns);
+    list.push_back({id, state.version, is_confirmed, state.paths.collection});
   }
   std::ranges::sort(list, {}, &VolumeInfo::volume_id);
   if (std::ranges::equal(list, list_, IsSame)) return;
