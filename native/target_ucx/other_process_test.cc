@@ -121,7 +121,10 @@ TEST_P(OtherProcess, IsGivenUpAtTheDeadlineWhenItHangs) {
   auto command = Loopback::WholeRead(4096);
   command.timeout_ns = 200'000'000;
   const uint64_t began_ns = protocol::NowNs();
-  for (int i = 0; i < 4; ++i) (void)loopback.client->PostRead(target, command);
+  for (int i = 0; i < 4; ++i) {
+    if (i == 2) command.needle_id = command.length = 1 << 20;  // too long to come eagerly
+    (void)loopback.client->PostRead(target, command);
+  }
   ASSERT_TRUE(loopback.Await([&] { return loopback.reads.size() == 4; }));
   EXPECT_LT(protocol::NowNs() - began_ns, kSecondNs);
   for (const auto& read : loopback.reads) EXPECT_EQ(read.status, Status::deadline);
@@ -131,6 +134,12 @@ TEST_P(OtherProcess, IsGivenUpAtTheDeadlineWhenItHangs) {
   child.GoOn();
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
   EXPECT_EQ(loopback.client->stats().late_replies, 4u);
+  ASSERT_TRUE(loopback.Await([&] {
+    loopback.pongs.clear();
+    (void)loopback.client->PostPing(target, kSecondNs);
+    return loopback.Await([&] { return !loopback.pongs.empty(); }) &&
+           loopback.pongs[0].pong.arena_bytes_used == 0;
+  })) << "the target's slabs are out for answers that nobody takes";
   loopback.ExpectLeasesHome();
 }
 

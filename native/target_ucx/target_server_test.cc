@@ -152,23 +152,31 @@ TEST_P(TargetServer, ClosesOnMalformedRequestsOfAWelcomedPeer) {
   ExpectStillServing(loopback);
 }
 
+/// Junk of three kinds: another protocol's, any bytes, and any bytes in the frame of UCX's connection manager.
+std::string Junk(int kind, std::mt19937& random) {
+  if (kind == 0) return "GET /3,01637037d6 HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::string junk(1 + random() % 4096, '\0');
+  for (char& c : junk) c = static_cast<char>(random());
+  if (kind == 1) return junk;
+  const uint64_t length = junk.size();
+  std::string frame(sizeof(length) + 1, '\0');
+  std::memcpy(frame.data(), &length, sizeof(length));
+  return frame + junk.substr(0, 200);
+}
+
 TEST_P(TargetServer, SurvivesGarbageOnItsPort) {
   Loopback loopback(GetParam());
   std::mt19937 random(7);
-  for (int i = 0; i < 40; ++i) {
+  for (int i = 0; i < 90; ++i) {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(loopback.server->port());
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ASSERT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-    std::string junk = i % 2 == 0 ? "GET /3,01637037d6 HTTP/1.1\r\nHost: a\r\n\r\n" : std::string();
-    if (i % 2 == 1) {
-      junk.resize(1 + random() % 4096);
-      for (char& c : junk) c = static_cast<char>(random());
-    }
+    const std::string junk = Junk(i % 3, random);
     EXPECT_GT(send(fd, junk.data(), junk.size(), MSG_NOSIGNAL), 0);
-    if (i % 4 < 2) shutdown(fd, SHUT_WR);
+    if (i % 2 == 0) shutdown(fd, SHUT_WR);
     close(fd);
   }
   ExpectStillServing(loopback);
