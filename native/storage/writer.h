@@ -17,9 +17,9 @@
 namespace storage {
 
 struct NewVolume {
-  std::string dir;
-  std::string idx_dir;  // empty: beside the .dat
-  std::string collection;
+  std::string dir{};
+  std::string idx_dir{};  // empty: beside the .dat
+  std::string collection{};
   uint32_t volume_id = 0;
   uint8_t version = 3;
   uint8_t replica_placement = 0;  // dc*100 + rack*10 + node
@@ -31,10 +31,10 @@ struct NewVolume {
 struct NeedleToWrite {
   uint64_t needle_id = 0;
   uint32_t cookie = 0;
-  std::span<const std::byte> data;
-  std::span<const std::byte> name;   // at most 255 bytes, so is the mime type
-  std::span<const std::byte> mime;
-  std::span<const std::byte> pairs;  // a JSON object of strings, at most 65535 bytes
+  std::span<const std::byte> data{};
+  std::span<const std::byte> name{};   // at most 255 bytes, so is the mime type
+  std::span<const std::byte> mime{};
+  std::span<const std::byte> pairs{};  // a JSON object of strings, at most 65535 bytes
   /// kCompressed, kManifest; the flag of a field that is not empty is set in any case.
   uint8_t flags = 0;
   uint64_t last_modified_s = 0;  // 0: none

@@ -16,8 +16,8 @@
 namespace target {
 
 struct EngineOptions {
-  std::vector<std::string> dirs;
-  std::vector<std::string> idx_dirs;   // empty, one for all, or one a directory
+  std::vector<std::string> dirs{};
+  std::vector<std::string> idx_dirs{}; // empty, one for all, or one a directory
   bool unconfirmed = false;            // serve without asking a volume server
   uint64_t confirm_interval_ns = 1'000'000'000;
   uint32_t io_threads = 2;
