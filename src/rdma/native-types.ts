@@ -2,6 +2,7 @@
  * What the native part exports (native/addon). Arguments are valid when they get there: the native side re-checks only
  * what would corrupt memory. Times are in ns, in numbers: exact up to 104 days.
  */
+import type { NativeVolumeFiles } from './native-volume-types.ts';
 
 export interface NativeClientOptions {
   readonly kind: 'ucx' | 'inproc';
@@ -160,7 +161,7 @@ export interface NativeTarget {
   destroy(): void;
 }
 
-export interface Binding {
+export interface Binding extends NativeVolumeFiles {
   readonly protocolVersion: number;
   readonly statusTable: readonly (readonly [name: string, number: number])[];
   readonly hasUcx: boolean;
