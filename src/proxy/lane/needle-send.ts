@@ -70,10 +70,6 @@ class NeedleSend {
   begin(head: string): void {
     const { bodyBytes } = this.#outcome.answer;
     this.#options.counters.bytesInFlight += bodyBytes;
-    this.#exchange.onDrain = () => {
-      this.#spareLease();
-      this.#pump();
-    };
     this.#exchange.onGone = () => this.#release();
     this.#exchange.start(head, { kind: 'length', bytes: bodyBytes }, this.#outcome.close);
     this.#pump();
@@ -93,21 +89,23 @@ class NeedleSend {
       this.#writtenAtMs = performance.now();
       if (!this.#exchange.write(slice, () => this.#flushed())) break;
     }
-    if (this.#leftBytes === 0) {
-      this.#exchange.onDrain = undefined;
-      this.#exchange.finish([], true);
-    }
+    if (this.#leftBytes === 0) this.#exchange.finish([], true);
   }
 
   #flushed(): void {
     this.#slicesInFlight -= 1;
-    if (this.#leftBytes === 0 && this.#slicesInFlight === 0) this.#release();
+    if (this.#slicesInFlight > 0) return;
+    if (this.#leftBytes === 0 || this.#exchange.over) {
+      this.#release();
+      return;
+    }
+    this.#spareLease();
+    this.#pump();
   }
 
   /** A slow client's rest is copied, so that the slab serves others. */
   #spareLease(): void {
-    if (this.#released || this.#slicesInFlight > 0) return;
-    if (this.#leftBytes > this.#options.limits.connectionBytes) return;
+    if (this.#released || this.#leftBytes > this.#options.limits.connectionBytes) return;
     if (performance.now() - this.#writtenAtMs < slowSliceMs) return;
     const rest: Buffer[] = [];
     for (let i = this.#part; i < this.#parts.length; i += 1) {

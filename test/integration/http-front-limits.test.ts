@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  eventually,
+  type FrontFixture,
+  type FrontFixtureOptions,
+  needleAnswer,
+  ok,
+  type Received,
+  startFront,
+  startUpstream,
+  type UpstreamFixture,
+} from './http-front-fixture.ts';
+
+let upstream: UpstreamFixture;
+let fixture: FrontFixture;
+let answer: (request: Received) => void;
+
+beforeEach(async () => {
+  answer = ({ socket }) => void socket.write(ok);
+  upstream = await startUpstream((request) => answer(request));
+});
+
+afterEach(async () => {
+  await fixture.close();
+  await upstream.close();
+});
+
+async function front(options: Partial<FrontFixtureOptions> = {}): Promise<void> {
+  fixture = await startFront({ upstreamUrl: upstream.url, ...options });
+}
+
+const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
+const malformed =
+  'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
+
+describe('time', () => {
+  it('an idle connection is closed without a byte', async () => {
+    await front({ limits: { idleTimeoutMs: 100, headTimeoutMs: 10_000 } });
+    expect(await fixture.connect().untilClosed()).toBe('');
+  });
+
+  it('a connection is idle again after an answer', async () => {
+    await front({ limits: { idleTimeoutMs: 200, headTimeoutMs: 10_000 } });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    expect(await client.untilClosed()).toBe(ok);
+  });
+
+  it('a half-sent head gets what Go says to it', async () => {
+    await front({ limits: { idleTimeoutMs: 10_000, headTimeoutMs: 100 } });
+    const client = fixture.connect();
+    client.send('GET /1,01 HTTP/1.1\r\nHost:');
+    expect(await client.untilClosed()).toBe(malformed);
+    expect(fixture.records).toEqual([]);
+  });
+
+  it('a head that trickles in does not last for ever', async () => {
+    await front({ limits: { idleTimeoutMs: 10_000, headTimeoutMs: 150 } });
+    const client = fixture.connect();
+    client.send('GET /1,01 HTTP/1.1\r\nX: ');
+    const trickle = setInterval(() => client.send('y'), 10);
+    expect(await client.untilClosed()).toBe(malformed);
+    clearInterval(trickle);
+  });
+
+  it('a slow answer is awaited however long the connection would idle', async () => {
+    answer = ({ socket }) => void setTimeout(() => socket.write(ok), 400);
+    await front({ limits: { idleTimeoutMs: 100, headTimeoutMs: 100 } });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    await client.until((text) => text === ok);
+  });
+
+  it('a client that stopped reading a needle is cut off, and its lease comes home', async () => {
+    const releases = { count: 0 };
+    await front({
+      limits: { idleTimeoutMs: 200, connectionBytes: 0 },
+      serve: () => needleAnswer(Buffer.alloc(50_000_000), releases),
+    });
+    const client = fixture.connect();
+    client.socket.pause();
+    client.send(get('/1,01'));
+    await eventually(() => fixture.front.stats.bytesInFlight > 0);
+    await eventually(() => fixture.front.stats.connections === 0);
+    expect(releases.count).toBe(1);
+    expect(fixture.front.stats.bytesInFlight).toBe(0);
+  });
+});
+
+describe('numbers', () => {
+  it('a connection too many is told to come again', async () => {
+    await front({ limits: { connections: 2 } });
+    const first = fixture.connect();
+    const second = fixture.connect();
+    await eventually(() => fixture.front.stats.connections === 2);
+    const third = fixture.connect();
+    expect(await third.untilClosed()).toMatch(/^HTTP\/1\.1 503 .*\r\nRetry-After: 1\r\n/s);
+    first.socket.destroy();
+    await eventually(() => fixture.front.stats.connections === 1);
+    const fourth = fixture.connect();
+    for (const client of [second, fourth]) {
+      client.send(get('/a'));
+      await client.until((text) => text === ok);
+    }
+  });
+
+  it('requests over the limit pass, over twice the limit are refused', async () => {
+    let go: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    answer = ({ socket }) => void gate.then(() => socket.write(ok));
+    const served: string[] = [];
+    await front({
+      limits: { requestsInFlight: 2 },
+      serve: async (head) => {
+        served.push(head.target);
+        await gate;
+        return needleAnswer(Buffer.from('needle'));
+      },
+    });
+    const clients = [];
+    for (let i = 1; i <= 6; i += 1) {
+      const client = fixture.connect();
+      client.send(get(`/${i},01`));
+      await eventually(() => fixture.front.stats.requestsInFlight >= Math.min(i, 4));
+      clients.push(client);
+    }
+    const [, , , , fifth, sixth] = clients;
+    for (const refused of [fifth, sixth]) {
+      await refused?.until((text) => text.includes('503 Service Unavailable'));
+    }
+    go();
+    for (const client of clients.slice(0, 2)) await client.until((text) => text.endsWith('needle'));
+    for (const client of clients.slice(2, 4)) await client.until((text) => text === ok);
+    expect(served).toEqual(['/1,01', '/2,01']);
+    expect(fixture.records.map((record) => `${record.outcome} ${record.reason}`).sort()).toEqual([
+      'cache ',
+      'cache ',
+      'error overload',
+      'error overload',
+      'passthrough overload',
+      'passthrough overload',
+    ]);
+    expect(fixture.front.stats.requestsInFlight).toBe(0);
+  });
+
+  it('needle bytes over the limit make further reads pass', async () => {
+    await front({
+      limits: { bytesInFlight: 1_000_000, connectionBytes: 0 },
+      serve: () => needleAnswer(Buffer.alloc(40_000_000)),
+    });
+    const slow = fixture.connect();
+    slow.socket.pause();
+    slow.send(get('/1,01'));
+    await eventually(() => fixture.front.stats.bytesInFlight > 1_000_000);
+    const other = fixture.connect();
+    other.send(get('/2,02'));
+    await other.until((text) => text === ok);
+    expect(fixture.records).toMatchObject([{ outcome: 'passthrough', reason: 'overload' }]);
+  });
+
+  it("a slow client's rest is copied, and the lease goes home before the client has read it", async () => {
+    const releases = { count: 0 };
+    const body = Buffer.alloc(12_000_000);
+    for (let i = 0; i < body.length; i += 1) body[i] = i % 251;
+    await front({
+      limits: { connectionBytes: 12_000_000 },
+      serve: () => needleAnswer(Buffer.from(body), releases),
+    });
+    const client = fixture.connect();
+    client.socket.pause();
+    client.send(get('/1,01'));
+    await eventually(() => fixture.front.stats.bytesInFlight > 0);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    client.socket.on('data', () => {
+      // One gulp at a time, so that the front's socket drains now and then.
+      client.socket.pause();
+      setTimeout(() => client.socket.resume(), 1);
+    });
+    client.socket.resume();
+    await eventually(() => releases.count === 1);
+    expect(client.received.length).toBeLessThan(body.length);
+    const headBytes = client.received.indexOf('\r\n\r\n') + 4;
+    const text = await client.until((received) => received.length >= headBytes + body.length);
+    expect(Buffer.from(text.slice(headBytes), 'latin1').equals(body)).toBe(true);
+  });
+});
+
+describe('the end', () => {
+  it('waits for the request in hand, then for nothing', async () => {
+    answer = ({ socket }) => void setTimeout(() => socket.write(ok), 150);
+    await front();
+    const idle = fixture.connect();
+    const busy = fixture.connect();
+    busy.send(get('/a') + get('/b'));
+    await eventually(() => upstream.received.length === 1 && fixture.front.stats.connections === 2);
+    const closed = fixture.front.close(5_000);
+    expect(await idle.untilClosed()).toBe('');
+    expect(await busy.untilClosed()).toBe(ok);
+    idle.socket.destroy();
+    busy.socket.destroy();
+    await closed;
+  });
+
+  it('destroys what has not finished in time', async () => {
+    answer = () => undefined;
+    await front();
+    const client = fixture.connect();
+    client.send(get('/a'));
+    await eventually(() => upstream.received.length === 1);
+    await fixture.front.close(100);
+    expect(await client.untilClosed()).toBe('');
+  });
+});
