@@ -1,5 +1,5 @@
 // The READ loop without JavaScript: what the addon's figures are compared with. Talks to a running target
-// (--port), or serves the volumes of --dir itself, and prints latency at depth 1 and bandwidth at --depth, each in
+// (--port), or serves the volumes of --dir or one of its own itself, and prints latency at depth 1 and bandwidth at --depth, each in
 // wake-up mode (sleeping on the worker's descriptor) and in busy mode (never sleeping).
 #include <poll.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -16,13 +17,15 @@
 
 #include "client/ucx_client.h"
 #include "protocol/clock.h"
+#include "storage/writer.h"
 #include "target_ucx/target_server.h"
 
 namespace {
 
 constexpr char kUsage[] =
-    "usage: ucx_read_bench (--dir DIR | --host HOST --port PORT [--secret-file FILE]) --fid FID [--fid FID ...]\n"
-    "                      [--tls tcp|shm|UCX_TLS] [--depth N] [--seconds S]\n"
+    "usage: ucx_read_bench [--tls tcp|shm|UCX_TLS] [--depth N] [--seconds S]\n"
+    "                      [(--dir DIR | --host HOST --port PORT [--secret-file FILE]) --fid FID [--fid FID ...]]\n"
+    "Without --dir and --port it serves a volume of its own with needles of 4 KiB, 64 KiB and 1 MiB.\n"
     "A FID is a volume id, a comma and the needle id and cookie in hexadecimal, as in 3,01637037d6.\n";
 
 struct Fid {
@@ -95,9 +98,36 @@ std::optional<Options> ParseArguments(int count, char** arguments) {
     }
     if (!is_good) return std::nullopt;
   }
-  const bool is_complete = count % 2 == 1 && !options.fids.empty() && (options.dir.empty() != (options.port == 0));
-  return is_complete ? std::optional(options) : std::nullopt;
+  const bool has_own_volume = options.dir.empty() && options.port == 0;
+  const bool is_complete = has_own_volume == options.fids.empty() && (options.dir.empty() || options.port == 0);
+  return count % 2 == 1 && is_complete ? std::optional(options) : std::nullopt;
 }
+
+/// A volume in a directory that goes with this object.
+class OwnVolume {
+ public:
+  ~OwnVolume() {
+    if (!dir_.empty()) std::filesystem::remove_all(dir_);
+  }
+
+  bool Make(Options& options) {
+    char name[] = "/tmp/ucx_read_bench.XXXXXX";
+    if (mkdtemp(name) == nullptr) return false;
+    options.dir = dir_ = name;
+    auto writer = storage::VolumeWriter::Create({.dir = dir_, .volume_id = 1});
+    if (!writer) return false;
+    for (const uint32_t bytes : {4096u, 65536u, 1u << 20}) {
+      std::vector<std::byte> data(bytes);
+      for (uint32_t i = 0; i < bytes; ++i) data[i] = static_cast<std::byte>(i * 31 >> 3);
+      if (!(*writer)->Append({.needle_id = bytes, .cookie = bytes, .data = data})) return false;
+      options.fids.push_back({.text = std::to_string(bytes), .volume_id = 1, .needle_id = bytes, .cookie = bytes});
+    }
+    return true;
+  }
+
+ private:
+  std::string dir_;
+};
 
 /// One client with one target, and the loop that drives it.
 class Loop {
@@ -259,11 +289,13 @@ int main(int count, char** arguments) {
     setenv("SEAWEED_BENCH_BEGAN", "1", 1);
     execv("/proc/self/exe", arguments);
   }
-  const auto options = ParseArguments(count, arguments);
+  auto options = ParseArguments(count, arguments);
   if (!options) {
     std::fputs(kUsage, stderr);
     return 2;
   }
+  OwnVolume own_volume;
+  if (options->fids.empty() && !own_volume.Make(*options)) return Fail("cannot write a volume under /tmp");
   const int wake_up = RunMode(*options, false);
   return wake_up != 0 ? wake_up : RunMode(*options, true);
 }
