@@ -77,8 +77,6 @@ ${target === undefined ? dirs : `target = "${target.bound.rdma}"`}
 size = "64MiB"
 [memory]
 size = "256MiB"
-[limits]
-head_bytes = "2MiB"
 [admin]
 listen = "127.0.0.1:0"
 `;

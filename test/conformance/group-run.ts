@@ -93,6 +93,11 @@ export class GroupRun {
     return codes;
   }
 
+  /** What the volume server lists in its status. */
+  get volumeIds(): ReadonlySet<number> {
+    return new Set(this.#rows().map((row) => row.Id));
+  }
+
   get log(): string {
     return this.#roles.map((role) => role.log.join('\n')).join('\n');
   }
@@ -102,8 +107,7 @@ export class GroupRun {
     const server = recorded.servers[0] as RecordedServer;
     const data = join(this.#folder, 'data');
     cpSync(join(fixturesFolder, server.data), data, { recursive: true });
-    const unmounted = group === 'unmounted' ? 8 : 0;
-    const rows = readStatusRows(server.data).filter((row) => row.Id !== unmounted);
+    const rows = this.#rows();
     const common = { bodies, needsToken: group === 'jwt', peer };
     const onPort = (port: 'public' | undefined) => cases.filter((each) => each.port === port);
     const main = await this.#stub({ ...common, cases: onPort(undefined), statusRows: rows });
@@ -128,6 +132,13 @@ export class GroupRun {
         ...this.#stubs.map((stub) => [stub.address, '{{SELF}}'] as const),
       ]),
     };
+  }
+
+  #rows(): readonly { readonly Id: number }[] {
+    const { recorded, group } = this.#options;
+    const unmounted = group === 'unmounted' ? 8 : 0;
+    const { data } = recorded.servers[0] as RecordedServer;
+    return readStatusRows(data).filter((row) => row.Id !== unmounted);
   }
 
   async #stub(options: Parameters<typeof UpstreamStub.start>[0]): Promise<UpstreamStub> {
@@ -174,8 +185,6 @@ size = "32MiB"
 [memory]
 size = "128MiB"
 hugepages = "off"
-[limits]
-head_bytes = "2MiB"
 [admin]
 listen = "127.0.0.1:0"
 `;

@@ -2,7 +2,12 @@
  * Which recorded cases are plain live needles: those that the proxy must answer itself once it has learned what only the
  * volume server knows (DESIGN, law 1). Told from the request and the recorded answer alone, not by asking the product.
  */
-import { answersOf, type RecordedCase } from './transcript.ts';
+import {
+  answersOf,
+  type HeaderList,
+  type RecordedAnswer,
+  type RecordedCase,
+} from './transcript.ts';
 
 /** A needle path of the plainest forms; a file name may hold anything that a path may. */
 const needlePath =
@@ -30,8 +35,8 @@ const plainHeaders = new Set([
 /** Query keys that do not change which bytes are meant. */
 const plainQueryKey = /^(dl|jwt|cm|collection|proxied|response-[a-z-]+)$/i;
 
-/** Pairs that touch what net/http itself sets are left to the volume server. */
-export function isPlainNeedle(recorded: RecordedCase): boolean {
+/** `volumeIds`: what the server lists in its status, which is neither erasure coded nor on another server. */
+export function isPlainNeedle(recorded: RecordedCase, volumeIds: ReadonlySet<number>): boolean {
   const { request } = recorded;
   const answers = answersOf(recorded);
   const [answer] = answers;
@@ -41,15 +46,39 @@ export function isPlainNeedle(recorded: RecordedCase): boolean {
   if (![200, 206, 304].includes(answer.status)) return false;
   const [path = '', query = ''] = request.path.split(/\?(.*)/s);
   if (!needlePath.test(path) || !isPlainQuery(query)) return false;
+  const volumeId = Number(BigInt.asUintN(32, BigInt(/\d+/.exec(path)?.[0] ?? 0)));
+  if (!volumeIds.has(volumeId)) return false;
   const names = (request.headers ?? []).map(([name]) => name.toLowerCase());
   if (names.some((name) => !plainHeaders.has(name)) || new Set(names).size !== names.length) {
     return false;
   }
-  const headerValue = (name: string): string | undefined =>
-    answer.headers.find(([each]) => each === name)?.[1];
-  if (headerValue('Etag') === '"00000000"' || headerValue('X-File-Store') !== undefined)
+  return isPlainAnswer(recorded, answer);
+}
+
+/** A manifest that is broken is sent as any needle is, which its answer does not show: the proxy passes all manifests. */
+const brokenManifest = /:cm_bad/;
+
+function isPlainAnswer(recorded: RecordedCase, answer: RecordedAnswer): boolean {
+  const { method, headers = [] } = recorded.request;
+  const headerValue = (list: HeaderList, name: string): string | undefined =>
+    list.find(([each]) => each === name)?.[1];
+  if (
+    brokenManifest.test(recorded.name) &&
+    headerValue(answer.headers, 'X-File-Store') === undefined
+  ) {
     return false;
-  return answer.status === 304 || request.method === 'HEAD' || answer.bodyLength > 0;
+  }
+  // Empty needles have no cookie to compare; what cannot be inflated is sent without a byte.
+  const length = headerValue(answer.headers, 'Content-Length');
+  if (answer.status !== 304 && (length === undefined || length === '0')) return false;
+  if (headerValue(headers, 'If-None-Match') === '"00000000"') return false;
+  if (headerValue(answer.headers, 'X-File-Store') !== undefined) return false;
+  // Pairs that touch what net/http itself sets.
+  const closes = headerValue(answer.headers, 'Connection') !== headerValue(headers, 'Connection');
+  const isServer = headerValue(answer.headers, 'Server') === 'SeaweedFS Volume 30GB 4.44';
+  const isRequestId = /^[0-9A-F]{24}$/.test(headerValue(answer.headers, 'X-Amz-Request-Id') ?? '');
+  if (closes || !isServer || !isRequestId || answer.framing === 'chunked') return false;
+  return method === 'HEAD' || answer.status === 304 || answer.bodyLength > 0;
 }
 
 function isPlainQuery(query: string): boolean {
