@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addFabricTools } from './commands/fabric-tools.ts';
 import { addRoles } from './commands/roles.ts';
 import { packageVersion } from './commands/version.ts';
+import { addVolumeTools } from './commands/volume-tools.ts';
 import { ConfigError } from './config/problem.ts';
 import { RdmaUnavailableError } from './rdma/errors.ts';
 import { exitCodes } from './tools/exit-codes.ts';
@@ -33,6 +34,7 @@ Examples:
     );
   addRoles(program, finish);
   addFabricTools(program, finish);
+  addVolumeTools(program, finish);
   await program.parseAsync(argv);
   return exitCode;
 }

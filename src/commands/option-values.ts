@@ -20,6 +20,13 @@ export function countValue(text: string): number {
   return Number(text);
 }
 
+/** From 0 to what fits 32 bits. */
+export function numberValue(text: string): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value < 2 ** 32)) throw new InvalidArgumentError('It is a whole number of 32 bits.');
+  return value;
+}
+
 export function listenValue(text: string): { host: string; port: number } {
   const address = parseListen(text);
   if (address === undefined || !('host' in address)) {

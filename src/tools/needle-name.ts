@@ -24,10 +24,3 @@ export function parseNumberArgument(name: string, text: string, bits: 32 | 64): 
   if (value >= 0n && value < 1n << BigInt(bits)) return value;
   throw new ToolFailure(`--${name} "${text}" is no number of ${bits} bits`, exitCodes.usage);
 }
-
-/** As SeaweedFS writes it. */
-export function formatFid({ volumeId, needleId, cookie }: NeedleName): string {
-  const id = needleId.toString(16);
-  const evenId = id.length % 2 === 0 ? id : `0${id}`;
-  return `${volumeId},${evenId}${cookie.toString(16).padStart(8, '0')}`;
-}

@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { isCompressed, isManifest } from '../proxy/needle/flags.ts';
 import type { Needle, NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import { formatFid } from '../rdma/volume-files.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Fabric, type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
-import { formatFid, type NeedleName } from './needle-name.ts';
+import type { NeedleName } from './needle-name.ts';
 import { note, printJson } from './output.ts';
 import { ToolFailure } from './tool-failure.ts';
 
@@ -60,9 +61,9 @@ async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise
   const durationUs = (performance.now() - postedAt) * 1000;
   if (result.kind === 'failed') {
     if (options.json) {
-      printJson({ ok: false, fid: formatFid(options.needle), status: result.status });
+      printJson({ ok: false, fid: fidOf(options.needle), status: result.status });
     }
-    throw new ToolFailure(`${formatFid(options.needle)}: ${result.status}`);
+    throw new ToolFailure(`${fidOf(options.needle)}: ${result.status}`);
   }
   const { needle, data } = result;
   const transport = fetcher.state.kind === 'up' ? fetcher.state.transport : 'unknown';
@@ -79,7 +80,7 @@ async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise
 
 function describe(needle: Needle): Record<string, unknown> {
   return {
-    fid: formatFid(needle),
+    fid: fidOf(needle),
     dataBytes: needle.dataBytes,
     checksum: needle.checksum.toString(16).padStart(8, '0'),
     name: needle.name,
@@ -114,4 +115,8 @@ async function writeData(view: Buffer, { output, json }: ReadOptions): Promise<v
       else resolve();
     });
   });
+}
+
+function fidOf({ volumeId, needleId, cookie }: NeedleName): string {
+  return formatFid(volumeId, needleId, cookie);
 }
