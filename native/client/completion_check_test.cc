@@ -15,8 +15,15 @@ using protocol::Status;
 constexpr uint64_t kTotal = 1000;
 
 ReadCommand Command() {
-  return {.needle_id = 1, .volume_id = 2, .cookie = 3, .offset = 0, .length = kTotal, .whole_bytes_max = 4096,
-          .budget_bytes = 4096, .timeout_ns = 1, .metadata_only = false};
+  return {.needle_id = 1,
+          .volume_id = 2,
+          .cookie = 3,
+          .offset = 0,
+          .length = kTotal,
+          .whole_bytes_max = 4096,
+          .budget_bytes = 4096,
+          .timeout_ns = 1,
+          .metadata_only = false};
 }
 
 protocol::ReadReply WholeReply() {
@@ -39,7 +46,8 @@ protocol::ReadReply SliceReply(uint64_t offset, uint64_t length) {
   return reply;
 }
 
-Status Checked(const ReadCommand& command, const protocol::ReadReply& reply, uint64_t payload_bytes) {
+Status Checked(const ReadCommand& command, const protocol::ReadReply& reply,
+               uint64_t payload_bytes) {
   const auto checked = CheckReadReply(command, reply, payload_bytes);
   return checked ? Status::ok : checked.error();
 }
@@ -63,9 +71,9 @@ TEST(CheckReadReply, TakesWhatWasAskedFor) {
 TEST(CheckReadReply, RefusesEachContradiction) {
   using Spoil = std::function<void(protocol::ReadReply&)>;
   const Spoil spoils[] = {
-      [](auto& reply) { reply.status = 18; },                   // no such status
-      [](auto& reply) { reply.status = 64; },                   // not a target's to say
-      [](auto& reply) { reply.status = 1; },                    // a failure with a payload
+      [](auto& reply) { reply.status = 18; },  // no such status
+      [](auto& reply) { reply.status = 64; },  // not a target's to say
+      [](auto& reply) { reply.status = 1; },   // a failure with a payload
       [](auto& reply) { reply.reply_flags |= 8; },
       [](auto& reply) { reply.volume_version = 0; },
       [](auto& reply) { reply.volume_version = 4; },
@@ -78,8 +86,11 @@ TEST(CheckReadReply, RefusesEachContradiction) {
       [](auto& reply) { reply.data_offset = 1; },
       [](auto& reply) { reply.data_bytes_total = ~uint64_t{0}; },
       [](auto& reply) { ++reply.data_bytes_total; },
-      [](auto& reply) { reply.reply_flags = 0; },               // small enough to be whole, but a slice
-      [](auto& reply) { reply.pairs_bytes = 65536; reply.data_length -= 65529; },
+      [](auto& reply) { reply.reply_flags = 0; },  // small enough to be whole, but a slice
+      [](auto& reply) {
+        reply.pairs_bytes = 65536;
+        reply.data_length -= 65529;
+      },
   };
   for (size_t i = 0; i < std::size(spoils); ++i) {
     protocol::ReadReply reply = WholeReply();

@@ -9,7 +9,12 @@ namespace client {
 inline void AppendFailure(Batch& batch, RequestKind kind, uint64_t id, protocol::Status status) {
   switch (kind) {
     case RequestKind::kRead:
-      batch.reads.push_back({.request_id = id, .status = status, .checksum = 0, .reply = {}, .lease = {}, .payload_offset = 0});
+      batch.reads.push_back({.request_id = id,
+                             .status = status,
+                             .checksum = 0,
+                             .reply = {},
+                             .lease = {},
+                             .payload_offset = 0});
       break;
     case RequestKind::kValidate:
       batch.validations.push_back({.request_id = id, .status = status, .verdicts = {}});

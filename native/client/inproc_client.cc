@@ -81,9 +81,11 @@ class EngineClient final : public InprocClient, public target::ReadSink {
     return id;
   }
 
-  uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) override {
+  uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
+                        uint64_t timeout_ns) override {
     const bool is_too_long = items.size() > protocol::kValidateItemsMax;
-    Request* const request = is_too_long ? nullptr : Post(RequestKind::kValidate, target, timeout_ns);
+    Request* const request =
+        is_too_long ? nullptr : Post(RequestKind::kValidate, target, timeout_ns);
     if (request == nullptr) return FailPosted(RequestKind::kValidate, target);
     Held held = Hold(*request);
     held.validation = {.request_id = request->id, .status = Status::ok, .verdicts = {}};
@@ -127,7 +129,8 @@ class EngineClient final : public InprocClient, public target::ReadSink {
     const auto checked = CheckReadReply(request->read, result.header, result.payload_bytes);
     if (!checked) return KeepFailure(std::move(held), checked.error());
     std::span<const std::byte> payload;
-    if (result.payload_bytes > 0) payload = result.lease.bytes().subspan(result.payload_offset, result.payload_bytes);
+    if (result.payload_bytes > 0)
+      payload = result.lease.bytes().subspan(result.payload_offset, result.payload_bytes);
     const auto checksum = CheckReadBytes(result.header, payload);
     if (!checksum) return KeepFailure(std::move(held), checksum.error());
     held.read.checksum = *checksum;
@@ -141,7 +144,8 @@ class EngineClient final : public InprocClient, public target::ReadSink {
     while (!held_.empty() && held_.front().ready_ns <= now_ns) ReleaseFirst(now_ns);
     while (Request* const request = requests_.PopOverdue(now_ns)) Fail(*request, Status::deadline);
     requests_.ForgetDeadlines();
-    if (std::exchange(volumes_generation_, engine_->volumes_generation()) != engine_->volumes_generation()) {
+    if (std::exchange(volumes_generation_, engine_->volumes_generation()) !=
+        engine_->volumes_generation()) {
       for (TargetId target = 0; target < is_up_.size(); ++target) {
         if (is_up_[target]) AddVolumesEvent(target);
       }
@@ -250,15 +254,16 @@ class EngineClient final : public InprocClient, public target::ReadSink {
   void AddVolumesEvent(TargetId target) {
     TargetEvent& event = AddEvent(TargetEvent::Kind::kVolumes, target);
     for (target::VolumeInfo& volume : engine_->Volumes()) {
-      event.volumes.push_back({volume.volume_id, volume.version, volume.confirmed, std::move(volume.collection)});
+      event.volumes.push_back(
+          {volume.volume_id, volume.version, volume.confirmed, std::move(volume.collection)});
     }
   }
 
   const uint64_t latency_ns_;
   memory::Arena& arena_;
   RequestTable requests_;
-  std::vector<Held> held_;       // a heap by ready_ns
-  std::vector<char> is_up_;      // by TargetId
+  std::vector<Held> held_;   // a heap by ready_ns
+  std::vector<char> is_up_;  // by TargetId
   uint64_t volumes_generation_ = 0;
   ClientStats stats_{};
   Batch batch_;
@@ -267,8 +272,8 @@ class EngineClient final : public InprocClient, public target::ReadSink {
 
 }  // namespace
 
-std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options, memory::Arena& arena,
-                                                   std::string& error) {
+std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options,
+                                                   memory::Arena& arena, std::string& error) {
   const EngineFactory engine = [&options](memory::Arena& engine_arena, target::ReadSink& sink,
                                           std::string& engine_error) {
     return target::Engine::Create(options.engine, engine_arena, sink, engine_error);
@@ -276,7 +281,8 @@ std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& op
   return Create(options, engine, arena, error);
 }
 
-std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options, const EngineFactory& engine,
+std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options,
+                                                   const EngineFactory& engine,
                                                    memory::Arena& arena, std::string& error) {
   auto client = std::make_unique<EngineClient>(options, arena);
   return client->Start(engine, error) ? std::move(client) : nullptr;

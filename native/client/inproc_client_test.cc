@@ -52,8 +52,15 @@ class InprocClient : public testing::Test {
   }
 
   client::ReadCommand WholeRead(uint64_t bytes, uint32_t volume = kVolume) {
-    return {.needle_id = bytes, .volume_id = volume, .cookie = kCookie, .offset = 0, .length = bytes,
-            .whole_bytes_max = 8 << 20, .budget_bytes = 8 << 20, .timeout_ns = 5 * kSecondNs, .metadata_only = false};
+    return {.needle_id = bytes,
+            .volume_id = volume,
+            .cookie = kCookie,
+            .offset = 0,
+            .length = bytes,
+            .whole_bytes_max = 8 << 20,
+            .budget_bytes = 8 << 20,
+            .timeout_ns = 5 * kSecondNs,
+            .metadata_only = false};
   }
 
   client::ReadCompletion Read(const client::ReadCommand& command) {
@@ -130,7 +137,8 @@ TEST_F(InprocClient, HoldsAnswersBackForTheSimulatedLatency) {
 TEST_F(InprocClient, ValidatesAndPings) {
   Start();
   knobs.changed_ids = 2;
-  const protocol::ValidateItem items[] = {{.epoch = 1, .position = 0, .volume_id = kVolume, .reserved = 0}};
+  const protocol::ValidateItem items[] = {
+      {.epoch = 1, .position = 0, .volume_id = kVolume, .reserved = 0}};
   (void)inproc->PostValidate(target, items, kSecondNs);
   (void)inproc->PostPing(target, kSecondNs);
   Await([&] { return !batch.validations.empty() && !batch.pongs.empty(); });

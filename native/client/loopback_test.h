@@ -18,10 +18,14 @@ namespace client_test {
 
 /// What UCX needs to know before its first context; the addon's owner sets the same in the product.
 inline void SetUcxEnvironment() {
-  for (const auto& [name, value] : {std::pair{"UCX_MEM_EVENTS", "no"}, {"UCX_ERROR_SIGNALS", ""},
-                                    {"UCX_DEBUG_SIGNO", ""}, {"UCX_MM_ERROR_HANDLING", "y"},
-                                    {"UCX_CMA_MEMORY_INVALIDATE", "y"}, {"UCX_TCP_CM_REUSEADDR", "y"},
-                                    {"UCX_NET_DEVICES", "lo"}, {"UCX_WARN_UNUSED_ENV_VARS", "n"}}) {
+  for (const auto& [name, value] : {std::pair{"UCX_MEM_EVENTS", "no"},
+                                    {"UCX_ERROR_SIGNALS", ""},
+                                    {"UCX_DEBUG_SIGNO", ""},
+                                    {"UCX_MM_ERROR_HANDLING", "y"},
+                                    {"UCX_CMA_MEMORY_INVALIDATE", "y"},
+                                    {"UCX_TCP_CM_REUSEADDR", "y"},
+                                    {"UCX_NET_DEVICES", "lo"},
+                                    {"UCX_WARN_UNUSED_ENV_VARS", "n"}}) {
     setenv(name, value, 0);
   }
 }
@@ -43,7 +47,8 @@ class Loopback {
   explicit Loopback(const std::string& tls, uint64_t client_arena_bytes = 320 << 20)
       : Loopback(ServerOptions(tls), client_arena_bytes) {}
 
-  explicit Loopback(const target_ucx::TargetServerOptions& options, uint64_t client_arena_bytes = 320 << 20)
+  explicit Loopback(const target_ucx::TargetServerOptions& options,
+                    uint64_t client_arena_bytes = 320 << 20)
       : tls_(options.tls) {
     SetUcxEnvironment();
     std::string error;
@@ -54,7 +59,8 @@ class Loopback {
         },
         error);
     if (!server) ADD_FAILURE() << error;
-    arena = memory::Arena::Create({.bytes = client_arena_bytes, .hugepages = memory::Hugepages::kOff}, error);
+    arena = memory::Arena::Create(
+        {.bytes = client_arena_bytes, .hugepages = memory::Hugepages::kOff}, error);
     if (!arena) ADD_FAILURE() << error;
     client = client::CreateUcxClient({.tls = tls_}, *arena, error);
     if (!client) ADD_FAILURE() << error;
@@ -62,7 +68,10 @@ class Loopback {
 
   client::TargetAddress Address() const { return AddressOf(server->port()); }
   static client::TargetAddress AddressOf(uint16_t port) {
-    return {.host = "127.0.0.1", .port = port, .secret = "a shared secret", .connect_timeout_ns = 5 * kSecondNs};
+    return {.host = "127.0.0.1",
+            .port = port,
+            .secret = "a shared secret",
+            .connect_timeout_ns = 5 * kSecondNs};
   }
 
   /// Progresses, sleeping as an event loop would, until `done` or 20 s have passed; false then.
@@ -79,13 +88,15 @@ class Loopback {
       const uint64_t now_ns = protocol::NowNs();
       if (now_ns > give_up_ns) return false;
       if (!client->Arm()) continue;
-      const uint64_t until_ns = std::min(client->next_deadline_ns().value_or(give_up_ns), now_ns + 50'000'000);
+      const uint64_t until_ns =
+          std::min(client->next_deadline_ns().value_or(give_up_ns), now_ns + 50'000'000);
       pollfd fd{client->event_fd(), POLLIN, 0};
       if (until_ns > now_ns) poll(&fd, 1, static_cast<int>((until_ns - now_ns) / 1'000'000) + 1);
     }
   }
 
-  std::optional<client::TargetEvent> AwaitEvent(client::TargetEvent::Kind kind, uint64_t timeout_ns = 20 * kSecondNs) {
+  std::optional<client::TargetEvent> AwaitEvent(client::TargetEvent::Kind kind,
+                                                uint64_t timeout_ns = 20 * kSecondNs) {
     const auto find = [&] { return std::ranges::find(events, kind, &client::TargetEvent::kind); };
     if (!Await([&] { return find() != events.end(); }, timeout_ns)) return std::nullopt;
     const auto found = find();
@@ -135,10 +146,12 @@ class Loopback {
   void ExpectLeasesHome() {
     reads.clear();
     batch_ = {};
-    EXPECT_TRUE(Await([&] { return arena->stats().leases_outstanding == 0; })) << arena->stats().leases_outstanding;
+    EXPECT_TRUE(Await([&] { return arena->stats().leases_outstanding == 0; }))
+        << arena->stats().leases_outstanding;
     EXPECT_TRUE(AwaitServer([](const auto& stats) {
       return stats.arena.leases_outstanding == 0 && stats.requests_in_flight == 0;
-    })) << server->stats().arena.leases_outstanding << " leases, " << server->stats().requests_in_flight << " requests";
+    })) << server->stats().arena.leases_outstanding
+        << " leases, " << server->stats().requests_in_flight << " requests";
   }
 
   Knobs knobs;

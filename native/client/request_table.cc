@@ -8,13 +8,15 @@ namespace {
 constexpr uint64_t kSlotBits = 16;
 
 uint64_t Later(uint64_t now_ns, uint64_t timeout_ns) {
-  return timeout_ns > std::numeric_limits<uint64_t>::max() - now_ns ? std::numeric_limits<uint64_t>::max()
-                                                                    : now_ns + timeout_ns;
+  return timeout_ns > std::numeric_limits<uint64_t>::max() - now_ns
+             ? std::numeric_limits<uint64_t>::max()
+             : now_ns + timeout_ns;
 }
 
 }  // namespace
 
-Request* RequestTable::Add(RequestKind kind, TargetId target, uint64_t now_ns, uint64_t timeout_ns) {
+Request* RequestTable::Add(RequestKind kind, TargetId target, uint64_t now_ns,
+                           uint64_t timeout_ns) {
   if (free_slots_.empty()) {
     if (slots_.size() >= requests_max_) return nullptr;
     free_slots_.push_back(static_cast<uint32_t>(slots_.size()));

@@ -8,25 +8,25 @@
 
 #include "client/client.h"
 
-// Requests in flight by id, and their deadlines. An id is (sequence << 16 | slot): an answer to a request that
-// is over finds another sequence in the slot, or nothing.
+// Requests in flight by id, and their deadlines. An id is (sequence << 16 | slot): an answer to a
+// request that is over finds another sequence in the slot, or nothing.
 namespace client {
 
 enum class RequestKind : uint8_t { kRead, kValidate, kPing };
 
 struct Request {
-  uint64_t id = 0;             // 0: the slot is free
+  uint64_t id = 0;  // 0: the slot is free
   RequestKind kind{};
-  bool is_waiting = false;     // the caller has not been told how it ended
-  bool is_receiving = false;   // UCX writes into `lease`: the slot stays taken until UCX calls back
+  bool is_waiting = false;    // the caller has not been told how it ended
+  bool is_receiving = false;  // UCX writes into `lease`: the slot stays taken until UCX calls back
   TargetId target = 0;
-  uint32_t item_count = 0;     // of a validation
+  uint32_t item_count = 0;  // of a validation
   uint64_t posted_ns = 0;
   uint64_t deadline_ns = 0;
   ReadCommand read{};
   protocol::ReadReply reply{};
   memory::Lease lease;
-  void* owner = nullptr;       // of a receive, for UCX's callback
+  void* owner = nullptr;  // of a receive, for UCX's callback
 };
 
 class RequestTable {
@@ -34,10 +34,13 @@ class RequestTable {
   /// `requests_max` at most kSlotsMax.
   explicit RequestTable(uint32_t requests_max) : requests_max_(requests_max) {}
 
-  static constexpr uint32_t kSlotsMax = 0xffff;  // the last slot number belongs to requests without one
+  static constexpr uint32_t kSlotsMax =
+      0xffff;  // the last slot number belongs to requests without one
 
-  /// A slot with kind, target and times filled in; null when all are taken. Its address stays valid.
-  [[nodiscard]] Request* Add(RequestKind kind, TargetId target, uint64_t now_ns, uint64_t timeout_ns);
+  /// A slot with kind, target and times filled in; null when all are taken. Its address stays
+  /// valid.
+  [[nodiscard]] Request* Add(RequestKind kind, TargetId target, uint64_t now_ns,
+                             uint64_t timeout_ns);
   /// For a request that fails before it has a slot.
   [[nodiscard]] uint64_t IdWithoutSlot();
   /// Null for an id that is not, or no longer, taken.

@@ -26,7 +26,8 @@ TEST(RequestTable, GivesASlotAgainUnderAnotherId) {
 TEST(RequestTable, FindsNothingForIdsItNeverGave) {
   RequestTable table(8);
   (void)table.Add(RequestKind::kRead, 0, 0, 10);
-  for (const uint64_t id : {0ull, 1ull, 0xffffull, 0x1ffffull, ~0ull}) EXPECT_EQ(table.Find(id), nullptr) << id;
+  for (const uint64_t id : {0ull, 1ull, 0xffffull, 0x1ffffull, ~0ull})
+    EXPECT_EQ(table.Find(id), nullptr) << id;
   EXPECT_EQ(table.Find(table.IdWithoutSlot()), nullptr);
 }
 
@@ -59,7 +60,8 @@ TEST(RequestTable, GivesEachOverdueRequestOnceInOrder) {
 
 TEST(RequestTable, TakesATimeoutWithoutEnd) {
   RequestTable table(1);
-  EXPECT_EQ(table.Add(RequestKind::kRead, 0, 100, ~0ull)->deadline_ns, std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(table.Add(RequestKind::kRead, 0, 100, ~0ull)->deadline_ns,
+            std::numeric_limits<uint64_t>::max());
 }
 
 }  // namespace

@@ -13,13 +13,14 @@
 #include "storage/crc32c.h"
 #include "target/engine.h"
 
-// An engine for tests of the wire: needles made up from their id, answers held back or spoilt on request.
+// An engine for tests of the wire: needles made up from their id, answers held back or spoilt on
+// request.
 namespace client_test {
 
-inline constexpr uint32_t kVolume = 7;         // answers at once
-inline constexpr uint32_t kHeldVolume = 8;     // answers when Knobs::is_released
-inline constexpr uint32_t kSpoiltVolume = 9;   // the bytes do not match their checksum
-inline constexpr uint32_t kLyingVolume = 10;   // the lengths do not add up
+inline constexpr uint32_t kVolume = 7;           // answers at once
+inline constexpr uint32_t kHeldVolume = 8;       // answers when Knobs::is_released
+inline constexpr uint32_t kSpoiltVolume = 9;     // the bytes do not match their checksum
+inline constexpr uint32_t kLyingVolume = 10;     // the lengths do not add up
 inline constexpr uint32_t kBackwardVolume = 11;  // a length in the header that is not the payload's
 inline constexpr uint32_t kCookie = 0x1234;
 inline constexpr std::string_view kName = "name.bin";
@@ -68,7 +69,8 @@ class SampleEngine final : public target::Engine {
     result.row.position = item.position + 16;
     result.row.volume_id = item.volume_id;
     const bool is_known = item.volume_id == kVolume;
-    result.row.verdict = static_cast<uint16_t>(is_known ? protocol::Verdict::changed : protocol::Verdict::gone);
+    result.row.verdict =
+        static_cast<uint16_t>(is_known ? protocol::Verdict::changed : protocol::Verdict::gone);
     for (uint32_t i = 0; is_known && i < knobs_.changed_ids; ++i) result.ids.push_back(i + 1);
     return result;
   }
@@ -86,7 +88,8 @@ class SampleEngine final : public target::Engine {
   uint64_t volumes_generation() const override { return knobs_.generation; }
   std::vector<target::VolumeInfo> Volumes() const override {
     std::vector<target::VolumeInfo> volumes;
-    for (uint32_t i = 0; i < knobs_.volume_count; ++i) volumes.push_back({kVolume + i, 3, i % 2 == 0, "pictures"});
+    for (uint32_t i = 0; i < knobs_.volume_count; ++i)
+      volumes.push_back({kVolume + i, 3, i % 2 == 0, "pictures"});
     return volumes;
   }
   target::EngineStats stats() const override { return {}; }

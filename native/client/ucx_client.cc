@@ -14,22 +14,27 @@ namespace {
 using protocol::MessageId;
 using protocol::Status;
 
-constexpr uint32_t kProgressRoundsMax = 256;      // then the event loop has its turn
-constexpr uint64_t kGraceNs = 1'000'000'000;      // past a request's deadline its endpoint is closed by force
+constexpr uint32_t kProgressRoundsMax = 256;  // then the event loop has its turn
+constexpr uint64_t kGraceNs =
+    1'000'000'000;  // past a request's deadline its endpoint is closed by force
 constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
-constexpr uint64_t kGoodbyeNs = 100'000'000;      // for GOODBYE to reach the target before the endpoint closes
+constexpr uint64_t kGoodbyeNs =
+    100'000'000;  // for GOODBYE to reach the target before the endpoint closes
 constexpr uint64_t kCompleteTimeoutNs = 1'000'000'000;
 
 }  // namespace
 
-std::unique_ptr<Client> CreateUcxClient(const UcxClientOptions& options, memory::Arena& arena, std::string& error) {
+std::unique_ptr<Client> CreateUcxClient(const UcxClientOptions& options, memory::Arena& arena,
+                                        std::string& error) {
   return UcxClient::Create(options, arena, error);
 }
 
 std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, memory::Arena& arena,
                                              std::string& error) {
-  auto client = std::unique_ptr<UcxClient>(new UcxClient(std::min(options.requests_max, RequestTable::kSlotsMax), arena));
-  client->context_ = ucx::Context::Create({.device_name = options.device_name, .tls = options.tls}, error);
+  auto client = std::unique_ptr<UcxClient>(
+      new UcxClient(std::min(options.requests_max, RequestTable::kSlotsMax), arena));
+  client->context_ =
+      ucx::Context::Create({.device_name = options.device_name, .tls = options.tls}, error);
   if (!client->context_) return nullptr;
   client->memory_ = ucx::MemoryHandle::Register(*client->context_, arena.span(), error);
   if (!client->memory_) return nullptr;
@@ -66,14 +71,18 @@ void UcxClient::Connect(TargetId target) {
   UcxConnection& connection = *connections_[target];
   if (connection.state != UcxConnection::State::kDown || connection.is_failed) return;
   const auto address = ucx::ParseAddress(connection.address.host, connection.address.port);
-  if (!address) return Fail(connection, Status::not_connected, "not a literal address: " + connection.address.host);
+  if (!address)
+    return Fail(connection, Status::not_connected,
+                "not a literal address: " + connection.address.host);
   if (!ucx::MakeNonce(connection.facts.client_nonce)) {
     return Fail(connection, Status::not_connected, "libsodium does not start");
   }
   ucs_status_t status = UCS_OK;
-  connection.endpoint = ucx::Endpoint::Connect(*worker_, address->get(), address->bytes,
-                                               {.on_error = &UcxClient::OnPeerError, .arg = this}, status);
-  if (!connection.endpoint) return Fail(connection, Status::not_connected, std::string(ucx::StatusText(status)));
+  connection.endpoint =
+      ucx::Endpoint::Connect(*worker_, address->get(), address->bytes,
+                             {.on_error = &UcxClient::OnPeerError, .arg = this}, status);
+  if (!connection.endpoint)
+    return Fail(connection, Status::not_connected, std::string(ucx::StatusText(status)));
   connections_by_endpoint_[connection.endpoint.handle()] = &connection;
   SetState(connection, UcxConnection::State::kGreeting);
   connection.connect_by_ns = protocol::NowNs() + connection.address.connect_timeout_ns;
@@ -106,7 +115,8 @@ uint64_t UcxClient::PostRead(TargetId target, const ReadCommand& command) {
   return id;
 }
 
-uint64_t UcxClient::PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) {
+uint64_t UcxClient::PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
+                                 uint64_t timeout_ns) {
   const bool is_too_long = items.size() > connections_[target]->validate_items_max;
   Request* const request = is_too_long ? nullptr : Post(RequestKind::kValidate, target, timeout_ns);
   if (request == nullptr) return FailPosted(RequestKind::kValidate, target);
@@ -137,7 +147,8 @@ uint64_t UcxClient::PostPing(TargetId target, uint64_t timeout_ns) {
 bool UcxClient::Progress() {
   bool advanced = !batch_.empty();
   is_progress_due_ = false;
-  for (uint32_t round = 0; round < kProgressRoundsMax && worker_->Progress(); ++round) advanced = true;
+  for (uint32_t round = 0; round < kProgressRoundsMax && worker_->Progress(); ++round)
+    advanced = true;
   const uint64_t now_ns = protocol::NowNs();
   CheckTimes(now_ns);
   // Failing a connection may note it again, but never another one.
@@ -146,7 +157,9 @@ bool UcxClient::Progress() {
   return advanced || !batch_.empty();
 }
 
-bool UcxClient::Arm() { return batch_.empty() && noted_.empty() && !is_progress_due_ && worker_->Arm(); }
+bool UcxClient::Arm() {
+  return batch_.empty() && noted_.empty() && !is_progress_due_ && worker_->Arm();
+}
 
 std::optional<uint64_t> UcxClient::next_deadline_ns() const {
   std::optional<uint64_t> next = requests_.next_deadline_ns();
@@ -170,8 +183,10 @@ void UcxClient::Take(Batch& batch) {
 
 ClientStats UcxClient::stats() const {
   ClientStats stats = stats_;
-  stats.sessions = static_cast<uint32_t>(std::ranges::count_if(
-      connections_, [](const auto& connection) { return connection->state == UcxConnection::State::kUp; }));
+  stats.sessions =
+      static_cast<uint32_t>(std::ranges::count_if(connections_, [](const auto& connection) {
+        return connection->state == UcxConnection::State::kUp;
+      }));
   return stats;
 }
 
@@ -203,7 +218,8 @@ void UcxClient::Send(UcxConnection& connection, ucx::Send& send, uint64_t deadli
 
 void UcxClient::OnSent(const ucx::Send& send, ucs_status_t status) {
   if (status == UCS_OK) stats_.bytes_sent += send.header_bytes() + send.list.size();
-  // Why a send failed comes with the endpoint's error; without one (no memory, say) the request's deadline ends it.
+  // Why a send failed comes with the endpoint's error; without one (no memory, say) the request's
+  // deadline ends it.
 }
 
 void UcxClient::Complete(Request& request, Status status) {
@@ -234,7 +250,8 @@ void UcxClient::CheckTimes(uint64_t now_ns) {
       Fail(*connection, Status::deadline, "the target did not answer within the connect timeout");
     }
   }
-  std::erase_if(leaving_, [now_ns](const Leaving& leaving) { return leaving.close_at_ns <= now_ns; });
+  std::erase_if(leaving_,
+                [now_ns](const Leaving& leaving) { return leaving.close_at_ns <= now_ns; });
 }
 
 void UcxClient::FailStuck(uint64_t now_ns) {
@@ -244,9 +261,11 @@ void UcxClient::FailStuck(uint64_t now_ns) {
     if (connection->state == UcxConnection::State::kDown) continue;
     bool is_stuck = std::ranges::find(owners, connection->id) != owners.end();
     requests_.ForEach(connection->id, [&](const Request& request) {
-      is_stuck |= request.is_receiving && !request.is_waiting && request.deadline_ns + kGraceNs <= now_ns;
+      is_stuck |=
+          request.is_receiving && !request.is_waiting && request.deadline_ns + kGraceNs <= now_ns;
     });
-    if (is_stuck) Fail(*connection, Status::deadline, "a transfer did not end with its request's deadline");
+    if (is_stuck)
+      Fail(*connection, Status::deadline, "a transfer did not end with its request's deadline");
   }
 }
 
@@ -259,7 +278,8 @@ void UcxClient::OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status) {
     return self.Fail(connection, Status::closed, "the target said goodbye");
   }
   const bool was_up = connection.state == UcxConnection::State::kUp;
-  self.Fail(connection, was_up ? Status::peer_lost : Status::not_connected, std::string(ucx::StatusText(status)));
+  self.Fail(connection, was_up ? Status::peer_lost : Status::not_connected,
+            std::string(ucx::StatusText(status)));
 }
 
 void UcxClient::Fail(UcxConnection& connection, Status status, std::string detail) {
@@ -286,7 +306,8 @@ void UcxClient::Settle(UcxConnection& connection) {
     up.transport = ucx::MessageTransport(connection.endpoint);
     up.session_id = connection.session_id;
   }
-  if (std::exchange(connection.is_volumes_due, false)) event(TargetEvent::Kind::kVolumes).volumes = connection.volumes;
+  if (std::exchange(connection.is_volumes_due, false))
+    event(TargetEvent::Kind::kVolumes).volumes = connection.volumes;
   if (!connection.is_failed) return;
 
   Close(connection);
@@ -300,7 +321,8 @@ void UcxClient::Close(UcxConnection& connection) {
   // UCX completes none of the requests whose answer is still to come: that is done here.
   const Status lost = connection.failure == Status::closed ? Status::closed : Status::peer_lost;
   requests_.ForEach(connection.id, [&](Request& request) { Complete(request, lost); });
-  const bool is_goodbye_due = connection.failure == Status::closed && connection.state == UcxConnection::State::kUp;
+  const bool is_goodbye_due =
+      connection.failure == Status::closed && connection.state == UcxConnection::State::kUp;
   SetState(connection, UcxConnection::State::kDown);
   connection.volumes.clear();
   connection.pages_total = 0;
@@ -317,7 +339,8 @@ void UcxClient::Close(UcxConnection& connection) {
 }
 
 bool UcxClient::IsConnecting(const UcxConnection& connection) {
-  return connection.state == UcxConnection::State::kGreeting || connection.state == UcxConnection::State::kProving;
+  return connection.state == UcxConnection::State::kGreeting ||
+         connection.state == UcxConnection::State::kProving;
 }
 
 void UcxClient::SetState(UcxConnection& connection, UcxConnection::State state) {

@@ -11,15 +11,17 @@
 namespace client {
 
 struct UcxClientOptions {
-  std::string device_name = "auto";   // UCX_NET_DEVICES; "auto" leaves UCX's own choice
-  std::string tls = "auto";           // UCX_TLS
-  uint32_t requests_max = 4096;       // in flight over all targets, at most 65535; more complete with overload
+  std::string device_name = "auto";  // UCX_NET_DEVICES; "auto" leaves UCX's own choice
+  std::string tls = "auto";          // UCX_TLS
+  uint32_t requests_max =
+      4096;  // in flight over all targets, at most 65535; more complete with overload
 };
 
-/// Registers the whole of `arena` with UCX, once. The arena must outlive the client, and so must every
-/// lease that its completions carried be gone before the arena. All calls come from the creating thread.
-/// Nothing when UCX cannot start or the arena cannot be registered; `error` then says why and what to do.
-[[nodiscard]] std::unique_ptr<Client> CreateUcxClient(const UcxClientOptions& options, memory::Arena& arena,
-                                                      std::string& error);
+/// Registers the whole of `arena` with UCX, once. The arena must outlive the client, and so must
+/// every lease that its completions carried be gone before the arena. All calls come from the
+/// creating thread. Nothing when UCX cannot start or the arena cannot be registered; `error` then
+/// says why and what to do.
+[[nodiscard]] std::unique_ptr<Client> CreateUcxClient(const UcxClientOptions& options,
+                                                      memory::Arena& arena, std::string& error);
 
 }  // namespace client

@@ -15,18 +15,20 @@
 
 namespace client {
 
-/// See client.h. Handshake and answers are in ucx_client_messages.cc, everything else in ucx_client.cc.
+/// See client.h. Handshake and answers are in ucx_client_messages.cc, everything else in
+/// ucx_client.cc.
 class UcxClient final : public Client, public ucx::SendListener {
  public:
-  [[nodiscard]] static std::unique_ptr<UcxClient> Create(const UcxClientOptions& options, memory::Arena& arena,
-                                                         std::string& error);
+  [[nodiscard]] static std::unique_ptr<UcxClient> Create(const UcxClientOptions& options,
+                                                         memory::Arena& arena, std::string& error);
   ~UcxClient() override;
 
   TargetId AddTarget(const TargetAddress& address) override;
   void Connect(TargetId target) override;
   void Disconnect(TargetId target) override;
   uint64_t PostRead(TargetId target, const ReadCommand& command) override;
-  uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) override;
+  uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
+                        uint64_t timeout_ns) override;
   uint64_t PostPing(TargetId target, uint64_t timeout_ns) override;
   bool Progress() override;
   bool Arm() override;
@@ -51,7 +53,8 @@ class UcxClient final : public Client, public ucx::SendListener {
     uint64_t close_at_ns;
   };
 
-  UcxClient(uint32_t requests_max, memory::Arena& arena) : arena_(arena), sends_(*this), requests_(requests_max) {}
+  UcxClient(uint32_t requests_max, memory::Arena& arena)
+      : arena_(arena), sends_(*this), requests_(requests_max) {}
 
   // Requests.
   Request* Post(RequestKind kind, TargetId target, uint64_t timeout_ns);
@@ -75,8 +78,8 @@ class UcxClient final : public Client, public ucx::SendListener {
   bool SetHandlers(std::string& error);
   UcxConnection* FindConnection(const ucp_am_recv_param_t& param);
   template <Handler handler>
-  static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
-                                const ucp_am_recv_param_t* param);
+  static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
+                                size_t data_bytes, const ucp_am_recv_param_t* param);
   void SendHello(UcxConnection& connection);
   void OnChallenge(const Incoming& message);
   void OnWelcome(const Incoming& message);
@@ -85,8 +88,8 @@ class UcxClient final : public Client, public ucx::SendListener {
   void OnValidateReply(const Incoming& message);
   void OnPong(const Incoming& message);
   void OnGoodbye(const Incoming& message);
-  static ucs_status_t OnReadReply(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
-                                  const ucp_am_recv_param_t* param);
+  static ucs_status_t OnReadReply(void* arg, const void* header, size_t header_bytes, void* data,
+                                  size_t data_bytes, const ucp_am_recv_param_t* param);
   ucs_status_t ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes);
   static void OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data);
   void FinishReceive(Request& request, ucs_status_t status, size_t bytes);
@@ -94,19 +97,20 @@ class UcxClient final : public Client, public ucx::SendListener {
   Request* FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id);
   void FailProtocol(UcxConnection& connection, const char* message_name);
 
-  // Destroyed from below; only when the worker is gone may the slots and slabs go that UCX was told about.
+  // Destroyed from below; only when the worker is gone may the slots and slabs go that UCX was told
+  // about.
   memory::Arena& arena_;
   std::unique_ptr<ucx::Context> context_;
   std::unique_ptr<ucx::MemoryHandle> memory_;
   ucx::SendPool sends_;
   RequestTable requests_;
   std::unique_ptr<ucx::Worker> worker_;
-  std::vector<Leaving> leaving_;                 // said goodbye to
+  std::vector<Leaving> leaving_;                             // said goodbye to
   std::vector<std::unique_ptr<UcxConnection>> connections_;  // by TargetId
   std::unordered_map<ucp_ep_h, UcxConnection*> connections_by_endpoint_;
   std::vector<UcxConnection*> noted_;
-  std::deque<uint64_t> graces_;                  // when to look for transfers that outlived their request
-  bool is_progress_due_ = false;                 // something was posted: no sleep before the next progress
+  std::deque<uint64_t> graces_;   // when to look for transfers that outlived their request
+  bool is_progress_due_ = false;  // something was posted: no sleep before the next progress
   uint32_t connecting_count_ = 0;
   uint32_t waiting_count_ = 0;
   ClientStats stats_{};

@@ -1,4 +1,5 @@
-// What arrives from a target: the handshake, its lists, and the answers. See ucx_client_impl.h and wire.h.
+// What arrives from a target: the handshake, its lists, and the answers. See ucx_client_impl.h and
+// wire.h.
 #include <algorithm>
 
 #include "client/completion_check.h"
@@ -16,14 +17,17 @@ using protocol::Status;
 constexpr uint32_t kVolumePagesMax = 1024;
 
 bool IsRefusal(Status status) {
-  return status == Status::unsupported_version || status == Status::unauthorized || status == Status::overload ||
-         status == Status::bad_request;
+  return status == Status::unsupported_version || status == Status::unauthorized ||
+         status == Status::overload || status == Status::bad_request;
 }
 
-std::span<const std::byte> Bytes(const void* data, size_t bytes) { return {static_cast<const std::byte*>(data), bytes}; }
+std::span<const std::byte> Bytes(const void* data, size_t bytes) {
+  return {static_cast<const std::byte*>(data), bytes};
+}
 
 /// The list that follows a VALIDATE's answer; protocol_error when it is not what was asked for.
-std::expected<std::vector<ValidateVerdict>, Status> DecodeVerdicts(std::span<const std::byte> list, uint32_t count) {
+std::expected<std::vector<ValidateVerdict>, Status> DecodeVerdicts(std::span<const std::byte> list,
+                                                                   uint32_t count) {
   protocol::ListReader reader(list);
   std::vector<ValidateVerdict> verdicts;
   verdicts.reserve(count);
@@ -43,12 +47,13 @@ std::expected<std::vector<ValidateVerdict>, Status> DecodeVerdicts(std::span<con
 UcxConnection* UcxClient::FindConnection(const ucp_am_recv_param_t& param) {
   if ((param.recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return nullptr;
   const auto found = connections_by_endpoint_.find(param.reply_ep);
-  return found == connections_by_endpoint_.end() || found->second->is_failed ? nullptr : found->second;
+  return found == connections_by_endpoint_.end() || found->second->is_failed ? nullptr
+                                                                             : found->second;
 }
 
 template <UcxClient::Handler handler>
-ucs_status_t UcxClient::OnMessage(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
-                                  const ucp_am_recv_param_t* param) {
+ucs_status_t UcxClient::OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
+                                  size_t data_bytes, const ucp_am_recv_param_t* param) {
   UcxClient& self = *static_cast<UcxClient*>(arg);
   UcxConnection* const connection = self.FindConnection(*param);
   if (connection == nullptr) return UCS_OK;
@@ -97,17 +102,20 @@ void UcxClient::SendHello(UcxConnection& connection) {
 void UcxClient::OnChallenge(const Incoming& message) {
   UcxConnection& connection = message.connection;
   const auto challenge = protocol::Decode<protocol::Challenge>(message.header);
-  const bool is_expected = connection.state == UcxConnection::State::kGreeting && message.data.empty();
+  const bool is_expected =
+      connection.state == UcxConnection::State::kGreeting && message.data.empty();
   if (!is_expected || !challenge || challenge->version != protocol::kVersion) {
     return FailProtocol(connection, "CHALLENGE");
   }
   connection.facts.version = challenge->version;
   std::ranges::copy(challenge->nonce, connection.facts.server_nonce.begin());
-  if (!ucx::IsProof(challenge->mac, ucx::Prover::kTarget, connection.address.secret, connection.facts)) {
+  if (!ucx::IsProof(challenge->mac, ucx::Prover::kTarget, connection.address.secret,
+                    connection.facts)) {
     return Fail(connection, Status::unauthorized, "the target does not know the secret");
   }
   protocol::Proof proof{};
-  std::ranges::copy(ucx::MakeProof(ucx::Prover::kProxy, connection.address.secret, connection.facts), proof.mac);
+  std::ranges::copy(
+      ucx::MakeProof(ucx::Prover::kProxy, connection.address.secret, connection.facts), proof.mac);
   SetState(connection, UcxConnection::State::kProving);
   Send(connection, sends_.Take(MessageId::proof, proof), connection.connect_by_ns);
 }
@@ -115,11 +123,13 @@ void UcxClient::OnChallenge(const Incoming& message) {
 void UcxClient::OnWelcome(const Incoming& message) {
   UcxConnection& connection = message.connection;
   const auto welcome = protocol::Decode<protocol::Welcome>(message.header);
-  const bool is_expected = connection.state == UcxConnection::State::kProving && message.data.empty();
+  const bool is_expected =
+      connection.state == UcxConnection::State::kProving && message.data.empty();
   if (!is_expected || !welcome) return FailProtocol(connection, "WELCOME");
   connection.session_id = welcome->session_id;
   connection.requests_max = welcome->requests_max;
-  connection.validate_items_max = std::min(welcome->validate_items_max, protocol::kValidateItemsMax);
+  connection.validate_items_max =
+      std::min(welcome->validate_items_max, protocol::kValidateItemsMax);
   SetState(connection, UcxConnection::State::kUp);
   connection.is_up_due = true;
   Note(connection);
@@ -129,17 +139,20 @@ void UcxClient::OnRefuse(const Incoming& message) {
   UcxConnection& connection = message.connection;
   const auto refuse = protocol::Decode<protocol::Refuse>(message.header);
   const auto status = refuse ? protocol::StatusFromWire(refuse->status) : std::nullopt;
-  if (!IsConnecting(connection) || !status || !IsRefusal(*status)) return FailProtocol(connection, "REFUSE");
+  if (!IsConnecting(connection) || !status || !IsRefusal(*status))
+    return FailProtocol(connection, "REFUSE");
   Fail(connection, *status,
        "refused: " + std::string(protocol::StatusName(*status)) + " (the target speaks versions " +
-           std::to_string(refuse->version_min) + " to " + std::to_string(refuse->version_max) + ")");
+           std::to_string(refuse->version_min) + " to " + std::to_string(refuse->version_max) +
+           ")");
 }
 
 void UcxClient::OnVolumes(const Incoming& message) {
   UcxConnection& connection = message.connection;
   const auto page = protocol::Decode<protocol::Volumes>(message.header);
   if (connection.state == UcxConnection::State::kLeaving) return;
-  const bool is_expected = connection.state == UcxConnection::State::kUp && page && page->pages <= kVolumePagesMax;
+  const bool is_expected =
+      connection.state == UcxConnection::State::kUp && page && page->pages <= kVolumePagesMax;
   if (!is_expected) return FailProtocol(connection, "VOLUMES");
   if (page->page == 0) {
     connection.pages.clear();
@@ -157,7 +170,8 @@ void UcxClient::OnVolumes(const Incoming& message) {
     if (!row) return FailProtocol(connection, "VOLUMES");
     const auto collection = reader.TakeText(row->collection_bytes);
     if (!collection) return FailProtocol(connection, "VOLUMES");
-    connection.pages.push_back({row->volume_id, row->version, row->flags == 1, std::string(*collection)});
+    connection.pages.push_back(
+        {row->volume_id, row->version, row->flags == 1, std::string(*collection)});
   }
   if (!reader.empty()) return FailProtocol(connection, "VOLUMES");
   if (++connection.pages_received < connection.pages_total) return;
@@ -167,8 +181,8 @@ void UcxClient::OnVolumes(const Incoming& message) {
   Note(connection);
 }
 
-ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
-                                    const ucp_am_recv_param_t* param) {
+ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header_bytes, void* data,
+                                    size_t data_bytes, const ucp_am_recv_param_t* param) {
   UcxClient& self = *static_cast<UcxClient*>(arg);
   UcxConnection* const connection = self.FindConnection(*param);
   if (connection == nullptr) return UCS_OK;
@@ -197,7 +211,8 @@ ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header
     self.Complete(*request, Status::no_slab);
     return UCS_OK;
   }
-  if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) return self.ReceiveByRendezvous(*request, data, data_bytes);
+  if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0)
+    return self.ReceiveByRendezvous(*request, data, data_bytes);
   std::memcpy(request->lease.bytes().data(), data, data_bytes);
   self.FinishRead(*request);
   return UCS_OK;
@@ -205,14 +220,15 @@ ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header
 
 ucs_status_t UcxClient::ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes) {
   ucp_request_param_t params{};
-  params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
+  params.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
   params.cb.recv_am = &UcxClient::OnReceived;
   params.user_data = &request;
   params.memh = memory_->handle();
   request.is_receiving = true;
   request.owner = this;
-  const ucs_status_ptr_t ucx_request =
-      ucp_am_recv_data_nbx(worker_->handle(), descriptor, request.lease.bytes().data(), bytes, &params);
+  const ucs_status_ptr_t ucx_request = ucp_am_recv_data_nbx(
+      worker_->handle(), descriptor, request.lease.bytes().data(), bytes, &params);
   if (!UCS_PTR_IS_PTR(ucx_request)) FinishReceive(request, UCS_PTR_STATUS(ucx_request), bytes);
   return UCS_PTR_IS_ERR(ucx_request) ? UCS_OK : UCS_INPROGRESS;
 }
@@ -235,7 +251,8 @@ void UcxClient::FinishReceive(Request& request, ucs_status_t status, size_t byte
 }
 
 void UcxClient::FinishRead(Request& request) {
-  const std::span<const std::byte> payload = request.lease ? request.lease.bytes() : std::span<std::byte>();
+  const std::span<const std::byte> payload =
+      request.lease ? request.lease.bytes() : std::span<std::byte>();
   const auto checksum = CheckReadBytes(request.reply, payload);
   if (!checksum) return Complete(request, checksum.error());
   batch_.reads.push_back({.request_id = request.id,
@@ -250,19 +267,22 @@ void UcxClient::FinishRead(Request& request) {
 void UcxClient::OnValidateReply(const Incoming& message) {
   const auto reply = protocol::Decode<protocol::ValidateReply>(message.header);
   if (!reply) return FailProtocol(message.connection, "VALIDATE_REPLY");
-  Request* const request = FindRequest(message.connection, RequestKind::kValidate, reply->request_id);
+  Request* const request =
+      FindRequest(message.connection, RequestKind::kValidate, reply->request_id);
   if (request == nullptr) return;
   const auto status = protocol::StatusFromWire(reply->status);
   if (status && *status != Status::ok && reply->row_count == 0 && message.data.empty()) {
     return Complete(*request, *status);
   }
-  const bool is_expected = status && *status == Status::ok && reply->row_count == request->item_count;
+  const bool is_expected =
+      status && *status == Status::ok && reply->row_count == request->item_count;
   auto verdicts = DecodeVerdicts(message.data, reply->row_count);
   if (!is_expected || !verdicts) {
     FailProtocol(message.connection, "VALIDATE_REPLY");
     return Complete(*request, Status::protocol_error);
   }
-  batch_.validations.push_back({.request_id = request->id, .status = Status::ok, .verdicts = std::move(*verdicts)});
+  batch_.validations.push_back(
+      {.request_id = request->id, .status = Status::ok, .verdicts = std::move(*verdicts)});
   Complete(*request, Status::ok);
 }
 
@@ -284,13 +304,15 @@ void UcxClient::OnGoodbye(const Incoming& message) {
     return FailProtocol(connection, "GOODBYE");
   }
   SetState(connection, UcxConnection::State::kLeaving);
-  if (connection.requests_in_flight == 0) Fail(connection, Status::closed, "the target said goodbye");
+  if (connection.requests_in_flight == 0)
+    Fail(connection, Status::closed, "the target said goodbye");
 }
 
 Request* UcxClient::FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id) {
   Request* const request = requests_.Find(id);
-  const bool is_asked = request != nullptr && request->kind == kind && request->target == connection.id &&
-                        request->is_waiting && !request->is_receiving;
+  const bool is_asked = request != nullptr && request->kind == kind &&
+                        request->target == connection.id && request->is_waiting &&
+                        !request->is_receiving;
   if (!is_asked) ++stats_.late_replies;
   return is_asked ? request : nullptr;
 }

@@ -10,7 +10,8 @@ using client::ReadCompletion;
 using client::TargetEvent;
 using protocol::Status;
 
-void ExpectData(const ReadCompletion& completion, uint64_t needle_id, uint64_t offset, uint64_t length) {
+void ExpectData(const ReadCompletion& completion, uint64_t needle_id, uint64_t offset,
+                uint64_t length) {
   ASSERT_EQ(protocol::StatusName(completion.status), "ok");
   ASSERT_EQ(completion.reply.data_offset, offset);
   ASSERT_EQ(completion.reply.data_length, length);
@@ -42,7 +43,8 @@ TEST_P(UcxClient, TellsTheTransportOfItsMessages) {
   if (GetParam() == kTcp) {
     EXPECT_EQ(loopback.transport, "tcp");
   } else {
-    EXPECT_TRUE(loopback.transport == "sysv" || loopback.transport == "posix") << loopback.transport;
+    EXPECT_TRUE(loopback.transport == "sysv" || loopback.transport == "posix")
+        << loopback.transport;
   }
 }
 
@@ -74,12 +76,15 @@ TEST_P(UcxClient, ReadsSlicesAndMetadata) {
 TEST_P(UcxClient, KeepsSixtyFourFourMebibyteReadsInsideTheArenas) {
   Loopback loopback(GetParam(), 640 << 20);
   const auto target = loopback.Up();
-  for (int i = 0; i < 64; ++i) (void)loopback.client->PostRead(target, Loopback::WholeRead(4 << 20));
+  for (int i = 0; i < 64; ++i)
+    (void)loopback.client->PostRead(target, Loopback::WholeRead(4 << 20));
   ASSERT_TRUE(loopback.Await([&] { return loopback.reads.size() == 64; }));
   uint64_t ok = 0;
   for (const ReadCompletion& read : loopback.reads) {
-    // The target's arena has room for fewer than 64 with their metadata: no-slab is an answer, not a failure.
-    EXPECT_TRUE(read.status == Status::ok || read.status == Status::no_slab) << protocol::StatusName(read.status);
+    // The target's arena has room for fewer than 64 with their metadata: no-slab is an answer, not
+    // a failure.
+    EXPECT_TRUE(read.status == Status::ok || read.status == Status::no_slab)
+        << protocol::StatusName(read.status);
     if (read.status != Status::ok) continue;
     ++ok;
     ExpectData(read, 4 << 20, 0, 4 << 20);
@@ -93,7 +98,8 @@ TEST_P(UcxClient, AnswersNoSlabWhenItsOwnArenaIsFull) {
   const auto target = loopback.Up();
   std::vector<memory::Lease> everything;
   for (uint64_t bytes = loopback.arena->largest_slab_bytes(); bytes >= 4096; bytes /= 2) {
-    while (memory::Lease lease = loopback.arena->Allocate(bytes)) everything.push_back(std::move(lease));
+    while (memory::Lease lease = loopback.arena->Allocate(bytes))
+      everything.push_back(std::move(lease));
   }
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(1 << 20)).status, Status::no_slab);
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(64 << 10)).status, Status::no_slab);
@@ -122,7 +128,8 @@ TEST_P(UcxClient, NeverHandsOnBytesThatDoNotMatchTheirChecksum) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   for (const uint64_t bytes : {4096ull, 1ull << 20}) {
-    EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(bytes, kSpoiltVolume)).status, Status::corrupt);
+    EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(bytes, kSpoiltVolume)).status,
+              Status::corrupt);
     ReadCommand slice = Loopback::WholeRead(bytes, kSpoiltVolume);
     slice.whole_bytes_max = 0;
     slice.length = bytes / 2;
@@ -135,7 +142,8 @@ TEST_P(UcxClient, EndsTheSessionOfATargetWhoseAnswersContradictThemselves) {
   for (const uint32_t volume : {kLyingVolume, kBackwardVolume}) {
     Loopback loopback(GetParam());
     const auto target = loopback.Up();
-    EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(1 << 20, volume)).status, Status::protocol_error);
+    EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(1 << 20, volume)).status,
+              Status::protocol_error);
     const auto down = loopback.AwaitEvent(TargetEvent::Kind::kDown);
     ASSERT_TRUE(down);
     EXPECT_EQ(down->status, Status::protocol_error);
@@ -169,7 +177,8 @@ TEST_P(UcxClient, TurnsAFloodOfChangedIdsIntoFlush) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   loopback.knobs.changed_ids = protocol::kChangedIdsMax;
-  const std::vector<protocol::ValidateItem> items(100, {.epoch = 1, .position = 0, .volume_id = kVolume, .reserved = 0});
+  const std::vector<protocol::ValidateItem> items(
+      100, {.epoch = 1, .position = 0, .volume_id = kVolume, .reserved = 0});
   (void)loopback.client->PostValidate(target, items, 5 * kSecondNs);
   ASSERT_TRUE(loopback.Await([&] { return !loopback.validations.empty(); }));
   const auto& verdicts = loopback.validations.front().verdicts;
@@ -232,7 +241,8 @@ TEST_P(UcxClient, BoundsTheRequestsInFlight) {
   options.requests_per_session_max = 4;
   Loopback loopback(options);
   const auto target = loopback.Up();
-  for (int i = 0; i < 5; ++i) (void)loopback.client->PostRead(target, Loopback::WholeRead(4096, kHeldVolume));
+  for (int i = 0; i < 5; ++i)
+    (void)loopback.client->PostRead(target, Loopback::WholeRead(4096, kHeldVolume));
   EXPECT_EQ(loopback.client->requests_in_flight(), 4u);
   EXPECT_FALSE(loopback.client->Arm());  // a completion waits to be taken
   ASSERT_TRUE(loopback.Await([&] { return loopback.reads.size() == 1; }));

@@ -10,8 +10,8 @@
 
 namespace client {
 
-/// The one connection to a target, as it is now. UCX callbacks only note what happened (`is_noted`); events are
-/// made, and endpoints closed, when no callback is on the stack.
+/// The one connection to a target, as it is now. UCX callbacks only note what happened
+/// (`is_noted`); events are made, and endpoints closed, when no callback is on the stack.
 struct UcxConnection {
   enum class State {
     kDown,      // no endpoint
@@ -32,16 +32,16 @@ struct UcxConnection {
   uint32_t validate_items_max = 0;
   uint32_t requests_in_flight = 0;
 
-  std::vector<VolumeInfo> volumes;   // the last complete list
-  std::vector<VolumeInfo> pages;     // the list being received
+  std::vector<VolumeInfo> volumes;  // the last complete list
+  std::vector<VolumeInfo> pages;    // the list being received
   uint64_t pages_generation = 0;
   uint32_t pages_received = 0;
   uint32_t pages_total = 0;
 
-  bool is_noted = false;             // in UcxClient's list of connections to look at
-  bool is_up_due = false;            // events to be made
+  bool is_noted = false;   // in UcxClient's list of connections to look at
+  bool is_up_due = false;  // events to be made
   bool is_volumes_due = false;
-  bool is_failed = false;            // to be closed; why:
+  bool is_failed = false;  // to be closed; why:
   protocol::Status failure{};
   std::string failure_detail;
 };

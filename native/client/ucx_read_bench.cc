@@ -1,6 +1,8 @@
-// The READ loop without JavaScript: what the addon's figures are compared with. Talks to a running target
-// (--port), or serves the volumes of --dir or one of its own itself, and prints latency at depth 1 and bandwidth at --depth, each in
-// wake-up mode (sleeping on the worker's descriptor) and in busy mode (never sleeping).
+// The READ loop without JavaScript: what the addon's figures are compared with. Talks to a running
+// target
+// (--port), or serves the volumes of --dir or one of its own itself, and prints latency at depth 1
+// and bandwidth at --depth, each in wake-up mode (sleeping on the worker's descriptor) and in busy
+// mode (never sleeping).
 #include <poll.h>
 #include <unistd.h>
 
@@ -24,9 +26,12 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: ucx_read_bench [--tls tcp|shm|UCX_TLS] [--depth N] [--seconds S]\n"
-    "                      [(--dir DIR | --host HOST --port PORT [--secret-file FILE]) --fid FID [--fid FID ...]]\n"
-    "Without --dir and --port it serves a volume of its own with needles of 4 KiB, 64 KiB and 1 MiB.\n"
-    "A FID is a volume id, a comma and the needle id and cookie in hexadecimal, as in 3,01637037d6.\n";
+    "                      [(--dir DIR | --host HOST --port PORT [--secret-file FILE]) --fid FID "
+    "[--fid FID ...]]\n"
+    "Without --dir and --port it serves a volume of its own with needles of 4 KiB, 64 KiB and 1 "
+    "MiB.\n"
+    "A FID is a volume id, a comma and the needle id and cookie in hexadecimal, as in "
+    "3,01637037d6.\n";
 
 struct Fid {
   std::string text;
@@ -83,7 +88,9 @@ std::optional<Options> ParseArguments(int count, char** arguments) {
       is_good = file.good() || file.eof();
       while (!options.secret.empty() && options.secret.back() == '\n') options.secret.pop_back();
     } else if (name == "--tls") {
-      options.tls = value == "shm" ? "tcp,posix,sysv,cma,self" : value == "tcp" ? "tcp,self" : value;
+      options.tls = value == "shm"   ? "tcp,posix,sysv,cma,self"
+                    : value == "tcp" ? "tcp,self"
+                                     : value;
     } else if (name == "--depth") {
       is_good = Parse(value, options.depth) && options.depth > 0;
     } else if (name == "--seconds") {
@@ -99,7 +106,8 @@ std::optional<Options> ParseArguments(int count, char** arguments) {
     if (!is_good) return std::nullopt;
   }
   const bool has_own_volume = options.dir.empty() && options.port == 0;
-  const bool is_complete = has_own_volume == options.fids.empty() && (options.dir.empty() || options.port == 0);
+  const bool is_complete =
+      has_own_volume == options.fids.empty() && (options.dir.empty() || options.port == 0);
   return count % 2 == 1 && is_complete ? std::optional(options) : std::nullopt;
 }
 
@@ -120,7 +128,8 @@ class OwnVolume {
       std::vector<std::byte> data(bytes);
       for (uint32_t i = 0; i < bytes; ++i) data[i] = static_cast<std::byte>(i * 31 >> 3);
       if (!(*writer)->Append({.needle_id = bytes, .cookie = bytes, .data = data})) return false;
-      options.fids.push_back({.text = std::to_string(bytes), .volume_id = 1, .needle_id = bytes, .cookie = bytes});
+      options.fids.push_back(
+          {.text = std::to_string(bytes), .volume_id = 1, .needle_id = bytes, .cookie = bytes});
     }
     return true;
   }
@@ -179,12 +188,16 @@ class Loop {
 
   void Print(const char* mode, uint32_t depth) const {
     const auto at = [&](double part) {
-      return static_cast<double>(latencies_ns_[static_cast<size_t>(part * static_cast<double>(latencies_ns_.size() - 1))]) / 1e3;
+      return static_cast<double>(latencies_ns_[static_cast<size_t>(
+                 part * static_cast<double>(latencies_ns_.size() - 1))]) /
+             1e3;
     };
     const double seconds = static_cast<double>(elapsed_ns_) / 1e9;
-    std::printf("%-6s %-8s %9llu B  depth %3u  p50 %9.1f us  p99 %9.1f us  %10.0f reads/s  %9.1f MB/s\n",
-                transport_.c_str(), mode, static_cast<unsigned long long>(needle_bytes_), depth, at(0.5), at(0.99),
-                static_cast<double>(latencies_ns_.size()) / seconds, static_cast<double>(bytes_) / seconds / 1e6);
+    std::printf(
+        "%-6s %-8s %9llu B  depth %3u  p50 %9.1f us  p99 %9.1f us  %10.0f reads/s  %9.1f MB/s\n",
+        transport_.c_str(), mode, static_cast<unsigned long long>(needle_bytes_), depth, at(0.5),
+        at(0.99), static_cast<double>(latencies_ns_.size()) / seconds,
+        static_cast<double>(bytes_) / seconds / 1e6);
     std::fflush(stdout);
   }
 
@@ -223,7 +236,8 @@ class Loop {
   }
 
   static bool Report(const Fid& fid, protocol::Status status) {
-    std::fprintf(stderr, "%s: %s\n", fid.text.c_str(), std::string(protocol::StatusName(status)).c_str());
+    std::fprintf(stderr, "%s: %s\n", fid.text.c_str(),
+                 std::string(protocol::StatusName(status)).c_str());
     return false;
   }
 
@@ -270,7 +284,8 @@ int RunMode(const Options& options, bool is_busy) {
   if (!loop.AwaitUp()) return 1;
   for (const Fid& fid : options.fids) {
     for (const uint32_t depth : {1u, options.depth}) {
-      if (!loop.Run(fid, depth, options.seconds / 5) || !loop.Run(fid, depth, options.seconds)) return 1;
+      if (!loop.Run(fid, depth, options.seconds / 5) || !loop.Run(fid, depth, options.seconds))
+        return 1;
       loop.Print(is_busy ? "busy" : "wake-up", depth);
     }
   }
@@ -295,7 +310,8 @@ int main(int count, char** arguments) {
     return 2;
   }
   OwnVolume own_volume;
-  if (options->fids.empty() && !own_volume.Make(*options)) return Fail("cannot write a volume under /tmp");
+  if (options->fids.empty() && !own_volume.Make(*options))
+    return Fail("cannot write a volume under /tmp");
   const int wake_up = RunMode(*options, false);
   return wake_up != 0 ? wake_up : RunMode(*options, true);
 }

@@ -5,7 +5,8 @@
 
 namespace protocol {
 
-/// CLOCK_MONOTONIC, in nanoseconds: the clock of every deadline. The wire carries relative times only.
+/// CLOCK_MONOTONIC, in nanoseconds: the clock of every deadline. The wire carries relative times
+/// only.
 [[nodiscard]] inline uint64_t NowNs() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -10,11 +10,14 @@
 #include "protocol/status.h"
 #include "protocol/wire.h"
 
-// Bytes to wire structs and back. The door at which the wire is checked for form: exact size, reserved
-// fields zero, lists as long as they say. What a number means is judged by the rooms that use it.
+// Bytes to wire structs and back. The door at which the wire is checked for form: exact size,
+// reserved fields zero, lists as long as they say. What a number means is judged by the rooms that
+// use it.
 namespace protocol {
 
-constexpr bool IsWellFormed(const Hello& m) { return m.magic == kMagic && m.version_min <= m.version_max; }
+constexpr bool IsWellFormed(const Hello& m) {
+  return m.magic == kMagic && m.version_min <= m.version_max;
+}
 constexpr bool IsWellFormed(const Challenge& m) { return m.magic == kMagic && m.reserved == 0; }
 constexpr bool IsWellFormed(const Proof&) { return true; }
 constexpr bool IsWellFormed(const Welcome& m) { return m.requests_max > 0; }
@@ -24,15 +27,20 @@ constexpr bool IsWellFormed(const Volumes& m) {
 }
 constexpr bool IsWellFormed(const VolumeRow& m) { return m.version <= 3 && m.flags <= 1; }
 constexpr bool IsWellFormed(const Read& m) {
-  return m.request_id != 0 && m.timeout_ns != 0 && (m.flags & ~kMetadataOnly) == 0 && m.reserved16 == 0 &&
-         m.reserved32 == 0;
+  return m.request_id != 0 && m.timeout_ns != 0 && (m.flags & ~kMetadataOnly) == 0 &&
+         m.reserved16 == 0 && m.reserved32 == 0;
 }
-constexpr bool IsWellFormed(const ReadReply& m) { return (m.reply_flags & ~(kWhole | kStream | kHasTtl)) == 0; }
+constexpr bool IsWellFormed(const ReadReply& m) {
+  return (m.reply_flags & ~(kWhole | kStream | kHasTtl)) == 0;
+}
 constexpr bool IsWellFormed(const Validate& m) {
-  return m.request_id != 0 && m.timeout_ns != 0 && m.item_count <= kValidateItemsMax && m.reserved == 0;
+  return m.request_id != 0 && m.timeout_ns != 0 && m.item_count <= kValidateItemsMax &&
+         m.reserved == 0;
 }
 constexpr bool IsWellFormed(const ValidateItem& m) { return m.reserved == 0; }
-constexpr bool IsWellFormed(const ValidateReply& m) { return m.row_count <= kValidateItemsMax && m.reserved == 0; }
+constexpr bool IsWellFormed(const ValidateReply& m) {
+  return m.row_count <= kValidateItemsMax && m.reserved == 0;
+}
 constexpr bool IsWellFormed(const ValidateRow& m) {
   const bool is_changed = m.verdict == static_cast<uint16_t>(Verdict::changed);
   return m.verdict <= static_cast<uint16_t>(Verdict::unconfirmed) && m.id_count <= kChangedIdsMax &&
@@ -53,7 +61,8 @@ template <typename T>
   return message;
 }
 
-/// Takes the rows of a list in order. A list is well-formed when each row decodes and nothing is left over.
+/// Takes the rows of a list in order. A list is well-formed when each row decodes and nothing is
+/// left over.
 class ListReader {
  public:
   explicit ListReader(std::span<const std::byte> bytes) : rest_(bytes) {}
@@ -75,7 +84,8 @@ class ListReader {
   }
 
   [[nodiscard]] std::expected<std::vector<uint64_t>, Status> TakeIds(size_t count) {
-    if (count > kChangedIdsMax || rest_.size() < count * sizeof(uint64_t)) return std::unexpected(Status::bad_request);
+    if (count > kChangedIdsMax || rest_.size() < count * sizeof(uint64_t))
+      return std::unexpected(Status::bad_request);
     std::vector<uint64_t> ids(count);
     if (count > 0) std::memcpy(ids.data(), rest_.data(), count * sizeof(uint64_t));
     rest_ = rest_.subspan(count * sizeof(uint64_t));

@@ -12,7 +12,8 @@
 
 namespace target_ucx {
 
-/// Where the other thread leaves what the progress thread is to do, and finds what it last published.
+/// Where the other thread leaves what the progress thread is to do, and finds what it last
+/// published.
 class Inbox {
  public:
   Inbox();

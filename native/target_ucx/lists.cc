@@ -10,7 +10,8 @@ constexpr size_t kCollectionBytesMax = 4096;  // no file name that holds one is 
 
 }  // namespace
 
-std::vector<VolumePage> MakeVolumePages(uint64_t generation, std::span<const target::VolumeInfo> volumes) {
+std::vector<VolumePage> MakeVolumePages(uint64_t generation,
+                                        std::span<const target::VolumeInfo> volumes) {
   std::vector<VolumePage> pages;
   std::vector<std::byte> rows;
   uint32_t row_count = 0;
@@ -40,9 +41,10 @@ std::vector<VolumePage> MakeVolumePages(uint64_t generation, std::span<const tar
   return pages;
 }
 
-void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result, size_t& ids_count) {
-  const bool is_too_long =
-      result.ids.size() > protocol::kChangedIdsMax || ids_count + result.ids.size() > kIdsPerReplyMax;
+void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result,
+                       size_t& ids_count) {
+  const bool is_too_long = result.ids.size() > protocol::kChangedIdsMax ||
+                           ids_count + result.ids.size() > kIdsPerReplyMax;
   if (is_too_long) {
     result.row.verdict = static_cast<uint16_t>(protocol::Verdict::flush);
     result.ids.clear();

@@ -18,11 +18,14 @@ struct VolumePage {
 };
 
 /// At least one page, also for an empty list.
-[[nodiscard]] std::vector<VolumePage> MakeVolumePages(uint64_t generation, std::span<const target::VolumeInfo> volumes);
+[[nodiscard]] std::vector<VolumePage> MakeVolumePages(uint64_t generation,
+                                                      std::span<const target::VolumeInfo> volumes);
 
-inline constexpr size_t kIdsPerReplyMax = 65536;  // rows past it say "flush", which is always true enough
+inline constexpr size_t kIdsPerReplyMax =
+    65536;  // rows past it say "flush", which is always true enough
 
 /// Appends one answer to the list; `ids_count` adds up over the list.
-void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result, size_t& ids_count);
+void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result,
+                       size_t& ids_count);
 
 }  // namespace target_ucx

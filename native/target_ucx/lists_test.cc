@@ -17,7 +17,8 @@ TEST(VolumePages, AreOneForAnEmptyList) {
 
 TEST(VolumePages, HoldEveryVolumeOnceAndInOrder) {
   std::vector<target::VolumeInfo> volumes;
-  for (uint32_t i = 0; i < 3000; ++i) volumes.push_back({i, 2, i % 3 == 0, std::string(i % 200, 'c')});
+  for (uint32_t i = 0; i < 3000; ++i)
+    volumes.push_back({i, 2, i % 3 == 0, std::string(i % 200, 'c')});
   const auto pages = MakeVolumePages(1, volumes);
   uint32_t next = 0;
   for (uint32_t page = 0; page < pages.size(); ++page) {
@@ -51,7 +52,9 @@ TEST(ValidateRows, SayFlushPastTheBoundOfTheWholeReply) {
     const auto row = reader.Take<protocol::ValidateRow>();
     ASSERT_TRUE(row);
     const bool fits = i < 16;
-    EXPECT_EQ(row->verdict, static_cast<uint16_t>(fits ? protocol::Verdict::changed : protocol::Verdict::flush)) << i;
+    EXPECT_EQ(row->verdict,
+              static_cast<uint16_t>(fits ? protocol::Verdict::changed : protocol::Verdict::flush))
+        << i;
     ASSERT_TRUE(reader.TakeIds(row->id_count));
   }
   EXPECT_TRUE(reader.empty());

@@ -101,7 +101,8 @@ TEST_P(OtherProcess, FailsWhatIsInFlightSoonAfterItIsKilled) {
   ASSERT_TRUE(loopback.Await([&] { return loopback.reads.size() == 24; }));
   EXPECT_LT(protocol::NowNs() - killed_ns, 2 * kSecondNs);
   for (const auto& read : loopback.reads) {
-    EXPECT_TRUE(read.status == Status::ok || read.status == Status::peer_lost) << protocol::StatusName(read.status);
+    EXPECT_TRUE(read.status == Status::ok || read.status == Status::peer_lost)
+        << protocol::StatusName(read.status);
   }
   const auto down = loopback.AwaitEvent(TargetEvent::Kind::kDown);
   ASSERT_TRUE(down);

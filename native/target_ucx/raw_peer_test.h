@@ -93,13 +93,16 @@ class RawPeer final : public ucx::SendListener {
   static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void*, size_t,
                                 const ucp_am_recv_param_t*) {
     const auto* bytes = static_cast<const std::byte*>(header);
-    static_cast<RawPeer*>(arg)->heard_[static_cast<protocol::MessageId>(id)] = {bytes, bytes + header_bytes};
+    static_cast<RawPeer*>(arg)->heard_[static_cast<protocol::MessageId>(id)] = {
+        bytes, bytes + header_bytes};
     return UCS_OK;
   }
-  static void OnError(void* arg, ucp_ep_h, ucs_status_t) { static_cast<RawPeer*>(arg)->is_lost_ = true; }
+  static void OnError(void* arg, ucp_ep_h, ucs_status_t) {
+    static_cast<RawPeer*>(arg)->is_lost_ = true;
+  }
   static constexpr ucx::MessageHandler kHandlers[] = {
-      nullptr,        &OnMessage<1>, &OnMessage<2>,  &OnMessage<3>,  &OnMessage<4>,
-      &OnMessage<5>,  &OnMessage<6>, &OnMessage<7>,  &OnMessage<8>,  &OnMessage<9>,
+      nullptr,        &OnMessage<1>,  &OnMessage<2>,  &OnMessage<3>,  &OnMessage<4>,
+      &OnMessage<5>,  &OnMessage<6>,  &OnMessage<7>,  &OnMessage<8>,  &OnMessage<9>,
       &OnMessage<10>, &OnMessage<11>, &OnMessage<12>, &OnMessage<13>, &OnMessage<14>};
 
   std::unique_ptr<ucx::Context> context_;

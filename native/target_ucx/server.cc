@@ -14,13 +14,16 @@ constexpr uint64_t kMillisecondNs = 1'000'000;
 constexpr uint64_t kCheckIntervalNs = 100 * kMillisecondNs;
 constexpr uint64_t kPublishIntervalNs = 20 * kMillisecondNs;
 constexpr uint64_t kCompleteTimeoutNs = 1'000 * kMillisecondNs;
-constexpr uint32_t kProgressRoundsMax = 256;  // then the engine, the inbox and the clock have their turn
-constexpr uint32_t kBusyArmsMax = 64;         // a peer on the same core may have to run before UCX can go on
+constexpr uint32_t kProgressRoundsMax =
+    256;  // then the engine, the inbox and the clock have their turn
+constexpr uint32_t kBusyArmsMax =
+    64;  // a peer on the same core may have to run before UCX can go on
 constexpr uint32_t kSpinsPerPoll = 32;
 
 }  // namespace
 
-std::unique_ptr<Server> Server::Create(const TargetServerOptions& options, const EngineFactory& engine, Inbox& inbox,
+std::unique_ptr<Server> Server::Create(const TargetServerOptions& options,
+                                       const EngineFactory& engine, Inbox& inbox,
                                        std::string& error) {
   auto server = std::unique_ptr<Server>(new Server(options, inbox));
   return server->Start(engine, error) ? std::move(server) : nullptr;
@@ -33,7 +36,8 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
     return false;
   }
   if (!(arena_ = memory::Arena::Create(options_.arena, error))) return false;
-  context_ = ucx::Context::Create({.device_name = options_.device_name, .tls = options_.tls}, error);
+  context_ =
+      ucx::Context::Create({.device_name = options_.device_name, .tls = options_.tls}, error);
   if (!context_) return false;
   if (!(memory_ = ucx::MemoryHandle::Register(*context_, arena_->span(), error))) return false;
   if (!(worker_ = ucx::Worker::Create(*context_, error)) || !SetHandlers(error)) return false;
@@ -168,7 +172,9 @@ void Server::CheckTimes(uint64_t now_ns) {
         Doom(*session);
         break;
       case Session::State::kServing:
-        if (session->requests_in_flight > 0 || now_ns - session->last_message_ns < options_.session_timeout_ns) break;
+        if (session->requests_in_flight > 0 ||
+            now_ns - session->last_message_ns < options_.session_timeout_ns)
+          break;
         SayGoodbye(*session, protocol::Status::deadline);
         Leave(*session, kCompleteTimeoutNs);
         break;

@@ -18,12 +18,13 @@
 
 namespace target_ucx {
 
-/// Everything that lives on the progress thread: created, run and destroyed there. UCX callbacks only note
-/// what happened and post answers; endpoints are closed between two calls of progress.
+/// Everything that lives on the progress thread: created, run and destroyed there. UCX callbacks
+/// only note what happened and post answers; endpoints are closed between two calls of progress.
 class Server final : public target::ReadSink, public ucx::SendListener {
  public:
-  [[nodiscard]] static std::unique_ptr<Server> Create(const TargetServerOptions& options, const EngineFactory& engine,
-                                                      Inbox& inbox, std::string& error);
+  [[nodiscard]] static std::unique_ptr<Server> Create(const TargetServerOptions& options,
+                                                      const EngineFactory& engine, Inbox& inbox,
+                                                      std::string& error);
   ~Server() override;
 
   /// Until a stop was asked for and is done; returns whom to tell once the server is destroyed.
@@ -53,7 +54,8 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   enum SendTag : uint64_t { kControl = 0, kAnswer = 1, kVolumePage = 2 };
   using Handler = void (Server::*)(const Incoming&);
 
-  Server(const TargetServerOptions& options, Inbox& inbox) : options_(options), inbox_(inbox), sends_(*this) {}
+  Server(const TargetServerOptions& options, Inbox& inbox)
+      : options_(options), inbox_(inbox), sends_(*this) {}
   bool Start(const EngineFactory& engine, std::string& error);
 
   // Loop.
@@ -83,8 +85,8 @@ class Server final : public target::ReadSink, public ucx::SendListener {
 
   // Messages.
   template <Handler handler>
-  static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
-                                const ucp_am_recv_param_t* param);
+  static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
+                                size_t data_bytes, const ucp_am_recv_param_t* param);
   bool SetHandlers(std::string& error);
   void OnHello(const Incoming& message);
   void OnProof(const Incoming& message);
@@ -99,8 +101,8 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   const TargetServerOptions options_;
   Inbox& inbox_;
 
-  // Destroyed from below: the engine answers what it still has, endpoints complete their sends, and only
-  // when the worker is gone may the slots and slabs go that UCX was told about.
+  // Destroyed from below: the engine answers what it still has, endpoints complete their sends, and
+  // only when the worker is gone may the slots and slabs go that UCX was told about.
   std::unique_ptr<memory::Arena> arena_;
   std::unique_ptr<ucx::Context> context_;
   std::unique_ptr<ucx::MemoryHandle> memory_;

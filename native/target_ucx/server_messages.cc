@@ -11,7 +11,8 @@ namespace {
 using protocol::MessageId;
 using protocol::Status;
 
-constexpr uint64_t kSendGraceNs = 1'000'000'000;  // past the request's deadline the endpoint is closed by force
+constexpr uint64_t kSendGraceNs =
+    1'000'000'000;  // past the request's deadline the endpoint is closed by force
 constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
 constexpr uint64_t kReadTimeoutNsMax = 60'000'000'000;
 constexpr uint64_t kPeerGoodbyeLingerNs = 5'000'000'000;
@@ -19,22 +20,25 @@ constexpr uint64_t kPeerGoodbyeLingerNs = 5'000'000'000;
 }  // namespace
 
 template <Server::Handler handler>
-ucs_status_t Server::OnMessage(void* arg, const void* header, size_t header_bytes, void* data, size_t data_bytes,
-                               const ucp_am_recv_param_t* param) {
+ucs_status_t Server::OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
+                               size_t data_bytes, const ucp_am_recv_param_t* param) {
   Server& self = *static_cast<Server*>(arg);
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return UCS_OK;
   const auto found = self.sessions_by_endpoint_.find(param->reply_ep);
   if (found == self.sessions_by_endpoint_.end() || found->second->doomed) return UCS_OK;
   Session& session = *found->second;
-  // Requests and their lists come eagerly; a rendezvous would let a peer choose when its bytes are read.
+  // Requests and their lists come eagerly; a rendezvous would let a peer choose when its bytes are
+  // read.
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
     self.Doom(session);
     return UCS_OK;
   }
   session.last_message_ns = protocol::NowNs();
   self.stats_.bytes_received += data_bytes;
-  (self.*handler)({session, {static_cast<const std::byte*>(header), header_bytes},
-                   {static_cast<const std::byte*>(data), data_bytes}, session.last_message_ns});
+  (self.*handler)({session,
+                   {static_cast<const std::byte*>(header), header_bytes},
+                   {static_cast<const std::byte*>(data), data_bytes},
+                   session.last_message_ns});
   return UCS_OK;
 }
 
@@ -44,9 +48,12 @@ bool Server::SetHandlers(std::string& error) {
     ucx::MessageHandler handler;
   };
   const Row rows[] = {
-      {MessageId::hello, &OnMessage<&Server::OnHello>},       {MessageId::proof, &OnMessage<&Server::OnProof>},
-      {MessageId::read, &OnMessage<&Server::OnReadRequest>},  {MessageId::validate, &OnMessage<&Server::OnValidate>},
-      {MessageId::ping, &OnMessage<&Server::OnPing>},         {MessageId::goodbye, &OnMessage<&Server::OnGoodbye>},
+      {MessageId::hello, &OnMessage<&Server::OnHello>},
+      {MessageId::proof, &OnMessage<&Server::OnProof>},
+      {MessageId::read, &OnMessage<&Server::OnReadRequest>},
+      {MessageId::validate, &OnMessage<&Server::OnValidate>},
+      {MessageId::ping, &OnMessage<&Server::OnPing>},
+      {MessageId::goodbye, &OnMessage<&Server::OnGoodbye>},
   };
   for (const Row& row : rows) {
     if (worker_->SetHandler(row.id, row.handler, this) == UCS_OK) continue;
@@ -115,7 +122,8 @@ void Server::OnReadRequest(const Incoming& message) {
   Session& session = message.session;
   const auto read = protocol::Decode<protocol::Read>(message.header);
   if (!session.was_welcomed || !read || !message.data.empty()) return Doom(session);
-  if (session.state != Session::State::kServing || session.requests_in_flight >= options_.requests_per_session_max) {
+  if (session.state != Session::State::kServing ||
+      session.requests_in_flight >= options_.requests_per_session_max) {
     return RefuseRead(session, read->request_id, Status::overload);
   }
 
@@ -131,7 +139,8 @@ void Server::OnReadRequest(const Incoming& message) {
   slot.deadline_ns = message.now_ns + std::min(read->timeout_ns, kReadTimeoutNsMax);
   ++session.requests_in_flight;
   ++stats_.requests_in_flight;
-  // No needle is longer than kNeedleBytesMax, so cutting there changes no answer and no sum overflows.
+  // No needle is longer than kNeedleBytesMax, so cutting there changes no answer and no sum
+  // overflows.
   const target::ReadCommand command{
       .needle_id = read->needle_id,
       .volume_id = read->volume_id,
@@ -182,7 +191,8 @@ void Server::AnswerRead(Session& session, uint64_t deadline_ns, target::ReadResu
 
 void Server::RefuseRead(Session& session, uint64_t request_id, Status status) {
   // Bounded like any other answer: a peer that takes none of them is past its limit at last.
-  if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max}) return Doom(session);
+  if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max})
+    return Doom(session);
   target::ReadResult result{};
   result.header.request_id = request_id;
   result.header.status = static_cast<uint16_t>(status);
@@ -213,13 +223,16 @@ void Server::OnSent(const ucx::Send& send, ucs_status_t status) {
 void Server::OnValidate(const Incoming& message) {
   Session& session = message.session;
   const auto validate = protocol::Decode<protocol::Validate>(message.header);
-  const bool is_sound = validate && message.data.size() == validate->item_count * sizeof(protocol::ValidateItem);
+  const bool is_sound =
+      validate && message.data.size() == validate->item_count * sizeof(protocol::ValidateItem);
   if (!session.was_welcomed || !is_sound) return Doom(session);
   protocol::ValidateReply reply{};
   reply.request_id = validate->request_id;
   std::vector<std::byte> list;
-  if (session.state != Session::State::kServing || session.requests_in_flight >= options_.requests_per_session_max) {
-    if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max}) return Doom(session);
+  if (session.state != Session::State::kServing ||
+      session.requests_in_flight >= options_.requests_per_session_max) {
+    if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max})
+      return Doom(session);
     reply.status = static_cast<uint16_t>(Status::overload);
   } else {
     protocol::ListReader items(message.data);
@@ -238,7 +251,8 @@ void Server::OnValidate(const Incoming& message) {
   ucx::Send& send = sends_.Take(MessageId::validate_reply, reply);
   send.owner = session.id;
   send.tag = kAnswer;
-  send.deadline_ns = message.now_ns + std::min(validate->timeout_ns, kReadTimeoutNsMax) + kSendGraceNs;
+  send.deadline_ns =
+      message.now_ns + std::min(validate->timeout_ns, kReadTimeoutNsMax) + kSendGraceNs;
   send.list = std::move(list);
   sends_.Post(send, session.endpoint, nullptr);
 }
@@ -247,7 +261,8 @@ void Server::OnPing(const Incoming& message) {
   Session& session = message.session;
   const auto ping = protocol::Decode<protocol::Ping>(message.header);
   if (!session.was_welcomed || !ping || !message.data.empty()) return Doom(session);
-  if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max}) return Doom(session);
+  if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max})
+    return Doom(session);
   const memory::ArenaStats arena = arena_->stats();
   protocol::Pong pong{};
   pong.request_id = ping->request_id;

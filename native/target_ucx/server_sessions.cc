@@ -18,8 +18,9 @@ bool IsPending(Session::State state) {
 void Server::OnConnection(ucp_conn_request_h request, void* arg) {
   Server& self = *static_cast<Server*>(arg);
   const size_t sessions_max = self.options_.sessions_max + kPendingSessionsMax;
-  const bool is_full = self.stats_.sessions_pending + self.connections_.size() >= kPendingSessionsMax ||
-                       self.sessions_.size() + self.connections_.size() >= sessions_max;
+  const bool is_full =
+      self.stats_.sessions_pending + self.connections_.size() >= kPendingSessionsMax ||
+      self.sessions_.size() + self.connections_.size() >= sessions_max;
   if (is_full || self.is_stopping_) {
     ++self.stats_.sessions_refused;
     self.listener_->Reject(request);
@@ -32,8 +33,8 @@ void Server::AcceptPending(uint64_t now_ns) {
   for (ucp_conn_request_h request : connections_) {
     ucs_status_t status = UCS_OK;
     auto session = std::make_unique<Session>();
-    session->endpoint =
-        ucx::Endpoint::Accept(*worker_, request, {.on_error = &Server::OnPeerError, .arg = this}, status);
+    session->endpoint = ucx::Endpoint::Accept(
+        *worker_, request, {.on_error = &Server::OnPeerError, .arg = this}, status);
     if (!session->endpoint) {
       ++stats_.sessions_refused;
       continue;
@@ -118,7 +119,8 @@ void Server::PushVolumes() {
 }
 
 void Server::SendVolumes(Session& session) {
-  // A slow reader gets the latest list when it has taken the last one: at most one list is on its way.
+  // A slow reader gets the latest list when it has taken the last one: at most one list is on its
+  // way.
   session.volumes_due = session.volume_pages_in_flight > 0;
   if (session.volumes_due) return;
   // Counted before the first is posted, because a send may complete within Post().

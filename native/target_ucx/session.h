@@ -23,12 +23,12 @@ struct Session {
   ucx::HandshakeFacts facts{};
   uint64_t accepted_ns = 0;
   uint64_t last_message_ns = 0;
-  uint64_t linger_until_ns = 0;      // kLeaving
-  uint32_t requests_in_flight = 0;   // asked of the engine, or answers being sent
+  uint64_t linger_until_ns = 0;     // kLeaving
+  uint32_t requests_in_flight = 0;  // asked of the engine, or answers being sent
   uint32_t volume_pages_in_flight = 0;
-  bool volumes_due = false;          // the list changed while the last one was being sent
+  bool volumes_due = false;  // the list changed while the last one was being sent
   bool was_welcomed = false;
-  bool doomed = false;               // to be closed as soon as no UCX callback is on the stack
+  bool doomed = false;  // to be closed as soon as no UCX callback is on the stack
 };
 
 }  // namespace target_ucx

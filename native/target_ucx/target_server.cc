@@ -68,15 +68,18 @@ class ThreadedTargetServer final : public TargetServer {
 
 }  // namespace
 
-std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options, std::string& error) {
-  const EngineFactory engine = [engine_options = options.engine](memory::Arena& arena, target::ReadSink& sink,
+std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options,
+                                                   std::string& error) {
+  const EngineFactory engine = [engine_options = options.engine](memory::Arena& arena,
+                                                                 target::ReadSink& sink,
                                                                  std::string& engine_error) {
     return target::Engine::Create(engine_options, arena, sink, engine_error);
   };
   return Create(options, engine, error);
 }
 
-std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options, const EngineFactory& engine,
+std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options,
+                                                   const EngineFactory& engine,
                                                    std::string& error) {
   auto server = std::make_unique<ThreadedTargetServer>();
   return server->Start(options, engine, error) ? std::move(server) : nullptr;

@@ -11,53 +11,56 @@
 #include "protocol/status.h"
 #include "target/engine.h"
 
-// The target over UCX: a listener and its sessions around the engine, all on one progress thread of its own
-// that owns worker, arena and engine. The calls below may come from any one other thread and never wait for
-// the progress thread, except Create and the destructor.
+// The target over UCX: a listener and its sessions around the engine, all on one progress thread of
+// its own that owns worker, arena and engine. The calls below may come from any one other thread
+// and never wait for the progress thread, except Create and the destructor.
 namespace target_ucx {
 
 struct TargetServerOptions {
-  std::string host = "127.0.0.1";     // a literal address
-  uint16_t port = 0;                  // 0: any free one, see port()
-  std::string secret;                 // any length; empty: everyone who speaks the protocol is served
-  uint32_t sessions_max = 1000;       // more are refused with overload
-  uint32_t requests_per_session_max = 1024;  // in flight; more are answered with overload
+  std::string host = "127.0.0.1";  // a literal address
+  uint16_t port = 0;               // 0: any free one, see port()
+  std::string secret;              // any length; empty: everyone who speaks the protocol is served
+  uint32_t sessions_max = 1000;    // more are refused with overload
+  uint32_t requests_per_session_max = 1024;       // in flight; more are answered with overload
   uint64_t session_timeout_ns = 300'000'000'000;  // without any message: GOODBYE
   uint64_t handshake_timeout_ns = 5'000'000'000;  // connected but not authenticated
   uint64_t drain_timeout_ns = 5'000'000'000;      // requests in flight at Stop()
-  uint64_t spin_ns = 0;               // polls this long after the last activity before it sleeps
-  std::string device_name = "auto";   // UCX_NET_DEVICES
-  std::string tls = "auto";           // UCX_TLS
+  uint64_t spin_ns = 0;              // polls this long after the last activity before it sleeps
+  std::string device_name = "auto";  // UCX_NET_DEVICES
+  std::string tls = "auto";          // UCX_TLS
   target::EngineOptions engine;
   memory::ArenaOptions arena;
 };
 
 /// A snapshot, at most some 20 ms old; exact once the server is at rest.
 struct TargetServerStats {
-  uint32_t sessions_active = 0;       // past WELCOME
-  uint32_t sessions_pending = 0;      // connected, not authenticated
-  uint64_t sessions_total = 0;        // ever welcomed
-  uint64_t sessions_refused = 0;      // wrong version or secret, overload, garbage, handshake timeout
-  uint64_t sessions_lost = 0;         // ended by an error or by force, not by GOODBYE
-  uint64_t bytes_sent = 0;            // payload bytes
-  uint64_t bytes_received = 0;        // payload bytes (lists)
+  uint32_t sessions_active = 0;   // past WELCOME
+  uint32_t sessions_pending = 0;  // connected, not authenticated
+  uint64_t sessions_total = 0;    // ever welcomed
+  uint64_t sessions_refused = 0;  // wrong version or secret, overload, garbage, handshake timeout
+  uint64_t sessions_lost = 0;     // ended by an error or by force, not by GOODBYE
+  uint64_t bytes_sent = 0;        // payload bytes
+  uint64_t bytes_received = 0;    // payload bytes (lists)
   uint64_t reads_by_status[64] = {};  // answered, by protocol::Status; deadline: dropped unanswered
   uint64_t validations = 0;
-  uint32_t requests_in_flight = 0;    // asked of the engine, or being sent
+  uint32_t requests_in_flight = 0;  // asked of the engine, or being sent
   memory::ArenaStats arena = {};
   target::EngineStats engine = {};
 };
 
 /// Makes the engine on the progress thread; only tests give another than target::Engine::Create.
-using EngineFactory = std::function<std::unique_ptr<target::Engine>(memory::Arena& arena, target::ReadSink& sink,
-                                                                    std::string& error)>;
+using EngineFactory = std::function<std::unique_ptr<target::Engine>(
+    memory::Arena& arena, target::ReadSink& sink, std::string& error)>;
 
 class TargetServer {
  public:
-  /// Nothing when UCX, the arena, the engine or the listener cannot be had; `error` then says which and why.
-  [[nodiscard]] static std::unique_ptr<TargetServer> Create(const TargetServerOptions& options, std::string& error);
+  /// Nothing when UCX, the arena, the engine or the listener cannot be had; `error` then says which
+  /// and why.
   [[nodiscard]] static std::unique_ptr<TargetServer> Create(const TargetServerOptions& options,
-                                                            const EngineFactory& engine, std::string& error);
+                                                            std::string& error);
+  [[nodiscard]] static std::unique_ptr<TargetServer> Create(const TargetServerOptions& options,
+                                                            const EngineFactory& engine,
+                                                            std::string& error);
   /// Stops at once if Stop() was not called, and joins the thread.
   virtual ~TargetServer() = default;
 
@@ -70,8 +73,9 @@ class TargetServer {
   /// What the engine serves, as last announced.
   [[nodiscard]] virtual std::vector<target::VolumeInfo> volumes() const = 0;
 
-  /// Drains: no new sessions, GOODBYE to the others, requests in flight finished within drain_timeout_ns. `stopped`
-  /// is called once, on the progress thread, as its last act; the destructor then returns quickly. Later calls are ignored.
+  /// Drains: no new sessions, GOODBYE to the others, requests in flight finished within
+  /// drain_timeout_ns. `stopped` is called once, on the progress thread, as its last act; the
+  /// destructor then returns quickly. Later calls are ignored.
   virtual void Stop(std::function<void()> stopped) = 0;
 };
 

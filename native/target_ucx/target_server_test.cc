@@ -55,7 +55,8 @@ TEST_P(TargetServer, RefusesAProofMadeWithAnotherSecret) {
   ASSERT_TRUE(peer.AwaitMessage(MessageId::challenge));
   peer.Prove("another");
   ASSERT_TRUE(peer.AwaitMessage(MessageId::refuse));
-  EXPECT_EQ(peer.Heard<protocol::Refuse>(MessageId::refuse)->status, static_cast<uint16_t>(Status::unauthorized));
+  EXPECT_EQ(peer.Heard<protocol::Refuse>(MessageId::refuse)->status,
+            static_cast<uint16_t>(Status::unauthorized));
   EXPECT_TRUE(peer.AwaitLost());
   EXPECT_EQ(peer.Heard<protocol::Welcome>(MessageId::welcome), nullptr);
   ExpectStillServing(loopback);
@@ -83,7 +84,8 @@ TEST_P(TargetServer, RefusesAHelloThatIsNone) {
   hello.magic = 1;
   peer.Say(MessageId::hello, hello);
   ASSERT_TRUE(peer.AwaitMessage(MessageId::refuse));
-  EXPECT_EQ(peer.Heard<protocol::Refuse>(MessageId::refuse)->status, static_cast<uint16_t>(Status::bad_request));
+  EXPECT_EQ(peer.Heard<protocol::Refuse>(MessageId::refuse)->status,
+            static_cast<uint16_t>(Status::bad_request));
 }
 
 TEST_P(TargetServer, ClosesOnARequestBeforeTheHandshakeIsOver) {
@@ -133,7 +135,8 @@ TEST_P(TargetServer, ClosesOnMalformedRequestsOfAWelcomedPeer) {
         break;
       case 1:
         validate.item_count = 2;  // but one row
-        peer.Say(MessageId::validate, validate, std::vector<std::byte>(sizeof(protocol::ValidateItem)));
+        peer.Say(MessageId::validate, validate,
+                 std::vector<std::byte>(sizeof(protocol::ValidateItem)));
         break;
       case 2:
         validate.item_count = protocol::kValidateItemsMax + 1;
@@ -152,7 +155,8 @@ TEST_P(TargetServer, ClosesOnMalformedRequestsOfAWelcomedPeer) {
   ExpectStillServing(loopback);
 }
 
-/// Junk of three kinds: another protocol's, any bytes, and any bytes in the frame of UCX's connection manager.
+/// Junk of three kinds: another protocol's, any bytes, and any bytes in the frame of UCX's
+/// connection manager.
 std::string Junk(int kind, std::mt19937& random) {
   if (kind == 0) return "GET /3,01637037d6 HTTP/1.1\r\nHost: a\r\n\r\n";
   std::string junk(1 + random() % 4096, '\0');
@@ -205,9 +209,8 @@ TEST_P(TargetServer, RefusesMoreSessionsThanItMayHave) {
   const auto down = Refused(loopback, loopback.Address());
   ASSERT_TRUE(down);
   EXPECT_EQ(down->status, Status::overload);
-  EXPECT_TRUE(loopback.AwaitServer([](const auto& stats) {
-    return stats.sessions_active == 2 && stats.sessions_refused == 1;
-  }));
+  EXPECT_TRUE(loopback.AwaitServer(
+      [](const auto& stats) { return stats.sessions_active == 2 && stats.sessions_refused == 1; }));
 }
 
 TEST_P(TargetServer, SaysGoodbyeToAnIdleSession) {
@@ -261,8 +264,9 @@ TEST_P(TargetServer, EndsAtOnceWithReadsInFlight) {
     Loopback loopback(GetParam());
     const auto target = loopback.Up();
     for (int i = 0; i < 8; ++i) {
-      (void)loopback.client->PostRead(target, Loopback::WholeRead(bytes, i % 2 == 0 ? client_test::kHeldVolume
-                                                                                    : client_test::kVolume));
+      (void)loopback.client->PostRead(
+          target,
+          Loopback::WholeRead(bytes, i % 2 == 0 ? client_test::kHeldVolume : client_test::kVolume));
     }
     ASSERT_TRUE(loopback.Await([&] { return loopback.knobs.held == 4; }));
     loopback.server.reset();
@@ -282,7 +286,8 @@ TEST_P(TargetServer, EndsAtOnceWithReadsInFlight) {
 TEST_P(TargetServer, TakesItsLeasesHomeWhenAProxyVanishes) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
-  for (int i = 0; i < 16; ++i) (void)loopback.client->PostRead(target, Loopback::WholeRead(8 << 20));
+  for (int i = 0; i < 16; ++i)
+    (void)loopback.client->PostRead(target, Loopback::WholeRead(8 << 20));
   ASSERT_TRUE(loopback.Await([&] { return !loopback.reads.empty(); }));
   loopback.reads.clear();
   std::string error;
@@ -295,13 +300,15 @@ TEST_P(TargetServer, TakesItsLeasesHomeWhenAProxyVanishes) {
 
 TEST_P(TargetServer, HandsConfirmationsToItsEngine) {
   Loopback loopback(GetParam());
-  loopback.server->Confirm(42, {{.volume_id = 7, .size_bytes = 1, .file_count = 1, .modified_at_s = 1}});
+  loopback.server->Confirm(
+      42, {{.volume_id = 7, .size_bytes = 1, .file_count = 1, .modified_at_s = 1}});
   EXPECT_TRUE(loopback.Await([&] { return loopback.knobs.confirmed_ns == 42; }));
 }
 
 TEST(TargetServerOptions, AreRefusedWithTheReason) {
   client_test::SetUcxEnvironment();
-  const auto engine = [](memory::Arena&, target::ReadSink&, std::string& error) -> std::unique_ptr<target::Engine> {
+  const auto engine = [](memory::Arena&, target::ReadSink&,
+                         std::string& error) -> std::unique_ptr<target::Engine> {
     error = "no directory";
     return nullptr;
   };

@@ -22,7 +22,8 @@ std::string Failed(std::string_view call, ucs_status_t status) {
   return text;
 }
 
-bool SetUnlessAuto(ucp_config_t* config, const char* name, const std::string& value, std::string& error) {
+bool SetUnlessAuto(ucp_config_t* config, const char* name, const std::string& value,
+                   std::string& error) {
   if (value.empty() || value == "auto") return true;
   const ucs_status_t status = ucp_config_modify(config, name, value.c_str());
   if (status == UCS_OK) return true;
@@ -33,10 +34,13 @@ bool SetUnlessAuto(ucp_config_t* config, const char* name, const std::string& va
 /// Verbs pin what is registered; the other transports do not, so this is said only after a failure.
 std::string LockedMemoryHint(size_t bytes) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= bytes) return {};
-  return "; the locked-memory limit is " + std::to_string(limit.rlim_cur / 1024) + " KiB but the arena needs " +
-         std::to_string(bytes >> 20) +
-         " MiB: set LimitMEMLOCK=infinity in the systemd unit, memlock in limits.conf, or --ulimit memlock=-1 for docker";
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+      limit.rlim_cur >= bytes)
+    return {};
+  return "; the locked-memory limit is " + std::to_string(limit.rlim_cur / 1024) +
+         " KiB but the arena needs " + std::to_string(bytes >> 20) +
+         " MiB: set LimitMEMLOCK=infinity in the systemd unit, memlock in limits.conf, or --ulimit "
+         "memlock=-1 for docker";
 }
 
 }  // namespace
@@ -56,7 +60,8 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
     params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
     status = ucp_init(&params, config, &handle);
     if (status != UCS_OK) {
-      error = Failed("ucp_init (device_name=" + options.device_name + ", tls=" + options.tls + ")", status);
+      error = Failed("ucp_init (device_name=" + options.device_name + ", tls=" + options.tls + ")",
+                     status);
       handle = nullptr;
     }
   }
@@ -111,8 +116,8 @@ bool Worker::Progress() {
 }
 
 bool Worker::Arm() {
-  // A forced close advances by progress alone, also after its request is done: no event wakes the thread for
-  // it, and the peer would not learn of the close before the next message.
+  // A forced close advances by progress alone, also after its request is done: no event wakes the
+  // thread for it, and the peer would not learn of the close before the next message.
   if (close_rounds_ > 0) {
     --close_rounds_;
     return false;
@@ -145,7 +150,8 @@ std::unique_ptr<MemoryHandle> MemoryHandle::Register(Context& context, std::span
 
 MemoryHandle::~MemoryHandle() { ucp_mem_unmap(context_, handle_); }
 
-Endpoint Endpoint::Create(Worker& worker, ucp_ep_params_t& params, ErrorHandler on_error, ucs_status_t& status) {
+Endpoint Endpoint::Create(Worker& worker, ucp_ep_params_t& params, ErrorHandler on_error,
+                          ucs_status_t& status) {
   params.field_mask |= UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE | UCP_EP_PARAM_FIELD_ERR_HANDLER;
   params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
   params.err_handler.cb = on_error.on_error;
@@ -155,8 +161,8 @@ Endpoint Endpoint::Create(Worker& worker, ucp_ep_params_t& params, ErrorHandler 
   return status == UCS_OK ? Endpoint(worker, handle) : Endpoint();
 }
 
-Endpoint Endpoint::Connect(Worker& worker, const sockaddr* address, socklen_t address_bytes, ErrorHandler on_error,
-                           ucs_status_t& status) {
+Endpoint Endpoint::Connect(Worker& worker, const sockaddr* address, socklen_t address_bytes,
+                           ErrorHandler on_error, ucs_status_t& status) {
   ucp_ep_params_t params{};
   params.field_mask = UCP_EP_PARAM_FIELD_FLAGS | UCP_EP_PARAM_FIELD_SOCK_ADDR;
   params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
@@ -165,7 +171,8 @@ Endpoint Endpoint::Connect(Worker& worker, const sockaddr* address, socklen_t ad
   return Create(worker, params, on_error, status);
 }
 
-Endpoint Endpoint::Accept(Worker& worker, ucp_conn_request_h request, ErrorHandler on_error, ucs_status_t& status) {
+Endpoint Endpoint::Accept(Worker& worker, ucp_conn_request_h request, ErrorHandler on_error,
+                          ucs_status_t& status) {
   ucp_ep_params_t params{};
   params.field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST;
   params.conn_request = request;
@@ -173,7 +180,8 @@ Endpoint Endpoint::Accept(Worker& worker, ucp_conn_request_h request, ErrorHandl
 }
 
 Endpoint::Endpoint(Endpoint&& other) noexcept
-    : worker_(std::exchange(other.worker_, nullptr)), handle_(std::exchange(other.handle_, nullptr)) {}
+    : worker_(std::exchange(other.worker_, nullptr)),
+      handle_(std::exchange(other.handle_, nullptr)) {}
 
 Endpoint& Endpoint::operator=(Endpoint&& other) noexcept {
   if (this != &other) {
@@ -198,7 +206,8 @@ void Endpoint::ForceClose() {
 
 ucs_status_ptr_t Endpoint::Send(const Message& message) {
   ucp_request_param_t params{};
-  params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
+  params.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
   params.flags = message.flags;
   params.cb.send = message.on_sent;
   params.user_data = message.user_data;
@@ -206,12 +215,14 @@ ucs_status_ptr_t Endpoint::Send(const Message& message) {
     params.op_attr_mask |= UCP_OP_ATTR_FIELD_MEMH;
     params.memh = message.memory;
   }
-  return ucp_am_send_nbx(handle_, static_cast<unsigned>(message.id), message.header.data(), message.header.size(),
-                         message.data.data(), message.data.size(), &params);
+  return ucp_am_send_nbx(handle_, static_cast<unsigned>(message.id), message.header.data(),
+                         message.header.size(), message.data.data(), message.data.size(), &params);
 }
 
-std::unique_ptr<Listener> Listener::Create(Worker& worker, const sockaddr* address, socklen_t address_bytes,
-                                           ucp_listener_conn_handler_t handler, std::string& error) {
+std::unique_ptr<Listener> Listener::Create(Worker& worker, const sockaddr* address,
+                                           socklen_t address_bytes,
+                                           ucp_listener_conn_handler_t handler,
+                                           std::string& error) {
   ucp_listener_params_t params{};
   params.field_mask = UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER;
   params.sockaddr.addr = address;
@@ -232,8 +243,9 @@ std::unique_ptr<Listener> Listener::Create(Worker& worker, const sockaddr* addre
     return nullptr;
   }
   const bool is_ipv6 = attributes.sockaddr.ss_family == AF_INET6;
-  const uint16_t port = is_ipv6 ? reinterpret_cast<const sockaddr_in6&>(attributes.sockaddr).sin6_port
-                                : reinterpret_cast<const sockaddr_in&>(attributes.sockaddr).sin_port;
+  const uint16_t port = is_ipv6
+                            ? reinterpret_cast<const sockaddr_in6&>(attributes.sockaddr).sin6_port
+                            : reinterpret_cast<const sockaddr_in&>(attributes.sockaddr).sin_port;
   return std::unique_ptr<Listener>(new Listener(handle, ntohs(port)));
 }
 
@@ -246,7 +258,8 @@ std::optional<SocketAddress> ParseAddress(const std::string& host, uint16_t port
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return std::nullopt;
+  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
+    return std::nullopt;
   SocketAddress address{};
   std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
   address.bytes = found->ai_addrlen;

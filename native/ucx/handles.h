@@ -13,8 +13,9 @@
 
 #include "protocol/wire.h"
 
-// One move-only owner per UCP object; its destructor holds the only destroy call. Destroy order: endpoints,
-// listener, memory, worker, context. Everything but Context is confined to the thread that owns the worker.
+// One move-only owner per UCP object; its destructor holds the only destroy call. Destroy order:
+// endpoints, listener, memory, worker, context. Everything but Context is confined to the thread
+// that owns the worker.
 namespace ucx {
 
 struct ContextOptions {
@@ -24,7 +25,8 @@ struct ContextOptions {
 
 class Context {
  public:
-  [[nodiscard]] static std::unique_ptr<Context> Create(const ContextOptions& options, std::string& error);
+  [[nodiscard]] static std::unique_ptr<Context> Create(const ContextOptions& options,
+                                                       std::string& error);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -69,7 +71,8 @@ class Worker {
 /// Memory registered once, for a process's arena.
 class MemoryHandle {
  public:
-  [[nodiscard]] static std::unique_ptr<MemoryHandle> Register(Context& context, std::span<std::byte> memory,
+  [[nodiscard]] static std::unique_ptr<MemoryHandle> Register(Context& context,
+                                                              std::span<std::byte> memory,
                                                               std::string& error);
   ~MemoryHandle();
   MemoryHandle(const MemoryHandle&) = delete;
@@ -82,8 +85,8 @@ class MemoryHandle {
   ucp_mem_h handle_;
 };
 
-/// `on_error(arg, endpoint, status)` comes from within Progress(), at most once, when the peer is lost. The
-/// endpoint is not to be closed in it.
+/// `on_error(arg, endpoint, status)` comes from within Progress(), at most once, when the peer is
+/// lost. The endpoint is not to be closed in it.
 struct ErrorHandler {
   ucp_err_handler_cb_t on_error;
   void* arg;
@@ -95,20 +98,21 @@ struct Message {
   std::span<const std::byte> header;
   std::span<const std::byte> data = {};
   uint32_t flags = UCP_AM_SEND_FLAG_REPLY;
-  ucp_mem_h memory = nullptr;          // where `data` lies in registered memory
+  ucp_mem_h memory = nullptr;  // where `data` lies in registered memory
   ucp_send_nbx_callback_t on_sent;
   void* user_data;
 };
 
-/// Always in peer-error mode. The destructor closes by force, which completes every request on the endpoint
-/// with an error from a later Progress().
+/// Always in peer-error mode. The destructor closes by force, which completes every request on the
+/// endpoint with an error from a later Progress().
 class Endpoint {
  public:
   Endpoint() = default;
-  [[nodiscard]] static Endpoint Connect(Worker& worker, const sockaddr* address, socklen_t address_bytes,
-                                        ErrorHandler on_error, ucs_status_t& status);
-  [[nodiscard]] static Endpoint Accept(Worker& worker, ucp_conn_request_h request, ErrorHandler on_error,
-                                       ucs_status_t& status);
+  [[nodiscard]] static Endpoint Connect(Worker& worker, const sockaddr* address,
+                                        socklen_t address_bytes, ErrorHandler on_error,
+                                        ucs_status_t& status);
+  [[nodiscard]] static Endpoint Accept(Worker& worker, ucp_conn_request_h request,
+                                       ErrorHandler on_error, ucs_status_t& status);
   Endpoint(Endpoint&& other) noexcept;
   Endpoint& operator=(Endpoint&& other) noexcept;
   ~Endpoint();
@@ -122,7 +126,8 @@ class Endpoint {
 
  private:
   Endpoint(Worker& worker, ucp_ep_h handle) : worker_(&worker), handle_(handle) {}
-  static Endpoint Create(Worker& worker, ucp_ep_params_t& params, ErrorHandler on_error, ucs_status_t& status);
+  static Endpoint Create(Worker& worker, ucp_ep_params_t& params, ErrorHandler on_error,
+                         ucs_status_t& status);
   Worker* worker_ = nullptr;
   ucp_ep_h handle_ = nullptr;
 };
@@ -131,7 +136,8 @@ class Endpoint {
 class Listener {
  public:
   [[nodiscard]] static std::unique_ptr<Listener> Create(Worker& worker, const sockaddr* address,
-                                                        socklen_t address_bytes, ucp_listener_conn_handler_t handler,
+                                                        socklen_t address_bytes,
+                                                        ucp_listener_conn_handler_t handler,
                                                         std::string& error);
   ~Listener();
   Listener(const Listener&) = delete;

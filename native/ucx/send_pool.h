@@ -13,9 +13,9 @@
 #include "protocol/wire.h"
 #include "ucx/handles.h"
 
-// What UCX borrows until a send has called back: header, list or lease. UCX gets a pointer to a slot of a
-// pool that outlives the worker, and a slot is used again only after its callback, so that a late completion
-// never meets somebody else's bytes. Confined to the worker's thread.
+// What UCX borrows until a send has called back: header, list or lease. UCX gets a pointer to a
+// slot of a pool that outlives the worker, and a slot is used again only after its callback, so
+// that a late completion never meets somebody else's bytes. Confined to the worker's thread.
 namespace ucx {
 
 class SendPool;
@@ -24,10 +24,10 @@ class SendPool;
 struct Send {
   uint64_t owner = 0;
   uint64_t tag = 0;
-  uint64_t deadline_ns = 0;                                 // CLOCK_MONOTONIC; see SendPool::Overdue
-  std::vector<std::byte> list;                              // data, one of three
+  uint64_t deadline_ns = 0;     // CLOCK_MONOTONIC; see SendPool::Overdue
+  std::vector<std::byte> list;  // data, one of three
   std::shared_ptr<const std::vector<std::byte>> shared_list;
-  memory::Lease lease;                                      // with the range of its bytes that is sent
+  memory::Lease lease;  // with the range of its bytes that is sent
   uint64_t lease_offset = 0;
   uint64_t lease_bytes = 0;
 
@@ -46,7 +46,8 @@ struct Send {
 class SendListener {
  public:
   virtual ~SendListener() = default;
-  /// Once per posted send, from within Post() or Worker::Progress(). The send's bytes are still there.
+  /// Once per posted send, from within Post() or Worker::Progress(). The send's bytes are still
+  /// there.
   virtual void OnSent(const Send& send, ucs_status_t status) = 0;
 };
 
@@ -59,7 +60,8 @@ class SendPool {
   /// An idle send with `header` in it; post it with Post().
   template <typename Header>
   [[nodiscard]] Send& Take(protocol::MessageId id, const Header& header) {
-    static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) <= sizeof(protocol::ReadReply));
+    static_assert(std::is_trivially_copyable_v<Header> &&
+                  sizeof(Header) <= sizeof(protocol::ReadReply));
     Send& send = TakeIdle();
     send.id = id;
     send.header_bytes_ = sizeof(Header);

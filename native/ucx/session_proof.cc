@@ -10,7 +10,8 @@ void Update(crypto_auth_hmacsha256_state& state, std::span<const uint8_t> bytes)
 }
 
 void Update(crypto_auth_hmacsha256_state& state, uint16_t number) {
-  const std::array<uint8_t, 2> bytes{static_cast<uint8_t>(number & 0xff), static_cast<uint8_t>(number >> 8)};
+  const std::array<uint8_t, 2> bytes{static_cast<uint8_t>(number & 0xff),
+                                     static_cast<uint8_t>(number >> 8)};
   Update(state, bytes);
 }
 
@@ -40,8 +41,8 @@ Mac MakeProof(Prover prover, std::string_view secret, const HandshakeFacts& fact
   return mac;
 }
 
-bool IsProof(std::span<const uint8_t, protocol::kMacBytes> mac, Prover prover, std::string_view secret,
-             const HandshakeFacts& facts) {
+bool IsProof(std::span<const uint8_t, protocol::kMacBytes> mac, Prover prover,
+             std::string_view secret, const HandshakeFacts& facts) {
   const Mac expected = MakeProof(prover, secret, facts);
   return sodium_memcmp(expected.data(), mac.data(), expected.size()) == 0;
 }

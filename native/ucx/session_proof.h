@@ -13,7 +13,8 @@ namespace ucx {
 using Nonce = std::array<uint8_t, protocol::kNonceBytes>;
 using Mac = std::array<uint8_t, protocol::kMacBytes>;
 
-/// What both proofs are about; the versions are in it so that nobody can talk the two into an older one.
+/// What both proofs are about; the versions are in it so that nobody can talk the two into an older
+/// one.
 struct HandshakeFacts {
   Nonce client_nonce;
   Nonce server_nonce;
@@ -31,7 +32,7 @@ enum class Prover { kTarget, kProxy };
 [[nodiscard]] Mac MakeProof(Prover prover, std::string_view secret, const HandshakeFacts& facts);
 
 /// In constant time.
-[[nodiscard]] bool IsProof(std::span<const uint8_t, protocol::kMacBytes> mac, Prover prover, std::string_view secret,
-                           const HandshakeFacts& facts);
+[[nodiscard]] bool IsProof(std::span<const uint8_t, protocol::kMacBytes> mac, Prover prover,
+                           std::string_view secret, const HandshakeFacts& facts);
 
 }  // namespace ucx

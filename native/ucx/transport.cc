@@ -22,7 +22,8 @@ std::string Printed(Print&& print) {
 }
 
 #if UCP_API_VERSION >= UCP_VERSION(1, 14)
-/// Empty unless all lanes are of one transport: the query does not say which of them carries the messages.
+/// Empty unless all lanes are of one transport: the query does not say which of them carries the
+/// messages.
 std::string OnlyTransport(ucp_ep_h endpoint) {
   std::array<ucp_transport_entry_t, 16> entries{};
   ucp_ep_attr_t attributes{};
@@ -30,7 +31,8 @@ std::string OnlyTransport(ucp_ep_h endpoint) {
   attributes.transports.entries = entries.data();
   attributes.transports.num_entries = entries.size();
   attributes.transports.entry_size = sizeof(ucp_transport_entry_t);
-  if (ucp_ep_query(endpoint, &attributes) != UCS_OK || attributes.transports.num_entries == 0) return {};
+  if (ucp_ep_query(endpoint, &attributes) != UCS_OK || attributes.transports.num_entries == 0)
+    return {};
   const std::string name = entries[0].transport_name;
   for (unsigned i = 1; i < attributes.transports.num_entries; ++i) {
     if (name != entries[i].transport_name) return {};
@@ -54,7 +56,9 @@ std::string MessageTransportFromInfo(const std::string& info) {
     while (words >> word) is_message_lane |= word == "am";
     const size_t begin = resource.find(':');
     const size_t end = resource.find('/');
-    if (!is_message_lane || begin == std::string::npos || end == std::string::npos || end <= begin + 1) continue;
+    if (!is_message_lane || begin == std::string::npos || end == std::string::npos ||
+        end <= begin + 1)
+      continue;
     return resource.substr(begin + 1, end - begin - 1);
   }
   return {};
@@ -64,8 +68,8 @@ std::string MessageTransport(const Endpoint& endpoint) {
 #if UCP_API_VERSION >= UCP_VERSION(1, 14)
   if (std::string name = OnlyTransport(endpoint.handle()); !name.empty()) return name;
 #endif
-  std::string name =
-      MessageTransportFromInfo(Printed([&](FILE* stream) { ucp_ep_print_info(endpoint.handle(), stream); }));
+  std::string name = MessageTransportFromInfo(
+      Printed([&](FILE* stream) { ucp_ep_print_info(endpoint.handle(), stream); }));
   return name.empty() ? "unknown" : name;
 }
 
@@ -74,7 +78,8 @@ std::optional<Capabilities> QueryCapabilities(const ContextOptions& options, std
   if (context == nullptr) return std::nullopt;
   Capabilities capabilities;
   capabilities.version = ucp_get_version_string();
-  capabilities.text = Printed([&](FILE* stream) { ucp_context_print_info(context->handle(), stream); });
+  capabilities.text =
+      Printed([&](FILE* stream) { ucp_context_print_info(context->handle(), stream); });
   // "#      resource 1  :  md 1  dev 1  flags -- tcp/lo"
   std::istringstream lines(capabilities.text);
   for (std::string line; std::getline(lines, line);) {

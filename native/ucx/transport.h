@@ -6,14 +6,17 @@
 
 #include "ucx/handles.h"
 
-// What UCX says about itself: which transport carries an endpoint's messages, and what this host offers.
+// What UCX says about itself: which transport carries an endpoint's messages, and what this host
+// offers.
 namespace ucx {
 
-/// The name of the active-message lane's transport ("tcp", "posix", "rc_mlx5"), "unknown" when UCX does not
-/// tell. Prints and parses: once per connection, after the first message has arrived on it.
+/// The name of the active-message lane's transport ("tcp", "posix", "rc_mlx5"), "unknown" when UCX
+/// does not tell. Prints and parses: once per connection, after the first message has arrived on
+/// it.
 [[nodiscard]] std::string MessageTransport(const Endpoint& endpoint);
 
-/// From the text of ucp_ep_print_info: the transport of the lane marked "am"; empty when there is none.
+/// From the text of ucp_ep_print_info: the transport of the lane marked "am"; empty when there is
+/// none.
 [[nodiscard]] std::string MessageTransportFromInfo(const std::string& info);
 
 struct Capabilities {
@@ -23,6 +26,7 @@ struct Capabilities {
 };
 
 /// Nothing when UCX cannot start with these options; `error` then says why.
-[[nodiscard]] std::optional<Capabilities> QueryCapabilities(const ContextOptions& options, std::string& error);
+[[nodiscard]] std::optional<Capabilities> QueryCapabilities(const ContextOptions& options,
+                                                            std::string& error);
 
 }  // namespace ucx

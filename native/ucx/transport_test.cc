@@ -8,18 +8,22 @@ namespace ucx {
 namespace {
 
 TEST(MessageTransport, IsThatOfTheLaneMarkedAm) {
-  EXPECT_EQ(MessageTransportFromInfo(
-                "#               peer: <no debug data>\n"
-                "#                 lane[0]:  4:cma/memory.0 md[4]       -> md[4]/cma/sysdev[255] rma_bw#0\n"
-                "#                 lane[1]:  2:sysv/memory.0 md[2]      -> md[2]/sysv/sysdev[255] am am_bw#0 keepalive\n"),
+  EXPECT_EQ(MessageTransportFromInfo("#               peer: <no debug data>\n"
+                                     "#                 lane[0]:  4:cma/memory.0 md[4]       -> "
+                                     "md[4]/cma/sysdev[255] rma_bw#0\n"
+                                     "#                 lane[1]:  2:sysv/memory.0 md[2]      -> "
+                                     "md[2]/sysv/sysdev[255] am am_bw#0 keepalive\n"),
             "sysv");
-  EXPECT_EQ(MessageTransportFromInfo("# lane[0]: 1:rc_mlx5/mlx5_0:1.0 md[0] -> md[0]/ib/sysdev[0] am rma_bw#0\n"),
+  EXPECT_EQ(MessageTransportFromInfo(
+                "# lane[0]: 1:rc_mlx5/mlx5_0:1.0 md[0] -> md[0]/ib/sysdev[0] am rma_bw#0\n"),
             "rc_mlx5");
 }
 
 TEST(MessageTransport, IsNotGuessed) {
   EXPECT_EQ(MessageTransportFromInfo(""), "");
-  EXPECT_EQ(MessageTransportFromInfo("# lane[0]:  4:cma/memory.0 md[4] -> md[4]/cma/sysdev[255] am_bw#0\n"), "");
+  EXPECT_EQ(MessageTransportFromInfo(
+                "# lane[0]:  4:cma/memory.0 md[4] -> md[4]/cma/sysdev[255] am_bw#0\n"),
+            "");
   EXPECT_EQ(MessageTransportFromInfo("# lane[0]:  cma md[4] -> am\n"), "");
 }
 
