@@ -1,0 +1,21 @@
+/** A front that serves nothing itself, as a process: prints its port. Argument: the volume server's URL. */
+import pino from 'pino';
+import { startHttpFront } from '../../src/proxy/server.ts';
+import { generousLimits } from './http-front-fixture.ts';
+
+const upstreamUrl = process.argv[2] as string;
+const front = await startHttpFront(
+  {
+    listen: { host: '127.0.0.1', port: 0 },
+    lane: true,
+    debugHeaders: false,
+    limits: generousLimits,
+    logger: pino({ level: 'silent' }),
+  },
+  {
+    serve: async () => ({ kind: 'passthrough', reason: 'off', upstreamUrl }),
+    upstreamFor: () => upstreamUrl,
+  },
+  () => undefined,
+);
+process.stdout.write(`${front.port}\n`);
