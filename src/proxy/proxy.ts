@@ -197,7 +197,7 @@ class ProxyRole implements RunningProxy {
           session_id: `${sessionId}`,
         };
         this.#logger.info(fields, 'the target is up');
-      } else if (state.kind === 'down') {
+      } else if (state.kind === 'down' && state.status !== 'closed') {
         const { status, detail } = state;
         const fields = { event: 'target-down', target: address, reason: status, detail };
         this.#logger.warn(fields, 'the target is down: reads pass through to the volume server');
