@@ -7,10 +7,11 @@ import { gzipSync } from 'node:zlib';
 import { root } from '../setup/pinned-node.mjs';
 import { ask } from './client.mjs';
 
-const { VolumeWriter } = await import(join(root, 'dist/rdma/volume-files.js'));
+const { createVolume, formatFid, openVolume } = await import(
+  join(root, 'dist/rdma/volume-files.js')
+);
 
 const hotCount = 24;
-const compressedFlag = 0x01;
 /** Of a record in a version 3 volume: 16 bytes of header, 4 of data size, then the data. */
 const dataOffset = 20;
 
@@ -25,8 +26,8 @@ const plan = [
 
 /** Volume 1 is only read; volume 2 is written to while the demo reads it. */
 export function createSamples(dataDir) {
-  const cold = VolumeWriter.create({ dir: dataDir, volumeId: 1 });
-  const hot = VolumeWriter.create({ dir: dataDir, volumeId: 2 });
+  const cold = createVolume({ dir: dataDir, volumeId: 1 });
+  const hot = createVolume({ dir: dataDir, volumeId: 2 });
   const needles = [];
   let needleId = 1n;
   for (const { count, bytes, name, mime, isText } of plan) {
@@ -34,10 +35,9 @@ export function createSamples(dataDir) {
       const plain = isText ? textOf(bytes, at) : randomBytes(bytes);
       const stored = isText ? gzipSync(plain) : plain;
       const needle = { volumeId: 1, needleId: needleId++, cookie: randomInt(2 ** 32) };
-      const flags = isText ? compressedFlag : 0;
       const lastModifiedSeconds = 1_700_000_000 + at;
-      const fields = { ...needle, data: stored, name, mime, flags, lastModifiedSeconds };
-      const { offset } = cold.append(fields);
+      const fields = { data: stored, name, mime, compressed: isText === true, lastModifiedSeconds };
+      const { offset } = cold.append({ ...needle, ...fields });
       const inFile = readFile(join(dataDir, '1.dat'), offset + dataOffset, stored.length);
       if (!inFile.equals(stored))
         throw new Error(`1.dat does not hold what was written at ${offset}`);
@@ -63,13 +63,16 @@ export function createSamples(dataDir) {
 
 /** As the volume server does it: the record into the .dat, its row into the .idx, then the acknowledgement. */
 function intoFiles(dataDir) {
-  const writer = VolumeWriter.open({ dir: dataDir, volumeId: 2 });
+  const writer = openVolume({ dir: dataDir, volumeId: 2 });
   return {
     put: async (needle, data) => {
       writer.append({ ...needle, data });
     },
     remove: async (needle) => {
       writer.delete(needle.needleId);
+    },
+    vacuum: () => {
+      writer.vacuum();
     },
     close: () => writer.close(),
   };
@@ -92,6 +95,8 @@ function overHttp(address) {
       return expect(needle, { method: 'PUT', headers, body }, [201]);
     },
     remove: (needle) => expect(needle, { method: 'DELETE' }, [202]),
+    // A vacuum is asked of the master, which decides when: the demo leaves that alone.
+    vacuum: undefined,
     close: () => {},
   };
 }
@@ -106,7 +111,7 @@ function textOf(bytes, seed) {
 }
 
 function pathOf({ volumeId, needleId, cookie }) {
-  return `/${volumeId},${needleId.toString(16).padStart(2, '0')}${cookie.toString(16).padStart(8, '0')}`;
+  return `/${formatFid(volumeId, needleId, cookie)}`;
 }
 
 function readFile(path, offset, length) {

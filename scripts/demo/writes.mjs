@@ -4,6 +4,7 @@ import { checked } from './reads.mjs';
 
 const readers = 4;
 const writes = 300;
+const vacuumEvery = 75;
 
 /** What one needle held, version by version; undefined: nothing, it is deleted or not written yet. */
 class History {
@@ -28,7 +29,7 @@ export async function readWhileWriting({ proxy, volumeServer, samples }) {
   const needles = samples.hotNeedles();
   const histories = new Map(needles.map((needle) => [needle, new History(needle.bytes)]));
   const result = { writes: 0, reads: 0, checks: 0, stale: 0, differences: [], kinds: '' };
-  const kinds = { append: 0, overwrite: 0, delete: 0 };
+  const kinds = { append: 0, overwrite: 0, delete: 0, vacuum: 0 };
 
   let isWriting = true;
   const readOn = async (seed) => {
@@ -54,6 +55,10 @@ export async function readWhileWriting({ proxy, volumeServer, samples }) {
       result.writes += 1;
       const found = await readAgainst(proxy, needle, history);
       result.checks += 1;
+      if (writer.vacuum !== undefined && at % vacuumEvery === vacuumEvery - 1) {
+        writer.vacuum();
+        kinds.vacuum += 1;
+      }
       if (found === undefined) continue;
       result.stale += 1;
       result.differences.push(`after ${kind}: ${found}`);

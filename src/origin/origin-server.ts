@@ -5,10 +5,12 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseRead } from '../proxy/needle/read-request.ts';
 import type { RequestHead } from '../proxy/needle/request-head.ts';
-import type { NeedleRoute } from '../proxy/needle-outcome.ts';
+import type { NeedleOutcome, NeedleRoute } from '../proxy/needle-outcome.ts';
 import { createNeedleRoute } from '../proxy/needle-route.ts';
+import type { Reason } from '../proxy/outcome.ts';
 import { TargetDirectory, targetEntry } from '../proxy/targets/target-directory.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient } from '../rdma/rdma-client.ts';
@@ -40,6 +42,16 @@ export interface RunningOrigin {
 const arenaBytes = 256 * 1024 * 1024;
 const needleBytesMax = 128 * 1024 * 1024;
 const timeoutMs = 10_000;
+const waitMs = 5;
+const waitMsMax = 2_000;
+
+/** Reasons that go away by themselves. */
+const passing: ReadonlySet<Reason> = new Set([
+  'volume-unconfirmed',
+  'no-slab',
+  'overload',
+  'breaker',
+]);
 
 /** Rejects with RdmaUnavailableError when a directory cannot be read, with the system's error when not bound. */
 export async function startOrigin(options: OriginOptions): Promise<RunningOrigin> {
@@ -120,7 +132,7 @@ class Origin {
   }
 
   async #serve(head: RequestHead, response: ServerResponse): Promise<void> {
-    const outcome = await this.#route.serve(head, false);
+    const outcome = await this.#outcome(head);
     if (outcome.kind === 'answer') {
       response.once('close', () => outcome.release());
       writeHead(response, outcome.answer.head);
@@ -131,6 +143,17 @@ class Origin {
     const isEmptyNeedle = outcome.reason === 'cookie' && (await this.#isEmptyNeedle(head));
     const answer = isEmptyNeedle ? emptyNeedleAnswer(head) : answerFor(outcome.reason, head);
     writeAnswer(response, answer);
+  }
+
+  /** The real server keeps requests waiting while it swaps a volume's files; a reader's busy moment is ours too. */
+  async #outcome(head: RequestHead): Promise<NeedleOutcome> {
+    const until = performance.now() + waitMsMax;
+    for (;;) {
+      const outcome = await this.#route.serve(head, false);
+      if (outcome.kind === 'answer' || !passing.has(outcome.reason)) return outcome;
+      if (performance.now() > until) return outcome;
+      await sleep(waitMs);
+    }
   }
 
   /** The corridor leaves empty needles and wrong cookies alike to the volume server, which is us. */
