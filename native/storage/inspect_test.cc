@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "storage/needle_record.h"
 #include "storage/volume_directory_test.h"
 #include "storage/writer.h"

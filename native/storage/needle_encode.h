@@ -19,10 +19,10 @@ struct NeedleFields {
   uint32_t checksum = 0;  // as stored
   uint64_t last_modified_s = 0;
   uint64_t append_at_ns = 0;
-  std::span<const std::byte> data;
-  std::span<const std::byte> name;
-  std::span<const std::byte> mime;
-  std::span<const std::byte> pairs;
+  std::span<const std::byte> data{};
+  std::span<const std::byte> name{};
+  std::span<const std::byte> mime{};
+  std::span<const std::byte> pairs{};
 };
 
 /// Each field fits the bytes that the format has for it, and the record fits its size field.

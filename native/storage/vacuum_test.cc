@@ -1,7 +1,6 @@
 #include "storage/vacuum.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "storage/crc32c.h"
 #include "storage/inspect.h"
@@ -176,7 +175,7 @@ TEST_F(VacuumTest, DropsWhatCannotBeRead) {
 }
 
 TEST_F(VacuumTest, WorksForEachVersionAndOffsetWidth) {
-  for (const uint8_t version : {1, 2, 3}) {
+  for (const uint8_t version : {uint8_t{1}, uint8_t{2}, uint8_t{3}}) {
     for (const uint32_t offset_bytes : {4u, 5u}) {
       writer_ = Create({.version = version, .offset_bytes = offset_bytes});
       for (uint64_t i = 1; i <= 50; i++) Put(i * 7 % 51, std::string(i, 'x'));
