@@ -17,10 +17,11 @@ LoopCallback::~LoopCallback() {
 void LoopCallback::Call(std::span<const napi_value> arguments) {
   napi_value function = nullptr;
   napi_value receiver = nullptr;
-  if (napi_get_reference_value(env_, function_, &function) != napi_ok || function == nullptr) return;
+  if (napi_get_reference_value(env_, function_, &function) != napi_ok || function == nullptr)
+    return;
   if (napi_get_global(env_, &receiver) != napi_ok) return;
-  const napi_status status =
-      napi_make_callback(env_, context_, receiver, function, arguments.size(), arguments.data(), nullptr);
+  const napi_status status = napi_make_callback(env_, context_, receiver, function,
+                                                arguments.size(), arguments.data(), nullptr);
   if (status != napi_pending_exception) return;
   bool is_pending = false;
   napi_value error = nullptr;

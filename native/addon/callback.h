@@ -21,8 +21,9 @@ class Scope {
   napi_handle_scope scope_ = nullptr;
 };
 
-/// A JavaScript function that is called from the event loop. In the C API: node-addon-api's MakeCallback loses what
-/// the function throws in one form and aborts a terminating environment in the other.
+/// A JavaScript function that is called from the event loop. In the C API: node-addon-api's
+/// MakeCallback loses what the function throws in one form and aborts a terminating environment in
+/// the other.
 class LoopCallback {
  public:
   LoopCallback(napi_env env, napi_value function, const char* name);
@@ -30,8 +31,8 @@ class LoopCallback {
   LoopCallback(const LoopCallback&) = delete;
   LoopCallback& operator=(const LoopCallback&) = delete;
 
-  /// Needs an open scope. What the function throws becomes an 'uncaughtException'; a terminating environment ignores
-  /// the call.
+  /// Needs an open scope. What the function throws becomes an 'uncaughtException'; a terminating
+  /// environment ignores the call.
   void Call(std::span<const napi_value> arguments);
 
  private:

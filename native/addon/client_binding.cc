@@ -79,9 +79,12 @@ class RdmaClient : public Napi::ObjectWrap<RdmaClient> {
     client_->Share(static_cast<Entry*>(ring.Data()), static_cast<Command*>(command.Data()));
 
     const std::span<std::byte> span = client_->holder()->arena->span();
-    const auto let_go = [](Napi::BasicEnv, void*, std::shared_ptr<ArenaHolder>* held) { delete held; };
-    const Napi::ArrayBuffer arena = Napi::ArrayBuffer::New(env, static_cast<void*>(span.data()), span.size(), let_go,
-                                                           new std::shared_ptr<ArenaHolder>(client_->holder()));
+    const auto let_go = [](Napi::BasicEnv, void*, std::shared_ptr<ArenaHolder>* held) {
+      delete held;
+    };
+    const Napi::ArrayBuffer arena =
+        Napi::ArrayBuffer::New(env, static_cast<void*>(span.data()), span.size(), let_go,
+                               new std::shared_ptr<ArenaHolder>(client_->holder()));
     Set(self, "ring", ring);
     Set(self, "command", command);
     Set(self, "arena", arena);
@@ -102,7 +105,8 @@ class RdmaClient : public Napi::ObjectWrap<RdmaClient> {
   Napi::Value AddTarget(const Napi::CallbackInfo& info) {
     if (!MustBeOpen(info.Env())) return info.Env().Undefined();
     const uint32_t port = Uint32At(info, 1);
-    if (!info[0].IsString() || !info[2].IsString() || port > UINT16_MAX) return Throw(info.Env(), "not an address");
+    if (!info[0].IsString() || !info[2].IsString() || port > UINT16_MAX)
+      return Throw(info.Env(), "not an address");
     const client::TargetId target = client_->AddTarget({
         .host = info[0].As<Napi::String>().Utf8Value(),
         .port = static_cast<uint16_t>(port),
@@ -133,7 +137,8 @@ class RdmaClient : public Napi::ObjectWrap<RdmaClient> {
 
   void PostValidate(const Napi::CallbackInfo& info) {
     if (!HasTarget(info) || !MayPost(info)) return;
-    client_->PostValidate(Uint32At(info, 0), Uint32At(info, 1), Uint32At(info, 2), ToUint64(NumberAt(info, 3)));
+    client_->PostValidate(Uint32At(info, 0), Uint32At(info, 1), Uint32At(info, 2),
+                          ToUint64(NumberAt(info, 3)));
   }
 
   void PostPing(const Napi::CallbackInfo& info) {
@@ -153,7 +158,8 @@ class RdmaClient : public Napi::ObjectWrap<RdmaClient> {
     SetArenaStats(object, arena.stats(), arena.page_kind());
     Set(object, "largestSlabBytes", arena.largest_slab_bytes());
     Set(object, "requestsInFlight",
-        static_cast<double>(client_->client() == nullptr ? 0 : client_->client()->requests_in_flight()));
+        static_cast<double>(
+            client_->client() == nullptr ? 0 : client_->client()->requests_in_flight()));
     Set(object, "bytesReceived", stats.bytes_received);
     Set(object, "bytesSent", stats.bytes_sent);
     Set(object, "lateReplies", stats.late_replies);
@@ -185,6 +191,8 @@ class RdmaClient : public Napi::ObjectWrap<RdmaClient> {
 
 }  // namespace
 
-void RegisterClient(Napi::Env env, Napi::Object exports) { Set(exports, "RdmaClient", RdmaClient::Define(env)); }
+void RegisterClient(Napi::Env env, Napi::Object exports) {
+  Set(exports, "RdmaClient", RdmaClient::Define(env));
+}
 
 }  // namespace addon

@@ -43,7 +43,8 @@ std::vector<target::ServedVolume> ReadServedVolumes(const Napi::Value& rows) {
 
 uint64_t AgoNs(const Napi::Value& ago) {
   const uint64_t now_ns = protocol::NowNs();
-  const uint64_t ago_ns = ago.IsNumber() ? ToUint64(ago.As<Napi::Number>().DoubleValue()) : UINT64_MAX;
+  const uint64_t ago_ns =
+      ago.IsNumber() ? ToUint64(ago.As<Napi::Number>().DoubleValue()) : UINT64_MAX;
   return ago_ns < now_ns ? now_ns - ago_ns : 0;
 }
 

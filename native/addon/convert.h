@@ -6,7 +6,8 @@
 #include "memory/arena.h"
 #include "target/engine.h"
 
-// What both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has the types.
+// What both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has the
+// types.
 namespace addon {
 
 [[nodiscard]] memory::ArenaOptions ReadArenaOptions(const Napi::Object& options);

@@ -14,7 +14,8 @@ namespace {
 constexpr uint64_t kCloseNs = 1'000'000'000;
 
 std::unique_ptr<client::Client> CreateUcx([[maybe_unused]] const FetchClientOptions& options,
-                                          [[maybe_unused]] memory::Arena& arena, std::string& error) {
+                                          [[maybe_unused]] memory::Arena& arena,
+                                          std::string& error) {
 #if SEAWEED_HAS_UCX
   const client::UcxClientOptions ucx{options.device_name, options.tls, options.requests_max};
   return client::CreateUcxClient(ucx, arena, error);
@@ -41,7 +42,8 @@ std::shared_ptr<FetchClient> FetchClient::Create(Napi::Env env, const FetchClien
   if (options.is_ucx) {
     self->client_ = CreateUcx(options, *holder->arena, error);
   } else {
-    const client::InprocClientOptions inproc{options.engine, options.simulated_latency_ns, options.requests_max};
+    const client::InprocClientOptions inproc{options.engine, options.simulated_latency_ns,
+                                             options.requests_max};
     auto created = client::InprocClient::Create(inproc, *holder->arena, error);
     self->inproc_ = created.get();
     self->client_ = std::move(created);
@@ -60,7 +62,9 @@ FetchClient::FetchClient(napi_env env, std::shared_ptr<ArenaHolder> holder, uint
 
 FetchClient::~FetchClient() = default;
 
-client::ClientStats FetchClient::stats() const { return client_ != nullptr ? client_->stats() : last_stats_; }
+client::ClientStats FetchClient::stats() const {
+  return client_ != nullptr ? client_->stats() : last_stats_;
+}
 
 void FetchClient::Share(Entry* ring, Command* command) {
   ring_ = ring;
@@ -90,7 +94,9 @@ void FetchClient::Disconnect(client::TargetId target) {
   UpdateKeepAlive();
 }
 
-bool FetchClient::MayPost(uint32_t ticket) const { return IsOpen() && !tickets_.IsFull() && ticket < requests_max_; }
+bool FetchClient::MayPost(uint32_t ticket) const {
+  return IsOpen() && !tickets_.IsFull() && ticket < requests_max_;
+}
 
 void FetchClient::PostRead(client::TargetId target, uint32_t ticket) {
   const Command& command = *command_;
@@ -108,7 +114,8 @@ void FetchClient::PostRead(client::TargetId target, uint32_t ticket) {
   Posted(client_->PostRead(target, read), ticket);
 }
 
-void FetchClient::PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count, uint64_t timeout_ns) {
+void FetchClient::PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count,
+                               uint64_t timeout_ns) {
   if (item_count > protocol::kValidateItemsMax) item_count = protocol::kValidateItemsMax;
   const std::span<const protocol::ValidateItem> items(command_->items, item_count);
   Posted(client_->PostValidate(target, items, timeout_ns), ticket);
@@ -131,7 +138,8 @@ void FetchClient::Close(Napi::Function closed) {
   for (const client::TargetId target : targets_) client_->Disconnect(target);
   connecting_.clear();
   close_deadline_ns_ = protocol::NowNs() + kCloseNs;
-  // Perhaps called from a completion callback: the worker is destroyed in OnQuiet(), never from here.
+  // Perhaps called from a completion callback: the worker is destroyed in OnQuiet(), never from
+  // here.
   pump_->KeepAlive(true);
   pump_->Wake();
   pump_->GoRound();
@@ -169,11 +177,12 @@ void FetchClient::OnHandlesClosed() {
   on_batch_.reset();
   if (cleanup_ != nullptr) napi_remove_async_cleanup_hook(cleanup_);
   cleanup_ = nullptr;
-  const std::shared_ptr<FetchClient> self = std::move(self_);  // perhaps the last reference: nothing after it
+  const std::shared_ptr<FetchClient> self =
+      std::move(self_);  // perhaps the last reference: nothing after it
 }
 
-/// The environment ends (a worker thread was terminated, or the process ends by itself): no JavaScript any more, but
-/// the loop still turns until the last handle is closed.
+/// The environment ends (a worker thread was terminated, or the process ends by itself): no
+/// JavaScript any more, but the loop still turns until the last handle is closed.
 void FetchClient::OnEnvironmentCleanup(napi_async_cleanup_hook_handle, void* data) {
   FetchClient* self = static_cast<FetchClient*>(data);
   self->is_tearing_ = true;

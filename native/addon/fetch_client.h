@@ -18,8 +18,8 @@
 
 namespace addon {
 
-/// The arena and the leases that JavaScript holds in it. Shared by the client and by the ArrayBuffer over the arena:
-/// no byte is unmapped while a view of it can be reached.
+/// The arena and the leases that JavaScript holds in it. Shared by the client and by the
+/// ArrayBuffer over the arena: no byte is unmapped while a view of it can be reached.
 struct ArenaHolder {
   std::unique_ptr<memory::Arena> arena;
   LeaseTable leases;  // after the arena: they go home first
@@ -36,13 +36,16 @@ struct FetchClientOptions {
   uint64_t simulated_latency_ns = 0;
 };
 
-/// One client on one event loop, and what it shares with JavaScript. Lives until its handles are closed, whatever
-/// happens to the object that JavaScript sees; calls from a completion callback are fine, closing included.
+/// One client on one event loop, and what it shares with JavaScript. Lives until its handles are
+/// closed, whatever happens to the object that JavaScript sees; calls from a completion callback
+/// are fine, closing included.
 class FetchClient : public PumpDelegate, public std::enable_shared_from_this<FetchClient> {
  public:
   /// Null when memory, UCX or the engine cannot be had; `error` then says why and what to do.
-  [[nodiscard]] static std::shared_ptr<FetchClient> Create(Napi::Env env, const FetchClientOptions& options,
-                                                           Napi::Function on_batch, std::string& error);
+  [[nodiscard]] static std::shared_ptr<FetchClient> Create(Napi::Env env,
+                                                           const FetchClientOptions& options,
+                                                           Napi::Function on_batch,
+                                                           std::string& error);
   ~FetchClient() override;
 
   [[nodiscard]] bool IsOpen() const { return client_ != nullptr && !is_closing_; }
@@ -63,10 +66,12 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
   void Disconnect(client::TargetId target);
   [[nodiscard]] bool MayPost(uint32_t ticket) const;
   void PostRead(client::TargetId target, uint32_t ticket);
-  void PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count, uint64_t timeout_ns);
+  void PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count,
+                    uint64_t timeout_ns);
   void PostPing(client::TargetId target, uint32_t ticket, uint64_t timeout_ns);
 
-  /// Says GOODBYE, waits a moment for it and for what is in flight, then closes every handle and calls `closed`.
+  /// Says GOODBYE, waits a moment for it and for what is in flight, then closes every handle and
+  /// calls `closed`.
   void Close(Napi::Function closed);
 
  private:

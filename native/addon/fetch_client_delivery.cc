@@ -104,7 +104,8 @@ void FetchClient::DeliverBatch() {
     AppendVerdicts(verdicts, completion);
     add(completion.request_id, entry);
   }
-  for (const client::PongCompletion& completion : batch_.pongs) add(completion.request_id, PongEntry(completion));
+  for (const client::PongCompletion& completion : batch_.pongs)
+    add(completion.request_id, PongEntry(completion));
   for (const client::TargetEvent& event : batch_.events) {
     if (event.kind != client::TargetEvent::Kind::kVolumes) connecting_.erase(event.target);
   }
@@ -126,7 +127,8 @@ void FetchClient::FillRead(Entry& entry, client::ReadCompletion& completion) {
       reply.data_length + reply.name_bytes + reply.mime_bytes + reply.pairs_bytes;
   // What JavaScript would read past the lease belongs to another needle.
   const uint64_t lease_bytes = completion.lease ? completion.lease.bytes().size() : 0;
-  CHECK(completion.payload_offset <= lease_bytes && payload_bytes <= lease_bytes - completion.payload_offset);
+  CHECK(completion.payload_offset <= lease_bytes &&
+        payload_bytes <= lease_bytes - completion.payload_offset);
 
   entry.checksum = completion.checksum;
   entry.index_bytes = reply.index_bytes;

@@ -41,20 +41,26 @@ uint64_t ToUint64(double number) {
   return number >= kLimit ? UINT64_MAX : static_cast<uint64_t>(number);
 }
 
-uint64_t GetUint64(const Napi::Object& object, const char* name) { return ToUint64(GetNumber(object, name)); }
+uint64_t GetUint64(const Napi::Object& object, const char* name) {
+  return ToUint64(GetNumber(object, name));
+}
 
 uint32_t GetUint32(const Napi::Object& object, const char* name) {
   const uint64_t number = GetUint64(object, name);
   return number > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(number);
 }
 
-void Set(Napi::Object& object, const char* name, const Napi::Value& value) { object.Set(name, value); }
+void Set(Napi::Object& object, const char* name, const Napi::Value& value) {
+  object.Set(name, value);
+}
 
 void Set(Napi::Object& object, const char* name, double value) {
   object.Set(name, Napi::Number::New(object.Env(), value));
 }
 
-void Set(Napi::Object& object, const char* name, uint64_t value) { Set(object, name, static_cast<double>(value)); }
+void Set(Napi::Object& object, const char* name, uint64_t value) {
+  Set(object, name, static_cast<double>(value));
+}
 
 void Set(Napi::Object& object, const char* name, std::string_view value) {
   object.Set(name, Napi::String::New(object.Env(), value.data(), value.size()));

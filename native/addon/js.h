@@ -1,6 +1,7 @@
 #pragma once
 
-// The one file that includes napi.h: Maybe mode, no C++ exceptions. No room below this one knows JavaScript.
+// The one file that includes napi.h: Maybe mode, no C++ exceptions. No room below this one knows
+// JavaScript.
 #include <napi.h>
 
 #include <cstdint>
@@ -10,8 +11,8 @@
 
 namespace addon {
 
-// Options come validated and complete from src/rdma, so a missing or mistyped field is a bug there: it reads as zero
-// or empty, never as a crash.
+// Options come validated and complete from src/rdma, so a missing or mistyped field is a bug there:
+// it reads as zero or empty, never as a crash.
 [[nodiscard]] Napi::Value Get(const Napi::Object& object, const char* name);
 [[nodiscard]] std::string GetString(const Napi::Object& object, const char* name);
 [[nodiscard]] std::vector<std::string> GetStrings(const Napi::Object& object, const char* name);

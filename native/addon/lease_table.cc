@@ -25,7 +25,8 @@ void LeaseTable::Release(uint32_t handle) {
   Row& row = rows_[index];
   if (row.generation != handle >> kIndexBits || !row.lease) return;
   row.lease.Reset();
-  row.generation = row.generation == UINT8_MAX ? uint8_t{1} : static_cast<uint8_t>(row.generation + 1);
+  row.generation =
+      row.generation == UINT8_MAX ? uint8_t{1} : static_cast<uint8_t>(row.generation + 1);
   free_.push_back(index);
 }
 

@@ -7,8 +7,9 @@
 
 namespace addon {
 
-/// The leases that JavaScript holds, by handle: 24 bits of index, 8 of generation, never 0. A handle that was given
-/// back and is given back again does nothing as long as its generation has not come round.
+/// The leases that JavaScript holds, by handle: 24 bits of index, 8 of generation, never 0. A
+/// handle that was given back and is given back again does nothing as long as its generation has
+/// not come round.
 class LeaseTable {
  public:
   /// 0 when the table is full: 16 million leases are out.

@@ -2,10 +2,7 @@
 #include "addon/client_binding.h"
 #include "addon/js.h"
 #include "addon/target_binding.h"
-#if __has_include("addon/volume_binding.h")
 #include "addon/volume_binding.h"
-#define SEAWEED_HAS_VOLUME_BINDING 1
-#endif
 #include "protocol/status.h"
 #include "protocol/wire.h"
 #if SEAWEED_HAS_UCX
@@ -39,15 +36,15 @@ Napi::Object Register(Napi::Env env, Napi::Object exports) {
 #endif
   RegisterClient(env, exports);
   RegisterTarget(env, exports);
-#if SEAWEED_HAS_VOLUME_BINDING
   RegisterVolume(env, exports);
-#endif
   return exports;
 }
 
 }  // namespace
 }  // namespace addon
 
-static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return addon::Register(env, exports); }
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) {
+  return addon::Register(env, exports);
+}
 
 NODE_API_MODULE(seaweed_rdma, InitModule)

@@ -1,5 +1,7 @@
 #include "addon/pump.h"
 
+#include <sched.h>
+
 #include <utility>
 
 #include "memory/check.h"
@@ -10,6 +12,7 @@ namespace {
 
 constexpr int kProgressMax = 256;  // rounds of progress before the loop's other work gets its turn
 constexpr int kRoundsMax = 4;      // deliveries before that
+constexpr int kBusyTurnsMax = 16;  // turns without sleep before the core is offered to others
 constexpr uint64_t kNsPerMs = 1'000'000;
 
 }  // namespace
@@ -20,8 +23,10 @@ Pump::Pump(uv_loop_t* loop, client::Client& client, PumpDelegate& delegate, uint
   CHECK(uv_prepare_init(loop, &prepare_) == 0 && uv_idle_init(loop, &idle_) == 0);
   CHECK(uv_timer_init(loop, &timer_) == 0);
   poll_.data = prepare_.data = idle_.data = timer_.data = this;
-  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Pump*>(handle->data)->OnPoll(); });
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Pump*>(handle->data)->OnPrepare(); });
+  uv_poll_start(&poll_, UV_READABLE,
+                [](uv_poll_t* handle, int, int) { static_cast<Pump*>(handle->data)->OnPoll(); });
+  uv_prepare_start(&prepare_,
+                   [](uv_prepare_t* handle) { static_cast<Pump*>(handle->data)->OnPrepare(); });
   // Only the poll handle ever keeps the loop alive.
   uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
   uv_unref(reinterpret_cast<uv_handle_t*>(&idle_));
@@ -78,7 +83,10 @@ void Pump::OnPrepare() {
       may_sleep = client_->Arm();
     }
     is_dirty_ = !may_sleep;
+    busy_turns_ = may_sleep ? 0 : busy_turns_ + 1;
     if (!may_sleep) GoRound();
+    // A full shared-memory queue keeps Arm() busy until the peer ran, perhaps on this very core.
+    if (busy_turns_ > kBusyTurnsMax) sched_yield();
   }
   SetTimer();
   delegate_->OnQuiet();
@@ -99,7 +107,8 @@ void Pump::Spin() {
 }
 
 void Pump::SetTimer() {
-  // A timer that fires too early costs one wake-up; setting it anew for each request would cost every one of them.
+  // A timer that fires too early costs one wake-up; setting it anew for each request would cost
+  // every one of them.
   const uint64_t deadline_ns = client_->next_deadline_ns().value_or(0);
   if (deadline_ns == 0 || (timer_ns_ != 0 && timer_ns_ <= deadline_ns)) return;
   timer_ns_ = deadline_ns;

@@ -19,8 +19,9 @@ class PumpDelegate {
   virtual void OnQuiet() = 0;
 };
 
-/// Progresses a client on an event loop: on its descriptor, before the loop sleeps, and at its next deadline. Sleeps
-/// only after a successful Arm() since the last progress, so no completion waits; idle, it costs nothing.
+/// Progresses a client on an event loop: on its descriptor, before the loop sleeps, and at its next
+/// deadline. Sleeps only after a successful Arm() since the last progress, so no completion waits;
+/// idle, it costs nothing.
 class Pump {
  public:
   /// `client` must outlive the handles' use: call Close() first, then destroy it at will.
@@ -34,7 +35,8 @@ class Pump {
   void GoRound();
   /// Whether the handles keep the loop alive.
   void KeepAlive(bool keep);
-  /// Stops at once; `closed` is called from the loop when no handle is left, and may destroy the pump.
+  /// Stops at once; `closed` is called from the loop when no handle is left, and may destroy the
+  /// pump.
   void Close(std::function<void()> closed);
 
  private:
@@ -51,6 +53,7 @@ class Pump {
   uint64_t timer_ns_ = 0;  // the deadline that the timer is set for; 0: none
   std::function<void()> closed_;
   int handles_open_ = 4;
+  int busy_turns_ = 0;
   bool is_dirty_ = true;
   bool is_closing_ = false;
   bool keeps_alive_ = true;

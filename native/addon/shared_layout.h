@@ -5,8 +5,8 @@
 
 #include "protocol/wire.h"
 
-// The memory shared with JavaScript on one thread. src/rdma/shared-layout.ts reads and writes the same positions.
-// Quantities are doubles there, which hold every whole number below 2^53.
+// The memory shared with JavaScript on one thread. src/rdma/shared-layout.ts reads and writes the
+// same positions. Quantities are doubles there, which hold every whole number below 2^53.
 namespace addon {
 
 enum class EntryKind : uint32_t { kRead = 1, kValidate = 2, kPong = 3 };
@@ -17,7 +17,7 @@ struct Entry {
   uint32_t ticket;
   uint32_t status;
   uint32_t checksum;
-  uint32_t lease;           // handle; 0: none
+  uint32_t lease;  // handle; 0: none
   uint32_t index_bytes;
   uint32_t pairs_bytes;
   uint8_t name_bytes;
@@ -25,8 +25,8 @@ struct Entry {
   uint8_t needle_flags;
   uint8_t volume_version;
   uint32_t reply_flags;
-  uint32_t rows;            // kValidate: verdicts; kPong: the peer's requests in flight
-  uint32_t sessions;        // kPong
+  uint32_t rows;      // kValidate: verdicts; kPong: the peer's requests in flight
+  uint32_t sessions;  // kPong
   uint32_t reserved32;
   double payload_offset;    // in the arena; kPong: round trip in microseconds
   double data_bytes_total;  // kPong: the peer's arena bytes

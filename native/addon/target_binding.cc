@@ -40,12 +40,13 @@ Napi::Object ReadsByStatus(Napi::Env env, const target_ucx::TargetServerStats& s
   return object;
 }
 
-/// The server, and the way back from its progress thread to the event loop. Lives until the async handle is closed,
-/// whatever happens to the object that JavaScript sees.
+/// The server, and the way back from its progress thread to the event loop. Lives until the async
+/// handle is closed, whatever happens to the object that JavaScript sees.
 class HostedTarget {
  public:
   /// Null when the server cannot be had; `error` says why. Deletes itself after Destroy().
-  static HostedTarget* Create(napi_env env, const target_ucx::TargetServerOptions& options, std::string& error) {
+  static HostedTarget* Create(napi_env env, const target_ucx::TargetServerOptions& options,
+                              std::string& error) {
     uv_loop_t* loop = nullptr;
     if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
       error = "this thread has no event loop";
@@ -62,11 +63,13 @@ class HostedTarget {
     if (on_stopped_ != nullptr) return;
     on_stopped_ = std::make_unique<LoopCallback>(env_, stopped, "TargetHost.stop");
     uv_ref(reinterpret_cast<uv_handle_t*>(&async_));
-    // On the progress thread, as its last act: the handle is still open, because Destroy() joins that thread first.
+    // On the progress thread, as its last act: the handle is still open, because Destroy() joins
+    // that thread first.
     server_->Stop([this] { uv_async_send(&async_); });
   }
 
-  /// Joins the progress thread. The object is gone after this, at the latest when the handle is closed.
+  /// Joins the progress thread. The object is gone after this, at the latest when the handle is
+  /// closed.
   void Destroy() {
     server_.reset();
     if (!is_tearing_) CallStopped();
@@ -81,7 +84,9 @@ class HostedTarget {
   HostedTarget(napi_env env, uv_loop_t* loop, std::unique_ptr<target_ucx::TargetServer> server)
       : env_(env), server_(std::move(server)) {
     async_.data = this;
-    uv_async_init(loop, &async_, [](uv_async_t* handle) { static_cast<HostedTarget*>(handle->data)->CallStopped(); });
+    uv_async_init(loop, &async_, [](uv_async_t* handle) {
+      static_cast<HostedTarget*>(handle->data)->CallStopped();
+    });
     uv_unref(reinterpret_cast<uv_handle_t*>(&async_));
     napi_add_async_cleanup_hook(env, OnEnvironmentCleanup, this, &cleanup_);
   }
@@ -197,7 +202,9 @@ class TargetHost : public Napi::ObjectWrap<TargetHost> {
 
 }  // namespace
 
-void RegisterTarget(Napi::Env env, Napi::Object exports) { Set(exports, "TargetHost", TargetHost::Define(env)); }
+void RegisterTarget(Napi::Env env, Napi::Object exports) {
+  Set(exports, "TargetHost", TargetHost::Define(env));
+}
 
 }  // namespace addon
 #endif

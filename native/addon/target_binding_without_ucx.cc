@@ -4,7 +4,9 @@
 namespace addon {
 
 void RegisterTarget(Napi::Env env, Napi::Object exports) {
-  const auto refuse = [](const Napi::CallbackInfo& info) { return Throw(info.Env(), "built without UCX"); };
+  const auto refuse = [](const Napi::CallbackInfo& info) {
+    return Throw(info.Env(), "built without UCX");
+  };
   Set(exports, "TargetHost", Napi::Function::New(env, refuse, "TargetHost"));
 }
 

@@ -6,8 +6,8 @@
 
 namespace addon {
 
-/// Request id → ticket, for the requests in flight. Open addressing with linear probing in a table at most half full,
-/// so that a post and a completion allocate nothing. Request ids are never 0.
+/// Request id → ticket, for the requests in flight. Open addressing with linear probing in a table
+/// at most half full, so that a post and a completion allocate nothing. Request ids are never 0.
 class TicketTable {
  public:
   explicit TicketTable(uint32_t tickets_max);

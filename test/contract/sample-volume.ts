@@ -1,0 +1,61 @@
+/** A volume that a test writes to while it is being served. Every needle's cookie is 1. */
+import { closeSync, openSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  createVolume,
+  type NeedleToWrite,
+  type VolumeWriter,
+} from '../../src/rdma/volume-files.ts';
+
+type Fields = Omit<NeedleToWrite, 'needleId' | 'cookie' | 'data'>;
+
+/** Header of a record before its data: cookie, id, size, data size. */
+const bytesBeforeData = 4 + 8 + 4 + 4;
+
+export class SampleVolume {
+  readonly #writer: VolumeWriter;
+  readonly #base: string;
+  readonly #offsets = new Map<bigint, number>();
+
+  constructor(dir: string, volumeId: number, collection = '') {
+    this.#writer = createVolume({ dir, volumeId, collection });
+    this.#base = join(dir, collection === '' ? `${volumeId}` : `${collection}_${volumeId}`);
+  }
+
+  get idxBytes(): number {
+    return statSync(`${this.#base}.idx`).size;
+  }
+
+  put(needleId: bigint, data: Uint8Array, fields: Fields = {}): void {
+    const { offset } = this.#writer.append({ ...fields, needleId, cookie: 1, data });
+    this.#offsets.set(needleId, offset);
+  }
+
+  delete(needleId: bigint): void {
+    this.#writer.delete(needleId);
+  }
+
+  vacuum(): void {
+    this.#writer.vacuum();
+  }
+
+  /** Spoils what is stored, as a disk would. */
+  flipDataByte(needleId: bigint): void {
+    const at = (this.#offsets.get(needleId) ?? 0) + bytesBeforeData;
+    const file = openSync(`${this.#base}.dat`, 'r+');
+    const byte = Buffer.alloc(1);
+    readSync(file, byte, 0, 1, at);
+    byte[0] = (byte[0] as number) ^ 0xff;
+    writeSync(file, byte, 0, 1, at);
+    closeSync(file);
+  }
+
+  close(): void {
+    this.#writer.close();
+  }
+
+  /** Deletes the files, in the volume server's order. */
+  remove(): void {
+    for (const ext of ['.vif', '.idx', '.dat']) unlinkSync(this.#base + ext);
+  }
+}

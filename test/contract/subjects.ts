@@ -1,0 +1,90 @@
+/** The implementations of the port that the contract suite is run against, each over a directory of volumes. */
+import type { NeedleFetcher } from '../../src/rdma/needle-fetcher.ts';
+import { createRdmaClient, type RdmaClient } from '../../src/rdma/rdma-client.ts';
+import { startTargetHost } from '../../src/rdma/target-host.ts';
+
+export interface Subject {
+  readonly client: RdmaClient;
+  readonly fetcher: NeedleFetcher;
+  close(): Promise<void>;
+}
+
+export interface SubjectOptions {
+  readonly dir: string;
+  /** Of the fetching side. */
+  readonly arenaBytes: number;
+}
+
+export interface SubjectKind {
+  readonly name: string;
+  /** The fetcher is connecting still. */
+  open(options: SubjectOptions): Subject;
+}
+
+export const subjectKinds: readonly SubjectKind[] = [
+  { name: 'inproc', open: openInproc },
+  { name: 'ucx-shm', open: (options) => openUcx(options, 'tcp,posix,sysv,cma,self') },
+  { name: 'ucx-tcp', open: (options) => openUcx(options, 'tcp,self') },
+];
+
+function openInproc({ dir, arenaBytes }: SubjectOptions): Subject {
+  const client = createRdmaClient({
+    kind: 'inproc',
+    dirs: [dir],
+    unconfirmed: true,
+    arenaBytes,
+    hugepages: 'try',
+  });
+  return { client, fetcher: client.inproc(), close: () => client.close() };
+}
+
+function openUcx({ dir, arenaBytes }: SubjectOptions, tls: string): Subject {
+  const host = startTargetHost({
+    host: '127.0.0.1',
+    port: 0,
+    secret: 'contract',
+    dirs: [dir],
+    unconfirmed: true,
+    arenaBytes: 256 * 1024 * 1024,
+    hugepages: 'try',
+    deviceName: 'lo',
+    tls,
+  });
+  const client = createRdmaClient({
+    kind: 'ucx',
+    arenaBytes,
+    hugepages: 'try',
+    deviceName: 'lo',
+    tls,
+  });
+  const address = {
+    host: '127.0.0.1',
+    port: host.port,
+    secret: 'contract',
+    connectTimeoutMs: 5_000,
+  };
+  return {
+    client,
+    fetcher: client.addTarget(address),
+    async close(): Promise<void> {
+      await client.close();
+      await host.stop(1_000);
+    },
+  };
+}
+
+/** Resolves as soon as `isTrue` holds; asked again after each change of the fetcher. */
+export function when(fetcher: NeedleFetcher, isTrue: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const check = (): void => {
+    if (isTrue()) resolve();
+  };
+  fetcher.onChange(check);
+  check();
+  return promise;
+}
+
+/** Resolves when the fetcher is up and `volumeId` may be read. */
+export function whenServed(fetcher: NeedleFetcher, volumeId: number): Promise<void> {
+  return when(fetcher, () => fetcher.volumes.get(volumeId)?.confirmed === true);
+}
