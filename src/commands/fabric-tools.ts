@@ -4,12 +4,16 @@ import { runBench } from '../tools/bench.ts';
 import { runCapabilities } from '../tools/capabilities.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
 import { type NeedleName, parseFidArgument, parseNumberArgument } from '../tools/needle-name.ts';
+import { sampleNeedles } from '../tools/needle-sample.ts';
 import { runPing } from '../tools/ping.ts';
 import { runRead } from '../tools/read.ts';
 import { ToolFailure } from '../tools/tool-failure.ts';
 import { type FabricFlags, fabricOptions, requiredFabricOptions } from './fabric-options.ts';
-import { countValue, durationValue, sizeValue } from './option-values.ts';
+import { collected, countValue, durationValue, sizeValue } from './option-values.ts';
 import { packageVersion } from './version.ts';
+
+/** Enough that no single record is measured, few enough to stay in the page cache. */
+const sampleMax = 1000;
 
 const whichNeedle = 'which needle? Give a fid, or --volume --needle --cookie';
 
@@ -75,17 +79,26 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
 
   needleOptions(fabricTool(program, 'bench', 'latency and bandwidth of reads from a target'))
     .argument('[fid...]', 'needles to read in turn; without any: round trips of PING')
+    .option(
+      '--dir <dir>',
+      "takes needles of about that size from the target's own directory",
+      collected,
+    )
     .option('--iterations <n>', 'reads in all', countValue, 10_000)
     .option('--size <size>', 'bytes of each read; a shorter needle is read whole', sizeValue, 4096)
     .option('--depth <n>', 'reads in flight', countValue, 1)
     .addHelpText(
       'after',
-      examples('bench 3,01637037d6 --target 127.0.0.1:18515 --iterations 10000 --size 4KiB'),
+      examples(
+        'bench 3,01637037d6 --target 127.0.0.1:18515 --iterations 10000 --size 4KiB',
+        'bench --dir /data --target 127.0.0.1:18515 --size 64KiB --depth 8',
+      ),
     )
     .action(async (fids: readonly string[], flags: BenchFlags) => {
       const named = needleOf(undefined, flags);
       const needles = [...fids.map(parseFidArgument), ...(named === undefined ? [] : [named])];
-      const { iterations, depth, size: bytes, timeout: timeoutMs } = flags;
+      const { iterations, depth, size: bytes, timeout: timeoutMs, dir } = flags;
+      if (dir !== undefined) needles.push(...(await sampleNeedles(dir, bytes, sampleMax)));
       const fabric = requiredFabricOptions(flags);
       const json = isJson(flags);
       finish(await runBench({ fabric, needles, iterations, depth, bytes, timeoutMs, json }));
@@ -102,6 +115,7 @@ interface BenchFlags extends CommonFlags, NeedleFlags {
   readonly iterations: number;
   readonly size: number;
   readonly depth: number;
+  readonly dir?: readonly string[];
 }
 
 function fabricTool(program: Command, name: string, description: string): Command {
