@@ -2,19 +2,13 @@
  * The HTTP front: a net.Server whose connections are read by the lane, and fastify for what the lane hands over. The
  * pipeline of a handed-over request, in order: corridor, then passthrough. No logic of its own.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import {
-  type ClientConnection,
-  type ConnectionHost,
-  refusalText,
-} from './lane/client-connection.ts';
-import type { Exchange } from './lane/exchange.ts';
+import type { ClientConnection, ConnectionHost } from './lane/client-connection.ts';
+import { type Exchange, refusalText } from './lane/exchange.ts';
+import { startFramework } from './lane/framework.ts';
 import type { FrontCounters, FrontLimits } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
-import type { VirtualConnection } from './lane/virtual-connection.ts';
-import type { NeedleOutcome, NeedleRoute } from './needle-outcome.ts';
+import type { NeedleRoute } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
 
@@ -46,7 +40,7 @@ export async function startHttpFront(
   route: NeedleRoute,
   observe: RequestObserver,
 ): Promise<HttpFront> {
-  const { limits, debugHeaders } = options;
+  const { limits, debugHeaders, logger } = options;
   const counters: FrontCounters = { connections: 0, requestsInFlight: 0, bytesInFlight: 0 };
   const passthrough = new Passthrough({
     connectTimeoutMs,
@@ -54,7 +48,11 @@ export async function startHttpFront(
     upstreamConnections: limits.requestsInFlight,
     debugHeaders,
   });
-  const { app, server } = await buildFramework(limits, route, passthrough);
+  const bug = (error: unknown): void =>
+    logger.error({ event: 'bug', err: error }, 'a request could not be handled');
+  const framework = await startFramework(limits.headBytes, bug, (exchange, connection) =>
+    answer(exchange, connection, route, passthrough),
+  );
   let draining = false;
   const host: ConnectionHost = {
     route,
@@ -64,12 +62,15 @@ export async function startHttpFront(
     lane: options.lane,
     debugHeaders,
     connectTimeoutMs,
+    bug,
     get draining() {
       return draining;
     },
-    adopt: (virtual) => void server.emit('connection', virtual),
+    adopt: framework.adopt,
   };
-  const listener = new Listener(host);
+  const listener = new Listener(host, (error) =>
+    logger.warn({ event: 'accept-failed', err: error }, 'a connection could not be accepted'),
+  );
   await listener.listen(options.listen);
   const bound = listener.address();
   let closed: Promise<void> | undefined;
@@ -77,7 +78,7 @@ export async function startHttpFront(
     draining = true;
     await listener.close(drainMs);
     passthrough.close();
-    await app.close();
+    await framework.close();
   };
   return {
     address: typeof bound === 'string' ? bound : bound.address,
@@ -87,51 +88,13 @@ export async function startHttpFront(
   };
 }
 
-async function buildFramework(
-  limits: FrontLimits,
-  route: NeedleRoute,
-  passthrough: Passthrough,
-): Promise<{ readonly app: FastifyInstance; readonly server: Server }> {
-  const server = createServer({
-    // The lane has bounded and timed the head already.
-    maxHeaderSize: limits.headBytes + 1_024,
-    headersTimeout: 0,
-    requestTimeout: 0,
-    keepAliveTimeout: 0,
-  });
-  server.maxHeadersCount = 0;
-  server.on('clientError', (_error, socket) =>
-    (socket as unknown as VirtualConnection).owner.nodeRefused(),
-  );
-  const app = fastify({
-    logger: false,
-    forceCloseConnections: false,
-    return503OnClosing: false,
-    // The router never sees a client's target: it would decode and refuse some.
-    rewriteUrl: () => '/',
-    serverFactory: (handler) => server.on('request', handler),
-  });
-  app.addHook('onRequest', async (request, reply) => {
-    reply.hijack();
-    await answer(request.raw, reply.raw, route, passthrough);
-  });
-  app.all('/', () => undefined);
-  app.setNotFoundHandler(() => undefined);
-  await app.ready();
-  return { app, server };
-}
-
 /** One request that the lane handed over. Every way out writes to its exchange. */
 async function answer(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  exchange: Exchange,
+  connection: ClientConnection,
   route: NeedleRoute,
   passthrough: Passthrough,
 ): Promise<void> {
-  const virtual = incoming.socket as unknown as VirtualConnection;
-  const { exchange } = virtual;
-  const connection = virtual.owner as ClientConnection;
-  exchange.begin(incoming, outgoing);
   const outcome =
     exchange.decided ??
     connection.overload(exchange) ??
@@ -143,16 +106,9 @@ async function answer(
     case 'error':
       exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
       return;
-    case 'passthrough':
-      forward(exchange, outcome, passthrough);
+    case 'passthrough': {
+      const { reason, upstreamUrl, observe } = outcome;
+      passthrough.forward({ exchange, upstreamUrl, reason, observe });
+    }
   }
-}
-
-function forward(
-  exchange: Exchange,
-  outcome: Extract<NeedleOutcome, { kind: 'passthrough' }>,
-  passthrough: Passthrough,
-): void {
-  const { reason, upstreamUrl, observe } = outcome;
-  passthrough.forward({ exchange, upstreamUrl, reason, observe });
 }

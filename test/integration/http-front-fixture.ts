@@ -46,10 +46,10 @@ export async function startUpstream(answer: (request: Received) => void): Promis
         if (end < 0) return;
         const headEnd = end + (/^\r?\n\r?\n/.exec(text.slice(end))?.[0].length ?? 0);
         const head = text.slice(0, headEnd);
-        const bodyBytes = bodyBytesOf(head, text.slice(headEnd));
-        if (bodyBytes === undefined || text.length < headEnd + bodyBytes) return;
-        const body = text.slice(headEnd, headEnd + bodyBytes);
-        text = text.slice(headEnd + bodyBytes);
+        const framed = bodyOf(head, text.slice(headEnd));
+        if (framed === undefined) return;
+        const { body } = framed;
+        text = text.slice(headEnd + framed.bytes);
         const request = { head, body, socket, earlier };
         earlier += 1;
         received.push(request);
@@ -71,13 +71,27 @@ export async function startUpstream(answer: (request: Received) => void): Promis
   };
 }
 
-/** undefined: a chunked body that has not ended. */
-function bodyBytesOf(head: string, rest: string): number | undefined {
-  if (/\r\ntransfer-encoding: *chunked\r\n/i.test(head) && !/content-length/i.test(head)) {
-    const end = rest.indexOf('0\r\n\r\n');
-    return end < 0 ? undefined : end + 5;
+/** undefined: the body has not ended. `bytes` counts its framing too. */
+function bodyOf(
+  head: string,
+  rest: string,
+): { readonly body: string; readonly bytes: number } | undefined {
+  if (!/\r\ntransfer-encoding: *chunked\r\n/i.test(head) || /content-length/i.test(head)) {
+    const bytes = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+    return rest.length < bytes ? undefined : { body: rest.slice(0, bytes), bytes };
   }
-  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+  let body = '';
+  let at = 0;
+  for (;;) {
+    const lineEnd = rest.indexOf('\r\n', at);
+    if (lineEnd < 0) return undefined;
+    const chunkBytes = Number.parseInt(rest.slice(at, lineEnd), 16);
+    const end = lineEnd + 2 + chunkBytes + 2;
+    if (rest.length < end) return undefined;
+    if (chunkBytes === 0) return { body, bytes: end };
+    body += rest.slice(lineEnd + 2, end - 2);
+    at = end;
+  }
 }
 
 export const generousLimits: FrontLimits = {

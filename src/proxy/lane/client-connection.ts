@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
 import type { RequestObserver } from '../outcome.ts';
-import { type AnswerSink, Exchange } from './exchange.ts';
+import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 import { sendNeedle } from './needle-send.ts';
@@ -28,6 +28,8 @@ export interface ConnectionHost {
   /** No further request is begun on a connection. */
   readonly draining: boolean;
   readonly connectTimeoutMs: number;
+  /** Something threw that must not: the request in hand gets 502, all others go on. */
+  bug(error: unknown): void;
   /** Makes Node's http server listen to a virtual connection. */
   adopt(virtual: VirtualConnection): void;
 }
@@ -160,8 +162,14 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     const exchange = new Exchange(request, headBytes, this, this.#host.observe);
     this.#exchange = exchange;
     this.#host.counters.requestsInFlight += 1;
-    if (this.#host.lane && isPlainRead(request)) void this.#serveRead(exchange);
-    else this.#handOver(exchange);
+    if (!this.#host.lane || !isPlainRead(request)) {
+      this.#handOver(exchange);
+      return;
+    }
+    this.#serveRead(exchange).catch((error: unknown) => {
+      this.#host.bug(error);
+      exchange.refuse(502, 'raw', refusalText('internal error'));
+    });
   }
 
   async #serveRead(exchange: Exchange): Promise<void> {
@@ -253,6 +261,14 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     return typeof bytes === 'string'
       ? this.#socket.write(bytes, 'latin1', flushed)
       : this.#socket.write(bytes, flushed);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
   }
 
   #onDrain(): void {
@@ -366,8 +382,4 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     exchange?.lost();
     this.#virtual?.destroy();
   }
-}
-
-export function refusalText(reason: string): string {
-  return `seaweed-rdma: ${reason}`;
 }

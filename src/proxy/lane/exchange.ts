@@ -14,6 +14,9 @@ import type { FramedRequest } from './request-framer.ts';
 export interface AnswerSink {
   /** False: wait for `onDrain`. `flushed` is called once: when the bytes have left, or never will. */
   send(bytes: Buffer | string, flushed?: () => void): boolean;
+  /** Holds back what is sent until `uncork`, so that a head leaves with its body's first bytes. */
+  cork(): void;
+  uncork(): void;
   /** The handler has the request: its body may follow. */
   begun(): void;
   /** The answer is complete. */
@@ -50,6 +53,7 @@ export class Exchange {
   #bodyBytes = 0;
   #settled = false;
   #over = false;
+  #corked = false;
 
   constructor(
     request: FramedRequest,
@@ -104,7 +108,9 @@ export class Exchange {
     if (this.#over || this.started) return;
     this.#framing = framing;
     this.#close ||= close || framing.kind === 'eof';
+    this.#cork();
     this.#sink.send(head);
+    setImmediate(() => this.#uncork());
   }
 
   /** False: no more until `onDrain`. Bytes beyond a declared length cut the connection. */
@@ -120,10 +126,17 @@ export class Exchange {
       this.cut();
       return true;
     }
-    if (framing.kind !== 'chunked') return this.#sink.send(chunk, flushed);
+    if (framing.kind !== 'chunked') {
+      const hungry = this.#sink.send(chunk, flushed);
+      this.#uncork();
+      return hungry;
+    }
+    this.#cork();
     this.#sink.send(`${chunk.length.toString(16)}\r\n`);
     this.#sink.send(chunk, flushed);
-    return this.#sink.send('\r\n');
+    const hungry = this.#sink.send('\r\n');
+    this.#uncork();
+    return hungry;
   }
 
   /**
@@ -172,6 +185,7 @@ export class Exchange {
   cut(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#uncork();
     this.#settle();
     this.#sink.cut(this);
   }
@@ -194,8 +208,21 @@ export class Exchange {
 
   #end(reusable: boolean): void {
     this.#over = true;
+    this.#uncork();
     this.#settle();
     this.#sink.finished(this, reusable);
+  }
+
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#sink.cork();
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#sink.uncork();
   }
 
   #settle(): void {
@@ -211,4 +238,9 @@ function lastChunk(rawTrailers: readonly string[]): string {
     text += `${rawTrailers[i] as string}: ${rawTrailers[i + 1] as string}\r\n`;
   }
   return `${text}\r\n`;
+}
+
+/** The body of an error that is the proxy's own, so that nobody looks for it in the volume server's log. */
+export function refusalText(text: string): string {
+  return `seaweed-rdma: ${text}`;
 }

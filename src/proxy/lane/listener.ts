@@ -14,10 +14,13 @@ export class Listener {
   readonly #host: ConnectionHost;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
+  readonly #onAcceptError: (error: Error) => void;
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(host: ConnectionHost) {
+  /** @param onAcceptError a connection could not be accepted: out of descriptors, mostly */
+  constructor(host: ConnectionHost, onAcceptError: (error: Error) => void) {
     this.#host = host;
+    this.#onAcceptError = onAcceptError;
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
       this.#accept(socket),
     );
@@ -29,6 +32,7 @@ export class Listener {
       this.#server.once('error', reject);
       this.#server.listen({ ...address, backlog: 4096 }, () => {
         this.#server.off('error', reject);
+        this.#server.on('error', this.#onAcceptError);
         resolve();
       });
     });

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy-3';
 import { answerFraming } from '../lane/answer-framing.ts';
 import { withDebugHeaders } from '../lane/debug-headers.ts';
-import type { Exchange } from '../lane/exchange.ts';
+import { type Exchange, refusalText } from '../lane/exchange.ts';
 import type { Reason } from '../outcome.ts';
 import { answerHeaders, saysClose } from './hop-by-hop.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -220,7 +220,7 @@ class Forward {
       this.#send(true);
     } else {
       this.#stop();
-      exchange.refuse(502, reason, 'the volume server closed the connection');
+      exchange.refuse(502, reason, refusalText('the volume server closed the connection'));
     }
   }
 
@@ -245,12 +245,12 @@ class Forward {
     this.#stop();
     const { exchange, upstreamUrl, reason } = this.job;
     if (this.#isRepeatable()) exchange.becomeRaw(upstreamUrl);
-    else exchange.refuse(502, reason, 'the volume server sent no valid answer');
+    else exchange.refuse(502, reason, refusalText('the volume server sent no valid answer'));
   }
 
   #refuse(status: 502 | 504, text: string): void {
     this.#stop();
-    this.job.exchange.refuse(status, this.job.reason, text);
+    this.job.exchange.refuse(status, this.job.reason, refusalText(text));
   }
 
   #cut(): void {
