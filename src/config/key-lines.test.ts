@@ -1,3 +1,5 @@
+import fc from 'fast-check';
+import { stringify } from 'smol-toml';
 import { expect, test } from 'vitest';
 import { keyLines, lineOf } from './key-lines.ts';
 
@@ -64,4 +66,42 @@ test('a key inside an inline table has the line of the key that holds it', () =>
 
 test('Windows line ends count once', () => {
   expect(keyLines('[a]\r\nb = 1\r\n\r\nc = 2\r\n').get('a.c')).toBe(4);
+});
+
+test('every key of any document has the line on which it stands', () => {
+  const key = fc.stringMatching(/^[a-z][a-z_-]{0,8}$/);
+  const value = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.integer(),
+    fc.boolean(),
+    fc.array(fc.string(), { maxLength: 3 }),
+  );
+  const table = fc.dictionary(key, value, { minKeys: 1, maxKeys: 4, noNullPrototype: true });
+  const document = fc.dictionary(
+    key,
+    fc.oneof(table, fc.array(table, { minLength: 1, maxLength: 3 })),
+    {
+      maxKeys: 4,
+      noNullPrototype: true,
+    },
+  );
+  fc.assert(
+    fc.property(document, (tables) => {
+      const toml = stringify(tables);
+      const lines = keyLines(toml);
+      const text = toml.split(/\r?\n/);
+      for (const [name, content] of Object.entries(tables)) {
+        const rows = Array.isArray(content)
+          ? content.map((row, index) => [[name, String(index)], row] as const)
+          : [[[name], content] as const];
+        for (const [path, row] of rows) {
+          for (const inner of Object.keys(row)) {
+            const line = lines.get([...path, inner].join('.'));
+            expect(text[(line ?? 0) - 1]?.startsWith(`${inner} = `)).toBe(true);
+          }
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

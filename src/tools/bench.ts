@@ -32,9 +32,9 @@ const warmUpMax = 200;
 
 /** Returns the exit code: failed when any read failed. */
 export async function runBench(options: BenchOptions): Promise<number> {
-  const { timeoutMs, depth, bytes } = options;
+  const { depth, bytes } = options;
   const arenaBytes = 2 ** 24 + 4 * depth * Math.max(bytes, 4096);
-  const fabric = await openFabric(options.fabric, { arenaBytes, connectTimeoutMs: timeoutMs });
+  const fabric = await openFabric(options.fabric, arenaBytes);
   try {
     const [fetcher] = fabric.fetchers;
     const operation =

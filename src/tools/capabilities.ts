@@ -94,7 +94,7 @@ function memoryFacts(): object {
 }
 
 async function targetFacts(options: FabricOptions, timeoutMs: number): Promise<readonly object[]> {
-  const fabric = await openFabric(options, { arenaBytes, connectTimeoutMs: timeoutMs });
+  const fabric = await openFabric(options, arenaBytes);
   try {
     await Promise.all(fabric.fetchers.map((fetcher) => volumesWithin(fetcher, timeoutMs)));
     return fabric.fetchers.map(({ address, state, volumes }) => ({

@@ -19,6 +19,9 @@ export type FabricOptions =
     }
   | { readonly kind: 'inproc'; readonly dirs: readonly string[] };
 
+/** For inproc: until the directories are listed. */
+const loadTimeoutMs = 10_000;
+
 export interface Fabric {
   readonly client: RdmaClient;
   /** All of them up. */
@@ -27,15 +30,8 @@ export interface Fabric {
 }
 
 /** Throws ToolFailure when a target cannot be had: tools try once, roles try for ever. */
-export async function openFabric(
-  options: FabricOptions,
-  limits: {
-    readonly arenaBytes: number;
-    readonly connectTimeoutMs: number;
-    readonly spinUs?: number;
-  },
-): Promise<Fabric> {
-  const client = createRdmaClient(clientOptions(options, limits));
+export async function openFabric(options: FabricOptions, arenaBytes: number): Promise<Fabric> {
+  const client = createRdmaClient(clientOptions(options, arenaBytes));
   const [first, ...others] =
     options.kind === 'inproc'
       ? [client.inproc()]
@@ -44,7 +40,8 @@ export async function openFabric(
   const fetchers: Fabric['fetchers'] = [first, ...others];
   try {
     // Connecting has its own deadline in the client; this one is for what it does not see.
-    await Promise.all(fetchers.map((fetcher) => upWithin(fetcher, limits.connectTimeoutMs + 1000)));
+    const timeoutMs = connectTimeoutOf(options) + 1000;
+    await Promise.all(fetchers.map((fetcher) => upWithin(fetcher, timeoutMs)));
   } catch (error) {
     await client.close();
     throw error;
@@ -52,16 +49,18 @@ export async function openFabric(
   return { client, fetchers, close: () => client.close() };
 }
 
-function clientOptions(
-  options: FabricOptions,
-  { arenaBytes, spinUs }: { readonly arenaBytes: number; readonly spinUs?: number },
-): RdmaClientOptions {
+function clientOptions(options: FabricOptions, arenaBytes: number): RdmaClientOptions {
   const common = { arenaBytes, hugepages: 'try' } as const;
   if (options.kind === 'inproc') {
     return { ...common, kind: 'inproc', dirs: options.dirs, unconfirmed: true };
   }
   const { deviceName, tls } = options;
-  return { ...common, kind: 'ucx', deviceName, tls, ...(spinUs === undefined ? {} : { spinUs }) };
+  return { ...common, kind: 'ucx', deviceName, tls };
+}
+
+function connectTimeoutOf(options: FabricOptions): number {
+  if (options.kind === 'inproc') return loadTimeoutMs;
+  return Math.max(...options.targets.map((target) => target.connectTimeoutMs));
 }
 
 function upWithin(fetcher: NeedleFetcher, timeoutMs: number): Promise<void> {

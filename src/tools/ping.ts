@@ -26,8 +26,7 @@ const arenaBytes = 2 ** 21;
 
 /** Returns the exit code: failed when any ping was lost. */
 export async function runPing(options: PingOptions): Promise<number> {
-  const { timeoutMs } = options;
-  const fabric = await openFabric(options.fabric, { arenaBytes, connectTimeoutMs: timeoutMs });
+  const fabric = await openFabric(options.fabric, arenaBytes);
   try {
     const results: TargetPings[] = [];
     for (const fetcher of fabric.fetchers) results.push(await pingTarget(fetcher, options));

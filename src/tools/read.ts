@@ -28,7 +28,7 @@ export async function runRead(options: ReadOptions): Promise<number> {
   const { timeoutMs, bytesMax } = options;
   // The arena cuts itself into slabs: one of the largest size must fit beside what small slabs take.
   const arenaBytes = 2 * bytesMax + 2 ** 24;
-  const fabric = await openFabric(options.fabric, { arenaBytes, connectTimeoutMs: timeoutMs });
+  const fabric = await openFabric(options.fabric, arenaBytes);
   try {
     const fetcher = await fetcherOf(fabric, options.needle.volumeId, timeoutMs);
     return await readNeedle(fetcher, options);
@@ -43,6 +43,7 @@ async function fetcherOf(
   timeoutMs: number,
 ): Promise<NeedleFetcher> {
   const [first, ...others] = fabric.fetchers;
+  if (others.length === 0) return first;
   await Promise.all(fabric.fetchers.map((fetcher) => volumesWithin(fetcher, timeoutMs)));
   return [first, ...others].find((fetcher) => fetcher.volumes.has(volumeId)) ?? first;
 }

@@ -155,6 +155,31 @@ describe('a role', () => {
     );
   });
 
+  test('reads secrets anew on SIGHUP, and never logs them', async () => {
+    const securityFile = scratch.write('security.toml', '[jwt.signing.read]\nkey = "first key"\n');
+    const tokenFile = scratch.write('token', 'first token');
+    const proxy = startRole(['proxy', '--config', proxyFile], {
+      SEAWEED_RDMA__SEAWEEDFS__SECURITY_TOML: securityFile,
+      SEAWEED_RDMA__ADMIN__TOKEN_FILE: tokenFile,
+      SEAWEED_RDMA__LOGGING__LEVEL: 'trace',
+    });
+    const { admin } = await proxy.line('ready');
+    const statusWith = async (token: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`http://${String(admin)}/stats`, { headers })).status;
+    };
+    expect(await statusWith('first token')).toBe(200);
+    scratch.write('security.toml', '[jwt.signing.read]\nkey = "second key"\n');
+    scratch.write('token', 'second token');
+    proxy.signal('SIGHUP');
+    const { reloaded, needRestart } = await proxy.line('reload');
+    expect([reloaded, needRestart]).toEqual([['readKey', 'adminToken'], []]);
+    expect(await statusWith('first token')).toBe(401);
+    expect(await statusWith('second token')).toBe(200);
+    expect(await proxy.stop()).toBe(0);
+    expect(JSON.stringify(proxy.lines)).not.toMatch(/first|second/);
+  });
+
   test('finishes what is in flight, unless a second signal comes', async () => {
     const { upstream, asked } = await silentServer();
     const proxy = startRole(['proxy', '--config', proxyFile], {
