@@ -69,4 +69,24 @@ Napi::Object EngineStatsObject(Napi::Env env, const target::EngineStats& stats) 
   return object;
 }
 
+void Record::Put(const char* name, double value) {
+  napi_value number = nullptr;
+  if (napi_create_double(env_, value, &number) == napi_ok) Put(name, number);
+}
+
+void Record::Put(const char* name, std::string_view value) {
+  napi_value text = nullptr;
+  if (napi_create_string_utf8(env_, value.data(), value.size(), &text) == napi_ok) Put(name, text);
+}
+
+void Record::PutBool(const char* name, bool value) {
+  napi_value boolean = nullptr;
+  if (napi_get_boolean(env_, value, &boolean) == napi_ok) Put(name, boolean);
+}
+
+void Record::PutBigInt(const char* name, uint64_t value) {
+  napi_value integer = nullptr;
+  if (napi_create_bigint_uint64(env_, value, &integer) == napi_ok) Put(name, integer);
+}
+
 }  // namespace addon

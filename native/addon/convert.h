@@ -20,18 +20,39 @@ namespace addon {
 void SetArenaStats(Napi::Object& object, const memory::ArenaStats& stats, memory::PageKind kind);
 [[nodiscard]] Napi::Object EngineStatsObject(Napi::Env env, const target::EngineStats& stats);
 
+/// An object built in the C API. An environment may begin to terminate between any two calls, and
+/// node-addon-api aborts the process then; here what fails is left out, since nobody will see the
+/// object.
+class Record {
+ public:
+  explicit Record(napi_env env) : env_(env) { napi_create_object(env, &object_); }
+
+  void Put(const char* name, napi_value value) {
+    napi_set_named_property(env_, object_, name, value);
+  }
+  void Put(const char* name, double value);
+  void Put(const char* name, std::string_view value);
+  void PutBool(const char* name, bool value);
+  void PutBigInt(const char* name, uint64_t value);
+  [[nodiscard]] napi_value value() const { return object_; }
+
+ private:
+  napi_env env_;
+  napi_value object_ = nullptr;
+};
+
 /// Of client::VolumeInfo or target::VolumeInfo.
 template <typename Volume>
-[[nodiscard]] Napi::Array VolumesArray(Napi::Env env, const std::vector<Volume>& volumes) {
-  Napi::Array array = Napi::Array::New(env, volumes.size());
+[[nodiscard]] napi_value VolumesArray(napi_env env, const std::vector<Volume>& volumes) {
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, volumes.size(), &array);
   for (uint32_t i = 0; i < volumes.size(); ++i) {
-    const Volume& volume = volumes[i];
-    Napi::Object object = Napi::Object::New(env);
-    Set(object, "volumeId", static_cast<double>(volume.volume_id));
-    Set(object, "version", static_cast<double>(volume.version));
-    Set(object, "confirmed", Napi::Boolean::New(env, volume.confirmed));
-    Set(object, "collection", volume.collection);
-    array.Set(i, object);
+    Record record(env);
+    record.Put("volumeId", static_cast<double>(volumes[i].volume_id));
+    record.Put("version", static_cast<double>(volumes[i].version));
+    record.PutBool("confirmed", volumes[i].confirmed);
+    record.Put("collection", volumes[i].collection);
+    napi_set_element(env, array, i, record.value());
   }
   return array;
 }

@@ -74,7 +74,7 @@ void FetchClient::Share(Entry* ring, Command* command) {
 client::TargetId FetchClient::AddTarget(const client::TargetAddress& address) {
   const client::TargetId target = client_->AddTarget(address);
   targets_.push_back(target);
-  connecting_.insert(target);
+  live_targets_.insert(target);
   pump_->Wake();
   UpdateKeepAlive();
   return target;
@@ -82,14 +82,14 @@ client::TargetId FetchClient::AddTarget(const client::TargetAddress& address) {
 
 void FetchClient::Connect(client::TargetId target) {
   client_->Connect(target);
-  connecting_.insert(target);
+  live_targets_.insert(target);
   pump_->Wake();
   UpdateKeepAlive();
 }
 
 void FetchClient::Disconnect(client::TargetId target) {
   client_->Disconnect(target);
-  connecting_.erase(target);
+  live_targets_.erase(target);
   pump_->Wake();
   UpdateKeepAlive();
 }
@@ -136,7 +136,6 @@ void FetchClient::Close(Napi::Function closed) {
   is_closing_ = true;
   on_closed_ = std::make_unique<LoopCallback>(env_, closed, "RdmaClient.close");
   for (const client::TargetId target : targets_) client_->Disconnect(target);
-  connecting_.clear();
   close_deadline_ns_ = protocol::NowNs() + kCloseNs;
   // Perhaps called from a completion callback: the worker is destroyed in OnQuiet(), never from
   // here.
@@ -195,7 +194,7 @@ void FetchClient::OnEnvironmentCleanup(napi_async_cleanup_hook_handle, void* dat
 
 void FetchClient::UpdateKeepAlive() {
   if (pump_ == nullptr || is_closing_) return;
-  pump_->KeepAlive(tickets_.count() > 0 || !connecting_.empty());
+  pump_->KeepAlive(tickets_.count() > 0 || !live_targets_.empty());
 }
 
 }  // namespace addon

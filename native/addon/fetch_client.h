@@ -102,7 +102,8 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
 
   TicketTable tickets_;
   const uint32_t requests_max_;
-  std::unordered_set<client::TargetId> connecting_;
+  std::unordered_set<client::TargetId>
+      live_targets_;  // added and not disconnected: they keep the loop alive
   std::vector<client::TargetId> targets_;
   client::Batch batch_;
   client::ClientStats last_stats_{};

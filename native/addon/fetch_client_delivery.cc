@@ -26,32 +26,38 @@ void AppendVerdicts(std::vector<std::byte>& list, const client::ValidateCompleti
   }
 }
 
-Napi::Object EventObject(Napi::Env env, const client::TargetEvent& event) {
-  Napi::Object object = Napi::Object::New(env);
-  Set(object, "target", static_cast<double>(event.target));
+napi_value EventObject(napi_env env, const client::TargetEvent& event) {
+  Record record(env);
+  record.Put("target", static_cast<double>(event.target));
   switch (event.kind) {
     case client::TargetEvent::Kind::kUp:
-      Set(object, "kind", "up");
-      Set(object, "transport", event.transport);
-      Set(object, "sessionId", Napi::BigInt::New(env, event.session_id));
+      record.Put("kind", "up");
+      record.Put("transport", event.transport);
+      record.PutBigInt("sessionId", event.session_id);
       break;
     case client::TargetEvent::Kind::kDown:
-      Set(object, "kind", "down");
-      Set(object, "status", static_cast<double>(event.status));
-      Set(object, "detail", event.detail);
+      record.Put("kind", "down");
+      record.Put("status", static_cast<double>(event.status));
+      record.Put("detail", event.detail);
       break;
     case client::TargetEvent::Kind::kVolumes:
-      Set(object, "kind", "volumes");
-      Set(object, "volumes", VolumesArray(env, event.volumes));
+      record.Put("kind", "volumes");
+      record.Put("volumes", VolumesArray(env, event.volumes));
       break;
   }
-  return object;
+  return record.value();
 }
 
-napi_value EventArray(Napi::Env env, const std::vector<client::TargetEvent>& events) {
-  if (events.empty()) return env.Undefined();
-  Napi::Array array = Napi::Array::New(env, events.size());
-  for (uint32_t i = 0; i < events.size(); ++i) array.Set(i, EventObject(env, events[i]));
+napi_value EventArray(napi_env env, const std::vector<client::TargetEvent>& events) {
+  napi_value array = nullptr;
+  if (events.empty()) {
+    napi_get_undefined(env, &array);
+    return array;
+  }
+  napi_create_array_with_length(env, events.size(), &array);
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    napi_set_element(env, array, i, EventObject(env, events[i]));
+  }
   return array;
 }
 
@@ -87,7 +93,7 @@ void FetchClient::DeliverBatch() {
     entry.ticket = *ticket;
     ring_[count++] = entry;
     if (count < kRingEntries) return;
-    Flush(count, verdicts, Napi::Env(env_).Undefined());
+    Flush(count, verdicts, EventArray(env_, {}));
     count = 0;
     verdicts.clear();
   };
@@ -106,9 +112,6 @@ void FetchClient::DeliverBatch() {
   }
   for (const client::PongCompletion& completion : batch_.pongs)
     add(completion.request_id, PongEntry(completion));
-  for (const client::TargetEvent& event : batch_.events) {
-    if (event.kind != client::TargetEvent::Kind::kVolumes) connecting_.erase(event.target);
-  }
   const napi_value events = EventArray(env_, batch_.events);
   batch_.reads.clear();
   batch_.validations.clear();
@@ -177,10 +180,10 @@ void FetchClient::DeliverRest() {
     entry.status = static_cast<uint32_t>(protocol::Status::closed);
     ring_[count++] = entry;
     if (count < kRingEntries) continue;
-    Flush(count, {}, Napi::Env(env_).Undefined());
+    Flush(count, {}, EventArray(env_, {}));
     count = 0;
   }
-  if (count > 0) Flush(count, {}, Napi::Env(env_).Undefined());
+  if (count > 0) Flush(count, {}, EventArray(env_, {}));
 }
 
 }  // namespace addon

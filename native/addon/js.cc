@@ -67,7 +67,8 @@ void Set(Napi::Object& object, const char* name, std::string_view value) {
 }
 
 Napi::Value Throw(Napi::Env env, const std::string& message) {
-  Napi::Error::New(env, message).ThrowAsJavaScriptException();
+  // Not Napi::Error, which aborts the process when the environment is just being terminated.
+  napi_throw_error(env, nullptr, message.c_str());
   return env.Undefined();
 }
 

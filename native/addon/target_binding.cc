@@ -62,7 +62,6 @@ class HostedTarget {
   void Stop(Napi::Function stopped) {
     if (on_stopped_ != nullptr) return;
     on_stopped_ = std::make_unique<LoopCallback>(env_, stopped, "TargetHost.stop");
-    uv_ref(reinterpret_cast<uv_handle_t*>(&async_));
     // On the progress thread, as its last act: the handle is still open, because Destroy() joins
     // that thread first.
     server_->Stop([this] { uv_async_send(&async_); });
@@ -87,7 +86,6 @@ class HostedTarget {
     uv_async_init(loop, &async_, [](uv_async_t* handle) {
       static_cast<HostedTarget*>(handle->data)->CallStopped();
     });
-    uv_unref(reinterpret_cast<uv_handle_t*>(&async_));
     napi_add_async_cleanup_hook(env, OnEnvironmentCleanup, this, &cleanup_);
   }
 
@@ -177,7 +175,7 @@ class TargetHost : public Napi::ObjectWrap<TargetHost> {
 
   Napi::Value Volumes(const Napi::CallbackInfo& info) {
     if (hosted_ == nullptr) return Napi::Array::New(info.Env());
-    return VolumesArray(info.Env(), hosted_->server().volumes());
+    return {info.Env(), VolumesArray(info.Env(), hosted_->server().volumes())};
   }
 
   void Stop(const Napi::CallbackInfo& info) {

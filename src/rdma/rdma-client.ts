@@ -76,7 +76,10 @@ export interface RdmaClient {
   /** Of kind inproc. */
   engineStats(): NativeEngineStats;
   stats(): RdmaClientStats;
-  /** Closes every fetcher; requests in flight end as `closed`. Leases stay valid until released. Idempotent. */
+  /**
+   * Closes every fetcher; requests in flight end as `closed`. Leases stay valid until released. Idempotent. As with a
+   * socket, a fetcher that is not closed keeps the process up.
+   */
   close(): Promise<void>;
 }
 

@@ -157,6 +157,8 @@ export class RequestBook {
     const promise = new Promise<Result>(this.#capture);
     const entry = this.#entries[ticket] as Entry;
     entry.resolve = this.#resolve;
+    // A resolver holds its promise, and that the lease.
+    this.#resolve = ignore;
     entry.command = command;
     entry.owner = owner;
     return promise;

@@ -58,6 +58,7 @@ export class TargetConnector implements Connector {
   stop(): void {
     clearTimeout(this.#timer);
     this.#link = undefined;
+    for (const target of this.#targets.values()) this.#native.disconnect(target);
   }
 
   #attempt(): void {
@@ -95,16 +96,21 @@ export class TargetConnector implements Connector {
 /** The one target of an inproc client: it is there as long as the client is. */
 export class InprocConnector implements Connector {
   readonly #native: NativeClient;
+  readonly #target: number;
 
   constructor(native: NativeClient) {
     this.#native = native;
+    this.#target = native.addTarget('inproc', 0, '', 1e9);
   }
 
   start(link: ConnectorLink): void {
-    link.open(this.#native.addTarget('inproc', 0, '', 1e9));
+    link.open(this.#target);
   }
 
   up(): void {}
   lost(): void {}
-  stop(): void {}
+
+  stop(): void {
+    this.#native.disconnect(this.#target);
+  }
 }

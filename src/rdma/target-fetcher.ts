@@ -26,6 +26,7 @@ export interface Connector {
   start(link: ConnectorLink): void;
   up(): void;
   lost(status: StatusName): void;
+  /** Disconnects, for good. */
   stop(): void;
 }
 
@@ -98,7 +99,6 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
       this.#connector.stop();
-      if (this.#target >= 0) this.#book.native.disconnect(this.#target);
       this.#goDown('closed', 'closed here');
       this.#finishClose();
     }

@@ -43,7 +43,7 @@ export interface TargetHost {
   stats(): TargetHostStats;
   /** What is served, as last announced to the sessions. */
   volumes(): readonly TargetVolume[];
-  /** No new sessions, GOODBYE to the others, requests in flight finished within `drainMs`. Idempotent. */
+  /** Until it is stopped it keeps the process up. No new sessions, GOODBYE to the others, requests in flight finished within `drainMs`. Idempotent. */
   stop(drainMs: number): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import { whenServed } from '../contract/subjects.ts';
 import { fetchAndRelease, openSubject, startTraffic } from './traffic.ts';
 
 const { way, kindName, dir } = workerData as {
-  readonly way: 'traffic' | 'exit' | 'closed' | 'idle';
+  readonly way: 'traffic' | 'exit' | 'closed';
   readonly kindName: string;
   readonly dir: string;
 };
