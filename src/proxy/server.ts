@@ -3,9 +3,9 @@
  * pipeline of a handed-over request, in order: corridor, then passthrough. No logic of its own.
  */
 import type { Logger } from 'pino';
+import { startFramework } from './framework.ts';
 import type { ClientConnection, ConnectionHost } from './lane/client-connection.ts';
 import { type Exchange, refusalText } from './lane/exchange.ts';
-import { startFramework } from './lane/framework.ts';
 import type { FrontCounters, FrontLimits } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
 import type { NeedleRoute } from './needle-outcome.ts';

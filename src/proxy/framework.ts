@@ -4,9 +4,9 @@
  */
 import { createServer } from 'node:http';
 import fastify from 'fastify';
-import type { ClientConnection } from './client-connection.ts';
-import { type Exchange, refusalText } from './exchange.ts';
-import type { VirtualConnection } from './virtual-connection.ts';
+import type { ClientConnection } from './lane/client-connection.ts';
+import { type Exchange, refusalText } from './lane/exchange.ts';
+import type { VirtualConnection } from './lane/virtual-connection.ts';
 
 export interface Framework {
   /** Makes the server listen to a virtual connection. */
