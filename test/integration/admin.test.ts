@@ -242,6 +242,29 @@ describe('metrics', () => {
     );
   });
 
+  test('the exposition names each metric once and is read line by line', async () => {
+    const metrics = createProxyMetrics('1.2.3');
+    metrics.watch(() => status);
+    metrics.observe({ ...record, outcome: 'rdma', reason: '', transport: 'posix' });
+    await metrics.expose();
+    const text = await lines(metrics);
+    const types = text
+      .filter((line) => line.startsWith('# TYPE '))
+      .map((line) => line.split(' ')[2]);
+    expect(new Set(types).size).toBe(types.length);
+    expect(types).toEqual(
+      expect.arrayContaining(Object.values(proxyMetricTable).map(({ name }) => name)),
+    );
+    const sample = /^[a-zA-Z_:][\w:]*(\{(\w+="[^"]*",?)*\})? (-?[\d.e+-]+|Na[Nn]|[+-]Inf)$/;
+    const odd = text.filter((line) => line !== '' && !line.startsWith('# ') && !sample.test(line));
+    expect(odd).toEqual([]);
+    const samples = text
+      .filter((line) => !line.startsWith('#'))
+      .map((line) => line.slice(0, line.lastIndexOf(' ')));
+    const repeated = samples.filter((name, at) => name !== '' && samples.indexOf(name) !== at);
+    expect(repeated).toEqual([]);
+  });
+
   test('two proxies in one process do not share a registry', async () => {
     const first = createProxyMetrics('1');
     const second = createProxyMetrics('1');

@@ -1,5 +1,5 @@
 /** Snapshots → what /health and /readyz say. Pure. */
-import type { RequestTotals } from './request-tally.ts';
+import type { RequestTotals } from './request-ledger.ts';
 import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
 
 export type Verdict = 'ok' | 'degraded' | 'down';

@@ -1,10 +1,12 @@
 /** Makes the metrics of one table in a registry of their own. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { HotHistogram } from './hot-histogram.ts';
 import type { MetricRow } from './metric-table.ts';
 
 export class MetricSet<Name extends string> {
   readonly registry: Registry = new Registry();
   readonly #table: Readonly<Record<Name, MetricRow>>;
+  readonly #histograms: HotHistogram[] = [];
   #refresh: () => void = () => undefined;
 
   /** Process metrics (CPU, memory, event loop, GC) come with every set. */
@@ -23,15 +25,10 @@ export class MetricSet<Name extends string> {
     return new Gauge({ name: metric, help, labelNames: [...labels], registers: [this.registry] });
   }
 
-  histogram(name: Name): Histogram {
-    const { name: metric, help, labels, buckets } = this.#row(name, 'histogram');
-    return new Histogram({
-      name: metric,
-      help,
-      labelNames: [...labels],
-      buckets: [...(buckets ?? [])],
-      registers: [this.registry],
-    });
+  histogram(name: Name): HotHistogram {
+    const histogram = new HotHistogram(this.#row(name, 'histogram'));
+    this.#histograms.push(histogram);
+    return histogram;
   }
 
   /** Called before each exposition: brings what is kept elsewhere up to date. */
@@ -42,7 +39,8 @@ export class MetricSet<Name extends string> {
   /** The text exposition format. */
   async expose(): Promise<{ readonly type: string; readonly text: string }> {
     this.#refresh();
-    return { type: this.registry.contentType, text: await this.registry.metrics() };
+    const parts = [await this.registry.metrics(), ...this.#histograms.map((each) => each.text())];
+    return { type: this.registry.contentType, text: parts.join('\n') };
   }
 
   #row(name: Name, type: MetricRow['type']): MetricRow {

@@ -1,10 +1,9 @@
-/** The proxy's metrics: counts what finished, asks for the rest when it is scraped. */
-import type { Counter } from 'prom-client';
-import { type RequestObserver, reasons } from '../outcome.ts';
+/** The proxy's metrics: plain numbers while requests run, brought to prom-client when somebody looks. */
+import type { RequestObserver } from '../outcome.ts';
 import { proxyGauges } from './gauges.ts';
-import { MetricSet } from './metric-set.ts';
+import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
-import { RequestTally, type RequestTotals } from './request-tally.ts';
+import { RequestLedger, type RequestTotals } from './request-ledger.ts';
 import type { ProxyStatus } from './status.ts';
 
 /** One finished read of a target. */
@@ -30,65 +29,75 @@ export interface ProxyMetrics {
 export function createProxyMetrics(version: string): ProxyMetrics {
   const set = new MetricSet<ProxyMetricName>(proxyMetricTable);
   set.gauge('buildInfo').set({ version, node: process.version, role: 'proxy' }, 1);
-  const refresh = proxyGauges(set);
-  const tally = new RequestTally();
+  const ledger = new RequestLedger();
+  const refreshGauges = proxyGauges(set);
+  const refreshRequests = requestCounters(set, ledger);
+  const operations = operationCounters(set);
+  let status: (() => ProxyStatus) | undefined;
+  set.onScrape(() => {
+    refreshRequests();
+    operations.refresh();
+    if (status !== undefined) refreshGauges(status());
+  });
   return {
-    observe: requestObserver(set, tally),
-    readFinished: operationObserver(set),
-    watch(status) {
-      set.onScrape(() => {
-        refresh(status());
-      });
+    observe: requestObserver(set, ledger),
+    readFinished: operations.finished,
+    watch(newStatus) {
+      status = newStatus;
     },
-    totals: () => tally.totals(),
+    totals: () => ledger.totals(),
     expose: () => set.expose(),
   };
 }
 
-/** Label lookups hash their labels each time: the handles are kept instead. */
-function requestObserver(set: MetricSet<ProxyMetricName>, tally: RequestTally): RequestObserver {
-  const requests = set.counter('requests');
-  const duration = set.histogram('requestDuration');
-  const bytes = set.counter('responseBytes');
-  const series = new Map<string, Counter.Internal>();
-  const perOutcome = {
-    cache: { duration: duration.labels('cache'), bytes: bytes.labels('cache') },
-    rdma: { duration: duration.labels('rdma'), bytes: bytes.labels('rdma') },
-    passthrough: { duration: duration.labels('passthrough'), bytes: bytes.labels('passthrough') },
-    error: { duration: duration.labels('error'), bytes: bytes.labels('error') },
-  } as const;
-  // An alert on a reason needs the series before its first request.
-  for (const reason of reasons)
-    requests.inc({ outcome: 'passthrough', reason, transport: 'none' }, 0);
-
+function requestObserver(set: MetricSet<ProxyMetricName>, ledger: RequestLedger): RequestObserver {
+  const histogram = set.histogram('requestDuration');
+  const durations = {
+    cache: histogram.series('cache'),
+    rdma: histogram.series('rdma'),
+    passthrough: histogram.series('passthrough'),
+    error: histogram.series('error'),
+  };
   return (record) => {
-    const { outcome, reason, transport } = record;
-    const key = `${outcome}|${reason}|${transport}`;
-    let counter = series.get(key);
-    if (counter === undefined) {
-      counter = requests.labels(outcome, reason, transport);
-      series.set(key, counter);
-    }
-    counter.inc();
-    const handles = perOutcome[outcome];
-    handles.duration.observe(record.durationMs / 1000);
-    if (record.bodyBytes > 0) handles.bytes.inc(record.bodyBytes);
-    tally.add(record);
+    ledger.observe(record);
+    durations[record.outcome].observe(record.durationMs / 1000);
   };
 }
 
-function operationObserver(set: MetricSet<ProxyMetricName>): (record: OperationRecord) => void {
-  const operations = set.counter('operations');
-  const success = operations.labels('read', 'success');
-  const error = operations.labels('read', 'error');
-  const duration = set.histogram('operationDuration').labels('read');
-  const bytes = set.counter('bytesTransferred');
-  const received = bytes.labels('rx');
-  // A proxy sends no payload; the series exists all the same.
-  for (const handle of [success, error, received, bytes.labels('tx')]) handle.inc(0);
-  return (record) => {
-    (record.isSuccess ? success : error).inc();
-    duration.observe(record.durationMs / 1000);
-    if (record.bytesReceived > 0) received.inc(record.bytesReceived);
+function requestCounters(set: MetricSet<ProxyMetricName>, ledger: RequestLedger): () => void {
+  const requests = new MirroredCounter(set.counter('requests'));
+  const bytes = new MirroredCounter(set.counter('responseBytes'));
+  return () => {
+    for (const { outcome, reason, transport, count } of ledger.series) {
+      requests.set(count, { outcome, reason, transport });
+    }
+    for (const [outcome, total] of Object.entries(ledger.bodyBytes)) bytes.set(total, { outcome });
+  };
+}
+
+function operationCounters(set: MetricSet<ProxyMetricName>): {
+  finished: (record: OperationRecord) => void;
+  refresh: () => void;
+} {
+  const operations = new MirroredCounter(set.counter('operations'));
+  const bytes = new MirroredCounter(set.counter('bytesTransferred'));
+  const duration = set.histogram('operationDuration').series('read');
+  let successes = 0;
+  let errors = 0;
+  let received = 0;
+  return {
+    finished({ isSuccess, durationMs, bytesReceived }) {
+      if (isSuccess) successes += 1;
+      else errors += 1;
+      received += bytesReceived;
+      duration.observe(durationMs / 1000);
+    },
+    refresh() {
+      operations.set(successes, { type: 'read', result: 'success' });
+      operations.set(errors, { type: 'read', result: 'error' });
+      bytes.set(received, { direction: 'rx' });
+      // A proxy sends no payload; the series exists all the same.
+      bytes.set(0, { direction: 'tx' });
+    },
   };
 }
