@@ -71,8 +71,7 @@ export function answerFor(reason: Reason, head: RequestHead): OriginAnswer {
     case 'unsupported-volume':
       return emptyAnswer(head, '404 Not Found');
     case 'headers':
-      if (firstHeader(head, 'range') !== undefined) return invalidRange(head);
-      return notBuilt(head, reason);
+    case 'body':
     case 'query':
     case 'image':
     case 'manifest':
@@ -80,12 +79,6 @@ export function answerFor(reason: Reason, head: RequestHead): OriginAnswer {
     default:
       return emptyAnswer(head, '500 Internal Server Error');
   }
-}
-
-function invalidRange(head: RequestHead): OriginAnswer {
-  const headers = [['Content-Type', 'text/plain; charset=utf-8'] as const, noSniff];
-  const status = '416 Requested Range Not Satisfiable';
-  return originAnswer(head, { status, headers, body: 'invalid range\n' });
 }
 
 /** Said plainly instead of answered wrongly: an origin has the proxy's share of the semantics, not the server's. */

@@ -7,6 +7,7 @@ export const originVersion = '30GB 4.44 ';
 
 /** Extensions that demos and tests use, with the types that the real server gives them. */
 const types: Readonly<Record<string, string>> = {
+  '.bin': 'application/octet-stream',
   '.css': 'text/css; charset=utf-8',
   '.csv': 'text/csv; charset=utf-8',
   '.gif': 'image/gif',
@@ -24,6 +25,7 @@ const types: Readonly<Record<string, string>> = {
   '.png': 'image/png',
   '.svg': 'image/svg+xml',
   '.txt': 'text/plain; charset=utf-8',
+  '.wasm': 'application/wasm',
   '.webp': 'image/webp',
   '.xml': 'application/xml',
   '.zip': 'application/zip',

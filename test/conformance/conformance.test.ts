@@ -20,14 +20,14 @@ const bodies = new RecordedBodies();
 /** What the first pass may say of a plain needle that it passed on. */
 const learning = new Set(['learn-server', 'learn-type', 'volume-unconfirmed']);
 
-const variants: readonly Pick<RunOptions, 'transport' | 'lane'>[] = [
-  { transport: 'ucx', lane: true },
-  { transport: 'ucx', lane: false },
-  { transport: 'inproc', lane: true },
-  { transport: 'off', lane: true },
+const variants: readonly Pick<RunOptions, 'transport' | 'lane' | 'tls'>[] = [
+  { transport: 'ucx', lane: true, tls: 'auto' },
+  { transport: 'ucx', lane: false, tls: 'tcp' },
+  { transport: 'inproc', lane: true, tls: 'auto' },
+  { transport: 'off', lane: true, tls: 'auto' },
 ];
 
-describe.each(variants)('over $transport, lane $lane', (variant) => {
+describe.each(variants)('over $transport, lane $lane, tls $tls', (variant) => {
   let replayed = 0;
   let servedHere = 0;
 

@@ -23,6 +23,8 @@ export interface RunOptions {
   /** off: everything passes through. */
   readonly transport: 'ucx' | 'inproc' | 'off';
   readonly lane: boolean;
+  /** UCX_TLS of both sides. */
+  readonly tls: string;
 }
 
 export interface CaseResult {
@@ -113,7 +115,7 @@ export class GroupRun {
     const main = await this.#stub({ ...common, cases: onPort(undefined), statusRows: rows });
     let target: RoleProcess | undefined;
     if (this.#options.transport === 'ucx') {
-      target = await this.#role('target', targetConfig(data, main.address));
+      target = await this.#role('target', targetConfig(data, main.address, this.#options.tls));
     }
     const proxy = await this.#role('proxy', this.#proxyConfig(data, main, target, server));
     let publicProxy = proxy;
@@ -159,7 +161,7 @@ export class GroupRun {
     target: RoleProcess | undefined,
     server: RecordedServer,
   ): string {
-    const { transport, lane } = this.#options;
+    const { transport, lane, tls } = this.#options;
     const security = join(this.#folder, 'security.toml');
     writeFileSync(security, server.security ?? '');
     const places = {
@@ -179,6 +181,7 @@ security_toml = "${server.security === undefined ? '' : security}"
 mode = "${transport === 'off' ? 'off' : 'prefer'}"
 transport = "${transport === 'off' ? 'ucx' : transport}"
 ${place}
+tls = "${tls}"
 timeout = "10s"
 [cache]
 size = "32MiB"
@@ -212,11 +215,12 @@ listen = "127.0.0.1:0"
   }
 }
 
-function targetConfig(data: string, volumeServer: string): string {
+function targetConfig(data: string, volumeServer: string, tls: string): string {
   return `
 [rdma]
 listen = "127.0.0.1"
 port = 0
+tls = "${tls}"
 buffer_size = "128MiB"
 [target]
 dirs = ["${data}"]
