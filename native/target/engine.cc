@@ -47,7 +47,7 @@ class DiskEngine final : public Engine {
 
  private:
   [[nodiscard]] Status Find(const ReadCommand& command, ReadPlace& place);
-  void Drive(const std::shared_ptr<ReadJob>& job);
+  void Drive(ReadJob&& job);
   void PostRun(const std::shared_ptr<ReadJob>& job);
   [[nodiscard]] bool Continue(ReadJob& job, ReadOutcome outcome);
   void Fail(const ReadJob& job, Status status);
@@ -103,7 +103,7 @@ void DiskEngine::Read(uint64_t token, const ReadCommand& command) {
     return;
   }
   const auto verified = verified_.Find(place.epoch, place.offset);
-  Drive(std::make_shared<ReadJob>(token, command, std::move(place), verified));
+  Drive(ReadJob(token, command, std::move(place), verified));
 }
 
 // The order of the volume server's own checks, as far as the index decides.
@@ -127,12 +127,15 @@ Status DiskEngine::Find(const ReadCommand& command, ReadPlace& place) {
   return Status::ok;
 }
 
-void DiskEngine::Drive(const std::shared_ptr<ReadJob>& job) {
+// A job that the page cache serves lives on the stack from beginning to end.
+void DiskEngine::Drive(ReadJob&& job) {
   for (;;) {
-    if (const Status status = job->Prepare(arena_); status != Status::ok) return Fail(*job, status);
-    const ReadOutcome outcome = job->Run(Blocking::kNo);
-    if (outcome == ReadOutcome::kWouldBlock || outcome == ReadOutcome::kCannotTell) return PostRun(job);
-    if (!Continue(*job, outcome)) {
+    if (const Status status = job.Prepare(arena_); status != Status::ok) return Fail(job, status);
+    const ReadOutcome outcome = job.Run(Blocking::kNo);
+    if (outcome == ReadOutcome::kWouldBlock || outcome == ReadOutcome::kCannotTell) {
+      return PostRun(std::make_shared<ReadJob>(std::move(job)));
+    }
+    if (!Continue(job, outcome)) {
       reads_cached_++;
       return;
     }
@@ -147,7 +150,7 @@ void DiskEngine::PostRun(const std::shared_ptr<ReadJob>& job) {
     return [this, job, outcome] {
       pending_.erase(job.get());
       if (Continue(*job, outcome)) {
-        Drive(job);
+        Drive(std::move(*job));
       } else {
         reads_disk_++;
       }
@@ -200,9 +203,11 @@ void DiskEngine::Confirm(uint64_t started_ns, std::span<const ServedVolume> serv
 
 void DiskEngine::Poll() {
   uint64_t ticks;
-  if (read(timer_.get(), &ticks, sizeof ticks) > 0) table_.Sweep();
+  const bool is_tick = read(timer_.get(), &ticks, sizeof ticks) > 0;
+  if (is_tick) table_.Sweep();
   threads_.RunCompletions();
-  table_.Relist();
+  // A confirmation that ran out shows at the tick.
+  if (is_tick || table_.is_list_stale()) table_.Relist();
 }
 
 EngineStats DiskEngine::stats() const {

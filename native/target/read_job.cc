@@ -20,6 +20,8 @@ using storage::ReadOutcome;
 constexpr uint64_t kSecondOffsetBytes = 32ull << 30;  // what a 4-byte offset can reach
 constexpr uint64_t kAlwaysVerifyBytes = 64 << 10;     // cheaper than remembering that it was done
 constexpr uint64_t kPieceBytes = 1 << 20;
+// Longer reads go to an I/O thread even from the page cache: copying them would hold up everybody else.
+constexpr uint64_t kInlineBytesMax = 2 << 20;
 constexpr uint64_t kCopyRatio = 4;  // a slab this many times its payload is exchanged for a small one
 
 Status StatusOf(ReadOutcome outcome) {
@@ -53,6 +55,7 @@ Status ReadJob::Prepare(memory::Arena& arena) {
 
 ReadOutcome ReadJob::Run(Blocking blocking) {
   const int fd = place_.files->dat.get();
+  if (blocking == Blocking::kNo && lease_.bytes().size() > kInlineBytesMax) return ReadOutcome::kWouldBlock;
   switch (step_) {
     case Step::kHead: return storage::ReadAt(fd, head_, place_.offset, blocking);
     case Step::kRecord: return storage::ReadAt(fd, lease_.bytes(), place_.offset, blocking);
@@ -65,6 +68,7 @@ ReadOutcome ReadJob::Run(Blocking blocking) {
   const auto tail = lease_.bytes().subspan(extent.bytes);
   const ReadOutcome outcome = storage::ReadAt(fd, slice, data_at + extent.offset, blocking);
   if (outcome != ReadOutcome::kDone) return outcome;
+  slice_crc_ = storage::Crc32c(0, slice);
   return storage::ReadAt(fd, tail, data_at + data_.bytes, blocking);
 }
 
@@ -250,7 +254,7 @@ Status ReadJob::JudgeTtl() {
 void ReadJob::Arrange(uint64_t data_at, uint64_t tail_at) {
   const Extent extent = ExtentOf(data_.bytes);
   const auto bytes = lease_.bytes();
-  if (!extent.is_whole && extent.bytes > 0) {
+  if (step_ == Step::kRecord && !extent.is_whole && extent.bytes > 0) {
     slice_crc_ = storage::Crc32c(0, bytes.subspan(data_at, extent.bytes));
   }
   payload_at_ = data_at;

@@ -90,6 +90,7 @@ void VolumeTable::StartLoad(uint32_t volume_id, State& state) {
 void VolumeTable::FinishLoad(uint32_t volume_id, uint64_t ticket, LoadResult result) {
   State* state = StateOf(volume_id, ticket);
   if (state == nullptr) return;
+  is_list_stale_ = true;
   if (result) {
     loads_++;
     state->volume = std::move(*result);
@@ -142,6 +143,7 @@ void VolumeTable::Sweep() {
 
 void VolumeTable::Reconcile(std::vector<storage::FoundVolume> found) {
   was_scanned_ = true;
+  is_list_stale_ = true;
   for (const storage::FoundVolume& volume : found) ReconcileOne(volume);
   for (auto state = states_.begin(); state != states_.end();) {
     const bool is_there = std::ranges::binary_search(
@@ -207,6 +209,7 @@ bool VolumeTable::IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t 
 }
 
 void VolumeTable::Relist() {
+  is_list_stale_ = false;
   std::vector<VolumeInfo> list;
   const uint64_t now_ns = protocol::NowNs();
   for (const auto& [id, state] : states_) {

@@ -33,6 +33,7 @@ class VolumeTable {
   void Sweep();
   /// Renews the list and its number, where they would differ.
   void Relist();
+  [[nodiscard]] bool is_list_stale() const { return is_list_stale_; }
 
   [[nodiscard]] uint64_t generation() const { return generation_; }
   [[nodiscard]] const std::vector<VolumeInfo>& list() const { return list_; }
@@ -83,6 +84,7 @@ class VolumeTable {
   std::unordered_map<uint32_t, ServedVolume> served_;
   uint64_t generation_ = 0;
   std::vector<VolumeInfo> list_;
+  bool is_list_stale_ = false;
 };
 
 }  // namespace target
