@@ -119,7 +119,8 @@ class Client {
   virtual uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) = 0;
   virtual uint64_t PostPing(TargetId target, uint64_t timeout_ns) = 0;
 
-  /// Advances everything that can be advanced without blocking and fails what is past its deadline. True if it did something.
+  /// Advances everything that can be advanced without blocking and fails what is past its deadline. True if it did something
+  /// in this call; completions that were already waiting to be taken do not count.
   virtual bool Progress() = 0;
   /// Before the thread may sleep on event_fd(): false when there is more to progress first.
   [[nodiscard]] virtual bool Arm() = 0;

@@ -139,6 +139,7 @@ class EngineClient final : public InprocClient, public target::ReadSink {
   }
 
   bool Progress() override {
+    const size_t before = CompletionCount();
     engine_->Poll();
     const uint64_t now_ns = protocol::NowNs();
     while (!held_.empty() && held_.front().ready_ns <= now_ns) ReleaseFirst(now_ns);
@@ -150,7 +151,7 @@ class EngineClient final : public InprocClient, public target::ReadSink {
         if (is_up_[target]) AddVolumesEvent(target);
       }
     }
-    return !batch_.empty();
+    return CompletionCount() != before;
   }
 
   bool Arm() override {
@@ -187,6 +188,11 @@ class EngineClient final : public InprocClient, public target::ReadSink {
   target::EngineStats engine_stats() const override { return engine_->stats(); }
 
  private:
+  size_t CompletionCount() const {
+    return batch_.reads.size() + batch_.validations.size() + batch_.pongs.size() +
+           batch_.events.size();
+  }
+
   Request* Post(RequestKind kind, TargetId target, uint64_t timeout_ns) {
     return is_up_[target] ? requests_.Add(kind, target, protocol::NowNs(), timeout_ns) : nullptr;
   }

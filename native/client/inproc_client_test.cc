@@ -94,6 +94,8 @@ TEST_F(InprocClient, CompletesReadsOnlyThroughTake) {
   Start();
   const uint64_t id = inproc->PostRead(target, WholeRead(4096));
   EXPECT_EQ(inproc->requests_in_flight(), 1u);
+  EXPECT_TRUE(inproc->Progress());
+  EXPECT_FALSE(inproc->Progress());
   EXPECT_FALSE(inproc->Arm());
   Await([&] { return !batch.reads.empty(); });
   const client::ReadCompletion& read = batch.reads[0];

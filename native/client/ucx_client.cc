@@ -145,16 +145,15 @@ uint64_t UcxClient::PostPing(TargetId target, uint64_t timeout_ns) {
 }
 
 bool UcxClient::Progress() {
-  bool advanced = !batch_.empty();
+  bool advanced = !noted_.empty();
   is_progress_due_ = false;
   for (uint32_t round = 0; round < kProgressRoundsMax && worker_->Progress(); ++round)
     advanced = true;
-  const uint64_t now_ns = protocol::NowNs();
-  CheckTimes(now_ns);
+  advanced |= CheckTimes(protocol::NowNs());
   // Failing a connection may note it again, but never another one.
   for (size_t i = 0; i < noted_.size(); ++i) Settle(*noted_[i]);
   noted_.clear();
-  return advanced || !batch_.empty();
+  return advanced;
 }
 
 bool UcxClient::Arm() {
@@ -234,8 +233,10 @@ void UcxClient::Complete(Request& request, Status status) {
   if (!request.is_receiving) requests_.Remove(request);
 }
 
-void UcxClient::CheckTimes(uint64_t now_ns) {
+bool UcxClient::CheckTimes(uint64_t now_ns) {
+  bool is_due = false;
   while (Request* const request = requests_.PopOverdue(now_ns)) {
+    is_due = true;
     graces_.push_back(now_ns + kGraceNs);
     Complete(*request, Status::deadline);
   }
@@ -252,6 +253,7 @@ void UcxClient::CheckTimes(uint64_t now_ns) {
   }
   std::erase_if(leaving_,
                 [now_ns](const Leaving& leaving) { return leaving.close_at_ns <= now_ns; });
+  return is_due;
 }
 
 void UcxClient::FailStuck(uint64_t now_ns) {

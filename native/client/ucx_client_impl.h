@@ -62,7 +62,8 @@ class UcxClient final : public Client, public ucx::SendListener {
   void Send(UcxConnection& connection, ucx::Send& send, uint64_t deadline_ns);
   /// Tells the caller once; an ok completion is appended by whoever has its content.
   void Complete(Request& request, protocol::Status status);
-  void CheckTimes(uint64_t now_ns);
+  /// True if a request's time was up.
+  bool CheckTimes(uint64_t now_ns);
   void FailStuck(uint64_t now_ns);
 
   // Connections.

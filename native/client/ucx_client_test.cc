@@ -255,6 +255,20 @@ TEST_P(UcxClient, BoundsTheRequestsInFlight) {
   loopback.ExpectLeasesHome();
 }
 
+TEST_P(UcxClient, HasNothingToProgressWhileCompletionsWaitToBeTaken) {
+  Loopback loopback(GetParam());
+  const auto target = loopback.Up();
+  ASSERT_TRUE(loopback.AwaitEvent(TargetEvent::Kind::kVolumes));
+  (void)loopback.client->PostRead(target, Loopback::WholeRead(4096));
+  const uint64_t give_up_ns = protocol::NowNs() + 10 * kSecondNs;
+  while (loopback.client->requests_in_flight() > 0 && protocol::NowNs() < give_up_ns)
+    loopback.client->Progress();
+  uint32_t rounds = 0;
+  while (loopback.client->Progress() && rounds < 100) ++rounds;
+  EXPECT_LT(rounds, 100u);
+  EXPECT_FALSE(loopback.client->Arm());
+}
+
 TEST_P(UcxClient, DisconnectsWithRequestsInFlightAndConnectsAgain) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
