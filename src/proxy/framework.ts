@@ -4,7 +4,6 @@
  */
 import { createServer } from 'node:http';
 import fastify from 'fastify';
-import type { ClientConnection } from './lane/client-connection.ts';
 import { type Exchange, refusalText } from './lane/exchange.ts';
 import type { VirtualConnection } from './lane/virtual-connection.ts';
 
@@ -14,7 +13,7 @@ export interface Framework {
   close(): Promise<void>;
 }
 
-export type RequestHandler = (exchange: Exchange, connection: ClientConnection) => Promise<void>;
+export type RequestHandler = (exchange: Exchange) => Promise<void>;
 
 /** @param bug told what a handler threw; the request in hand gets 502 */
 export async function startFramework(
@@ -42,11 +41,10 @@ export async function startFramework(
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.hijack();
-    const virtual = request.raw.socket as unknown as VirtualConnection;
-    const { exchange } = virtual;
+    const { exchange } = request.raw.socket as unknown as VirtualConnection;
     exchange.begin(request.raw, reply.raw);
     try {
-      await handle(exchange, virtual.owner as ClientConnection);
+      await handle(exchange);
     } catch (error) {
       bug(error);
       exchange.refuse(502, 'raw', refusalText('internal error'));

@@ -4,10 +4,12 @@
  */
 import type { Logger } from 'pino';
 import { startFramework } from './framework.ts';
-import type { ClientConnection, ConnectionHost } from './lane/client-connection.ts';
+import type { ConnectionHost } from './lane/client-connection.ts';
 import { type Exchange, refusalText } from './lane/exchange.ts';
 import type { FrontCounters, FrontLimits } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
+import { sendNeedle } from './lane/needle-send.ts';
+import { overload } from './lane/overload.ts';
 import type { NeedleRoute } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
@@ -50,8 +52,8 @@ export async function startHttpFront(
   });
   const bug = (error: unknown): void =>
     logger.error({ event: 'bug', err: error }, 'a request could not be handled');
-  const framework = await startFramework(limits.headBytes, bug, (exchange, connection) =>
-    answer(exchange, connection, route, passthrough),
+  const framework = await startFramework(limits.headBytes, bug, (exchange) =>
+    answer(exchange, host, passthrough),
   );
   let draining = false;
   const host: ConnectionHost = {
@@ -91,17 +93,17 @@ export async function startHttpFront(
 /** One request that the lane handed over. Every way out writes to its exchange. */
 async function answer(
   exchange: Exchange,
-  connection: ClientConnection,
-  route: NeedleRoute,
+  host: ConnectionHost,
   passthrough: Passthrough,
 ): Promise<void> {
+  const { head } = exchange.request;
   const outcome =
     exchange.decided ??
-    connection.overload(exchange) ??
-    (await route.serve(exchange.request.head, exchange.hasBody));
+    overload(head.target, host) ??
+    (await host.route.serve(head, exchange.hasBody));
   switch (outcome.kind) {
     case 'answer':
-      connection.answer(exchange, outcome);
+      sendNeedle(exchange, outcome, host);
       return;
     case 'error':
       exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));

@@ -4,17 +4,18 @@
  * a client that does not read stops being read.
  */
 import type { Socket } from 'node:net';
-import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
+import type { NeedleRoute } from '../needle-outcome.ts';
 import type { RequestObserver } from '../outcome.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
+import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 import { sendNeedle } from './needle-send.ts';
+import { overload } from './overload.ts';
 import { isPlainRead } from './plain-read.ts';
 import { pipeRaw } from './raw-pipe.ts';
-import { RequestBody } from './request-body.ts';
 import { type FramedRequest, frameRequest } from './request-framer.ts';
-import { VirtualConnection, type VirtualConnectionOwner } from './virtual-connection.ts';
+import type { VirtualConnection } from './virtual-connection.ts';
 
 /** What all connections of a front share. */
 export interface ConnectionHost {
@@ -44,7 +45,7 @@ const halfClosedMs = 500;
 const malformed =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
 
-export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
+export class ClientConnection implements AnswerSink, HandoverSide {
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #input = new InputBuffer();
@@ -52,10 +53,7 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
   #state: 'head' | 'busy' | 'raw' | 'closing' = 'head';
   #scannedBytes = 0;
   #exchange: Exchange | undefined;
-  #virtual: VirtualConnection | undefined;
-  /** Of the request that was handed over; undefined for the lane's own. */
-  #body: RequestBody | undefined;
-  #handlerBegun = false;
+  #handover: Handover | undefined;
   #inputEnded = false;
   #advancing = false;
   #sinceMs: number;
@@ -125,7 +123,7 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
       return;
     }
     this.#input.append(chunk);
-    this.#pumpBody();
+    if (this.#handover?.pump() === true) this.#sinceMs = performance.now();
     if (this.#input.length > aheadBytesMax) this.#socket.pause();
   };
 
@@ -174,9 +172,10 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
 
   async #serveRead(exchange: Exchange): Promise<void> {
     const outcome =
-      this.overload(exchange) ?? (await this.#host.route.serve(exchange.request.head, false));
+      overload(exchange.request.head.target, this.#host) ??
+      (await this.#host.route.serve(exchange.request.head, false));
     if (outcome.kind === 'answer') {
-      this.answer(exchange, outcome);
+      sendNeedle(exchange, outcome, this.#host);
     } else if (outcome.kind === 'error') {
       exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
     } else if (exchange.over) {
@@ -187,59 +186,22 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     }
   }
 
-  /** What becomes of a request when too much is in hand already. */
-  overload(exchange: Exchange): NeedleOutcome | undefined {
-    const { counters, limits, route } = this.#host;
-    if (counters.requestsInFlight > limits.requestsInFlight * 2) {
-      return { kind: 'error', status: 503, reason: 'overload' };
-    }
-    const tooMany = counters.requestsInFlight > limits.requestsInFlight;
-    if (!tooMany && counters.bytesInFlight <= limits.bytesInFlight) return undefined;
-    const upstreamUrl = route.upstreamFor(exchange.request.head.target);
-    return { kind: 'passthrough', reason: 'overload', upstreamUrl };
-  }
-
-  answer(exchange: Exchange, outcome: Extract<NeedleOutcome, { kind: 'answer' }>): void {
-    sendNeedle(exchange, outcome, this.#host);
-  }
-
   #handOver(exchange: Exchange): void {
-    this.#handlerBegun = false;
-    this.#body = new RequestBody(exchange.request.body);
-    if (this.#virtual === undefined) {
-      this.#virtual = new VirtualConnection(exchange, this);
-      this.#host.adopt(this.#virtual);
-    } else {
-      this.#virtual.exchange = exchange;
-    }
-    this.#virtual.push(exchange.headBytes);
+    this.#handover ??= new Handover(this.#host.adopt, this);
+    this.#handover.give(exchange);
   }
 
   begun(): void {
-    this.#handlerBegun = true;
-    // Not now: Node's parser is still inside the head that was pushed, and cannot be entered twice.
-    if (this.#body?.done === false) process.nextTick(() => this.#pumpBody());
+    this.#handover?.begun();
   }
 
-  /** Hands the request's own bytes on, and not one of the next request's. */
-  #pumpBody(): void {
-    const body = this.#body;
-    if (body === undefined || body.done || !this.#handlerBegun || this.#input.length === 0) return;
-    const bytes = this.#input.view();
-    const taken = body.take(bytes);
-    if (taken === undefined) {
-      this.#exchange?.decide({ outcome: 'error', reason: 'body', transport: 'none' });
-      this.#exchange?.cut();
-      return;
-    }
-    this.#input.consume(taken);
-    this.#sinceMs = performance.now();
-    const hungry = this.#virtual?.push(bytes.subarray(0, taken));
-    if (hungry === false && !body.done) this.#socket.pause();
+  get unread(): InputBuffer {
+    return this.#input;
   }
 
-  wantsBody(): void {
-    if (this.#state === 'busy' && this.#input.length <= aheadBytesMax) this.#socket.resume();
+  setReading(reading: boolean): void {
+    if (!reading) this.#socket.pause();
+    else if (this.#input.length <= aheadBytesMax) this.#socket.resume();
   }
 
   #onEnd(): void {
@@ -247,7 +209,7 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     if (this.#state === 'head') this.#endOfInput();
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
-    if (this.#body?.done === false) this.#socket.destroy();
+    if (this.#handover?.bodyDone === false) this.#socket.destroy();
   }
 
   #endOfInput(): void {
@@ -282,19 +244,10 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
 
   finished(exchange: Exchange, reusable: boolean): void {
     this.#leave(exchange);
-    if (!reusable || this.#host.draining || this.#body?.done === false) {
-      this.#close();
-      return;
-    }
-    this.#body = undefined;
-    const { outgoing } = exchange;
-    if (outgoing === undefined) {
-      this.#nextRequest();
-      return;
-    }
-    // Node's own answer goes nowhere; it only makes its parser ready for the next request.
-    outgoing.once('finish', () => this.#nextRequest());
-    outgoing.end();
+    const bodyDone = this.#handover?.bodyDone ?? true;
+    if (!reusable || !bodyDone || this.#host.draining) this.#close();
+    else if (exchange.outgoing === undefined) this.#nextRequest();
+    else this.#handover?.takeBack(exchange.outgoing, () => this.#nextRequest());
   }
 
   #nextRequest(): void {
@@ -315,27 +268,12 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     this.#goRaw(upstreamUrl, [exchange.headBytes]);
   }
 
-  /** Node's parser did not accept what the framer let through: nothing was answered, so the volume server may. */
-  nodeRefused(): void {
-    const exchange = this.#exchange;
-    if (exchange === undefined) return;
-    if (this.#handlerBegun) exchange.cut();
-    else exchange.becomeRaw(this.#host.route.upstreamFor(exchange.request.head.target));
-  }
-
-  nodeAnswered(bytes: Buffer): void {
+  answerAsNode(bytes: Buffer): void {
     this.#socket.write(bytes);
   }
 
-  nodeClosed(): void {
-    const exchange = this.#exchange;
-    if (this.#state !== 'busy' || exchange === undefined) {
-      this.#virtual = undefined;
-      return;
-    }
-    if (exchange.over) return;
-    exchange.decide({ outcome: 'error', reason: 'raw', transport: 'none' });
-    exchange.cut();
+  handBack(exchange: Exchange): void {
+    exchange.becomeRaw(this.#host.route.upstreamFor(exchange.request.head.target));
   }
 
   #leave(exchange: Exchange): void {
@@ -348,7 +286,7 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
 
   #goRaw(upstreamUrl: string, prefix: readonly Buffer[]): void {
     this.#state = 'raw';
-    this.#virtual?.destroy();
+    this.#handover?.destroy();
     this.#socket.off('data', this.#onData);
     const startedAtMs = performance.now();
     const unread = this.#input.length > 0 ? [this.#input.view()] : [];
@@ -370,7 +308,7 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     if (this.#state === 'closing') return;
     this.#state = 'closing';
     this.#sinceMs = performance.now();
-    this.#virtual?.destroy();
+    this.#handover?.destroy();
     this.#socket.end();
     this.#socket.resume();
   }
@@ -380,6 +318,6 @@ export class ClientConnection implements AnswerSink, VirtualConnectionOwner {
     const exchange = this.#exchange;
     if (exchange !== undefined) this.#leave(exchange);
     exchange?.lost();
-    this.#virtual?.destroy();
+    this.#handover?.destroy();
   }
 }

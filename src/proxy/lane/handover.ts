@@ -1,0 +1,116 @@
+/**
+ * Gives requests of one client connection to Node's http server, one at a time: its head, then its body as Node asks
+ * for it, and not one byte of the next request.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Exchange } from './exchange.ts';
+import type { InputBuffer } from './input-buffer.ts';
+import { RequestBody } from './request-body.ts';
+import { VirtualConnection, type VirtualConnectionOwner } from './virtual-connection.ts';
+
+/** What a handover needs of the client connection. */
+export interface HandoverSide {
+  /** Bytes of the client that nobody has taken yet. */
+  readonly unread: InputBuffer;
+  /** False: no more bytes are wanted for now. */
+  setReading(reading: boolean): void;
+  /** Sends what Node answered by itself. */
+  answerAsNode(bytes: Buffer): void;
+  /** Node's parser did not take a head that the framer let through: nothing was answered, so the volume server may. */
+  handBack(exchange: Exchange): void;
+}
+
+export class Handover implements VirtualConnectionOwner {
+  readonly #adopt: (virtual: VirtualConnection) => void;
+  readonly #side: HandoverSide;
+  /** Kept for the connection's later requests. */
+  #virtual: VirtualConnection | undefined;
+  #exchange: Exchange | undefined;
+  #body: RequestBody | undefined;
+  #handlerBegun = false;
+
+  constructor(adopt: (virtual: VirtualConnection) => void, side: HandoverSide) {
+    this.#adopt = adopt;
+    this.#side = side;
+  }
+
+  /** True also where no request was given. */
+  get bodyDone(): boolean {
+    return this.#body?.done ?? true;
+  }
+
+  give(exchange: Exchange): void {
+    this.#exchange = exchange;
+    this.#handlerBegun = false;
+    this.#body = new RequestBody(exchange.request.body);
+    if (this.#virtual === undefined) {
+      this.#virtual = new VirtualConnection(exchange, this);
+      this.#adopt(this.#virtual);
+    } else {
+      this.#virtual.exchange = exchange;
+    }
+    this.#virtual.push(exchange.headBytes);
+  }
+
+  /** The handler has the request. */
+  begun(): void {
+    this.#handlerBegun = true;
+    // Not now: Node's parser is still inside the head that was pushed, and cannot be entered twice.
+    if (!this.bodyDone) process.nextTick(() => this.pump());
+  }
+
+  /** Hands on what is there of the request's body; true: there was something. */
+  pump(): boolean {
+    const body = this.#body;
+    const { unread } = this.#side;
+    if (body === undefined || body.done || !this.#handlerBegun || unread.length === 0) return false;
+    const bytes = unread.view();
+    const taken = body.take(bytes);
+    if (taken === undefined) {
+      this.#exchange?.decide({ outcome: 'error', reason: 'body', transport: 'none' });
+      this.#exchange?.cut();
+      return false;
+    }
+    unread.consume(taken);
+    const hungry = this.#virtual?.push(bytes.subarray(0, taken));
+    if (hungry === false && !body.done) this.#side.setReading(false);
+    return true;
+  }
+
+  /** Ends Node's own answer, which goes nowhere, so that its parser is ready for the next request. */
+  takeBack(outgoing: ServerResponse, ready: () => void): void {
+    this.#exchange = undefined;
+    this.#body = undefined;
+    outgoing.once('close', ready);
+    outgoing.end();
+  }
+
+  destroy(): void {
+    this.#exchange = undefined;
+    this.#body = undefined;
+    this.#virtual?.destroy();
+  }
+
+  wantsBody(): void {
+    if (!this.bodyDone) this.#side.setReading(true);
+  }
+
+  nodeAnswered(bytes: Buffer): void {
+    this.#side.answerAsNode(bytes);
+  }
+
+  nodeRefused(): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    if (this.#handlerBegun) exchange.cut();
+    else this.#side.handBack(exchange);
+  }
+
+  nodeClosed(): void {
+    this.#virtual = undefined;
+    const exchange = this.#exchange;
+    if (exchange === undefined || exchange.over) return;
+    exchange.decide({ outcome: 'error', reason: 'raw', transport: 'none' });
+    exchange.cut();
+  }
+}
