@@ -14,7 +14,8 @@ uint8_t GetByte(const Napi::Object& object, const char* name) {
   return static_cast<uint8_t>(GetUint32(object, name));
 }
 
-/// Empty where there is no Uint8Array. Valid while JavaScript holds the object and nothing of it runs.
+/// Empty where there is no Uint8Array. Valid while JavaScript holds the object and nothing of it
+/// runs.
 std::span<const std::byte> GetBytes(const Napi::Object& object, const char* name) {
   const Napi::Value value = Get(object, name);
   if (!value.IsTypedArray()) return {};

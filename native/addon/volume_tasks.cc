@@ -213,13 +213,15 @@ Napi::Value ListNeedles(const Napi::CallbackInfo& info) {
   const auto work = [paths = ReadPaths(info[0]), count_max] {
     return storage::ListNeedles(paths, count_max);
   };
-  return Task<std::vector<storage::ListedNeedle>>::Start(info.Env(), "listNeedles", work, NeedlesArray);
+  return Task<std::vector<storage::ListedNeedle>>::Start(info.Env(), "listNeedles", work,
+                                                         NeedlesArray);
 }
 
 Napi::Value ListVolumes(const Napi::CallbackInfo& info) {
   if (!info[0].IsObject()) return Throw(info.Env(), "listVolumes needs options");
   const Napi::Object options = info[0].As<Napi::Object>();
-  const auto work = [dirs = GetStrings(options, "dirs"), idx_dirs = GetStrings(options, "idxDirs")] {
+  const auto work = [dirs = GetStrings(options, "dirs"),
+                     idx_dirs = GetStrings(options, "idxDirs")] {
     return FileResult<std::vector<storage::FoundVolume>>(storage::ScanDirectories(dirs, idx_dirs));
   };
   return Task<std::vector<storage::FoundVolume>>::Start(info.Env(), "listVolumes", work,

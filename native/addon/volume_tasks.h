@@ -2,7 +2,8 @@
 
 #include "addon/js.h"
 
-// Reading volumes for a person: on libuv's thread pool, each as a promise that rejects with what is wrong.
+// Reading volumes for a person: on libuv's thread pool, each as a promise that rejects with what is
+// wrong.
 namespace addon {
 
 /// (volume) → report; `volume` is {dir, idxDir, collection, volumeId} everywhere.

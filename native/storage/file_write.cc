@@ -26,7 +26,9 @@ FileResult<UniqueFd> OpenToWrite(const std::string& path) { return Open(path, 0)
 
 FileResult<UniqueFd> CreateNew(const std::string& path) { return Open(path, O_CREAT | O_EXCL); }
 
-FileResult<UniqueFd> CreateOrEmpty(const std::string& path) { return Open(path, O_CREAT | O_TRUNC); }
+FileResult<UniqueFd> CreateOrEmpty(const std::string& path) {
+  return Open(path, O_CREAT | O_TRUNC);
+}
 
 FileResult<void> WriteAt(int fd, std::span<const std::byte> bytes, uint64_t offset,
                          const std::string& path) {

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <fstream>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 #include "storage/file_read.h"
@@ -20,6 +22,8 @@ namespace {
 using std::unexpected;
 
 constexpr uint64_t kRowsPerRead = 1 << 16;
+constexpr uint64_t kOffsetWrapBytes = uint64_t{32} << 30;
+constexpr std::chrono::milliseconds kWritePause(50);
 
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
@@ -36,7 +40,8 @@ void InspectLeftovers(VolumeReport& report) {
   };
   found(paths.base + ".cpc", "a vacuum is being committed, or was interrupted then");
   found(paths.base + ".cpd", "a vacuum is running, or was interrupted");
-  found(paths.base + ".note", "a copy is in progress; a volume server that starts now deletes the volume");
+  found(paths.base + ".note",
+        "a copy is in progress; a volume server that starts now deletes the volume");
 }
 
 void InspectInfo(VolumeReport& report) {
@@ -49,8 +54,12 @@ void InspectInfo(VolumeReport& report) {
     report.problems.push_back(path + " cannot be understood");
     return;
   }
-  if (report.info->is_read_only) report.problems.push_back(path + " says that the volume is read-only");
-  if (report.info->is_tiered) report.problems.push_back(path + " says that the data lies elsewhere");
+  if (report.info->is_read_only) {
+    report.problems.push_back(path + " says that the volume is read-only");
+  }
+  if (report.info->is_tiered) {
+    report.problems.push_back(path + " says that the data lies elsewhere");
+  }
 }
 
 void InspectSuperblock(int dat_fd, VolumeReport& report) {
@@ -64,9 +73,11 @@ void InspectSuperblock(int dat_fd, VolumeReport& report) {
     return;
   }
   if (report.superblock->extra_bytes != 0) {
-    report.problems.push_back(path + " has an extra block, with which SeaweedFS 4.44 cannot load it");
+    report.problems.push_back(path +
+                              " has an extra block, with which SeaweedFS 4.44 cannot load it");
   }
-  if (report.info && report.info->version != 0 && report.info->version != report.superblock->version) {
+  if (report.info && report.info->version != 0 &&
+      report.info->version != report.superblock->version) {
     report.problems.push_back("the .vif states another version than the superblock, which wins");
   }
 }
@@ -98,12 +109,21 @@ bool WalkRows(const Volume& volume, uint64_t dat_bytes, RowWalk& walk) {
   std::vector<std::byte> chunk(kRowsPerRead * row_bytes);
   for (uint64_t at = 0; at < volume.applied; at += chunk.size()) {
     const auto rows = std::span(chunk).first(std::min<uint64_t>(chunk.size(), volume.applied - at));
-    if (ReadAt(volume.files->idx.get(), rows, at, Blocking::kYes) != ReadOutcome::kDone) return false;
+    const ReadOutcome outcome = ReadAt(volume.files->idx.get(), rows, at, Blocking::kYes);
+    if (outcome != ReadOutcome::kDone) return false;
     for (uint64_t row = 0; row < rows.size(); row += row_bytes) {
-      walk.Add(ParseIdxRow(&rows[row], volume.info.offset_bytes), volume.superblock.version, dat_bytes);
+      walk.Add(ParseIdxRow(&rows[row], volume.info.offset_bytes), volume.superblock.version,
+               dat_bytes);
     }
   }
   return true;
+}
+
+/// A volume server writes the record first, then the row.
+bool IsBeingWritten(const Volume& volume) {
+  std::this_thread::sleep_for(kWritePause);
+  const auto bytes = FileBytes(volume.files->idx.get(), volume.paths.idx());
+  return bytes && *bytes > volume.applied;
 }
 
 void InspectRows(const Volume& volume, VolumeReport& report) {
@@ -114,17 +134,20 @@ void InspectRows(const Volume& volume, VolumeReport& report) {
   }
   report.put_rows = walk.put_rows;
   report.delete_rows = walk.delete_rows;
+  // Offsets that have wrapped do not tell where the last record is.
+  if (volume.info.offset_bytes == 4 && report.dat_bytes > kOffsetWrapBytes) return;
   if (walk.rows_beyond_end > 0) {
     report.problems.push_back(std::to_string(walk.rows_beyond_end) +
                               " rows of the .idx point past the end of the .dat");
   }
   // The volume server marks such a volume read-only when it loads it.
-  if (walk.last_end != 0 && walk.last_end < report.dat_bytes) {
-    report.problems.push_back("the .dat goes on for " + std::to_string(report.dat_bytes - walk.last_end) +
+  if (walk.last_end != 0 && walk.last_end < report.dat_bytes && !IsBeingWritten(volume)) {
+    report.problems.push_back("the .dat goes on for " +
+                              std::to_string(report.dat_bytes - walk.last_end) +
                               " bytes behind the last record that the .idx knows");
   }
   const bool has_rows = walk.put_rows + walk.delete_rows > 0;
-  if (!has_rows && report.dat_bytes > kSuperblockBytes) {
+  if (!has_rows && report.dat_bytes > kSuperblockBytes && !IsBeingWritten(volume)) {
     report.problems.push_back("the .idx is empty and the .dat is not");
   }
 }
@@ -134,7 +157,8 @@ void InspectNeedles(const Volume& volume, VolumeReport& report) {
   report.deleted_count = volume.map.deleted_count();
   for (const NeedleMap::Item& item : volume.map.Items()) {
     if (item.place.size < 0) continue;
-    report.live_bytes += RecordBytes(volume.superblock.version, static_cast<uint64_t>(item.place.size));
+    report.live_bytes +=
+        RecordBytes(volume.superblock.version, static_cast<uint64_t>(item.place.size));
   }
   const uint64_t used_bytes = std::min(report.dat_bytes, kSuperblockBytes + report.live_bytes);
   report.garbage_bytes = report.dat_bytes - used_bytes;

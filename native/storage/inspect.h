@@ -11,8 +11,8 @@
 #include "storage/volume_info.h"
 #include "storage/volume_paths.h"
 
-// What a person asks about a volume on disk. Reads only and blocks; works beside a running volume server,
-// on the generation that the paths name when it begins.
+// What a person asks about a volume on disk. Reads only and blocks; works beside a running volume
+// server, on the generation that the paths name when it begins.
 namespace storage {
 
 struct VolumeReport {
@@ -26,8 +26,8 @@ struct VolumeReport {
   // Zero where the volume cannot be loaded; a problem says why.
   uint64_t live_count = 0;
   uint64_t deleted_count = 0;
-  uint64_t live_bytes = 0;     // records of live needles, with header, footer and padding
-  uint64_t garbage_bytes = 0;  // all else behind the superblock
+  uint64_t live_bytes = 0;            // records of live needles, with header, footer and padding
+  uint64_t garbage_bytes = 0;         // all else behind the superblock
   std::vector<std::string> problems;  // each a sentence without its full stop
 };
 

@@ -14,13 +14,17 @@ namespace {
 class InspectTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto writer = VolumeWriter::Create({.dir = directory_.path(), .idx_dir = "", .collection = "c",
-                                        .volume_id = 4, .replica_placement = 12});
+    auto writer = VolumeWriter::Create({.dir = directory_.path(),
+                                        .idx_dir = "",
+                                        .collection = "c",
+                                        .volume_id = 4,
+                                        .replica_placement = 12});
     ASSERT_TRUE(writer.has_value()) << writer.error();
     writer_ = std::move(*writer);
     paths_ = writer_->volume().paths;
     for (uint64_t id = 1; id <= 4; id++) {
-      ASSERT_TRUE(writer_->Append({.needle_id = id, .cookie = 100, .data = BytesOfText("12345678")}));
+      ASSERT_TRUE(
+          writer_->Append({.needle_id = id, .cookie = 100, .data = BytesOfText("12345678")}));
     }
     ASSERT_EQ(writer_->Delete(4), true);
   }
@@ -115,7 +119,8 @@ TEST_F(InspectTest, ListsLiveNeedlesUpToABound) {
 
 TEST_F(InspectTest, VerifyReportsProgressUpToTheEnd) {
   VerifyProgress last{};
-  const auto report = VerifyVolume(paths_, [&](const VerifyProgress& progress) { last = progress; });
+  const auto report =
+      VerifyVolume(paths_, [&](const VerifyProgress& progress) { last = progress; });
   ASSERT_TRUE(report.has_value()) << report.error();
   EXPECT_EQ(report->needles_checked, 3u);
   EXPECT_EQ(last.needles_done, 3u);

@@ -32,7 +32,8 @@ class FieldWriter {
 
 bool IsEncodable(uint8_t version, const NeedleFields& fields) {
   return fields.name.size() <= UINT8_MAX && fields.mime.size() <= UINT8_MAX &&
-         fields.pairs.size() <= UINT16_MAX && fields.last_modified_s >> (8 * kLastModifiedBytes) == 0 &&
+         fields.pairs.size() <= UINT16_MAX &&
+         fields.last_modified_s >> (8 * kLastModifiedBytes) == 0 &&
          fields.data.size() <= kSizeMax && BodyBytes(version, fields) <= kSizeMax;
 }
 
@@ -62,7 +63,8 @@ void EncodeNeedle(uint8_t version, const NeedleFields& fields, std::vector<std::
     writer.Integer(fields.flags, 1);
     if ((fields.flags & kHasName) != 0) writer.Counted(fields.name, 1);
     if ((fields.flags & kHasMime) != 0) writer.Counted(fields.mime, 1);
-    if ((fields.flags & kHasLastModified) != 0) writer.Integer(fields.last_modified_s, kLastModifiedBytes);
+    if ((fields.flags & kHasLastModified) != 0)
+      writer.Integer(fields.last_modified_s, kLastModifiedBytes);
     if ((fields.flags & kHasTtlField) != 0) {
       writer.Integer(fields.ttl_count, 1);
       writer.Integer(fields.ttl_unit, 1);

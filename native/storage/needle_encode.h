@@ -7,7 +7,8 @@
 
 #include "storage/needle_record.h"
 
-// Encodes what needle_record.h parses, in the volume server's own form: for test volumes and their vacuum.
+// Encodes what needle_record.h parses, in the volume server's own form: for test volumes and their
+// vacuum.
 namespace storage {
 
 struct NeedleFields {
@@ -28,7 +29,8 @@ struct NeedleFields {
 /// Each field fits the bytes that the format has for it, and the record fits its size field.
 [[nodiscard]] bool IsEncodable(uint8_t version, const NeedleFields& fields);
 
-/// The size in the record's header and in the index. 0 where there is no data, whatever else is given.
+/// The size in the record's header and in the index. 0 where there is no data, whatever else is
+/// given.
 [[nodiscard]] uint64_t BodyBytes(uint8_t version, const NeedleFields& fields);
 
 /// Appends the whole record, zeros as padding, to `bytes`. The fields are encodable.

@@ -28,7 +28,8 @@ NeedleFields FieldsAsRead(const WholeNeedle& needle) {
           .pairs = needle.Of(tail.pairs)};
 }
 
-/// Live needles whose record, encoded again, differs in a byte other than padding; counts those compared.
+/// Live needles whose record, encoded again, differs in a byte other than padding; counts those
+/// compared.
 std::vector<uint64_t> NeedlesThatDiffer(std::string_view collection, uint32_t volume_id,
                                         uint64_t& compared) {
   const auto volume = Volume::Load(PathsOf(RecordedVolumes("main"), "", collection, volume_id));
@@ -41,7 +42,7 @@ std::vector<uint64_t> NeedlesThatDiffer(std::string_view collection, uint32_t vo
   for (const auto& item : (*volume)->map.Items()) {
     if (item.place.size < 0) continue;
     const NeedleRead read =
-        ReadWholeNeedle((*volume)->files->dat.get(), dat.size(), version, item.place, buffer);
+        ReadWholeNeedle({(*volume)->files->dat.get(), dat.size(), version, 4}, item.place, buffer);
     EXPECT_EQ(read.fault, NeedleFault::kNone) << item.needle_id;
     if (read.fault != NeedleFault::kNone) continue;
     std::vector<std::byte> encoded;
@@ -102,10 +103,12 @@ TEST(IsEncodable, RefusesWhatAFieldCannotHold) {
   const std::string long_text(256, 'x');
   const std::string long_pairs(65536, 'x');
   const auto data = BytesOfText("data");
-  EXPECT_TRUE(IsEncodable(3, {.flags = kHasName, .data = data, .name = BytesOfText(long_text).first(255)}));
+  EXPECT_TRUE(
+      IsEncodable(3, {.flags = kHasName, .data = data, .name = BytesOfText(long_text).first(255)}));
   EXPECT_FALSE(IsEncodable(3, {.flags = kHasName, .data = data, .name = BytesOfText(long_text)}));
   EXPECT_FALSE(IsEncodable(3, {.flags = kHasMime, .data = data, .mime = BytesOfText(long_text)}));
-  EXPECT_FALSE(IsEncodable(3, {.flags = kHasPairs, .data = data, .pairs = BytesOfText(long_pairs)}));
+  EXPECT_FALSE(
+      IsEncodable(3, {.flags = kHasPairs, .data = data, .pairs = BytesOfText(long_pairs)}));
   EXPECT_FALSE(IsEncodable(3, {.last_modified_s = 1ull << 40, .data = data}));
 }
 

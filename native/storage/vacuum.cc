@@ -24,7 +24,8 @@ uint64_t NowNs() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-/// The needle as the volume server writes it again: what it parsed, with the checksum that it computed.
+/// The needle as the volume server writes it again: what it parsed, with the checksum that it
+/// computed.
 NeedleFields FieldsOf(const WholeNeedle& needle) {
   const NeedleTail& tail = needle.tail;
   return {.needle_id = needle.header.needle_id,
@@ -82,8 +83,9 @@ FileResult<void> Vacuum::CopyLive() {
 
 FileResult<void> Vacuum::CopyNeedle(const NeedleMap::Item& item, uint64_t now_s) {
   const Superblock& superblock = writer_->volume().superblock;
-  const NeedleRead read = ReadWholeNeedle(writer_->dat_.get(), writer_->dat_bytes(), superblock.version,
-                                          item.place, read_buffer_);
+  const DatFile dat{writer_->dat_.get(), writer_->dat_bytes(), superblock.version,
+                    writer_->volume().info.offset_bytes};
+  const NeedleRead read = ReadWholeNeedle(dat, item.place, read_buffer_);
   if (read.fault == NeedleFault::kReadFailed) {
     return unexpected(writer_->volume().paths.dat() + ": " + FaultText(read.fault));
   }
@@ -180,7 +182,8 @@ FileResult<void> Vacuum::Add(IdxRow row, std::span<const std::byte> record) {
   return {};
 }
 
-// From the marker .cpc on a volume server that starts would finish this; without it, it takes it back.
+// From the marker .cpc on a volume server that starts would finish this; without it, it takes it
+// back.
 FileResult<void> Vacuum::Swap() {
   const VolumePaths& paths = writer_->volume().paths;
   const std::string marker = paths.base + ".cpc";

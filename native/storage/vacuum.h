@@ -20,13 +20,13 @@ struct VacuumReport {
 
 class Vacuum {
  public:
-  /// Copies the live needles to .cpd and .cpx; the volume can be written to meanwhile. Throws away what
-  /// an earlier vacuum left.
+  /// Copies the live needles to .cpd and .cpx; the volume can be written to meanwhile. Throws away
+  /// what an earlier vacuum left.
   [[nodiscard]] static FileResult<Vacuum> Compact(VolumeWriter& writer);
 
-  /// Catches up and puts the new files in the place of the old ones; once. When catching up fails, the
-  /// copies are removed and the writer goes on; when it fails later, the writer is closed, as a volume
-  /// server closes the volume.
+  /// Catches up and puts the new files in the place of the old ones; once. When catching up fails,
+  /// the copies are removed and the writer goes on; when it fails later, the writer is closed, as a
+  /// volume server closes the volume.
   [[nodiscard]] FileResult<VacuumReport> Commit();
 
  private:

@@ -22,8 +22,10 @@ class VacuumTest : public testing::Test {
   }
 
   void Put(uint64_t needle_id, std::string_view data) {
-    const auto written = writer_->Append(
-        {.needle_id = needle_id, .cookie = 1, .data = BytesOfText(data), .name = BytesOfText("name")});
+    const auto written = writer_->Append({.needle_id = needle_id,
+                                          .cookie = 1,
+                                          .data = BytesOfText(data),
+                                          .name = BytesOfText("name")});
     ASSERT_TRUE(written.has_value()) << written.error();
   }
 
@@ -135,8 +137,8 @@ TEST_F(VacuumTest, AReaderOfTheOldFilesKeepsAConsistentPair) {
 }
 
 TEST_F(VacuumTest, MakesLegacyChecksumsRawAndKeepsAppendTimes) {
-  ASSERT_TRUE(writer_->Append({.needle_id = 1, .data = BytesOfText("data"), .append_at_ns = 77,
-                               .legacy_checksum = true}));
+  ASSERT_TRUE(writer_->Append(
+      {.needle_id = 1, .data = BytesOfText("data"), .append_at_ns = 77, .legacy_checksum = true}));
   EXPECT_EQ(VerifyVolume(writer_->volume().paths, {})->legacy_checksums, 1u);
   Run();
   EXPECT_EQ(VerifyVolume(writer_->volume().paths, {})->legacy_checksums, 0u);
@@ -147,8 +149,11 @@ TEST_F(VacuumTest, MakesLegacyChecksumsRawAndKeepsAppendTimes) {
 }
 
 TEST_F(VacuumTest, DropsEveryNeedleWithATtlOfAVolumeWithoutOne) {
-  ASSERT_TRUE(writer_->Append({.needle_id = 1, .data = BytesOfText("x"), .last_modified_s = 1700000000,
-                               .ttl_count = 200, .ttl_unit = 6}));
+  ASSERT_TRUE(writer_->Append({.needle_id = 1,
+                               .data = BytesOfText("x"),
+                               .last_modified_s = 1700000000,
+                               .ttl_count = 200,
+                               .ttl_unit = 6}));
   Put(2, "stays");
   const VacuumReport report = Run();
   EXPECT_EQ(report.needles_expired, 1u);
@@ -157,7 +162,8 @@ TEST_F(VacuumTest, DropsEveryNeedleWithATtlOfAVolumeWithoutOne) {
 
 TEST_F(VacuumTest, KeepsWhatTheVolumesTtlAllows) {
   writer_ = Create({.ttl_count = 200, .ttl_unit = 6});
-  ASSERT_TRUE(writer_->Append({.needle_id = 1, .data = BytesOfText("x"), .last_modified_s = 1700000000}));
+  ASSERT_TRUE(
+      writer_->Append({.needle_id = 1, .data = BytesOfText("x"), .last_modified_s = 1700000000}));
   EXPECT_EQ(Run().needles_expired, 0u);
   EXPECT_EQ(Ids(), (std::vector<uint64_t>{1}));
 }
@@ -187,6 +193,29 @@ TEST_F(VacuumTest, WorksForEachVersionAndOffsetWidth) {
       ExpectSound();
     }
   }
+}
+
+TEST_F(VacuumTest, OneThatStopsBetweenTheRenamesLeavesWhatAVolumeServerFinishes) {
+  Put(1, "one");
+  Put(2, "two");
+  ASSERT_EQ(writer_->Delete(1), true);
+  const VolumePaths paths = writer_->volume().paths;
+  auto vacuum = Vacuum::Compact(*writer_);
+  ASSERT_TRUE(vacuum.has_value()) << vacuum.error();
+  // Nothing can be renamed over a directory.
+  std::filesystem::remove(paths.idx());
+  std::filesystem::create_directory(paths.idx());
+  EXPECT_FALSE(vacuum->Commit().has_value());
+  EXPECT_TRUE(std::filesystem::exists(paths.base + ".cpc"));
+  EXPECT_FALSE(std::filesystem::exists(paths.base + ".cpd")) << "the .dat is renamed first";
+  ASSERT_TRUE(std::filesystem::exists(paths.base + ".cpx"));
+  EXPECT_FALSE(writer_->Append({.needle_id = 3, .data = BytesOfText("x")}).has_value());
+  EXPECT_FALSE(writer_->Delete(2).has_value());
+
+  std::filesystem::remove(paths.idx());
+  std::filesystem::rename(paths.base + ".cpx", paths.idx());
+  std::filesystem::remove(paths.base + ".cpc");
+  EXPECT_EQ(Ids(), (std::vector<uint64_t>{2}));
 }
 
 TEST_F(VacuumTest, OneThatCannotBePreparedLeavesTheVolumeAlone) {

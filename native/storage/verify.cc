@@ -28,7 +28,8 @@ void CheckRecord(const NeedleMap::Item& item, const NeedleRead& read, VerifyRepo
   const WholeNeedle& needle = read.needle;
   // A volume server serves such a needle all the same: the index alone decides.
   if (needle.header.needle_id != item.needle_id) {
-    AddProblem(report, item, "the record is that of needle " + std::to_string(needle.header.needle_id));
+    AddProblem(report, item,
+               "the record is that of needle " + std::to_string(needle.header.needle_id));
   }
   if (needle.data.empty()) {
     report.empty_needles++;
@@ -39,8 +40,8 @@ void CheckRecord(const NeedleMap::Item& item, const NeedleRead& read, VerifyRepo
 
 }  // namespace
 
-FileResult<VerifyReport> VerifyVolume(const VolumePaths& paths,
-                                      const std::function<void(const VerifyProgress&)>& on_progress) {
+FileResult<VerifyReport> VerifyVolume(
+    const VolumePaths& paths, const std::function<void(const VerifyProgress&)>& on_progress) {
   const auto volume = Volume::Load(paths);
   if (!volume) return unexpected(volume.error().detail);
   const int dat_fd = (*volume)->files->dat.get();
@@ -51,6 +52,7 @@ FileResult<VerifyReport> VerifyVolume(const VolumePaths& paths,
   std::ranges::sort(items, {}, [](const NeedleMap::Item& item) { return item.place.offset_units; });
 
   const uint8_t version = (*volume)->superblock.version;
+  const DatFile dat{dat_fd, *dat_bytes, version, (*volume)->info.offset_bytes};
   std::vector<std::byte> buffer;
   VerifyReport report;
   auto told_at = Clock::now();
@@ -58,7 +60,7 @@ FileResult<VerifyReport> VerifyVolume(const VolumePaths& paths,
     if (on_progress) on_progress({report.needles_checked, items.size(), report.bytes_checked});
   };
   for (const NeedleMap::Item& item : items) {
-    CheckRecord(item, ReadWholeNeedle(dat_fd, *dat_bytes, version, item.place, buffer), report);
+    CheckRecord(item, ReadWholeNeedle(dat, item.place, buffer), report);
     report.needles_checked++;
     report.bytes_checked += RecordBytes(version, static_cast<uint64_t>(item.place.size));
     const auto now = Clock::now();

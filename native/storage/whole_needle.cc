@@ -5,26 +5,29 @@
 
 namespace storage {
 
-NeedleRead ReadWholeNeedle(int dat_fd, uint64_t dat_bytes, uint8_t version, const NeedlePlace& place,
-                           std::vector<std::byte>& buffer) {
-  const auto size = static_cast<uint64_t>(place.size);
-  const uint64_t at = place.offset_units * kOffsetUnitBytes;
-  const uint64_t record_bytes = RecordBytes(version, size);
-  if (at > dat_bytes || record_bytes > dat_bytes - at) return {NeedleFault::kBeyondEnd, {}};
+namespace {
+
+constexpr uint64_t kOffsetWrapBytes = uint64_t{32} << 30;
+
+NeedleRead ReadRecordAt(const DatFile& dat, uint64_t at, int32_t index_size,
+                        std::vector<std::byte>& buffer) {
+  const auto size = static_cast<uint64_t>(index_size);
+  const uint64_t record_bytes = RecordBytes(dat.version, size);
+  if (at > dat.bytes || record_bytes > dat.bytes - at) return {NeedleFault::kBeyondEnd, {}};
   buffer.resize(record_bytes);
-  const ReadOutcome outcome = ReadAt(dat_fd, buffer, at, Blocking::kYes);
+  const ReadOutcome outcome = ReadAt(dat.fd, buffer, at, Blocking::kYes);
   if (outcome == ReadOutcome::kEnd) return {NeedleFault::kBeyondEnd, {}};
   if (outcome != ReadOutcome::kDone) return {NeedleFault::kReadFailed, {}};
   const std::span<const std::byte> record(buffer);
   NeedleRead read;
   WholeNeedle& needle = read.needle;
   needle.header = ParseNeedleHeader(record.first<kNeedleHeaderBytes>());
-  if (needle.header.size != place.size) return {NeedleFault::kSizeDiffers, needle};
-  const auto data = DataPiece(version, size, record);
+  if (needle.header.size != index_size) return {NeedleFault::kSizeDiffers, needle};
+  const auto data = DataPiece(dat.version, size, record);
   if (!data) return {NeedleFault::kBadFields, needle};
   needle.data = record.subspan(data->offset, data->bytes);
   needle.rest = record.subspan(data->offset + data->bytes);
-  const auto tail = ParseTail(version, size, needle.rest);
+  const auto tail = ParseTail(dat.version, size, needle.rest);
   if (!tail) return {NeedleFault::kBadFields, needle};
   needle.tail = *tail;
   needle.computed_checksum = Crc32c(0, needle.data);
@@ -35,14 +38,31 @@ NeedleRead ReadWholeNeedle(int dat_fd, uint64_t dat_bytes, uint8_t version, cons
   return read;
 }
 
+}  // namespace
+
+NeedleRead ReadWholeNeedle(const DatFile& dat, const NeedlePlace& place,
+                           std::vector<std::byte>& buffer) {
+  const uint64_t at = place.offset_units * kOffsetUnitBytes;
+  const NeedleRead read = ReadRecordAt(dat, at, place.size, buffer);
+  const bool may_wrap = dat.offset_bytes == 4 && dat.bytes > kOffsetWrapBytes;
+  if (read.fault != NeedleFault::kSizeDiffers || !may_wrap) return read;
+  return ReadRecordAt(dat, at + kOffsetWrapBytes, place.size, buffer);
+}
+
 std::string FaultText(NeedleFault fault) {
   switch (fault) {
-    case NeedleFault::kNone: return "";
-    case NeedleFault::kBeyondEnd: return "the .dat ends before the record does";
-    case NeedleFault::kReadFailed: return "the .dat cannot be read here";
-    case NeedleFault::kSizeDiffers: return "the record has another size than the index says";
-    case NeedleFault::kBadFields: return "a field of the record does not fit into it";
-    case NeedleFault::kBadChecksum: return "the data's checksum is not the stored one";
+    case NeedleFault::kNone:
+      return "";
+    case NeedleFault::kBeyondEnd:
+      return "the .dat ends before the record does";
+    case NeedleFault::kReadFailed:
+      return "the .dat cannot be read here";
+    case NeedleFault::kSizeDiffers:
+      return "the record has another size than the index says";
+    case NeedleFault::kBadFields:
+      return "a field of the record does not fit into it";
+    case NeedleFault::kBadChecksum:
+      return "the data's checksum is not the stored one";
   }
   return "";
 }

@@ -9,7 +9,8 @@
 #include "storage/needle_map.h"
 #include "storage/needle_record.h"
 
-// One needle read and checked whole, for the tools: vacuum and verify. Reads for clients are reader.h's.
+// One needle read and checked whole, for the tools: vacuum and verify. Reads for clients are
+// reader.h's.
 namespace storage {
 
 struct WholeNeedle {
@@ -38,9 +39,16 @@ struct NeedleRead {
   WholeNeedle needle;  // valid as long as the buffer is; with kBadChecksum too
 };
 
-/// `place` is live; `dat_bytes` bounds what a broken row can make it allocate.
-[[nodiscard]] NeedleRead ReadWholeNeedle(int dat_fd, uint64_t dat_bytes, uint8_t version,
-                                         const NeedlePlace& place, std::vector<std::byte>& buffer);
+struct DatFile {
+  int fd;
+  uint64_t bytes;  // bounds what a broken row can make a read allocate
+  uint8_t version;
+  uint32_t offset_bytes;  // 4: offsets wrap at 32 GiB
+};
+
+/// `place` is live.
+[[nodiscard]] NeedleRead ReadWholeNeedle(const DatFile& dat, const NeedlePlace& place,
+                                         std::vector<std::byte>& buffer);
 
 /// In words; empty for kNone.
 [[nodiscard]] std::string FaultText(NeedleFault fault);

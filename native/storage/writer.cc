@@ -100,9 +100,9 @@ FileResult<void> VolumeWriter::Attach() {
   if (fstat(dat->get(), &dat_file) != 0 || fstat(idx->get(), &idx_file) != 0) {
     return unexpected(ErrnoText(paths.base));
   }
-  const bool is_loaded =
-      FileIdOf(dat_file) == volume_->dat_id && FileIdOf(idx_file) == volume_->idx_id &&
-      static_cast<uint64_t>(idx_file.st_size) == volume_->applied;
+  const bool is_loaded = FileIdOf(dat_file) == volume_->dat_id &&
+                         FileIdOf(idx_file) == volume_->idx_id &&
+                         static_cast<uint64_t>(idx_file.st_size) == volume_->applied;
   if (!is_loaded) return unexpected(paths.base + ": the files changed while being opened");
   dat_bytes_ = static_cast<uint64_t>(dat_file.st_size);
   if (dat_bytes_ % kNeedleAlignment != 0) {
@@ -160,8 +160,9 @@ FileResult<WrittenNeedle> VolumeWriter::Write(const NeedleFields& fields, bool i
   if (!dat_) return unexpected(volume_->paths.base + ": the volume was closed by a failed vacuum");
   const uint8_t version = volume_->superblock.version;
   if (!IsEncodable(version, fields)) {
-    return unexpected("the needle does not fit a record: name and mime have at most 255 bytes, pairs "
-                      "65535, the time 40 bits, all together 2 GiB");
+    return unexpected(
+        "the needle does not fit a record: name and mime have at most 255 bytes, pairs "
+        "65535, the time 40 bits, all together 2 GiB");
   }
   const uint32_t offset_bytes = volume_->info.offset_bytes;
   const uint64_t offset_units = dat_bytes_ / kOffsetUnitBytes;

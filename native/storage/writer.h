@@ -11,9 +11,10 @@
 #include "storage/needle_encode.h"
 #include "storage/volume.h"
 
-// Writes volumes that a volume server can load: for tests, demonstrations and benchmarks, never beside
-// a running volume server. One writer a volume, one thread a writer. Each operation is one pwrite to the
-// .dat, then one pwrite of its row to the .idx; what has returned is acknowledged, as with the volume server.
+// Writes volumes that a volume server can load: for tests, demonstrations and benchmarks, never
+// beside a running volume server. One writer a volume, one thread a writer. Each operation is one
+// pwrite to the .dat, then one pwrite of its row to the .idx; what has returned is acknowledged, as
+// with the volume server.
 namespace storage {
 
 struct NewVolume {
@@ -32,7 +33,7 @@ struct NeedleToWrite {
   uint64_t needle_id = 0;
   uint32_t cookie = 0;
   std::span<const std::byte> data{};
-  std::span<const std::byte> name{};   // at most 255 bytes, so is the mime type
+  std::span<const std::byte> name{};  // at most 255 bytes, so is the mime type
   std::span<const std::byte> mime{};
   std::span<const std::byte> pairs{};  // a JSON object of strings, at most 65535 bytes
   /// kCompressed, kManifest; the flag of a field that is not empty is set in any case.
@@ -58,7 +59,8 @@ class VolumeWriter {
   /// Fails on what a volume server would not write to, and while another writer has the volume.
   [[nodiscard]] static FileResult<std::unique_ptr<VolumeWriter>> Open(const VolumePaths& paths);
 
-  /// Overwrites too. Unlike the volume server it compares no cookie and writes identical data again.
+  /// Overwrites too. Unlike the volume server it compares no cookie and writes identical data
+  /// again.
   [[nodiscard]] FileResult<WrittenNeedle> Append(const NeedleToWrite& needle);
   /// False, and nothing is written, when the needle is not there.
   [[nodiscard]] FileResult<bool> Delete(uint64_t needle_id);

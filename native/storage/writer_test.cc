@@ -17,8 +17,12 @@ struct Shape {
 class WriterOfEachShape : public testing::TestWithParam<Shape> {
  protected:
   NewVolume Options() const {
-    return {.dir = directory_.path(), .idx_dir = "", .collection = "some_pics", .volume_id = 7,
-            .version = GetParam().version, .offset_bytes = GetParam().offset_bytes};
+    return {.dir = directory_.path(),
+            .idx_dir = "",
+            .collection = "some_pics",
+            .volume_id = 7,
+            .version = GetParam().version,
+            .offset_bytes = GetParam().offset_bytes};
   }
   VolumeDirectory directory_;
 };
@@ -27,9 +31,13 @@ INSTANTIATE_TEST_SUITE_P(Shapes, WriterOfEachShape,
                          testing::Values(Shape{1, 4}, Shape{2, 4}, Shape{3, 4}, Shape{3, 5}));
 
 NeedleToWrite Needle(uint64_t needle_id, std::string_view data) {
-  return {.needle_id = needle_id, .cookie = 0xabcd0000u + static_cast<uint32_t>(needle_id),
-          .data = BytesOfText(data), .name = BytesOfText("a.txt"), .mime = BytesOfText("text/plain"),
-          .pairs = BytesOfText(R"({"Color":"red"})"), .last_modified_s = 1700000000};
+  return {.needle_id = needle_id,
+          .cookie = 0xabcd0000u + static_cast<uint32_t>(needle_id),
+          .data = BytesOfText(data),
+          .name = BytesOfText("a.txt"),
+          .mime = BytesOfText("text/plain"),
+          .pairs = BytesOfText(R"({"Color":"red"})"),
+          .last_modified_s = 1700000000};
 }
 
 /// What a reader that starts now finds.
@@ -40,8 +48,9 @@ std::optional<std::string> DataOf(const VolumePaths& paths, uint64_t needle_id) 
   const auto place = (*volume)->map.Find(needle_id);
   if (!place || place->size < 0) return std::nullopt;
   std::vector<std::byte> buffer;
-  const NeedleRead read = ReadWholeNeedle((*volume)->files->dat.get(), ReadFile(paths.dat()).size(),
-                                          (*volume)->superblock.version, *place, buffer);
+  const DatFile dat{(*volume)->files->dat.get(), ReadFile(paths.dat()).size(),
+                    (*volume)->superblock.version, (*volume)->info.offset_bytes};
+  const NeedleRead read = ReadWholeNeedle(dat, *place, buffer);
   EXPECT_EQ(read.fault, NeedleFault::kNone) << FaultText(read.fault);
   return TextOf(read.needle.data);
 }
@@ -113,7 +122,9 @@ TEST_P(WriterOfEachShape, GoesOnWhereAnEarlierWriterStopped) {
 
 class WriterTest : public testing::Test {
  protected:
-  NewVolume Options() const { return {.dir = directory_.path(), .idx_dir = "", .collection = "", .volume_id = 3}; }
+  NewVolume Options() const {
+    return {.dir = directory_.path(), .idx_dir = "", .collection = "", .volume_id = 3};
+  }
   VolumeDirectory directory_;
 };
 
@@ -129,7 +140,7 @@ TEST_F(WriterTest, KeepsAllFieldsOfANeedle) {
   ASSERT_TRUE(written.has_value());
   std::vector<std::byte> buffer;
   const auto dat = OpenToWrite((*writer)->volume().paths.dat());
-  const NeedleRead read = ReadWholeNeedle(dat->get(), (*writer)->dat_bytes(), 3,
+  const NeedleRead read = ReadWholeNeedle({dat->get(), (*writer)->dat_bytes(), 3, 4},
                                           {written->offset / 8, written->size}, buffer);
   ASSERT_EQ(read.fault, NeedleFault::kNone);
   const NeedleTail& tail = read.needle.tail;
@@ -200,7 +211,9 @@ TEST_F(WriterTest, ASecondWriterIsRefused) {
 }
 
 TEST_F(WriterTest, ARecordThatWasCutOffIsNotWrittenBehind) {
-  { ASSERT_TRUE(VolumeWriter::Create(Options())); }
+  {
+    ASSERT_TRUE(VolumeWriter::Create(Options()));
+  }
   std::ofstream(directory_.File("3.dat"), std::ios::app) << "abc";
   const auto writer = VolumeWriter::Open(PathsOf(directory_.path(), "", "", 3));
   ASSERT_FALSE(writer.has_value());
@@ -222,7 +235,8 @@ TEST_F(WriterTest, WhatDoesNotFitARecordIsRefusedAndWritesNothing) {
   auto writer = VolumeWriter::Create(Options());
   ASSERT_TRUE(writer.has_value()) << writer.error();
   const std::string long_name(256, 'n');
-  EXPECT_FALSE((*writer)->Append({.needle_id = 1, .data = BytesOfText("x"), .name = BytesOfText(long_name)}));
+  EXPECT_FALSE((*writer)->Append(
+      {.needle_id = 1, .data = BytesOfText("x"), .name = BytesOfText(long_name)}));
   EXPECT_EQ(ReadFile(directory_.File("3.dat")).size(), kSuperblockBytes);
   EXPECT_EQ(ReadFile(directory_.File("3.idx")).size(), 0u);
 }
