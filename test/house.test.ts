@@ -74,6 +74,7 @@ const includeTable: Readonly<Record<string, readonly string[]>> = {
   ucx: ['memory', 'protocol'],
   target_ucx: ['memory', 'protocol', 'storage', 'target', 'ucx'],
   client: ['memory', 'protocol', 'storage', 'target', 'ucx'],
+  bench: ['client', 'memory', 'protocol', 'storage', 'target_ucx'],
   addon: ['client', 'memory', 'protocol', 'storage', 'target', 'target_ucx'],
 };
 
@@ -131,7 +132,7 @@ describe('the house', () => {
   test('napi.h is included in the addon only, UCX headers in the UCX rooms only', () => {
     // The addon's module.cc asks UCX for its version.
     const ucxRooms =
-      /^native\/(ucx|target_ucx)\/|^native\/client\/ucx_|^native\/addon\/module\.cc$/;
+      /^native\/(ucx|target_ucx|bench)\/|^native\/client\/ucx_|^native\/addon\/module\.cc$/;
     const wrong = nativeSources.flatMap((file) =>
       includesOf(file)
         .filter((name) => {

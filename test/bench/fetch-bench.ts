@@ -1,19 +1,22 @@
 /**
  * Fetches from JavaScript over UCX, from a target in another process: 4 KiB, 64 KiB and 1 MiB, over shared memory and
  * tcp, one and sixteen at a time. Prints one JSON document. Arguments: milliseconds for each cell (default 1000), spin
- * in microseconds of both sides (default 0).
+ * in microseconds of both sides (default 0), and the native loop (ucx_read_bench), which then does the same READs of the
+ * same target right after, for comparison.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 import { createRdmaClient } from '../../src/rdma/rdma-client.ts';
 import { SampleVolume } from '../contract/sample-volume.ts';
 
 const cellMs = Number(process.argv[2] ?? 1000);
 const spinUs = Number(process.argv[3] ?? 0);
+const nativeLoop = process.argv[4];
 const sizes = [4 * 1024, 64 * 1024, 1024 * 1024];
 const depths = [1, 16];
 const transports = [
@@ -41,13 +44,23 @@ try {
     volume.put(BigInt(index + 1), Buffer.alloc(bytes, index + 1));
   volume.close();
   const cells: Cell[] = [];
-  for (const { name, tls } of transports) cells.push(...(await measureTransport(name, tls)));
-  console.log(JSON.stringify({ node: process.version, cellMs, spinUs, cells }, undefined, 1));
+  const native: NativeCell[] = [];
+  for (const { name, tls } of transports) {
+    const measured = await measureTransport(name, tls);
+    cells.push(...measured.cells);
+    native.push(...measured.native);
+  }
+  console.log(
+    JSON.stringify({ node: process.version, cellMs, spinUs, cells, native }, undefined, 1),
+  );
 } finally {
   rmSync(dir, { recursive: true });
 }
 
-async function measureTransport(name: string, tls: string): Promise<Cell[]> {
+async function measureTransport(
+  name: string,
+  tls: string,
+): Promise<{ cells: Cell[]; native: NativeCell[] }> {
   const target = fork(join(import.meta.dirname, 'fetch-target.ts'), [dir, tls, String(spinUs)]);
   const client = createRdmaClient({
     kind: 'ucx',
@@ -70,11 +83,49 @@ async function measureTransport(name: string, tls: string): Promise<Cell[]> {
         cells.push({ transport: name, bytes, depth, ...toRates(figures, bytes) });
       }
     }
-    return cells;
+    const native = nativeLoop === undefined ? [] : await measureNative(nativeLoop, name, tls, port);
+    return { cells, native };
   } finally {
     await client.close();
     await stop(target);
   }
+}
+
+interface NativeCell {
+  readonly transport: string;
+  /** "wake-up" sleeps on the worker's descriptor, as the addon does; "busy" never sleeps. */
+  readonly mode: string;
+  readonly bytes: number;
+  readonly depth: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  readonly megabytesPerSecond: number;
+}
+
+const nativeLine =
+  /^\S+\s+(\S+)\s+(\d+) B\s+depth\s+(\d+)\s+p50\s+([\d.]+) us\s+p99\s+([\d.]+) us\s+\d+ reads\/s\s+([\d.]+) MB\/s$/;
+
+async function measureNative(
+  program: string,
+  transport: string,
+  tls: string,
+  port: number,
+): Promise<NativeCell[]> {
+  const fids = sizes.flatMap((_, index) => ['--fid', `${volumeId},0${index + 1}00000001`]);
+  const at = ['--host', '127.0.0.1', '--port', String(port), '--tls', tls];
+  const effort = ['--depth', '16', '--seconds', String(cellMs / 1e3)];
+  const { stdout } = await promisify(execFile)(program, [...at, ...effort, ...fids], {
+    env: { ...process.env, UCX_NET_DEVICES: 'lo' },
+  });
+  const cells = stdout.split('\n').flatMap((line) => {
+    const [, mode = '', bytes, depth, p50, p99, rate] = nativeLine.exec(line.trim()) ?? [];
+    if (bytes === undefined) return [];
+    const [p50Us, p99Us, megabytesPerSecond] = [Number(p50), Number(p99), Number(rate)];
+    const shape = { transport, mode, bytes: Number(bytes), depth: Number(depth) };
+    return [{ ...shape, p50Us, p99Us, megabytesPerSecond }];
+  });
+  if (cells.length === 0) throw new Error(`no figures in the native loop's output:\n${stdout}`);
+  return cells;
 }
 
 interface Figures {

@@ -1,0 +1,89 @@
+/** Figures → the ratios that issue from them, and tables of both. Pure. */
+
+const latencyRatioMax = 1.5;
+const bandwidthRatioMin = 0.8;
+
+/** JavaScript against the native loop in the addon's own mode: latency alone, bandwidth with sixteen in flight. */
+export function bars(fetches, native) {
+  return fetches.map((cell) => {
+    const { transport, bytes, depth } = cell;
+    const twin = native.find(
+      (other) =>
+        other.transport === transport &&
+        other.bytes === bytes &&
+        other.depth === depth &&
+        other.mode !== 'busy',
+    );
+    if (twin === undefined)
+      throw new Error(`the native loop has no cell for ${transport} ${bytes}`);
+    const isLatency = depth === 1;
+    const ratio = isLatency
+      ? cell.p50Us / twin.p50Us
+      : cell.megabytesPerSecond / twin.megabytesPerSecond;
+    const bar = isLatency ? latencyRatioMax : bandwidthRatioMin;
+    const isMet = isLatency ? ratio <= bar : ratio >= bar;
+    const figure = isLatency ? 'latency' : 'bandwidth';
+    return { transport, bytes, figure, ratio: round(ratio), bar, isMet };
+  });
+}
+
+export function markdown(result) {
+  const { machine, node, seconds, fetches, native, perftest, needleMap } = result;
+  const lines = [
+    `${machine}, Node ${node}, ${seconds} s a cell. Compare within this run only.`,
+    '',
+    '## A fetch, from JavaScript and from the native loop',
+    '',
+    ...table(
+      ['from', 'transport', 'size', 'in flight', 'p50 µs', 'p99 µs', 'MB/s'],
+      [
+        ...fetches.map((cell) => ['JavaScript', ...row(cell)]),
+        ...native.map((cell) => [`native, ${cell.mode}`, ...row(cell)]),
+      ],
+    ),
+    '',
+    '## JavaScript ÷ native (latency: one in flight; bandwidth: sixteen)',
+    '',
+    ...table(
+      ['figure', 'transport', 'size', 'ratio', 'bar', ''],
+      result.bars.map(({ figure, transport, bytes, ratio, bar, isMet }) => {
+        const sign = figure === 'latency' ? '≤' : '≥';
+        return [figure, transport, size(bytes), ratio, `${sign} ${bar}`, isMet ? 'met' : 'NOT met'];
+      }),
+    ),
+    '',
+    '## ucx_perftest, active messages, busy on both sides, without a read',
+    '',
+    ...(perftest === undefined
+      ? ['not installed (Debian: ucx-utils)']
+      : table(
+          ['transport', 'size', 'round trip µs'],
+          perftest.map((cell) => [cell.transport, size(cell.bytes), cell.roundTripUs]),
+        )),
+    '',
+    '## The needle map',
+    '',
+    '```',
+    ...needleMap,
+    '```',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+function row({ transport, bytes, depth, p50Us, p99Us, megabytesPerSecond }) {
+  return [transport, size(bytes), depth, p50Us, p99Us, Math.round(megabytesPerSecond)];
+}
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
+}
+
+function size(bytes) {
+  return bytes < 1 << 20 ? `${bytes >> 10} KiB` : `${bytes >> 20} MiB`;
+}
+
+function round(ratio) {
+  return Math.round(ratio * 100) / 100;
+}
