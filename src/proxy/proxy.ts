@@ -1,5 +1,6 @@
 /** The proxy role, assembled: targets and what they tell, the corridor, the HTTP side, the admin listener. No logic. */
 import type { Logger } from 'pino';
+import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
@@ -77,6 +78,7 @@ class ProxyRole implements RunningProxy {
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #probes: readonly UpstreamProbe[];
+  #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
   #admin: RunningAdmin | undefined;
@@ -87,8 +89,7 @@ class ProxyRole implements RunningProxy {
     this.#logger = logger;
     this.#metrics = createProxyMetrics(options.version);
     this.#metrics.watch(() => this.status());
-    this.#client =
-      options.rdma.mode === 'off' ? undefined : createRdmaClient(clientOptions(options));
+    this.#client = this.#createClient();
     const entries = options.volumeServers.map(({ url, target }) =>
       targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
     );
@@ -140,6 +141,7 @@ class ProxyRole implements RunningProxy {
     const stats = this.#client?.stats();
     return {
       mode: this.#options.rdma.mode,
+      fabricFailure: this.#fabricFailure,
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,
@@ -169,6 +171,22 @@ class ProxyRole implements RunningProxy {
     this.#confirmation?.close();
     await this.#client?.close();
     await this.#admin?.close();
+  }
+
+  /** A machine without UCX keeps HTTP, unless that is forbidden; a configuration that cannot be met is an error. */
+  #createClient(): RdmaClient | undefined {
+    const { mode } = this.#options.rdma;
+    if (mode === 'off') return undefined;
+    try {
+      return createRdmaClient(clientOptions(this.#options));
+    } catch (error) {
+      const isOfMachine = error instanceof RdmaUnavailableError && error.fault === 'setup';
+      if (mode === 'require' || !isOfMachine) throw error;
+      this.#fabricFailure = error.message;
+      const fields = { event: 'fabric-unavailable', code: error.code, detail: error.message };
+      this.#logger.error(fields, 'no fast path on this machine: every read passes through');
+      return undefined;
+    }
   }
 
   #fetcherOf(target: string | undefined): NeedleFetcher | undefined {

@@ -17,6 +17,7 @@ const root = join(import.meta.dirname, '..', '..');
 
 const status: ProxyStatus = {
   mode: 'prefer',
+  fabricFailure: undefined,
   isListening: true,
   isDraining: false,
   connections: 3,

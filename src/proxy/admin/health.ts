@@ -28,6 +28,9 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
     checks.set(`upstream ${target.upstreamUrl}`, upstreamCheck(target));
     if (target.state !== undefined) checks.set(`target ${target.address}`, targetCheck(target));
   }
+  if (status.fabricFailure !== undefined) {
+    checks.set('fabric', { status: 'degraded', detail: status.fabricFailure });
+  }
   if (status.mode === 'require' && isUpCount === 0) {
     checks.set('fabric', { status: 'down', detail: 'mode = "require" and no target is up' });
   }

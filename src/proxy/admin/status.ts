@@ -29,6 +29,8 @@ export interface TargetStatus {
 
 export interface ProxyStatus {
   readonly mode: 'prefer' | 'require' | 'off';
+  /** Why this machine has no fast path at all; undefined: it has, or `mode = "off"`. */
+  readonly fabricFailure: string | undefined;
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly connections: number;
