@@ -97,8 +97,8 @@ describe('a request that hides another one', () => {
   }
 
   it.each([
-    ['an extension', '5;x=y\r\nhello\r\n0\r\n\r\n'],
-    ['a trailer', '5\r\nhello\r\n0\r\nX: y\r\n\r\n'],
+    ['a blank in its size', '5 ;x=y\r\nhello\r\n0\r\n\r\n'],
+    ['a folded trailer', '5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n'],
     ['a wrong size', '4\r\nhello\r\n0\r\n\r\n'],
     ['a bare line feed', '5\nhello\n0\n\n'],
     ['no size', '\r\nhello\r\n0\r\n\r\n'],
@@ -109,6 +109,16 @@ describe('a request that hides another one', () => {
     expect(served).toEqual(['/2,02']);
     await eventually(() => fixture.records.length === 1);
     expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'body' });
+  });
+
+  it.each([
+    ['an extension', '5;x=y\r\nhello\r\n0\r\n\r\n'],
+    ['trailers', '5\r\nhello\r\n0\r\nX: y\r\nHost: z\r\n\r\n'],
+  ])('behind a chunked body with %s is the next request', async (_name, body) => {
+    const client = fixture.connect();
+    client.send(`${post}Transfer-Encoding: chunked\r\n\r\n${body}${smuggled}`);
+    await client.until((text) => text.endsWith('[/1,smuggled]'));
+    expect(upstream.received.map((request) => request.body)).toEqual(['hello']);
   });
 
   it('in the rest of a body that was answered early is never begun', async () => {

@@ -1,8 +1,16 @@
+import { once } from 'node:events';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startHttpFront } from '../../src/proxy/server.ts';
 import {
   eventually,
   type FrontFixture,
   type FrontFixtureOptions,
+  generousLimits,
   needleAnswer,
   ok,
   passed,
@@ -22,7 +30,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await fixture.close();
+  await fixture?.close();
   await upstream.close();
 });
 
@@ -230,6 +238,29 @@ describe('what is not understood', () => {
     client.send(fitting.replace('uu', 'uuu'));
     await client.until((received) => received.endsWith(ok));
   });
+});
+
+it('listens on a unix socket', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'http-front-')), 'socket');
+  const front = await startHttpFront(
+    {
+      listen: { path },
+      lane: true,
+      debugHeaders: false,
+      limits: generousLimits,
+      logger: pino({ level: 'silent' }),
+    },
+    { serve: async () => needleAnswer(Buffer.from('needle')), upstreamFor: () => upstream.url },
+    () => undefined,
+  );
+  expect([front.address, front.port]).toEqual([path, 0]);
+  const client = connect({ path });
+  client.write('GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\n');
+  const [bytes] = (await once(client, 'data')) as [Buffer];
+  expect(bytes.toString()).toMatch(/needle$/);
+  client.destroy();
+  await front.close(0);
+  expect(existsSync(path)).toBe(false);
 });
 
 it('names who answered where debug headers are on', async () => {

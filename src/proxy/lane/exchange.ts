@@ -155,8 +155,9 @@ export class Exchange {
   }
 
   /** A whole answer to a request without a body, in one write. */
-  finishWith(answer: Buffer, bodyBytes: number): void {
+  finishWith(answer: Buffer, bodyBytes: number, close: boolean): void {
     if (this.#over || this.started) return;
+    this.#close ||= close;
     this.#framing = { kind: 'none' };
     this.#bodyBytes = bodyBytes;
     this.#sink.send(answer);
@@ -177,8 +178,7 @@ export class Exchange {
       `Content-Length: ${body.length}\r\n${status === 503 ? 'Retry-After: 1\r\n' : ''}` +
       `Date: ${new Date().toUTCString()}\r\n${close ? 'Connection: close\r\n' : ''}\r\n`;
     const bodyBytes = this.request.head.method === 'HEAD' ? 0 : body.length;
-    this.#close = close;
-    this.finishWith(Buffer.from(bodyBytes === 0 ? head : head + body, 'latin1'), bodyBytes);
+    this.finishWith(Buffer.from(bodyBytes === 0 ? head : head + body, 'latin1'), bodyBytes, close);
   }
 
   /** Ends the connection where it stands: after the first byte an answer is never padded. */

@@ -44,7 +44,7 @@ export function sendNeedle(
   let at = bytes.write(head, 0, 'latin1');
   for (const part of answer.body) at += part.copy(bytes, at);
   outcome.release();
-  exchange.finishWith(bytes, answer.bodyBytes);
+  exchange.finishWith(bytes, answer.bodyBytes, outcome.close);
 }
 
 class NeedleSend {

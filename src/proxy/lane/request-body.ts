@@ -1,6 +1,6 @@
 /**
  * Counts which bytes of a connection belong to the request in hand, so that not one of the next request's is handed
- * on with it. RFC 9112 sections 6 and 7.1; chunk extensions and trailers are refused, not skipped.
+ * on with it. RFC 9112 sections 6 and 7.1. What Node's parser could count differently is broken.
  */
 import type { BodyFraming } from './request-framer.ts';
 
@@ -8,7 +8,8 @@ export class RequestBody {
   /** Bytes of the current stretch that are still to come; chunked: of the chunk and its CRLF. */
   #leftBytes = 0;
   #line = '';
-  #stage: 'stretch' | 'size-line' | 'end-line' | 'done';
+  #trailerLines = 0;
+  #stage: 'stretch' | 'size-line' | 'trailer-line' | 'done';
   readonly #chunked: boolean;
 
   constructor(framing: BodyFraming) {
@@ -37,7 +38,7 @@ export class RequestBody {
       const lineFeed = bytes.indexOf(0x0a, at);
       const lineEnd = lineFeed < 0 ? bytes.length : lineFeed + 1;
       this.#line += bytes.toString('latin1', at, lineEnd);
-      if (this.#line.length > sizeLineBytesMax) return undefined;
+      if (this.#line.length > lineBytesMax) return undefined;
       at = lineEnd;
       if (lineFeed >= 0 && !this.#endLine()) return undefined;
     }
@@ -57,14 +58,15 @@ export class RequestBody {
   #endLine(): boolean {
     const line = this.#line;
     this.#line = '';
-    if (this.#stage === 'end-line') {
-      this.#stage = 'done';
-      return line === '\r\n';
+    if (this.#stage === 'trailer-line') {
+      if (line === '\r\n') this.#stage = 'done';
+      this.#trailerLines += 1;
+      return (line === '\r\n' || trailerLine.test(line)) && this.#trailerLines <= trailerLinesMax;
     }
     if (!sizeLine.test(line)) return false;
     const chunkBytes = Number.parseInt(line, 16);
     if (chunkBytes === 0) {
-      this.#stage = 'end-line';
+      this.#stage = 'trailer-line';
       return true;
     }
     this.#leftBytes = chunkBytes + 2;
@@ -73,6 +75,8 @@ export class RequestBody {
   }
 }
 
-/** Twelve digits: 256 TiB, far inside what a JavaScript number counts exactly. */
-const sizeLine = /^[0-9A-Fa-f]{1,12}\r\n$/;
-const sizeLineBytesMax = 14;
+/** Twelve digits: 256 TiB, far inside what a JavaScript number counts exactly. Extensions mean nothing to anybody. */
+const sizeLine = /^[0-9A-Fa-f]{1,12}(?:;[\t -~]*)?\r\n$/;
+const trailerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n$/;
+const lineBytesMax = 1_024;
+const trailerLinesMax = 64;
