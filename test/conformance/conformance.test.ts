@@ -3,15 +3,9 @@
  * here. Each group is replayed twice: the second time nothing is left to be learned.
  */
 import { afterAll, describe, expect, test } from 'vitest';
-import { type CaseResult, GroupRun, type RunOptions } from './group-run.ts';
-import { isPlainNeedle } from './plain-needle.ts';
-import {
-  RecordedBodies,
-  type RecordedCase,
-  type RecordedGroup,
-  readCases,
-  readGroups,
-} from './transcript.ts';
+import { GroupRun, type RunOptions } from './group-run.ts';
+import { plainButPassed, unequal } from './outcomes.ts';
+import { RecordedBodies, type RecordedGroup, readCases, readGroups } from './transcript.ts';
 
 const cases = readCases();
 const groups = readGroups();
@@ -63,32 +57,3 @@ describe.each(variants)('over $transport, lane $lane, tls $tls', (variant) => {
     console.log(`${variant.transport}: ${servedHere} of ${replayed} answered here`);
   });
 });
-
-function unequal(pass: string, results: readonly CaseResult[]): readonly string[] {
-  return results.flatMap(({ recorded, differences, reached }) =>
-    differences.map((line) => {
-      const by = reached.length > 0 ? 'passed on' : 'answered here';
-      return `${pass}, ${recorded.name} (${by}): ${line}`;
-    }),
-  );
-}
-
-function plainButPassed(
-  results: readonly CaseResult[],
-  volumeIds: ReadonlySet<number>,
-  excused: ReadonlySet<string>,
-): string[] {
-  const passed = results.filter(
-    ({ recorded, reached, reasons }) =>
-      reached.length > 0 &&
-      isPlainNeedle(recorded, volumeIds) &&
-      !isLearnedByGet(recorded, reasons) &&
-      (reasons.length === 0 || reasons.some((reason) => !excused.has(reason))),
-  );
-  return passed.map(({ recorded, reasons }) => `${recorded.name}: ${reasons.join(', ')}`);
-}
-
-/** A type is learned from the answer to a GET alone: a HEAD whose extension no GET asked for passes each time. */
-function isLearnedByGet(recorded: RecordedCase, reasons: readonly string[]): boolean {
-  return recorded.request.method === 'HEAD' && reasons.join() === 'learn-type';
-}

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RealServer, startRealServer } from './real-server.ts';
 import { judge, type ReplayTarget, replay } from './replay.ts';
 import {
   fixturesFolder,
@@ -25,6 +26,8 @@ export interface RunOptions {
   readonly lane: boolean;
   /** UCX_TLS of both sides. */
   readonly tls: string;
+  /** A real server's program: it answers instead of the stub. */
+  readonly weed?: string;
 }
 
 export interface CaseResult {
@@ -37,6 +40,12 @@ export interface CaseResult {
   readonly reasons: readonly string[];
 }
 
+interface Upstream {
+  readonly data: string;
+  readonly address: string;
+  readonly publicAddress: string;
+}
+
 const peer = '127.0.0.9:14';
 
 export class GroupRun {
@@ -44,6 +53,7 @@ export class GroupRun {
   readonly #folder = mkdtempSync(join(tmpdir(), 'conformance-'));
   readonly #stubs: UpstreamStub[] = [];
   readonly #roles: RoleProcess[] = [];
+  #real: RealServer | undefined;
   #target: ReplayTarget | undefined;
   #admins: readonly string[] = [];
 
@@ -70,16 +80,20 @@ export class GroupRun {
     this.#takeReached();
     for (const recorded of this.#options.cases) {
       const replayed = await replay(target, recorded);
-      const reached = this.#takeReached();
-      const after = reached.length > 0 ? await this.#reasons() : before;
-      const reasons = [...after].filter(([reason, count]) => count > (before.get(reason) ?? 0));
+      const seen = this.#takeReached();
+      const isAsked = seen.length > 0 || this.#real !== undefined;
+      const after = isAsked ? await this.#reasons() : before;
+      const passed = [...after].filter(([reason, count]) => count > (before.get(reason) ?? 0));
+      const reasons = passed.map(([reason]) => reason);
+      // A real server keeps no list: the proxy's own count stands for it.
+      const reached = this.#real === undefined ? seen : reasons;
       before = after;
       const judged = (): readonly string[] => judge(target, replayed);
       results.push({
         recorded,
         differences: [],
         reached,
-        reasons: reasons.map(([r]) => r),
+        reasons,
         judged,
       });
     }
@@ -91,6 +105,7 @@ export class GroupRun {
     const codes = [];
     for (const role of this.#roles.toReversed()) codes.push(await role.stop());
     await Promise.all(this.#stubs.map((stub) => stub.close()));
+    await this.#real?.stop();
     rmSync(this.#folder, { recursive: true, force: true });
     return codes;
   }
@@ -105,35 +120,51 @@ export class GroupRun {
   }
 
   async #start(): Promise<void> {
-    const { recorded, cases, bodies, group } = this.#options;
+    const { recorded, cases, bodies, transport, tls, weed } = this.#options;
     const server = recorded.servers[0] as RecordedServer;
-    const data = join(this.#folder, 'data');
-    cpSync(join(fixturesFolder, server.data), data, { recursive: true });
-    const rows = this.#rows();
-    const common = { bodies, needsToken: group === 'jwt', peer };
-    const onPort = (port: 'public' | undefined) => cases.filter((each) => each.port === port);
-    const main = await this.#stub({ ...common, cases: onPort(undefined), statusRows: rows });
+    const upstream =
+      weed === undefined ? await this.#startStubs(server) : await this.#startReal(weed);
+    const { data } = upstream;
     let target: RoleProcess | undefined;
-    if (this.#options.transport === 'ucx') {
-      target = await this.#role('target', targetConfig(data, main.address, this.#options.tls));
+    if (transport === 'ucx') {
+      target = await this.#role('target', targetConfig(data, upstream.address, tls));
     }
-    const proxy = await this.#role('proxy', this.#proxyConfig(data, main, target, server));
+    const proxy = await this.#role('proxy', this.#proxyConfig(upstream, target, server));
     let publicProxy = proxy;
-    if (onPort('public').length > 0) {
-      const open = await this.#stub({ ...common, cases: onPort('public'), statusRows: undefined });
-      publicProxy = await this.#role('proxy', this.#proxyConfig(data, open, target, server));
+    if (cases.some((each) => each.port === 'public')) {
+      const open = { data, address: upstream.publicAddress };
+      publicProxy = await this.#role('proxy', this.#proxyConfig(open, target, server));
     }
     this.#admins = [...new Set([proxy, publicProxy])].map((role) => role.bound['admin'] as string);
     this.#target = {
       port: portOf(proxy.bound['http']),
       publicPort: portOf(publicProxy.bound['http']),
       bodies,
-      isStubbed: true,
+      isStubbed: weed === undefined,
       tokens: new Map([
-        [peer, '{{PEER}}'] as const,
-        ...this.#stubs.map((stub) => [stub.address, '{{SELF}}'] as const),
+        [this.#real?.peerAddress ?? peer, '{{PEER}}'],
+        [upstream.address, '{{SELF}}'],
+        [upstream.publicAddress, '{{SELF}}'],
       ]),
     };
+  }
+
+  async #startStubs(server: RecordedServer): Promise<Upstream> {
+    const { cases, bodies, group } = this.#options;
+    const data = join(this.#folder, 'data');
+    cpSync(join(fixturesFolder, server.data), data, { recursive: true });
+    const common = { bodies, needsToken: group === 'jwt', peer };
+    const onPort = (port: 'public' | undefined) => cases.filter((each) => each.port === port);
+    const statusRows = this.#rows();
+    const main = await this.#stub({ ...common, cases: onPort(undefined), statusRows });
+    const open = await this.#stub({ ...common, cases: onPort('public'), statusRows: undefined });
+    return { data, address: main.address, publicAddress: open.address };
+  }
+
+  async #startReal(weed: string): Promise<Upstream> {
+    this.#real = await startRealServer(weed, this.#options.recorded, this.#folder);
+    const { address, dataFolder, publicAddress = address } = this.#real;
+    return { data: dataFolder, address, publicAddress };
   }
 
   #rows(): readonly { readonly Id: number }[] {
@@ -156,8 +187,7 @@ export class GroupRun {
   }
 
   #proxyConfig(
-    data: string,
-    upstream: UpstreamStub,
+    { data, address }: Pick<Upstream, 'data' | 'address'>,
     target: RoleProcess | undefined,
     server: RecordedServer,
   ): string {
@@ -175,7 +205,7 @@ export class GroupRun {
 listen = "127.0.0.1:0"
 lane = ${lane}
 [seaweedfs]
-volume_server_url = "http://${upstream.address}"
+volume_server_url = "http://${address}"
 security_toml = "${server.security === undefined ? '' : security}"
 [rdma]
 mode = "${transport === 'off' ? 'off' : 'prefer'}"

@@ -55,6 +55,8 @@ export interface RecordedServer {
   readonly name: string;
   readonly data: string;
   readonly flags: readonly string[];
+  /** The host's tables of types: none, or `globs2:FILE`, or `types:FILE`. */
+  readonly mime: string;
   readonly security?: string;
 }
 
