@@ -50,7 +50,8 @@ class EngineFuzz : public EngineTest {
         continue;
       }
       const bool is_large = version != 1 && random_() % 40 == 0;
-      const std::string data = Pattern(is_large ? 1'100'000 + random_() % 9999 : random_() % 3000, random_());
+      const uint64_t most = random_() % 10 == 0 ? 200'000 : 3000;
+      const std::string data = Pattern(is_large ? 1'100'000 + random_() % 9999 : random_() % most, random_());
       ASSERT_TRUE((*writer)->Append({.needle_id = id,
                                      .cookie = CookieOf(id),
                                      .data = AsBytes(data),

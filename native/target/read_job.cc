@@ -42,7 +42,14 @@ ReadJob::ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place, st
       command_(command),
       place_(std::move(place)),
       verified_(verified),
-      step_(place_.size >= storage::kStreamSizeMin ? Step::kHead : Step::kRecord) {}
+      step_(FirstStep()) {}
+
+// Of a large record only what is sent is read; a middling one is read whole until it was verified.
+ReadJob::Step ReadJob::FirstStep() const {
+  if (place_.size >= storage::kStreamSizeMin) return Step::kHead;
+  const bool may_be_part = !ExtentOf(place_.size).is_whole;
+  return place_.size > kAlwaysVerifyBytes && verified_ && may_be_part ? Step::kHead : Step::kRecord;
+}
 
 Status ReadJob::Prepare(memory::Arena& arena) {
   if (step_ == Step::kHead || step_ == Step::kVerify) return Status::ok;

@@ -64,6 +64,7 @@ class ReadJob {
     bool is_whole;
   };
 
+  [[nodiscard]] Step FirstStep() const;
   [[nodiscard]] Extent ExtentOf(uint64_t data_bytes) const;
   [[nodiscard]] uint64_t TailBytes() const;
   [[nodiscard]] storage::ReadOutcome RunVerify();
