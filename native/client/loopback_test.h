@@ -74,8 +74,8 @@ class Loopback {
             .connect_timeout_ns = 5 * kSecondNs};
   }
 
-  /// Progresses, sleeping as an event loop would, until `done` or 20 s have passed; false then.
-  bool Await(const std::function<bool()>& done, uint64_t timeout_ns = 20 * kSecondNs) {
+  /// Progresses, sleeping as an event loop would, until `done` or 40 s have passed; false then.
+  bool Await(const std::function<bool()>& done, uint64_t timeout_ns = 40 * kSecondNs) {
     const uint64_t give_up_ns = protocol::NowNs() + timeout_ns;
     while (true) {
       client->Progress();
@@ -96,7 +96,7 @@ class Loopback {
   }
 
   std::optional<client::TargetEvent> AwaitEvent(client::TargetEvent::Kind kind,
-                                                uint64_t timeout_ns = 20 * kSecondNs) {
+                                                uint64_t timeout_ns = 40 * kSecondNs) {
     const auto find = [&] { return std::ranges::find(events, kind, &client::TargetEvent::kind); };
     if (!Await([&] { return find() != events.end(); }, timeout_ns)) return std::nullopt;
     const auto found = find();
@@ -124,7 +124,7 @@ class Loopback {
             .length = bytes,
             .whole_bytes_max = 64 << 20,
             .budget_bytes = 64 << 20,
-            .timeout_ns = 10 * kSecondNs,
+            .timeout_ns = 30 * kSecondNs,
             .metadata_only = false};
   }
 

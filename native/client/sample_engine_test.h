@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <vector>
@@ -26,9 +27,19 @@ inline constexpr uint32_t kCookie = 0x1234;
 inline constexpr std::string_view kName = "name.bin";
 inline constexpr std::string_view kMime = "text/x-test";
 
-/// A needle's id is the length of its data.
+/// A needle's id is the length of its data. The pattern repeats after a prime number of bytes, so
+/// that no page, slab or fragment begins like another.
+constexpr uint64_t kPeriod = 4093;
 inline std::byte DataByte(uint64_t needle_id, uint64_t at) {
-  return static_cast<std::byte>((at * 31 + at / 251 + needle_id) & 0xff);
+  return static_cast<std::byte>(((at % kPeriod) * 31 + needle_id) & 0xff);
+}
+
+inline void FillData(std::span<std::byte> bytes, uint64_t needle_id, uint64_t offset) {
+  std::array<std::byte, kPeriod> period;
+  for (uint64_t i = 0; i < kPeriod; ++i) period[i] = DataByte(needle_id, offset + i);
+  for (uint64_t at = 0; at < bytes.size(); at += kPeriod) {
+    std::memcpy(bytes.data() + at, period.data(), std::min(kPeriod, bytes.size() - at));
+  }
 }
 
 struct Knobs {
@@ -135,7 +146,7 @@ class SampleEngine final : public target::Engine {
     result.lease = arena_.Allocate(result.payload_bytes);
     if (!result.lease) return Answer(token, protocol::Status::no_slab);
     const std::span<std::byte> bytes = result.lease.bytes();
-    Fill(bytes.first(length), command.needle_id, offset);
+    FillData(bytes.first(length), command.needle_id, offset);
     std::memcpy(bytes.data() + length, kName.data(), kName.size());
     std::memcpy(bytes.data() + length + kName.size(), kMime.data(), kMime.size());
     header.data_crc32c = storage::Crc32c(0, bytes.first(length));
@@ -144,10 +155,6 @@ class SampleEngine final : public target::Engine {
     if (command.volume_id == kLyingVolume) ++header.name_bytes;
     if (command.volume_id == kBackwardVolume) header.data_length = ~uint64_t{0};
     sink_.OnRead(token, std::move(result));
-  }
-
-  static void Fill(std::span<std::byte> bytes, uint64_t needle_id, uint64_t offset) {
-    for (uint64_t i = 0; i < bytes.size(); ++i) bytes[i] = DataByte(needle_id, offset + i);
   }
 
   memory::Arena& arena_;

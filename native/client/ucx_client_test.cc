@@ -17,9 +17,9 @@ void ExpectData(const ReadCompletion& completion, uint64_t needle_id, uint64_t o
   ASSERT_EQ(completion.reply.data_length, length);
   const auto bytes = completion.lease.bytes().subspan(completion.payload_offset);
   ASSERT_EQ(bytes.size(), length + kName.size() + kMime.size());
-  uint64_t differences = 0;
-  for (uint64_t i = 0; i < length; ++i) differences += bytes[i] != DataByte(needle_id, offset + i);
-  EXPECT_EQ(differences, 0u);
+  std::vector<std::byte> expected(length);
+  FillData(expected, needle_id, offset);
+  EXPECT_EQ(std::memcmp(bytes.data(), expected.data(), length), 0);
   EXPECT_EQ(std::memcmp(bytes.data() + length, kName.data(), kName.size()), 0);
   EXPECT_EQ(std::memcmp(bytes.data() + length + kName.size(), kMime.data(), kMime.size()), 0);
 }
