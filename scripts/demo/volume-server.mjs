@@ -12,7 +12,10 @@ const startTimeoutMs = 30_000;
 /** The path of a `weed` binary, or undefined. */
 export function findWeed() {
   const named = process.env.WEED_BIN;
-  if (named !== undefined && named !== '') return named;
+  if (named !== undefined && named !== '') {
+    if (!existsSync(named)) throw new Error(`WEED_BIN names ${named}, which is not there`);
+    return named;
+  }
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   return folders.map((folder) => join(folder, 'weed')).find((file) => existsSync(file));
 }
@@ -72,6 +75,8 @@ function run(weed, workDir, args) {
   const killWithParent = () => child.kill('SIGKILL');
   process.once('exit', killWithParent);
   const ended = new Promise((resolve) => child.once('close', resolve));
+  // One that cannot be run never answers, which is reported where that is waited for.
+  child.once('error', () => {});
   const stop = async () => {
     process.off('exit', killWithParent);
     child.kill('SIGTERM');

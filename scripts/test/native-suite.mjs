@@ -31,6 +31,7 @@ export function runNativeSuite(build) {
     return { passed: 0, failed: 0, skipped: 1 };
   }
   const folder = join(root, build.folder);
+  console.log(`building ${build.folder} …`);
   if (!buildTests(folder, build.sanitize)) return { passed: 0, failed: 1, skipped: 0 };
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const name of readdirSync(folder)
