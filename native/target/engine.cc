@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -46,9 +48,13 @@ class DiskEngine final : public Engine {
   EngineStats stats() const override;
 
  private:
+  using RecordKey = std::pair<uint64_t, uint64_t>;  // epoch, offset
+
   [[nodiscard]] Status Find(const ReadCommand& command, ReadPlace& place);
   void Drive(ReadJob&& job);
   void PostRun(const std::shared_ptr<ReadJob>& job);
+  void FinishRun(const std::shared_ptr<ReadJob>& job, ReadOutcome outcome);
+  void WakeWaiting(const RecordKey& key, std::optional<uint32_t> checksum);
   [[nodiscard]] bool Continue(ReadJob& job, ReadOutcome outcome);
   void Fail(const ReadJob& job, Status status);
 
@@ -62,6 +68,7 @@ class DiskEngine final : public Engine {
   VerifiedNeedles verified_;
   // Jobs on an I/O thread. Held here too: a lease must die on this thread.
   std::unordered_map<ReadJob*, std::shared_ptr<ReadJob>> pending_;
+  std::map<RecordKey, std::vector<std::shared_ptr<ReadJob>>> verifying_;  // who waits for whose verification
   uint64_t reads_cached_ = 0;
   uint64_t reads_disk_ = 0;
   uint64_t corrupt_ = 0;
@@ -144,18 +151,45 @@ void DiskEngine::Drive(ReadJob&& job) {
 
 void DiskEngine::PostRun(const std::shared_ptr<ReadJob>& job) {
   pending_.emplace(job.get(), job);
-  threads_.Post([this, job]() -> IoThreads::Completion {
+  // Many ranges of one cold needle wait for one verification.
+  const bool is_verifying = job->is_verifying();
+  const RecordKey key{job->place().epoch, job->place().offset};
+  if (is_verifying) {
+    const auto [waiting, is_first] = verifying_.try_emplace(key);
+    if (!is_first) return waiting->second.push_back(job);
+  }
+  threads_.Post([this, job, is_verifying, key]() -> IoThreads::Completion {
     const bool is_late = protocol::NowNs() >= job->deadline_ns();
     const ReadOutcome outcome = is_late ? ReadOutcome::kFailed : job->Run(Blocking::kYes);
-    return [this, job, outcome] {
-      pending_.erase(job.get());
-      if (Continue(*job, outcome)) {
-        Drive(std::move(*job));
-      } else {
-        reads_disk_++;
-      }
+    return [this, job, outcome, is_verifying, key] {
+      const auto checksum = job->newly_verified();
+      FinishRun(job, outcome);
+      if (is_verifying) WakeWaiting(key, checksum);
     };
   });
+}
+
+void DiskEngine::FinishRun(const std::shared_ptr<ReadJob>& job, ReadOutcome outcome) {
+  pending_.erase(job.get());
+  if (Continue(*job, outcome)) {
+    Drive(std::move(*job));
+  } else {
+    reads_disk_++;
+  }
+}
+
+// Without a checksum the verification failed or ran into its own deadline: the others try themselves.
+void DiskEngine::WakeWaiting(const RecordKey& key, std::optional<uint32_t> checksum) {
+  auto waiting = verifying_.extract(key);
+  for (const std::shared_ptr<ReadJob>& job : waiting.mapped()) {
+    pending_.erase(job.get());
+    if (protocol::NowNs() >= job->deadline_ns()) {
+      Fail(*job, Status::deadline);
+      continue;
+    }
+    if (checksum) job->AdoptVerified(*checksum);
+    Drive(std::move(*job));
+  }
 }
 
 // True when the job has another step.

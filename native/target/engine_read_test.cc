@@ -136,6 +136,33 @@ TEST_F(EngineRead, SlicesAndMetadataOfLargeNeedlesComeWithoutTheRest) {
   EXPECT_EQ(AskLoaded(3, 1, 2).data, data);
 }
 
+TEST_F(EngineRead, ManyPartsOfOneColdNeedleAreAllAnswered) {
+  const std::string data = Pattern(6 * kMiB);
+  const auto writer = Write({.volume_id = 3});
+  Put(*writer, 1, 2, data);
+  Put(*writer, 2, 2, "small");
+  Start();
+  ASSERT_EQ(AskLoaded(3, 2, 2).status, Status::ok);
+  auto command = Command(3, 1, 2);
+  command.length = 100;
+  for (uint64_t i = 0; i < 20; i++) {
+    command.offset = i * 300'000;
+    command.cookie = i == 7 ? 3 : 2;
+    command.deadline_ns = i == 9 ? protocol::NowNs() + 1 : protocol::NowNs() + 10 * kNsPerSecond;
+    engine_->Read(1000 + i, command);
+  }
+  ASSERT_TRUE(PollUntil([&] { return replies_.size() == 20; }));
+  for (uint64_t i = 0; i < 20; i++) {
+    const Reply& reply = replies_[1000 + i];
+    if (i == 7 || i == 9) {
+      EXPECT_EQ(reply.status, i == 7 ? Status::cookie_mismatch : Status::deadline);
+    } else {
+      EXPECT_EQ(reply.data, data.substr(i * 300'000, 100));
+    }
+  }
+  EXPECT_EQ(engine_->stats().reads_in_flight, 0u);
+}
+
 TEST_F(EngineRead, TheChecksumOfAPartIsTheComputedOneUnlessTheNeedleIsStreamed) {
   const std::string small = "legacy";
   const std::string large = Pattern(2 * kMiB);

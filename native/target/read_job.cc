@@ -96,6 +96,11 @@ std::optional<Status> ReadJob::Accept(ReadOutcome outcome) {
   return AcceptRecord();
 }
 
+void ReadJob::AdoptVerified(uint32_t checksum) {
+  verified_ = checksum;
+  step_ = Step::kSlice;
+}
+
 ReadResult ReadJob::TakeResult(memory::Arena& arena) {
   ReadResult result = Failure(Status::ok);
   const Extent extent = ExtentOf(data_.bytes);

@@ -40,6 +40,10 @@ class ReadJob {
   /// Judges what Run() read: nothing when there is another step, else the answer's status.
   [[nodiscard]] std::optional<protocol::Status> Accept(storage::ReadOutcome outcome);
 
+  /// The next step verifies the needle. Somebody else's verification of the same record may stand in for it.
+  [[nodiscard]] bool is_verifying() const { return step_ == Step::kVerify; }
+  void AdoptVerified(uint32_t checksum);
+
   /// The answer after Accept() said ok.
   [[nodiscard]] ReadResult TakeResult(memory::Arena& arena);
   [[nodiscard]] ReadResult Failure(protocol::Status status) const;

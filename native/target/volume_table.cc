@@ -61,6 +61,7 @@ Status VolumeTable::Refresh(States::iterator found) {
   if (stat(state.idx_path.c_str(), &idx) != 0) {
     if (errno != ENOENT && errno != ENOTDIR) return Status::io_error;
     Erase(found);
+    Relist();
     return Status::unknown_volume;
   }
   const auto idx_bytes = static_cast<uint64_t>(idx.st_size);
@@ -75,12 +76,14 @@ Status VolumeTable::Refresh(States::iterator found) {
   return Status::volume_unconfirmed;
 }
 
+// The old generation is given back on the I/O thread too: that takes its map's million small frees off this one.
 void VolumeTable::StartLoad(uint32_t volume_id, State& state) {
-  state.volume.reset();
   state.phase = Phase::kLoading;
   state.ticket = ++last_ticket_;
   state.tried_ns = protocol::NowNs();
-  threads_.Post([this, volume_id, ticket = state.ticket, paths = state.paths]() -> IoThreads::Completion {
+  threads_.Post([this, volume_id, ticket = state.ticket, paths = state.paths,
+                 old = std::move(state.volume)]() mutable -> IoThreads::Completion {
+    old.reset();
     return [this, volume_id, ticket, result = Volume::Load(paths)]() mutable {
       FinishLoad(volume_id, ticket, std::move(result));
     };
@@ -148,7 +151,7 @@ void VolumeTable::Reconcile(std::vector<storage::FoundVolume> found) {
   for (auto state = states_.begin(); state != states_.end();) {
     const bool is_there = std::ranges::binary_search(
         found, state->first, {}, [](const auto& volume) { return volume.paths.volume_id; });
-    state = is_there ? std::next(state) : states_.erase(state);
+    state = is_there ? std::next(state) : Erase(state);
   }
 }
 
@@ -178,9 +181,15 @@ void VolumeTable::ReconcileOne(const storage::FoundVolume& found) {
   }
 }
 
-void VolumeTable::Erase(States::iterator found) {
-  states_.erase(found);
-  Relist();
+VolumeTable::States::iterator VolumeTable::Erase(States::iterator found) {
+  is_list_stale_ = true;
+  if (found->second.volume) {
+    threads_.Post([old = std::move(found->second.volume)]() mutable -> IoThreads::Completion {
+      old.reset();
+      return [] {};
+    });
+  }
+  return states_.erase(found);
 }
 
 VolumeTable::State* VolumeTable::StateOf(uint32_t volume_id, uint64_t ticket) {

@@ -68,7 +68,7 @@ class VolumeTable {
   void FinishCatchUp(uint32_t volume_id, uint64_t ticket, std::unique_ptr<storage::Volume> volume);
   void Reconcile(std::vector<storage::FoundVolume> found);
   void ReconcileOne(const storage::FoundVolume& found);
-  void Erase(States::iterator found);
+  States::iterator Erase(States::iterator found);
   [[nodiscard]] State* StateOf(uint32_t volume_id, uint64_t ticket);
   [[nodiscard]] bool IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t now_ns) const;
 
