@@ -5,18 +5,11 @@
 
 #include "addon/convert.h"
 #include "addon/fetch_client.h"
+#include "addon/methods.h"
+#include "addon/shared_layout.h"
 
 namespace addon {
 namespace {
-
-double NumberAt(const Napi::CallbackInfo& info, size_t index) {
-  return info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : 0;
-}
-
-uint32_t Uint32At(const Napi::CallbackInfo& info, size_t index) {
-  const uint64_t number = ToUint64(NumberAt(info, index));
-  return number > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(number);
-}
 
 FetchClientOptions ReadOptions(const Napi::Object& options) {
   FetchClientOptions read;
@@ -32,167 +25,152 @@ FetchClientOptions ReadOptions(const Napi::Object& options) {
   return read;
 }
 
-/// The object that JavaScript sees; everything that must outlive it is in FetchClient.
-class RdmaClient : public Napi::ObjectWrap<RdmaClient> {
- public:
-  explicit RdmaClient(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RdmaClient>(info) {
-    const Napi::Env env = info.Env();
-    if (!info[0].IsObject() || !info[1].IsFunction()) {
-      Throw(env, "RdmaClient needs options and a callback");
-      return;
-    }
-    const FetchClientOptions options = ReadOptions(info[0].As<Napi::Object>());
-    std::string error;
-    client_ = FetchClient::Create(env, options, info[1].As<Napi::Function>(), error);
-    if (client_ == nullptr) {
-      Throw(env, error);
-      return;
-    }
-    ShareMemory(info.This().As<Napi::Object>());
-  }
+bool MustBeOpen(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (client.IsOpen()) return true;
+  Throw(info.Env(), "the client is closed");
+  return false;
+}
 
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "RdmaClient",
-                       {
-                           InstanceMethod<&RdmaClient::AddTarget>("addTarget"),
-                           InstanceMethod<&RdmaClient::Connect>("connect"),
-                           InstanceMethod<&RdmaClient::Disconnect>("disconnect"),
-                           InstanceMethod<&RdmaClient::PostRead>("postRead"),
-                           InstanceMethod<&RdmaClient::PostValidate>("postValidate"),
-                           InstanceMethod<&RdmaClient::PostPing>("postPing"),
-                           InstanceMethod<&RdmaClient::Release>("release"),
-                           InstanceMethod<&RdmaClient::Stats>("stats"),
-                           InstanceMethod<&RdmaClient::Confirm>("confirm"),
-                           InstanceMethod<&RdmaClient::EngineStats>("engineStats"),
-                           InstanceMethod<&RdmaClient::Close>("close"),
-                       });
-  }
+bool MustHaveTarget(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (client.HasTarget(Uint32At(info, 0))) return true;
+  Throw(info.Env(), "no such target");
+  return false;
+}
 
- private:
-  void ShareMemory(Napi::Object self) {
-    const Napi::Env env = self.Env();
-    Napi::ArrayBuffer ring = Napi::ArrayBuffer::New(env, kRingEntries * sizeof(Entry));
-    Napi::ArrayBuffer command = Napi::ArrayBuffer::New(env, sizeof(Command));
-    ring_ = Napi::Persistent(ring);
-    command_ = Napi::Persistent(command);
-    std::memset(command.Data(), 0, command.ByteLength());
-    client_->Share(static_cast<Entry*>(ring.Data()), static_cast<Command*>(command.Data()));
+bool MustBePostable(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustHaveTarget(client, info)) return false;
+  if (client.MayPost(Uint32At(info, 1))) return true;
+  Throw(info.Env(), "the client is closed, or the ticket is not free");
+  return false;
+}
 
-    const std::span<std::byte> span = client_->holder()->arena->span();
-    const auto let_go = [](Napi::BasicEnv, void*, std::shared_ptr<ArenaHolder>* held) {
-      delete held;
-    };
-    const Napi::ArrayBuffer arena =
-        Napi::ArrayBuffer::New(env, static_cast<void*>(span.data()), span.size(), let_go,
-                               new std::shared_ptr<ArenaHolder>(client_->holder()));
-    Set(self, "ring", ring);
-    Set(self, "command", command);
-    Set(self, "arena", arena);
-  }
+napi_value AddTarget(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info)) return nullptr;
+  const uint32_t port = Uint32At(info, 1);
+  if (!info[0].IsString() || !info[2].IsString() || port > UINT16_MAX)
+    return Throw(info.Env(), "not an address");
+  const client::TargetId target = client.AddTarget({
+      .host = info[0].As<Napi::String>().Utf8Value(),
+      .port = static_cast<uint16_t>(port),
+      .secret = info[2].As<Napi::String>().Utf8Value(),
+      .connect_timeout_ns = ToUint64(NumberAt(info, 3)),
+  });
+  return Napi::Number::New(info.Env(), target);
+}
 
-  bool MustBeOpen(Napi::Env env) {
-    if (client_ != nullptr && client_->IsOpen()) return true;
-    Throw(env, "the client is closed");
-    return false;
-  }
+napi_value Connect(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (MustBeOpen(client, info) && MustHaveTarget(client, info)) client.Connect(Uint32At(info, 0));
+  return nullptr;
+}
 
-  bool MayPost(const Napi::CallbackInfo& info) {
-    if (client_ != nullptr && client_->MayPost(Uint32At(info, 1))) return true;
-    Throw(info.Env(), "the client is closed, or the ticket is not free");
-    return false;
-  }
+napi_value Disconnect(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (MustBeOpen(client, info) && MustHaveTarget(client, info))
+    client.Disconnect(Uint32At(info, 0));
+  return nullptr;
+}
 
-  Napi::Value AddTarget(const Napi::CallbackInfo& info) {
-    if (!MustBeOpen(info.Env())) return info.Env().Undefined();
-    const uint32_t port = Uint32At(info, 1);
-    if (!info[0].IsString() || !info[2].IsString() || port > UINT16_MAX)
-      return Throw(info.Env(), "not an address");
-    const client::TargetId target = client_->AddTarget({
-        .host = info[0].As<Napi::String>().Utf8Value(),
-        .port = static_cast<uint16_t>(port),
-        .secret = info[2].As<Napi::String>().Utf8Value(),
-        .connect_timeout_ns = ToUint64(NumberAt(info, 3)),
-    });
-    target_count_ = target >= target_count_ ? target + 1 : target_count_;
-    return Napi::Number::New(info.Env(), target);
-  }
+napi_value PostRead(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (MustBePostable(client, info)) client.PostRead(Uint32At(info, 0), Uint32At(info, 1));
+  return nullptr;
+}
 
-  bool HasTarget(const Napi::CallbackInfo& info) {
-    if (Uint32At(info, 0) < target_count_) return true;
-    Throw(info.Env(), "no such target");
-    return false;
-  }
+napi_value PostValidate(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBePostable(client, info)) return nullptr;
+  client.PostValidate(Uint32At(info, 0), Uint32At(info, 1), Uint32At(info, 2),
+                      ToUint64(NumberAt(info, 3)));
+  return nullptr;
+}
 
-  void Connect(const Napi::CallbackInfo& info) {
-    if (MustBeOpen(info.Env()) && HasTarget(info)) client_->Connect(Uint32At(info, 0));
-  }
+napi_value PostPing(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBePostable(client, info)) return nullptr;
+  client.PostPing(Uint32At(info, 0), Uint32At(info, 1), ToUint64(NumberAt(info, 2)));
+  return nullptr;
+}
 
-  void Disconnect(const Napi::CallbackInfo& info) {
-    if (MustBeOpen(info.Env()) && HasTarget(info)) client_->Disconnect(Uint32At(info, 0));
-  }
+napi_value Release(FetchClient& client, const Napi::CallbackInfo& info) {
+  client.holder()->leases.Release(Uint32At(info, 0));
+  return nullptr;
+}
 
-  void PostRead(const Napi::CallbackInfo& info) {
-    if (HasTarget(info) && MayPost(info)) client_->PostRead(Uint32At(info, 0), Uint32At(info, 1));
-  }
+napi_value Stats(FetchClient& client, const Napi::CallbackInfo& info) {
+  const memory::Arena& arena = *client.holder()->arena;
+  const client::ClientStats stats = client.stats();
+  const uint32_t in_flight = client.client() == nullptr ? 0 : client.client()->requests_in_flight();
+  Record record(info.Env());
+  PutArenaStats(record, arena.stats(), arena.page_kind());
+  record.Put("largestSlabBytes", static_cast<double>(arena.largest_slab_bytes()));
+  record.Put("requestsInFlight", static_cast<double>(in_flight));
+  record.Put("bytesReceived", static_cast<double>(stats.bytes_received));
+  record.Put("bytesSent", static_cast<double>(stats.bytes_sent));
+  record.Put("lateReplies", static_cast<double>(stats.late_replies));
+  record.Put("sessions", static_cast<double>(stats.sessions));
+  return record.value();
+}
 
-  void PostValidate(const Napi::CallbackInfo& info) {
-    if (!HasTarget(info) || !MayPost(info)) return;
-    client_->PostValidate(Uint32At(info, 0), Uint32At(info, 1), Uint32At(info, 2),
-                          ToUint64(NumberAt(info, 3)));
-  }
+napi_value Confirm(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info) || client.inproc() == nullptr) return nullptr;
+  client.inproc()->Confirm(AgoNs(NumberAt(info, 0)), ReadServedVolumes(info[1]));
+  client.Wake();
+  return nullptr;
+}
 
-  void PostPing(const Napi::CallbackInfo& info) {
-    if (HasTarget(info) && MayPost(info)) {
-      client_->PostPing(Uint32At(info, 0), Uint32At(info, 1), ToUint64(NumberAt(info, 2)));
-    }
-  }
+napi_value EngineStats(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info) || client.inproc() == nullptr) return nullptr;
+  return EngineStatsValue(info.Env(), client.inproc()->engine_stats());
+}
 
-  void Release(const Napi::CallbackInfo& info) {
-    if (client_ != nullptr) client_->holder()->leases.Release(Uint32At(info, 0));
-  }
+napi_value Close(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (MustBeOpen(client, info) && info[0].IsFunction()) client.Close(info[0].As<Napi::Function>());
+  return nullptr;
+}
 
-  Napi::Value Stats(const Napi::CallbackInfo& info) {
-    Napi::Object object = Napi::Object::New(info.Env());
-    const memory::Arena& arena = *client_->holder()->arena;
-    const client::ClientStats stats = client_->stats();
-    SetArenaStats(object, arena.stats(), arena.page_kind());
-    Set(object, "largestSlabBytes", arena.largest_slab_bytes());
-    Set(object, "requestsInFlight",
-        static_cast<double>(
-            client_->client() == nullptr ? 0 : client_->client()->requests_in_flight()));
-    Set(object, "bytesReceived", stats.bytes_received);
-    Set(object, "bytesSent", stats.bytes_sent);
-    Set(object, "lateReplies", stats.late_replies);
-    Set(object, "sessions", static_cast<double>(stats.sessions));
-    return object;
-  }
+void ShareMemory(Napi::Env env, Napi::Object self, FetchClient& client) {
+  const Napi::ArrayBuffer ring = Napi::ArrayBuffer::New(env, kRingEntries * sizeof(Entry));
+  Napi::ArrayBuffer command = Napi::ArrayBuffer::New(env, sizeof(Command));
+  std::memset(command.Data(), 0, command.ByteLength());
+  client.Share(ring, command);
 
-  void Confirm(const Napi::CallbackInfo& info) {
-    if (!MustBeOpen(info.Env()) || client_->inproc() == nullptr) return;
-    client_->inproc()->Confirm(AgoNs(info[0]), ReadServedVolumes(info[1]));
-    client_->Wake();
-  }
+  const std::span<std::byte> span = client.holder()->arena->span();
+  const auto let_go = [](Napi::BasicEnv, void*, std::shared_ptr<ArenaHolder>* held) {
+    delete held;
+  };
+  const Napi::ArrayBuffer arena =
+      Napi::ArrayBuffer::New(env, static_cast<void*>(span.data()), span.size(), let_go,
+                             new std::shared_ptr<ArenaHolder>(client.holder()));
+  Set(self, "ring", ring);
+  Set(self, "command", command);
+  Set(self, "arena", arena);
+}
 
-  Napi::Value EngineStats(const Napi::CallbackInfo& info) {
-    if (!MustBeOpen(info.Env()) || client_->inproc() == nullptr) return info.Env().Undefined();
-    return EngineStatsObject(info.Env(), client_->inproc()->engine_stats());
-  }
-
-  void Close(const Napi::CallbackInfo& info) {
-    if (!MustBeOpen(info.Env())) return;
-    if (info[0].IsFunction()) client_->Close(info[0].As<Napi::Function>());
-  }
-
-  std::shared_ptr<FetchClient> client_;
-  uint32_t target_count_ = 0;
-  Napi::Reference<Napi::ArrayBuffer> ring_;
-  Napi::Reference<Napi::ArrayBuffer> command_;
-};
+/// new RdmaClient(options, onBatch)
+napi_value Construct(napi_env env, napi_callback_info raw_info) {
+  const Napi::CallbackInfo info(env, raw_info);
+  if (!info[0].IsObject() || !info[1].IsFunction())
+    return Throw(env, "RdmaClient needs options and a callback");
+  const FetchClientOptions options = ReadOptions(info[0].As<Napi::Object>());
+  std::string error;
+  const auto client = FetchClient::Create(env, options, info[1].As<Napi::Function>(), error);
+  if (client == nullptr) return Throw(env, error);
+  const Napi::Object self = info.This().As<Napi::Object>();
+  ShareMemory(env, self, *client);
+  DefineMethod<FetchClient, AddTarget>(env, self, "addTarget", client);
+  DefineMethod<FetchClient, Connect>(env, self, "connect", client);
+  DefineMethod<FetchClient, Disconnect>(env, self, "disconnect", client);
+  DefineMethod<FetchClient, PostRead>(env, self, "postRead", client);
+  DefineMethod<FetchClient, PostValidate>(env, self, "postValidate", client);
+  DefineMethod<FetchClient, PostPing>(env, self, "postPing", client);
+  DefineMethod<FetchClient, Release>(env, self, "release", client);
+  DefineMethod<FetchClient, Stats>(env, self, "stats", client);
+  DefineMethod<FetchClient, Confirm>(env, self, "confirm", client);
+  DefineMethod<FetchClient, EngineStats>(env, self, "engineStats", client);
+  DefineMethod<FetchClient, Close>(env, self, "close", client);
+  return nullptr;
+}
 
 }  // namespace
 
 void RegisterClient(Napi::Env env, Napi::Object exports) {
-  Set(exports, "RdmaClient", RdmaClient::Define(env));
+  DefineClass(env, exports, "RdmaClient", Construct);
 }
 
 }  // namespace addon

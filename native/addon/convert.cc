@@ -41,32 +41,31 @@ std::vector<target::ServedVolume> ReadServedVolumes(const Napi::Value& rows) {
   return served;
 }
 
-uint64_t AgoNs(const Napi::Value& ago) {
+uint64_t AgoNs(double ago) {
   const uint64_t now_ns = protocol::NowNs();
-  const uint64_t ago_ns =
-      ago.IsNumber() ? ToUint64(ago.As<Napi::Number>().DoubleValue()) : UINT64_MAX;
+  const uint64_t ago_ns = ToUint64(ago);
   return ago_ns < now_ns ? now_ns - ago_ns : 0;
 }
 
-void SetArenaStats(Napi::Object& object, const memory::ArenaStats& stats, memory::PageKind kind) {
-  Set(object, "arenaBytesTotal", stats.bytes_total);
-  Set(object, "arenaBytesLeased", stats.bytes_leased);
-  Set(object, "leasesOutstanding", stats.leases_outstanding);
-  Set(object, "pageKind", memory::PageKindName(kind));
+void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind) {
+  record.Put("arenaBytesTotal", static_cast<double>(stats.bytes_total));
+  record.Put("arenaBytesLeased", static_cast<double>(stats.bytes_leased));
+  record.Put("leasesOutstanding", static_cast<double>(stats.leases_outstanding));
+  record.Put("pageKind", memory::PageKindName(kind));
 }
 
-Napi::Object EngineStatsObject(Napi::Env env, const target::EngineStats& stats) {
-  Napi::Object object = Napi::Object::New(env);
-  Set(object, "volumesLoaded", stats.volumes_loaded);
-  Set(object, "volumesConfirmed", stats.volumes_confirmed);
-  Set(object, "needles", stats.needles);
-  Set(object, "mapBytes", stats.map_bytes);
-  Set(object, "readsCached", stats.reads_cached);
-  Set(object, "readsDisk", stats.reads_disk);
-  Set(object, "readsInFlight", stats.reads_in_flight);
-  Set(object, "corrupt", stats.corrupt);
-  Set(object, "reloads", stats.reloads);
-  return object;
+napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats) {
+  Record record(env);
+  record.Put("volumesLoaded", static_cast<double>(stats.volumes_loaded));
+  record.Put("volumesConfirmed", static_cast<double>(stats.volumes_confirmed));
+  record.Put("needles", static_cast<double>(stats.needles));
+  record.Put("mapBytes", static_cast<double>(stats.map_bytes));
+  record.Put("readsCached", static_cast<double>(stats.reads_cached));
+  record.Put("readsDisk", static_cast<double>(stats.reads_disk));
+  record.Put("readsInFlight", static_cast<double>(stats.reads_in_flight));
+  record.Put("corrupt", static_cast<double>(stats.corrupt));
+  record.Put("reloads", static_cast<double>(stats.reloads));
+  return record.value();
 }
 
 void Record::Put(const char* name, double value) {

@@ -15,10 +15,7 @@ namespace addon {
 /// Numbers out of range become the nearest that fits.
 [[nodiscard]] std::vector<target::ServedVolume> ReadServedVolumes(const Napi::Value& rows);
 /// The time on CLOCK_MONOTONIC that lies `ago` ns back.
-[[nodiscard]] uint64_t AgoNs(const Napi::Value& ago);
-
-void SetArenaStats(Napi::Object& object, const memory::ArenaStats& stats, memory::PageKind kind);
-[[nodiscard]] Napi::Object EngineStatsObject(Napi::Env env, const target::EngineStats& stats);
+[[nodiscard]] uint64_t AgoNs(double ago);
 
 /// An object built in the C API. An environment may begin to terminate between any two calls, and
 /// node-addon-api aborts the process then; here what fails is left out, since nobody will see the
@@ -40,6 +37,9 @@ class Record {
   napi_env env_;
   napi_value object_ = nullptr;
 };
+
+void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
+[[nodiscard]] napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats);
 
 /// Of client::VolumeInfo or target::VolumeInfo.
 template <typename Volume>

@@ -1,5 +1,6 @@
 #include "addon/fetch_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/clock.h"
@@ -66,14 +67,17 @@ client::ClientStats FetchClient::stats() const {
   return client_ != nullptr ? client_->stats() : last_stats_;
 }
 
-void FetchClient::Share(Entry* ring, Command* command) {
-  ring_ = ring;
-  command_ = command;
+void FetchClient::Share(Napi::ArrayBuffer ring, Napi::ArrayBuffer command) {
+  ring_ = static_cast<Entry*>(ring.Data());
+  command_ = static_cast<Command*>(command.Data());
+  napi_create_reference(env_, ring, 1, &ring_reference_);
+  napi_create_reference(env_, command, 1, &command_reference_);
 }
 
 client::TargetId FetchClient::AddTarget(const client::TargetAddress& address) {
   const client::TargetId target = client_->AddTarget(address);
   targets_.push_back(target);
+  target_count_ = std::max(target_count_, target + 1);
   live_targets_.insert(target);
   pump_->Wake();
   UpdateKeepAlive();
@@ -174,6 +178,9 @@ void FetchClient::OnHandlesClosed() {
     on_closed->Call({});
   }
   on_batch_.reset();
+  if (ring_reference_ != nullptr) napi_delete_reference(env_, ring_reference_);
+  if (command_reference_ != nullptr) napi_delete_reference(env_, command_reference_);
+  ring_reference_ = command_reference_ = nullptr;
   if (cleanup_ != nullptr) napi_remove_async_cleanup_hook(cleanup_);
   cleanup_ = nullptr;
   const std::shared_ptr<FetchClient> self =

@@ -56,8 +56,9 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
   [[nodiscard]] const std::shared_ptr<ArenaHolder>& holder() const { return holder_; }
   [[nodiscard]] client::ClientStats stats() const;
 
-  /// Memory of the ring and the command block, pinned by their references.
-  void Share(Entry* ring, Command* command);
+  /// The memory shared with JavaScript, pinned until the handles are closed.
+  void Share(Napi::ArrayBuffer ring, Napi::ArrayBuffer command);
+  [[nodiscard]] bool HasTarget(client::TargetId target) const { return target < target_count_; }
   /// Something was asked of the client directly.
   void Wake() { pump_->Wake(); }
 
@@ -107,6 +108,9 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
   std::vector<client::TargetId> targets_;
   client::Batch batch_;
   client::ClientStats last_stats_{};
+  client::TargetId target_count_ = 0;
+  napi_ref ring_reference_ = nullptr;
+  napi_ref command_reference_ = nullptr;
   Entry* ring_ = nullptr;
   Command* command_ = nullptr;
   uint64_t close_deadline_ns_ = 0;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "addon/methods.h"
+
 namespace addon {
 
 Napi::Value Get(const Napi::Object& object, const char* name) {
@@ -70,6 +72,25 @@ Napi::Value Throw(Napi::Env env, const std::string& message) {
   // Not Napi::Error, which aborts the process when the environment is just being terminated.
   napi_throw_error(env, nullptr, message.c_str());
   return env.Undefined();
+}
+
+void DefineClass(napi_env env, napi_value exports, const char* name, napi_callback construct) {
+  napi_value function = nullptr;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, construct, nullptr, &function) != napi_ok)
+    return;
+  napi_set_named_property(env, exports, name, function);
+}
+
+double NumberAt(const Napi::CallbackInfo& info, size_t index) {
+  double number = 0;
+  return index < info.Length() && napi_get_value_double(info.Env(), info[index], &number) == napi_ok
+             ? number
+             : 0;
+}
+
+uint32_t Uint32At(const Napi::CallbackInfo& info, size_t index) {
+  const uint64_t number = ToUint64(NumberAt(info, index));
+  return number > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(number);
 }
 
 }  // namespace addon

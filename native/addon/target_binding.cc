@@ -8,6 +8,7 @@
 
 #include "addon/callback.h"
 #include "addon/convert.h"
+#include "addon/methods.h"
 #include "target_ucx/target_server.h"
 
 namespace addon {
@@ -30,14 +31,14 @@ target_ucx::TargetServerOptions ReadOptions(const Napi::Object& options) {
   return read;
 }
 
-Napi::Object ReadsByStatus(Napi::Env env, const target_ucx::TargetServerStats& stats) {
-  Napi::Object object = Napi::Object::New(env);
+napi_value ReadsByStatus(napi_env env, const target_ucx::TargetServerStats& stats) {
+  Record record(env);
   for (const protocol::StatusRow& row : protocol::kStatusTable) {
     const auto number = static_cast<size_t>(row.status);
     if (number >= std::size(stats.reads_by_status) || stats.reads_by_status[number] == 0) continue;
-    Set(object, row.name.data(), stats.reads_by_status[number]);
+    record.Put(row.name.data(), static_cast<double>(stats.reads_by_status[number]));
   }
-  return object;
+  return record.value();
 }
 
 /// The server, and the way back from its progress thread to the event loop. Lives until the async
@@ -118,90 +119,85 @@ class HostedTarget {
   bool is_tearing_ = false;
 };
 
-class TargetHost : public Napi::ObjectWrap<TargetHost> {
- public:
-  explicit TargetHost(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TargetHost>(info) {
-    if (!info[0].IsObject()) {
-      Throw(info.Env(), "TargetHost needs options");
-      return;
-    }
-    std::string error;
-    hosted_ = HostedTarget::Create(info.Env(), ReadOptions(info[0].As<Napi::Object>()), error);
-    if (hosted_ == nullptr) {
-      Throw(info.Env(), error);
-      return;
-    }
-    hosted_->SetOwner(&hosted_);
-    Napi::Object self = info.This().As<Napi::Object>();
-    Set(self, "port", static_cast<double>(hosted_->server().port()));
+/// What the object that JavaScript sees holds; null once the target is destroyed.
+struct Handle {
+  HostedTarget* hosted = nullptr;
+
+  ~Handle() { Destroy(); }
+
+  void Destroy() {
+    HostedTarget* const old = std::exchange(hosted, nullptr);
+    if (old == nullptr) return;
+    old->SetOwner(nullptr);
+    old->Destroy();
   }
-
-  ~TargetHost() override { DestroyHosted(); }
-
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "TargetHost",
-                       {
-                           InstanceMethod<&TargetHost::Confirm>("confirm"),
-                           InstanceMethod<&TargetHost::Stats>("stats"),
-                           InstanceMethod<&TargetHost::Volumes>("volumes"),
-                           InstanceMethod<&TargetHost::Stop>("stop"),
-                           InstanceMethod<&TargetHost::Destroy>("destroy"),
-                       });
-  }
-
- private:
-  void Confirm(const Napi::CallbackInfo& info) {
-    if (hosted_ != nullptr) hosted_->server().Confirm(AgoNs(info[0]), ReadServedVolumes(info[1]));
-  }
-
-  Napi::Value Stats(const Napi::CallbackInfo& info) {
-    if (hosted_ == nullptr) return Throw(info.Env(), "the target is stopped");
-    const target_ucx::TargetServerStats stats = hosted_->server().stats();
-    Napi::Object object = Napi::Object::New(info.Env());
-    Set(object, "sessionsActive", static_cast<double>(stats.sessions_active));
-    Set(object, "sessionsPending", static_cast<double>(stats.sessions_pending));
-    Set(object, "sessionsTotal", stats.sessions_total);
-    Set(object, "sessionsRefused", stats.sessions_refused);
-    Set(object, "sessionsLost", stats.sessions_lost);
-    Set(object, "bytesSent", stats.bytes_sent);
-    Set(object, "bytesReceived", stats.bytes_received);
-    Set(object, "readsByStatus", ReadsByStatus(info.Env(), stats));
-    Set(object, "validations", stats.validations);
-    Set(object, "requestsInFlight", static_cast<double>(stats.requests_in_flight));
-    SetArenaStats(object, stats.arena, hosted_->server().page_kind());
-    Set(object, "engine", EngineStatsObject(info.Env(), stats.engine));
-    return object;
-  }
-
-  Napi::Value Volumes(const Napi::CallbackInfo& info) {
-    if (hosted_ == nullptr) return Napi::Array::New(info.Env());
-    return {info.Env(), VolumesArray(info.Env(), hosted_->server().volumes())};
-  }
-
-  void Stop(const Napi::CallbackInfo& info) {
-    if (hosted_ == nullptr) {
-      Throw(info.Env(), "the target is stopped");
-      return;
-    }
-    if (info[0].IsFunction()) hosted_->Stop(info[0].As<Napi::Function>());
-  }
-
-  void Destroy(const Napi::CallbackInfo&) { DestroyHosted(); }
-
-  void DestroyHosted() {
-    HostedTarget* hosted = std::exchange(hosted_, nullptr);
-    if (hosted == nullptr) return;
-    hosted->SetOwner(nullptr);
-    hosted->Destroy();
-  }
-
-  HostedTarget* hosted_ = nullptr;
 };
+
+napi_value Confirm(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return nullptr;
+  handle.hosted->server().Confirm(AgoNs(NumberAt(info, 0)), ReadServedVolumes(info[1]));
+  return nullptr;
+}
+
+napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
+  const target_ucx::TargetServerStats stats = handle.hosted->server().stats();
+  Record record(info.Env());
+  record.Put("sessionsActive", static_cast<double>(stats.sessions_active));
+  record.Put("sessionsPending", static_cast<double>(stats.sessions_pending));
+  record.Put("sessionsTotal", static_cast<double>(stats.sessions_total));
+  record.Put("sessionsRefused", static_cast<double>(stats.sessions_refused));
+  record.Put("sessionsLost", static_cast<double>(stats.sessions_lost));
+  record.Put("bytesSent", static_cast<double>(stats.bytes_sent));
+  record.Put("bytesReceived", static_cast<double>(stats.bytes_received));
+  record.Put("readsByStatus", ReadsByStatus(info.Env(), stats));
+  record.Put("validations", static_cast<double>(stats.validations));
+  record.Put("requestsInFlight", static_cast<double>(stats.requests_in_flight));
+  PutArenaStats(record, stats.arena, handle.hosted->server().page_kind());
+  record.Put("engine", EngineStatsValue(info.Env(), stats.engine));
+  return record.value();
+}
+
+napi_value Volumes(Handle& handle, const Napi::CallbackInfo& info) {
+  const auto volumes = handle.hosted == nullptr ? std::vector<target::VolumeInfo>()
+                                                : handle.hosted->server().volumes();
+  return VolumesArray(info.Env(), volumes);
+}
+
+napi_value Stop(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
+  if (info[0].IsFunction()) handle.hosted->Stop(info[0].As<Napi::Function>());
+  return nullptr;
+}
+
+napi_value Destroy(Handle& handle, const Napi::CallbackInfo&) {
+  handle.Destroy();
+  return nullptr;
+}
+
+/// new TargetHost(options)
+napi_value Construct(napi_env env, napi_callback_info raw_info) {
+  const Napi::CallbackInfo info(env, raw_info);
+  if (!info[0].IsObject()) return Throw(env, "TargetHost needs options");
+  std::string error;
+  const auto handle = std::make_shared<Handle>();
+  handle->hosted = HostedTarget::Create(env, ReadOptions(info[0].As<Napi::Object>()), error);
+  if (handle->hosted == nullptr) return Throw(env, error);
+  handle->hosted->SetOwner(&handle->hosted);
+  Napi::Object self = info.This().As<Napi::Object>();
+  Set(self, "port", static_cast<double>(handle->hosted->server().port()));
+  DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
+  DefineMethod<Handle, Stats>(env, self, "stats", handle);
+  DefineMethod<Handle, Volumes>(env, self, "volumes", handle);
+  DefineMethod<Handle, Stop>(env, self, "stop", handle);
+  DefineMethod<Handle, Destroy>(env, self, "destroy", handle);
+  return nullptr;
+}
 
 }  // namespace
 
 void RegisterTarget(Napi::Env env, Napi::Object exports) {
-  Set(exports, "TargetHost", TargetHost::Define(env));
+  DefineClass(env, exports, "TargetHost", Construct);
 }
 
 }  // namespace addon
