@@ -25,6 +25,9 @@ const transports = [
 ];
 const volumeId = 3;
 
+const nativeLine =
+  /^\S+\s+(\S+)\s+(\d+) B\s+depth\s+(\d+)\s+p50\s+([\d.]+) us\s+p99\s+([\d.]+) us\s+\d+ reads\/s\s+([\d.]+) MB\/s$/;
+
 interface Cell {
   readonly transport: string;
   readonly bytes: number;
@@ -101,9 +104,6 @@ interface NativeCell {
   readonly p99Us: number;
   readonly megabytesPerSecond: number;
 }
-
-const nativeLine =
-  /^\S+\s+(\S+)\s+(\d+) B\s+depth\s+(\d+)\s+p50\s+([\d.]+) us\s+p99\s+([\d.]+) us\s+\d+ reads\/s\s+([\d.]+) MB\/s$/;
 
 async function measureNative(
   program: string,
