@@ -113,7 +113,7 @@ void NeedleMapLoad::SortBucket(uint64_t slot) {
       codec.StorePlace(entry, {put.offset_units, -1});
     }
   }
-  std::memcpy(bucket->entries(), sorted_.data(), uint64_t{kept} * bytes);
+  if (kept > 0) std::memcpy(bucket->entries(), sorted_.data(), uint64_t{kept} * bytes);
   map_.entry_count_ += kept;
   const bool shrinks = kept < bucket->count;
   bucket->count = kept;
