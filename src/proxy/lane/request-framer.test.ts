@@ -51,6 +51,9 @@ describe('what two parsers could read differently is raw', () => {
     ['HTTP/1.2', `GET / HTTP/1.2\r\n${host}\r\n`],
     ['HTTP/2.0', `GET / HTTP/2.0\r\n${host}\r\n`],
     ['no version', 'GET /\r\n\r\n'],
+    // The volume server finds the close in both.
+    ['a blank in a connection option', `GET / HTTP/1.1\r\n${host}Connection: x close\r\n\r\n`],
+    ['a tab in a connection option', `GET / HTTP/1.1\r\n${host}Connection: close\tx\r\n\r\n`],
     ['bare line feeds', 'GET / HTTP/1.1\nHost: a\n\n'],
     ['one bare line feed', 'GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n'],
     ['a bare carriage return', `GET / HTTP/1.1\r\n${host}X: a\rb\r\n\r\n`],

@@ -151,7 +151,7 @@ function readFraming(
         body = chunked;
         break;
       case 'connection':
-        if (/upgrade/i.test(value)) return undefined;
+        if (/upgrade/i.test(value) || !isTokenList(value)) return undefined;
         close ||= hasCloseToken(value);
         break;
       case 'expect':
@@ -163,6 +163,11 @@ function readFraming(
   }
   if (hosts !== 1) return undefined;
   return { body, close };
+}
+
+/** Go also finds a token between blanks: what is no plain list is left to it. */
+function isTokenList(value: string): boolean {
+  return value.split(',').every((token) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/.test(token.trim()));
 }
 
 function hasCloseToken(value: string): boolean {

@@ -77,6 +77,11 @@ describe('towards the client', () => {
     expect(saysClose(rawHeaders)).toBe(false);
   });
 
+  it("keeps a needle's own headers, whatever their names", () => {
+    const rawHeaders = ['Keep-Alive', 'a', 'Proxy-Connection', 'b', 'Upgrade', 'c'];
+    expect(answerHeaders(rawHeaders, false)).toEqual(rawHeaders);
+  });
+
   it('says close where the volume server would have said it', () => {
     expect(answerHeaders(['A', '1', 'Date', 'd'], true)).toEqual([
       'A',

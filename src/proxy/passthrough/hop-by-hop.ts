@@ -35,7 +35,8 @@ export function requestHeaders(rawHeaders: readonly string[]): readonly string[]
 
 /**
  * What goes to the client. `Transfer-Encoding` stays in its place, as the body is chunked again; `Connection` stays
- * where it says close, as the connection is then closed.
+ * where it says close, as the connection is then closed. The volume server itself sends no other hop-by-hop header: one
+ * that Connection does not name is a needle's own.
  *
  * @param closeAsked the client asked for close: the volume server, asked directly, would have said so in this place
  */
@@ -47,12 +48,7 @@ export function answerHeaders(
   const saysClose = removed?.has('close') === true;
   const kept = without(
     rawHeaders,
-    (name) =>
-      (name === 'connection' && !saysClose) ||
-      name === 'keep-alive' ||
-      name === 'proxy-connection' ||
-      name === 'upgrade' ||
-      removed?.has(name) === true,
+    (name) => (name === 'connection' && !saysClose) || removed?.has(name) === true,
   );
   if (!closeAsked || saysClose) return kept;
   // Specification 5.1: Connection comes last, but before a Transfer-Encoding that the server itself chose.
