@@ -13,8 +13,8 @@
 namespace memory {
 namespace {
 
-// Bytes that no lease covers are poisoned under AddressSanitizer: a use after release is then reported
-// where it happens.
+// Bytes that no lease covers are poisoned under AddressSanitizer: a use after release is then
+// reported where it happens.
 void Poison([[maybe_unused]] const std::byte* at, [[maybe_unused]] uint64_t bytes) {
 #if defined(__SANITIZE_ADDRESS__)
   ASAN_POISON_MEMORY_REGION(at, bytes);
@@ -31,9 +31,12 @@ void Unpoison([[maybe_unused]] const std::byte* at, [[maybe_unused]] uint64_t by
 
 std::string_view PageKindName(PageKind kind) {
   switch (kind) {
-    case PageKind::kHugetlb: return "hugetlb";
-    case PageKind::kTransparent: return "transparent";
-    case PageKind::kNormal: return "normal";
+    case PageKind::kHugetlb:
+      return "hugetlb";
+    case PageKind::kTransparent:
+      return "transparent";
+    case PageKind::kNormal:
+      return "normal";
   }
   return "normal";
 }

@@ -53,14 +53,14 @@ PageRuns::Bin PageRuns::BinOf(uint32_t pages) {
   return {log - kSubclassBits + 1, (pages >> (log - kSubclassBits)) - kSubclasses};
 }
 
-// Every run of a later bin fits. The run's own bin may hold longer and shorter ones, so only that one
-// is scanned, and only when nothing later is free: the last exact fits of a full arena are found too.
+// Every run of a later bin fits. The run's own bin may hold longer and shorter ones, so only that
+// one is scanned, and only when nothing later is free: the last exact fits of a full arena are
+// found too.
 uint32_t PageRuns::FindRun(uint32_t pages) const {
   const Bin bin = BinOf(pages);
   const bool is_exact = bin.row == 0;
   const uint32_t from = is_exact ? bin.column : bin.column + 1;
-  const uint32_t columns =
-      from >= kSubclasses ? 0 : columns_used_[bin.row] & (UINT32_MAX << from);
+  const uint32_t columns = from >= kSubclasses ? 0 : columns_used_[bin.row] & (UINT32_MAX << from);
   if (columns != 0) return heads_[bin.row][static_cast<uint32_t>(std::countr_zero(columns))];
   const uint32_t rows = bin.row + 1 >= kClasses ? 0 : rows_used_ & (UINT32_MAX << (bin.row + 1));
   if (rows != 0) {

@@ -14,7 +14,8 @@ namespace {
 constexpr int kProtection = PROT_READ | PROT_WRITE;
 constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS;
 
-// A mapping that starts on a hugepage boundary: only then can the kernel back all of it with hugepages.
+// A mapping that starts on a hugepage boundary: only then can the kernel back all of it with
+// hugepages.
 std::byte* MapAligned(uint64_t bytes) {
   const uint64_t padded = bytes + kHugepageBytes;
   void* raw = mmap(nullptr, padded, kProtection, kFlags | MAP_NORESERVE, -1, 0);
@@ -28,7 +29,8 @@ std::byte* MapAligned(uint64_t bytes) {
   return reinterpret_cast<std::byte*>(aligned);
 }
 
-// All pages now, so that a lack of memory shows at start-up and not as a SIGBUS or an OOM kill later.
+// All pages now, so that a lack of memory shows at start-up and not as a SIGBUS or an OOM kill
+// later.
 bool Populate(std::byte* base, uint64_t bytes) {
   if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
   if (errno != EINVAL) return false;  // EINVAL: older than Linux 5.14
@@ -37,8 +39,8 @@ bool Populate(std::byte* base, uint64_t bytes) {
   return true;
 }
 
-// /proc/self/smaps tells what the kernel gave; madvise and mmap only tell what was asked for. A range may
-// be split or merged with its neighbours, so every mapping that overlaps it counts.
+// /proc/self/smaps tells what the kernel gave; madvise and mmap only tell what was asked for. A
+// range may be split or merged with its neighbours, so every mapping that overlaps it counts.
 PageKind KindFromSmaps(const std::byte* base, uint64_t bytes) {
   std::FILE* file = std::fopen("/proc/self/smaps", "re");
   if (file == nullptr) return PageKind::kNormal;

@@ -8,7 +8,6 @@
 namespace storage {
 namespace {
 
-
 // Stems that look like a volume: a .dat, or a .vif alone (tiered volumes keep no .dat).
 std::vector<std::string> VolumeStems(const std::string& dir) {
   std::vector<std::string> stems;
@@ -23,7 +22,9 @@ std::vector<std::string> VolumeStems(const std::string& dir) {
   return stems;
 }
 
-uint64_t Mix(uint64_t hash, uint64_t value) { return (hash ^ value) * 0x9e3779b97f4a7c15ull + (hash >> 29); }
+uint64_t Mix(uint64_t hash, uint64_t value) {
+  return (hash ^ value) * 0x9e3779b97f4a7c15ull + (hash >> 29);
+}
 
 uint64_t MixFile(uint64_t hash, const struct stat& file) {
   hash = Mix(hash, file.st_ino);
@@ -51,7 +52,9 @@ bool Look(FoundVolume& volume) {
 
 std::string IdxDirOf(std::span<const std::string> idx_dirs, size_t index) {
   if (idx_dirs.empty()) return {};
-  return idx_dirs.size() == 1 ? idx_dirs[0] : index < idx_dirs.size() ? idx_dirs[index] : std::string();
+  return idx_dirs.size() == 1      ? idx_dirs[0]
+         : index < idx_dirs.size() ? idx_dirs[index]
+                                   : std::string();
 }
 
 std::vector<FoundVolume> ScanDirectories(std::span<const std::string> dirs,

@@ -43,8 +43,9 @@ TEST_F(Catalogue, TheVolumeIdIsBehindTheLastUnderscore) {
 
 TEST_F(Catalogue, NamesThatAreNoVolumesAreLeftOut) {
   const std::string dir = Dir("a");
-  for (const char* name : {"x", "_", "1_", "1x", "-1", "4294967296", "007"}) TouchVolume(dir + "/" + name);
-  Touch(dir + "/5.dat");                             // no .idx
+  for (const char* name : {"x", "_", "1_", "1x", "-1", "4294967296", "007"})
+    TouchVolume(dir + "/" + name);
+  Touch(dir + "/5.dat");                                            // no .idx
   for (const char* name : {"/6.vif", "/6.ecx"}) Touch(dir + name);  // erasure coded
   EXPECT_TRUE(ScanDirectories(std::array{dir}, {}).empty());
 }

@@ -47,9 +47,9 @@ uint32_t TableRun(uint32_t crc, const std::byte* at, size_t count) {
 
 #if defined(__x86_64__) || defined(__aarch64__)
 
-// The CRC instruction has a latency of three cycles and a throughput of one: three streams side by side
-// fill it. Joining them multiplies a stream's state by x^(8·bytes that follow), done here with tables of
-// that linear map, one for each byte of the state.
+// The CRC instruction has a latency of three cycles and a throughput of one: three streams side by
+// side fill it. Joining them multiplies a stream's state by x^(8·bytes that follow), done here with
+// tables of that linear map, one for each byte of the state.
 constexpr size_t kLongBytes = 2048;
 constexpr size_t kShortBytes = 128;
 

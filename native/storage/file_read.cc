@@ -27,7 +27,8 @@ ReadOutcome ReadAt(int fd, std::span<std::byte> bytes, uint64_t offset, Blocking
   if (blocking == Blocking::kNo) return ReadCached(fd, bytes, offset);
   uint64_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t count = pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t count =
+        pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (count == 0) return ReadOutcome::kEnd;
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return ReadOutcome::kFailed;

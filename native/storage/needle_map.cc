@@ -99,7 +99,8 @@ std::vector<NeedleMap::Item> NeedleMap::Items() const {
     if (&bucket == previous) continue;
     previous = &bucket;
     const EntryCodec codec(bucket.depth, offset_bytes_);
-    const uint64_t prefix = bucket.depth == 0 ? 0 : slot >> (depth_ - bucket.depth) << (64 - bucket.depth);
+    const uint64_t prefix =
+        bucket.depth == 0 ? 0 : slot >> (depth_ - bucket.depth) << (64 - bucket.depth);
     for (uint32_t i = 0; i < bucket.count; i++) {
       const std::byte* entry = bucket.entries() + i * codec.bytes();
       items.push_back({IdOf(prefix | codec.Key(entry)), codec.Place(entry)});
@@ -124,7 +125,8 @@ uint64_t NeedleMap::IdOf(uint64_t hash) const {
 }
 
 NeedleMap::Bucket* NeedleMap::NewBucket(uint32_t depth, uint32_t capacity) {
-  const uint64_t bytes = sizeof(Bucket) + uint64_t{capacity} * EntryCodec(depth, offset_bytes_).bytes();
+  const uint64_t bytes =
+      sizeof(Bucket) + uint64_t{capacity} * EntryCodec(depth, offset_bytes_).bytes();
   auto* bucket = static_cast<Bucket*>(std::malloc(bytes));
   CHECK(bucket != nullptr && capacity <= kBucketCapacityMax);
   bucket->count = 0;
@@ -179,8 +181,8 @@ void NeedleMap::Insert(uint64_t hash, const NeedlePlace& place) {
   live_count_++;
 }
 
-// Doubling the directory copies pointers only; entries move in one bucket at a time, so no single insert
-// stalls for the size of the map.
+// Doubling the directory copies pointers only; entries move in one bucket at a time, so no single
+// insert stalls for the size of the map.
 void NeedleMap::Split(uint64_t slot) {
   Bucket* bucket = directory_[slot];
   if (bucket->depth == depth_) {
@@ -193,13 +195,13 @@ void NeedleMap::Split(uint64_t slot) {
   const uint32_t depth = bucket->depth + 1;
   const uint64_t first_slot = slot >> (depth_ - bucket->depth) << (depth_ - bucket->depth);
   const uint64_t second_slot = first_slot + (1ull << (depth_ - depth));
-  const uint64_t prefix =
-      bucket->depth == 0 ? 0 : first_slot << (64 - depth_);
+  const uint64_t prefix = bucket->depth == 0 ? 0 : first_slot << (64 - depth_);
   const EntryCodec from(bucket->depth, offset_bytes_);
   const EntryCodec to(depth, offset_bytes_);
   const uint32_t boundary = LowerBound(*bucket, from, prefix | 1ull << (64 - depth));
-  Bucket* halves[2] = {NewBucket(depth, boundary + 1 + boundary / 16),
-                       NewBucket(depth, bucket->count - boundary + 1 + (bucket->count - boundary) / 16)};
+  Bucket* halves[2] = {
+      NewBucket(depth, boundary + 1 + boundary / 16),
+      NewBucket(depth, bucket->count - boundary + 1 + (bucket->count - boundary) / 16)};
   for (uint32_t i = 0; i < bucket->count; i++) {
     const std::byte* entry = bucket->entries() + i * from.bytes();
     Bucket& half = *halves[i >= boundary];

@@ -44,8 +44,8 @@ void NeedleMapLoad::Begin() {
   counts_ = {};
 }
 
-// The buckets of a large map lie all over memory; rows are taken in groups whose cache lines are fetched
-// together instead of one after the other.
+// The buckets of a large map lie all over memory; rows are taken in groups whose cache lines are
+// fetched together instead of one after the other.
 bool NeedleMapLoad::Add(std::span<const std::byte> rows) {
   constexpr uint64_t kGroup = 32;
   const EntryCodec codec(depth_, map_.offset_bytes_);
@@ -85,7 +85,8 @@ void NeedleMapLoad::SortBucket(uint64_t slot) {
   const EntryCodec codec(depth_, map_.offset_bytes_);
   const uint32_t bytes = codec.bytes();
   ranked_.resize(bucket->count);
-  for (uint32_t i = 0; i < bucket->count; i++) ranked_[i] = {codec.Key(bucket->entries() + uint64_t{i} * bytes), i};
+  for (uint32_t i = 0; i < bucket->count; i++)
+    ranked_[i] = {codec.Key(bucket->entries() + uint64_t{i} * bytes), i};
   std::ranges::sort(ranked_, [](const Ranked& a, const Ranked& b) {
     return a.key < b.key || (a.key == b.key && a.rank < b.rank);
   });

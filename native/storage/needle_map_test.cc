@@ -37,16 +37,22 @@ NeedleMap Applied(const std::vector<IdxRow>& rows, uint32_t offset_bytes = 4) {
 }
 
 // Few ids, so that most rows are overwrites, deletes and second deletes.
-std::vector<IdxRow> RandomRows(uint32_t count, uint32_t id_count, uint64_t units_max, uint32_t seed) {
+std::vector<IdxRow> RandomRows(uint32_t count, uint32_t id_count, uint64_t units_max,
+                               uint32_t seed) {
   std::mt19937_64 random(seed);
   std::vector<IdxRow> rows;
   for (uint32_t i = 0; i < count; i++) {
     const uint64_t id = (random() % id_count) * 0x9e3779b97f4a7c15ull;
     const uint64_t units = 1 + random() % units_max;
     switch (random() % 8) {
-      case 0: rows.push_back({id, units, -1}); break;
-      case 1: rows.push_back({id, 0, static_cast<int32_t>(random() % 100)}); break;
-      default: rows.push_back({id, units, static_cast<int32_t>(random() % INT32_MAX)});
+      case 0:
+        rows.push_back({id, units, -1});
+        break;
+      case 1:
+        rows.push_back({id, 0, static_cast<int32_t>(random() % 100)});
+        break;
+      default:
+        rows.push_back({id, units, static_cast<int32_t>(random() % INT32_MAX)});
     }
   }
   return rows;
@@ -107,9 +113,8 @@ TEST(NeedleMap, GrowsFromAnyBulkLoadRowByRow) {
 }
 
 TEST(NeedleMap, TheExtremesOfIdsOffsetsAndSizesSurvive) {
-  const std::vector<IdxRow> rows{{0, 1, 0},
-                                 {UINT64_MAX, (1ull << 40) - 1, INT32_MAX},
-                                 {1ull << 63, 1ull << 32, 1}};
+  const std::vector<IdxRow> rows{
+      {0, 1, 0}, {UINT64_MAX, (1ull << 40) - 1, INT32_MAX}, {1ull << 63, 1ull << 32, 1}};
   ExpectSame(Loaded(rows, 5), Model(rows));
   ExpectSame(Applied(rows, 5), Model(rows));
 }

@@ -5,8 +5,8 @@
 namespace storage {
 namespace {
 
-// The fields behind the flags, each only if its flag is set and bytes remain: a flag without a single
-// byte left is ignored, one with too few is corrupt.
+// The fields behind the flags, each only if its flag is set and bytes remain: a flag without a
+// single byte left is ignored, one with too few is corrupt.
 class FieldReader {
  public:
   explicit FieldReader(std::span<const std::byte> body) : body_(body) {}
@@ -84,7 +84,8 @@ std::optional<Piece> DataPiece(uint8_t version, uint64_t size, std::span<const s
   return Piece{begin, data_bytes};
 }
 
-std::optional<NeedleTail> ParseTail(uint8_t version, uint64_t size, std::span<const std::byte> tail) {
+std::optional<NeedleTail> ParseTail(uint8_t version, uint64_t size,
+                                    std::span<const std::byte> tail) {
   const uint64_t footer_bytes = FooterBytes(version, size);
   if (tail.size() < footer_bytes) return std::nullopt;
   const auto fields = tail.first(tail.size() - footer_bytes);

@@ -67,7 +67,9 @@ TEST(NeedleRecord, AFlagWithoutARemainingByteIsIgnoredAndOneWithTooFewIsCorrupt)
   EXPECT_FALSE(Parse("\x20\0\5abcd"s));
 }
 
-TEST(NeedleRecord, ATtlFlagWithoutItsTtlIsCorruptBecauseTheServerCrashesOnIt) { EXPECT_FALSE(Parse("\x10"s)); }
+TEST(NeedleRecord, ATtlFlagWithoutItsTtlIsCorruptBecauseTheServerCrashesOnIt) {
+  EXPECT_FALSE(Parse("\x10"s));
+}
 
 TEST(NeedleRecord, BytesBehindTheLastFieldAreIgnored) {
   const auto tail = Parse("\x02\1nrest"s);

@@ -29,7 +29,8 @@ constexpr std::chrono::milliseconds kRewritePause(5);
 
 LoadError Errno(const std::string& path) {
   const bool is_missing = errno == ENOENT;
-  return {is_missing ? LoadFailure::kMissing : LoadFailure::kFailed, path + ": " + std::strerror(errno)};
+  return {is_missing ? LoadFailure::kMissing : LoadFailure::kFailed,
+          path + ": " + std::strerror(errno)};
 }
 
 LoadError Unsupported(const std::string& detail) { return {LoadFailure::kUnsupported, detail}; }
@@ -56,8 +57,8 @@ std::expected<std::string, LoadError> ReadText(const std::string& path) {
   return text;
 }
 
-// The .vif is truncated and rewritten in place: empty or half a text may be one moment of that, so only
-// what stays so is believed. Empty then counts as absent.
+// The .vif is truncated and rewritten in place: empty or half a text may be one moment of that, so
+// only what stays so is believed. Empty then counts as absent.
 std::expected<VolumeInfo, LoadError> LoadInfo(const std::string& path) {
   for (int i = 0;; i++) {
     const auto text = ReadText(path);
@@ -81,7 +82,8 @@ bool StillNames(const std::string& path, const FileId& id) {
   return stat(path.c_str(), &file) == 0 && FileIdOf(file) == id;
 }
 
-// Both files must belong together: a vacuum commit renames one after the other, under its marker .cpc.
+// Both files must belong together: a vacuum commit renames one after the other, under its marker
+// .cpc.
 Step RequireSettled(const Volume& volume) {
   const VolumePaths& paths = volume.paths;
   const auto unsettled = [&](const char* why) {
@@ -103,7 +105,8 @@ Step LoadSuperblock(Volume& volume) {
   const ReadOutcome outcome = ReadAt(volume.files->dat.get(), bytes, 0, Blocking::kYes);
   if (outcome == ReadOutcome::kFailed) return unexpected(Errno(volume.paths.dat()));
   const auto superblock = outcome == ReadOutcome::kDone ? ParseSuperblock(bytes) : std::nullopt;
-  if (!superblock) return unexpected(Unsupported(volume.paths.dat() + ": no superblock of version 1 to 3"));
+  if (!superblock)
+    return unexpected(Unsupported(volume.paths.dat() + ": no superblock of version 1 to 3"));
   if (superblock->extra_bytes != 0) {
     return unexpected(Unsupported(volume.paths.dat() + ": a superblock with an extra block"));
   }
@@ -111,8 +114,8 @@ Step LoadSuperblock(Volume& volume) {
   return {};
 }
 
-// Whole rows only. A remainder that stays is a torn .idx, which the volume server does not load; one that
-// goes away was a row being appended.
+// Whole rows only. A remainder that stays is a torn .idx, which the volume server does not load;
+// one that goes away was a row being appended.
 std::expected<uint64_t, LoadError> WholeRowBytes(const Volume& volume) {
   for (int i = 0; i < kRewriteTries; i++) {
     struct stat file{};
@@ -129,8 +132,10 @@ Step ForEachChunk(const Volume& volume, uint64_t bytes, Consume consume) {
   std::vector<std::byte> chunk(kChunkBytes / volume.row_bytes() * volume.row_bytes());
   for (uint64_t at = 0; at < bytes; at += chunk.size()) {
     const auto part = std::span(chunk).first(std::min<uint64_t>(chunk.size(), bytes - at));
-    if (ReadAt(volume.files->idx.get(), part, at, Blocking::kYes) != ReadOutcome::kDone || !consume(part)) {
-      return unexpected(LoadError{LoadFailure::kUnsettled, volume.paths.idx() + ": changed while being read"});
+    if (ReadAt(volume.files->idx.get(), part, at, Blocking::kYes) != ReadOutcome::kDone ||
+        !consume(part)) {
+      return unexpected(
+          LoadError{LoadFailure::kUnsettled, volume.paths.idx() + ": changed while being read"});
     }
   }
   return {};
@@ -158,7 +163,8 @@ Step Replay(Volume& volume) {
 
 std::expected<std::unique_ptr<Volume>, LoadError> Volume::Load(const VolumePaths& paths) {
   if (paths.is_ambiguous) {
-    return unexpected(Unsupported(paths.base + ": another volume of its directory has the same id"));
+    return unexpected(
+        Unsupported(paths.base + ": another volume of its directory has the same id"));
   }
   auto volume = std::make_unique<Volume>();
   volume->paths = paths;
@@ -170,7 +176,8 @@ std::expected<std::unique_ptr<Volume>, LoadError> Volume::Load(const VolumePaths
   volume->info = *info;
   auto dat = Open(paths.dat());
   if (!dat) return unexpected(dat.error());
-  volume->files = std::make_shared<const VolumeFiles>(VolumeFiles{std::move(*idx), std::move(*dat)});
+  volume->files =
+      std::make_shared<const VolumeFiles>(VolumeFiles{std::move(*idx), std::move(*dat)});
   const auto idx_id = IdOf(volume->files->idx.get());
   if (!idx_id) return unexpected(idx_id.error());
   const auto dat_id = IdOf(volume->files->dat.get());

@@ -53,7 +53,9 @@ std::string EncodeVolumeInfo(uint32_t version, std::string_view replication, uin
   text += ",\n  \"replication\": \"" + std::string(replication);
   text += "\",\n  \"bytesOffset\": " + std::to_string(offset_bytes);
   text += ",\n  \"datFileSize\": \"0\",\n  \"expireAtSec\": \"" + std::to_string(expire_at_s);
-  return text + "\",\n  \"readOnly\": false,\n  \"ecShardConfig\": null,\n  \"readOnlyCanDelete\": false\n}";
+  return text +
+         "\",\n  \"readOnly\": false,\n  \"ecShardConfig\": null,\n  \"readOnlyCanDelete\": "
+         "false\n}";
 }
 
 }  // namespace storage

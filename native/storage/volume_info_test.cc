@@ -15,7 +15,8 @@ TEST(VolumeInfo, ReadsWhatAServerWrites) {
 }
 
 TEST(VolumeInfo, AnEmptyTextAndAnEmptyObjectAreDefaults) {
-  for (const char* text : {"", "{}", "{\"bytesOffset\": 0}", "{\"files\": null, \"bytesOffset\": \"4\"}"}) {
+  for (const char* text :
+       {"", "{}", "{\"bytesOffset\": 0}", "{\"files\": null, \"bytesOffset\": \"4\"}"}) {
     const auto info = ParseVolumeInfo(text);
     ASSERT_TRUE(info) << text;
     EXPECT_EQ(info->offset_bytes, 4u);
@@ -28,8 +29,9 @@ TEST(VolumeInfo, FilesMeanThatTheDataLiesElsewhere) {
 }
 
 TEST(VolumeInfo, WhatItDoesNotUnderstandIsNotGuessed) {
-  for (const char* text : {"{", "[]", "{\"bytesOffset\": 6}", "{\"bytesOffset\": -4}", "{\"bytesOffset\": \"x\"}",
-                           "{\"files\": 1}", "{\"version\": 4}", "null"}) {
+  for (const char* text :
+       {"{", "[]", "{\"bytesOffset\": 6}", "{\"bytesOffset\": -4}", "{\"bytesOffset\": \"x\"}",
+        "{\"files\": 1}", "{\"version\": 4}", "null"}) {
     EXPECT_FALSE(ParseVolumeInfo(text)) << text;
   }
 }

@@ -31,7 +31,8 @@ using storage::ReadOutcome;
 using storage::UniqueFd;
 
 constexpr time_t kSweepSeconds = 1;
-constexpr uint64_t kVersion1BytesMax = 1 << 20;  // larger ones are answered 500 (specification, 6.2)
+constexpr uint64_t kVersion1BytesMax = 1
+                                       << 20;  // larger ones are answered 500 (specification, 6.2)
 
 class DiskEngine final : public Engine {
  public:
@@ -68,7 +69,8 @@ class DiskEngine final : public Engine {
   VerifiedNeedles verified_;
   // Jobs on an I/O thread. Held here too: a lease must die on this thread.
   std::unordered_map<ReadJob*, std::shared_ptr<ReadJob>> pending_;
-  std::map<RecordKey, std::vector<std::shared_ptr<ReadJob>>> verifying_;  // who waits for whose verification
+  std::map<RecordKey, std::vector<std::shared_ptr<ReadJob>>>
+      verifying_;  // who waits for whose verification
   uint64_t reads_cached_ = 0;
   uint64_t reads_disk_ = 0;
   uint64_t corrupt_ = 0;
@@ -178,7 +180,8 @@ void DiskEngine::FinishRun(const std::shared_ptr<ReadJob>& job, ReadOutcome outc
   }
 }
 
-// Without a checksum the verification failed or ran into its own deadline: the others try themselves.
+// Without a checksum the verification failed or ran into its own deadline: the others try
+// themselves.
 void DiskEngine::WakeWaiting(const RecordKey& key, std::optional<uint32_t> checksum) {
   auto waiting = verifying_.extract(key);
   for (const std::shared_ptr<ReadJob>& job : waiting.mapped()) {
@@ -256,8 +259,8 @@ EngineStats DiskEngine::stats() const {
 
 }  // namespace
 
-std::unique_ptr<Engine> Engine::Create(const EngineOptions& options, memory::Arena& arena, ReadSink& sink,
-                                       std::string& error) {
+std::unique_ptr<Engine> Engine::Create(const EngineOptions& options, memory::Arena& arena,
+                                       ReadSink& sink, std::string& error) {
   if (options.dirs.empty()) {
     error = "no directory was given";
     return nullptr;

@@ -17,7 +17,9 @@ class EngineCoherence : public EngineTest {
   ValidateResult Validate(uint64_t epoch, uint64_t position) {
     return engine_->Validate({.epoch = epoch, .position = position, .volume_id = 3, .reserved = 0});
   }
-  static Verdict VerdictOf(const ValidateResult& result) { return static_cast<Verdict>(result.row.verdict); }
+  static Verdict VerdictOf(const ValidateResult& result) {
+    return static_cast<Verdict>(result.row.verdict);
+  }
   static void Vacuum(storage::VolumeWriter& writer) {
     auto vacuum = storage::Vacuum::Compact(writer);
     ASSERT_TRUE(vacuum);
@@ -134,7 +136,8 @@ TEST_F(EngineCoherence, NewVolumesAreFoundAndDeletedOnesAreForgottenAtOnce) {
   EXPECT_TRUE(engine_->Volumes()[0].confirmed);
   const Reply reply = AskLoaded(3, 1, 2);
   EXPECT_EQ(reply.status, Status::ok);
-  for (const char* extension : {".idx", ".dat", ".vif"}) unlink((dir_ + "/my_pics_3" + extension).c_str());
+  for (const char* extension : {".idx", ".dat", ".vif"})
+    unlink((dir_ + "/my_pics_3" + extension).c_str());
   EXPECT_EQ(Ask(Command(3, 1, 2)).status, Status::unknown_volume);
   EXPECT_EQ(VerdictOf(Validate(reply.header.epoch, reply.header.position)), Verdict::gone);
   EXPECT_TRUE(engine_->Volumes().empty());
@@ -158,7 +161,8 @@ TEST_F(EngineCoherence, OnlyARecentPollThatListsTheVolumeConfirmsIt) {
   ASSERT_TRUE(PollUntil([&] { return engine_->stats().volumes_loaded == 1; }));
   const auto ask = [&] { return Ask(Command(3, 1, 2)).status; };
   EXPECT_EQ(ask(), Status::volume_unconfirmed);
-  const std::vector<ServedVolume> served{{.volume_id = 3, .size_bytes = 40, .file_count = 1, .modified_at_s = 5}};
+  const std::vector<ServedVolume> served{
+      {.volume_id = 3, .size_bytes = 40, .file_count = 1, .modified_at_s = 5}};
   engine_->Confirm(protocol::NowNs(), served);
   EXPECT_EQ(ask(), Status::ok);
   EXPECT_TRUE(engine_->Volumes()[0].confirmed);
@@ -167,7 +171,8 @@ TEST_F(EngineCoherence, OnlyARecentPollThatListsTheVolumeConfirmsIt) {
   EXPECT_FALSE(engine_->Volumes()[0].confirmed);
   engine_->Confirm(protocol::NowNs(), {});
   EXPECT_EQ(ask(), Status::volume_unconfirmed);
-  const std::vector<ServedVolume> closed{{.volume_id = 3, .size_bytes = 0, .file_count = 0, .modified_at_s = 0}};
+  const std::vector<ServedVolume> closed{
+      {.volume_id = 3, .size_bytes = 0, .file_count = 0, .modified_at_s = 0}};
   engine_->Confirm(protocol::NowNs(), closed);
   EXPECT_EQ(ask(), Status::volume_unconfirmed);
   EXPECT_EQ(VerdictOf(Validate(1, 0)), Verdict::unconfirmed);
@@ -186,7 +191,8 @@ TEST_F(EngineCoherence, VolumesThatTheServerCannotLoadAreUnsupported) {
   ASSERT_EQ(write(tiered, text.data(), text.size()), static_cast<ssize_t>(text.size()));
   close(tiered);
   Start();
-  for (const uint32_t id : {3u, 4u, 5u}) EXPECT_EQ(AskLoaded(id, 1, 2).status, Status::unsupported_volume) << id;
+  for (const uint32_t id : {3u, 4u, 5u})
+    EXPECT_EQ(AskLoaded(id, 1, 2).status, Status::unsupported_volume) << id;
 }
 
 TEST_F(EngineCoherence, TheIndexMayLieInADirectoryOfItsOwn) {

@@ -6,9 +6,9 @@
 
 #include "target/engine_fixture_test.h"
 
-// Damaged volumes: whatever is done to the files, the engine never crashes, never answers twice, and never
-// says ok with bytes that were not written under the needle's cookie. SEAWEED_FUZZ_ROUNDS makes it longer,
-// SEAWEED_FUZZ_SEED repeats a run.
+// Damaged volumes: whatever is done to the files, the engine never crashes, never answers twice,
+// and never says ok with bytes that were not written under the needle's cookie. SEAWEED_FUZZ_ROUNDS
+// makes it longer, SEAWEED_FUZZ_SEED repeats a run.
 namespace target {
 namespace {
 
@@ -38,10 +38,11 @@ class EngineFuzz : public EngineTest {
     dir_of_round_ = dir_ + "/" + std::to_string(round_);
     std::filesystem::create_directory(dir_of_round_);
     const auto version = static_cast<uint8_t>(1 + random_() % 3);
-    const auto writer = storage::VolumeWriter::Create({.dir = dir_of_round_,
-                                                       .volume_id = kVolume,
-                                                       .version = version,
-                                                       .offset_bytes = random_() % 4 == 0 ? 5u : 4u});
+    const auto writer =
+        storage::VolumeWriter::Create({.dir = dir_of_round_,
+                                       .volume_id = kVolume,
+                                       .version = version,
+                                       .offset_bytes = random_() % 4 == 0 ? 5u : 4u});
     ASSERT_TRUE(writer);
     for (int i = 0; i < 120; i++) {
       const uint64_t id = 1 + random_() % kNeedles;
@@ -51,7 +52,8 @@ class EngineFuzz : public EngineTest {
       }
       const bool is_large = version != 1 && random_() % 40 == 0;
       const uint64_t most = random_() % 10 == 0 ? 200'000 : 3000;
-      const std::string data = Pattern(is_large ? 1'100'000 + random_() % 9999 : random_() % most, random_());
+      const std::string data =
+          Pattern(is_large ? 1'100'000 + random_() % 9999 : random_() % most, random_());
       ASSERT_TRUE((*writer)->Append({.needle_id = id,
                                      .cookie = CookieOf(id),
                                      .data = AsBytes(data),
@@ -80,7 +82,8 @@ class EngineFuzz : public EngineTest {
     }
     if (random_() % 5 == 0) {
       const std::string junk = Pattern(random_() % 64, random_());
-      ASSERT_EQ(pwrite(fd, junk.data(), junk.size(), lseek(fd, 0, SEEK_END)), static_cast<ssize_t>(junk.size()));
+      ASSERT_EQ(pwrite(fd, junk.data(), junk.size(), lseek(fd, 0, SEEK_END)),
+                static_cast<ssize_t>(junk.size()));
     }
     close(fd);
   }
@@ -107,8 +110,8 @@ class EngineFuzz : public EngineTest {
       if (value.size() != reply.header.data_bytes_total) continue;
       if (value.substr(reply.header.data_offset, reply.data.size()) == reply.data) return;
     }
-    ADD_FAILURE() << "bytes that were never written, seed " << seed_ << " round " << round_ << " needle "
-                  << command.needle_id;
+    ADD_FAILURE() << "bytes that were never written, seed " << seed_ << " round " << round_
+                  << " needle " << command.needle_id;
   }
 
   // Parts of large needles rest on one verification in a generation.

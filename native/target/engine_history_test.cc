@@ -7,9 +7,10 @@
 #include "storage/vacuum.h"
 #include "target/engine_fixture_test.h"
 
-// Reads while a writer puts, deletes and vacuums on another thread: each answer must be a state that the
-// needle had between the read's beginning and its end. Versions of a needle count up, and a fixed hash of the
-// version says whether it is a put or a delete, so that a reader can tell without asking the writer.
+// Reads while a writer puts, deletes and vacuums on another thread: each answer must be a state
+// that the needle had between the read's beginning and its end. Versions of a needle count up, and
+// a fixed hash of the version says whether it is a put or a delete, so that a reader can tell
+// without asking the writer.
 namespace target {
 namespace {
 
@@ -25,7 +26,9 @@ struct Key {
   std::atomic<uint64_t> acknowledged{0};  // versions up to it must be
 };
 
-bool IsDelete(uint64_t version) { return version == 0 || (version * 0x9e3779b97f4a7c15ull >> 61) == 0; }
+bool IsDelete(uint64_t version) {
+  return version == 0 || (version * 0x9e3779b97f4a7c15ull >> 61) == 0;
+}
 
 std::string ValueOf(uint64_t key, uint64_t version) {
   return std::to_string(key) + " " + std::to_string(version) + " " +
@@ -45,7 +48,8 @@ class EngineHistory : public EngineTest {
       } else {
         const std::string value = ValueOf(key, version);
         is_writer_well_ =
-            is_writer_well_ && writer.Append({.needle_id = key + 1, .cookie = kCookie, .data = AsBytes(value)});
+            is_writer_well_ &&
+            writer.Append({.needle_id = key + 1, .cookie = kCookie, .data = AsBytes(value)});
       }
       keys_[key].acknowledged = version;
       if (step % 300 == 0) VacuumOnce(writer);
@@ -101,7 +105,8 @@ TEST_F(EngineHistory, NoReadIsStaleLostOrFromTheFutureUnderWritesDeletesAndVacuu
   ASSERT_EQ(AskLoaded(kVolume, 1, kCookie).status, Status::not_found);
   std::thread thread([&] { WriteUntilStopped(*writer); });
   const auto end = std::chrono::steady_clock::now() + kDuration;
-  for (uint64_t i = 0; std::chrono::steady_clock::now() < end && !HasFatalFailure(); i++) CheckOne(i % kKeys);
+  for (uint64_t i = 0; std::chrono::steady_clock::now() < end && !HasFatalFailure(); i++)
+    CheckOne(i % kKeys);
   is_stopped_ = true;
   thread.join();
   EXPECT_TRUE(is_writer_well_);

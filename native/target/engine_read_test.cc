@@ -113,7 +113,8 @@ TEST_F(EngineRead, ANeedleUpToTheBoundIsSentWholeWhateverRangeWasAsked) {
 TEST_F(EngineRead, SlicesAndMetadataOfLargeNeedlesComeWithoutTheRest) {
   const std::string data = Pattern(5 * kMiB + 77);
   const auto writer = Write({.volume_id = 3});
-  ASSERT_TRUE(writer->Append({.needle_id = 1, .cookie = 2, .data = AsBytes(data), .name = AsBytes("big.bin")}));
+  ASSERT_TRUE(writer->Append(
+      {.needle_id = 1, .cookie = 2, .data = AsBytes(data), .name = AsBytes("big.bin")}));
   Start();
   auto command = Command(3, 1, 2);
   command.offset = 3 * kMiB + 5;

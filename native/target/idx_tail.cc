@@ -11,12 +11,14 @@ constexpr uint64_t kChunkRows = 4096;
 // Rows that are read to find the distinct ids among them; a bound on the work, beyond it "flush".
 constexpr uint64_t kChangedRowsMax = 4 * protocol::kChangedIdsMax;
 
-// Rows that were just appended are in the page cache; where the file system cannot confirm it, reading
-// them is still no wait for a disk.
-bool ReadRows(const storage::Volume& volume, std::span<std::byte> rows, uint64_t at, storage::Blocking blocking) {
+// Rows that were just appended are in the page cache; where the file system cannot confirm it,
+// reading them is still no wait for a disk.
+bool ReadRows(const storage::Volume& volume, std::span<std::byte> rows, uint64_t at,
+              storage::Blocking blocking) {
   const int fd = volume.files->idx.get();
   auto outcome = storage::ReadAt(fd, rows, at, blocking);
-  if (outcome == storage::ReadOutcome::kCannotTell) outcome = storage::ReadAt(fd, rows, at, storage::Blocking::kYes);
+  if (outcome == storage::ReadOutcome::kCannotTell)
+    outcome = storage::ReadAt(fd, rows, at, storage::Blocking::kYes);
   return outcome == storage::ReadOutcome::kDone;
 }
 
@@ -37,7 +39,8 @@ bool ApplyTail(storage::Volume& volume, uint64_t idx_bytes, storage::Blocking bl
   return true;
 }
 
-std::optional<std::vector<uint64_t>> ChangedSince(const storage::Volume& volume, uint64_t position) {
+std::optional<std::vector<uint64_t>> ChangedSince(const storage::Volume& volume,
+                                                  uint64_t position) {
   const uint64_t row_bytes = volume.row_bytes();
   if (position > volume.applied || position % row_bytes != 0) return std::nullopt;
   const uint64_t row_count = (volume.applied - position) / row_bytes;

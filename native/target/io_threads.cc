@@ -12,7 +12,8 @@ namespace target {
 
 IoThreads::IoThreads(uint32_t thread_count) : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   CHECK(event_);
-  for (uint32_t i = 0; i < std::max(thread_count, 1u); i++) threads_.emplace_back([this] { Run(); });
+  for (uint32_t i = 0; i < std::max(thread_count, 1u); i++)
+    threads_.emplace_back([this] { Run(); });
 }
 
 IoThreads::~IoThreads() { Stop(); }

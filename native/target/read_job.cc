@@ -20,24 +20,30 @@ using storage::ReadOutcome;
 constexpr uint64_t kSecondOffsetBytes = 32ull << 30;  // what a 4-byte offset can reach
 constexpr uint64_t kAlwaysVerifyBytes = 64 << 10;     // cheaper than remembering that it was done
 constexpr uint64_t kPieceBytes = 1 << 20;
-// Longer reads go to an I/O thread even from the page cache: copying them would hold up everybody else.
+// Longer reads go to an I/O thread even from the page cache: copying them would hold up everybody
+// else.
 constexpr uint64_t kInlineBytesMax = 2 << 20;
-constexpr uint64_t kCopyRatio = 4;  // a slab this many times its payload is exchanged for a small one
+constexpr uint64_t kCopyRatio =
+    4;  // a slab this many times its payload is exchanged for a small one
 
 Status StatusOf(ReadOutcome outcome) {
   switch (outcome) {
-    case ReadOutcome::kDone: return Status::ok;
-    case ReadOutcome::kEnd: return Status::corrupt;  // the record is cut off
+    case ReadOutcome::kDone:
+      return Status::ok;
+    case ReadOutcome::kEnd:
+      return Status::corrupt;  // the record is cut off
     case ReadOutcome::kWouldBlock:
     case ReadOutcome::kCannotTell:
-    case ReadOutcome::kFailed: return Status::io_error;
+    case ReadOutcome::kFailed:
+      return Status::io_error;
   }
   return Status::io_error;
 }
 
 }  // namespace
 
-ReadJob::ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place, std::optional<uint32_t> verified)
+ReadJob::ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place,
+                 std::optional<uint32_t> verified)
     : token_(token),
       command_(command),
       place_(std::move(place)),
@@ -54,7 +60,8 @@ ReadJob::Step ReadJob::FirstStep() const {
 Status ReadJob::Prepare(memory::Arena& arena) {
   if (step_ == Step::kHead || step_ == Step::kVerify) return Status::ok;
   const uint64_t record_bytes = storage::RecordBytes(place_.version, place_.size);
-  const uint64_t bytes = step_ == Step::kRecord ? record_bytes : ExtentOf(data_.bytes).bytes + TailBytes();
+  const uint64_t bytes =
+      step_ == Step::kRecord ? record_bytes : ExtentOf(data_.bytes).bytes + TailBytes();
   if (lease_ && lease_.bytes().size() == bytes) return Status::ok;
   lease_ = arena.Allocate(bytes);
   return lease_ ? Status::ok : Status::no_slab;
@@ -62,12 +69,17 @@ Status ReadJob::Prepare(memory::Arena& arena) {
 
 ReadOutcome ReadJob::Run(Blocking blocking) {
   const int fd = place_.files->dat.get();
-  if (blocking == Blocking::kNo && lease_.bytes().size() > kInlineBytesMax) return ReadOutcome::kWouldBlock;
+  if (blocking == Blocking::kNo && lease_.bytes().size() > kInlineBytesMax)
+    return ReadOutcome::kWouldBlock;
   switch (step_) {
-    case Step::kHead: return storage::ReadAt(fd, head_, place_.offset, blocking);
-    case Step::kRecord: return storage::ReadAt(fd, lease_.bytes(), place_.offset, blocking);
-    case Step::kVerify: return blocking == Blocking::kNo ? ReadOutcome::kWouldBlock : RunVerify();
-    case Step::kSlice: break;
+    case Step::kHead:
+      return storage::ReadAt(fd, head_, place_.offset, blocking);
+    case Step::kRecord:
+      return storage::ReadAt(fd, lease_.bytes(), place_.offset, blocking);
+    case Step::kVerify:
+      return blocking == Blocking::kNo ? ReadOutcome::kWouldBlock : RunVerify();
+    case Step::kSlice:
+      break;
   }
   const Extent extent = ExtentOf(data_.bytes);
   const uint64_t data_at = place_.offset + data_.offset;
@@ -84,10 +96,15 @@ std::optional<Status> ReadJob::Accept(ReadOutcome outcome) {
     return protocol::NowNs() >= command_.deadline_ns ? Status::deadline : StatusOf(outcome);
   }
   switch (step_) {
-    case Step::kHead: return AcceptHead();
-    case Step::kVerify: step_ = Step::kSlice; return std::nullopt;
-    case Step::kSlice: return AcceptSlice();
-    case Step::kRecord: break;
+    case Step::kHead:
+      return AcceptHead();
+    case Step::kVerify:
+      step_ = Step::kSlice;
+      return std::nullopt;
+    case Step::kSlice:
+      return AcceptSlice();
+    case Step::kRecord:
+      break;
   }
   if (const auto verdict = JudgeHead(lease_.bytes())) {
     if (verdict->is_retry) return std::nullopt;
@@ -128,7 +145,8 @@ ReadResult ReadJob::TakeResult(memory::Arena& arena) {
   if (payload_bytes_ == 0) return result;
   result.lease = std::move(lease_);
   result.payload_offset = payload_at_;
-  if (result.lease.slab_bytes() < kCopyRatio * std::max<uint64_t>(payload_bytes_, 1024)) return result;
+  if (result.lease.slab_bytes() < kCopyRatio * std::max<uint64_t>(payload_bytes_, 1024))
+    return result;
   memory::Lease small = arena.Allocate(payload_bytes_);
   if (!small) return result;
   std::memcpy(small.bytes().data(), &result.lease.bytes()[payload_at_], payload_bytes_);
@@ -165,8 +183,8 @@ ReadOutcome ReadJob::RunVerify() {
   for (uint64_t at = 0; at < data_.bytes; at += kPieceBytes) {
     if (protocol::NowNs() >= command_.deadline_ns) return ReadOutcome::kFailed;
     const auto part = std::span(piece).first(std::min(kPieceBytes, data_.bytes - at));
-    const ReadOutcome outcome =
-        storage::ReadAt(place_.files->dat.get(), part, place_.offset + data_.offset + at, Blocking::kYes);
+    const ReadOutcome outcome = storage::ReadAt(place_.files->dat.get(), part,
+                                                place_.offset + data_.offset + at, Blocking::kYes);
     if (outcome != ReadOutcome::kDone) return outcome;
     crc = storage::Crc32c(crc, part);
   }
@@ -190,7 +208,8 @@ std::optional<ReadJob::HeadVerdict> ReadJob::JudgeHead(std::span<const std::byte
   if (place_.size >= storage::kStreamSizeMin && TailBytes() > storage::kStreamTailBytesMax) {
     return HeadVerdict{false, Status::corrupt};
   }
-  if (ExtentOf(data_.bytes).bytes > command_.budget_bytes) return HeadVerdict{false, Status::too_large};
+  if (ExtentOf(data_.bytes).bytes > command_.budget_bytes)
+    return HeadVerdict{false, Status::too_large};
   return std::nullopt;
 }
 
@@ -226,8 +245,8 @@ Status ReadJob::AcceptSlice() {
   return Status::ok;
 }
 
-// In the volume server's order: structure and checksum, then the ttl, then the cookie. `data` is empty
-// when a step before has computed the checksum.
+// In the volume server's order: structure and checksum, then the ttl, then the cookie. `data` is
+// empty when a step before has computed the checksum.
 Status ReadJob::Judge(std::span<const std::byte> tail_bytes, std::span<const std::byte> data) {
   const auto tail = storage::ParseTail(place_.version, place_.size, tail_bytes);
   if (!tail) return Status::corrupt;
@@ -262,7 +281,8 @@ Status ReadJob::JudgeTtl() {
   return Status::ok;
 }
 
-// Name, mime and pairs move right behind the data that is sent: always towards the front, in their order.
+// Name, mime and pairs move right behind the data that is sent: always towards the front, in their
+// order.
 void ReadJob::Arrange(uint64_t data_at, uint64_t tail_at) {
   const Extent extent = ExtentOf(data_.bytes);
   const auto bytes = lease_.bytes();

@@ -16,8 +16,8 @@ namespace {
 using protocol::Status;
 using storage::Volume;
 
-constexpr uint64_t kInlineRowsMax = 4096;          // more new rows are applied on an I/O thread
-constexpr uint64_t kRetryAfterNs = 20'000'000;     // between loads of a volume that is being vacuumed
+constexpr uint64_t kInlineRowsMax = 4096;       // more new rows are applied on an I/O thread
+constexpr uint64_t kRetryAfterNs = 20'000'000;  // between loads of a volume that is being vacuumed
 constexpr uint64_t kConfirmedIntervals = 2;
 
 bool IsSame(const VolumeInfo& a, const VolumeInfo& b) {
@@ -39,12 +39,15 @@ VolumeTable::Access VolumeTable::Open(uint32_t volume_id) {
   const uint64_t now_ns = protocol::NowNs();
   switch (state.phase) {
     case Phase::kLoading:
-    case Phase::kCatchingUp: return {Status::volume_unconfirmed, nullptr};
-    case Phase::kUnsupported: return {Status::unsupported_volume, nullptr};
+    case Phase::kCatchingUp:
+      return {Status::volume_unconfirmed, nullptr};
+    case Phase::kUnsupported:
+      return {Status::unsupported_volume, nullptr};
     case Phase::kUnsettled:
       if (now_ns - state.tried_ns > kRetryAfterNs) StartLoad(volume_id, state);
       return {Status::volume_unconfirmed, nullptr};
-    case Phase::kReady: break;
+    case Phase::kReady:
+      break;
   }
   if (const Status status = Refresh(found); status != Status::ok) return {status, nullptr};
   if (!IsConfirmed(volume_id, state.volume->map.live_count(), now_ns)) {
@@ -71,12 +74,14 @@ Status VolumeTable::Refresh(States::iterator found) {
   }
   const uint64_t new_rows = (idx_bytes - volume.applied) / volume.row_bytes();
   if (new_rows == 0) return Status::ok;
-  if (new_rows <= kInlineRowsMax && ApplyTail(volume, idx_bytes, storage::Blocking::kNo)) return Status::ok;
+  if (new_rows <= kInlineRowsMax && ApplyTail(volume, idx_bytes, storage::Blocking::kNo))
+    return Status::ok;
   StartCatchUp(found->first, state);
   return Status::volume_unconfirmed;
 }
 
-// The old generation is given back on the I/O thread too: that takes its map's million small frees off this one.
+// The old generation is given back on the I/O thread too: that takes its map's million small frees
+// off this one.
 void VolumeTable::StartLoad(uint32_t volume_id, State& state) {
   state.phase = Phase::kLoading;
   state.ticket = ++last_ticket_;
@@ -122,7 +127,8 @@ void VolumeTable::StartCatchUp(uint32_t volume_id, State& state) {
   });
 }
 
-void VolumeTable::FinishCatchUp(uint32_t volume_id, uint64_t ticket, std::unique_ptr<Volume> volume) {
+void VolumeTable::FinishCatchUp(uint32_t volume_id, uint64_t ticket,
+                                std::unique_ptr<Volume> volume) {
   State* state = StateOf(volume_id, ticket);
   if (state == nullptr) return;
   if (!volume) {
@@ -136,12 +142,13 @@ void VolumeTable::FinishCatchUp(uint32_t volume_id, uint64_t ticket, std::unique
 void VolumeTable::Sweep() {
   if (is_scanning_) return;
   is_scanning_ = true;
-  threads_.Post([this, dirs = options_.dirs, idx_dirs = options_.idx_dirs]() -> IoThreads::Completion {
-    return [this, found = storage::ScanDirectories(dirs, idx_dirs)]() mutable {
-      is_scanning_ = false;
-      Reconcile(std::move(found));
-    };
-  });
+  threads_.Post(
+      [this, dirs = options_.dirs, idx_dirs = options_.idx_dirs]() -> IoThreads::Completion {
+        return [this, found = storage::ScanDirectories(dirs, idx_dirs)]() mutable {
+          is_scanning_ = false;
+          Reconcile(std::move(found));
+        };
+      });
 }
 
 void VolumeTable::Reconcile(std::vector<storage::FoundVolume> found) {
@@ -168,14 +175,19 @@ void VolumeTable::ReconcileOne(const storage::FoundVolume& found) {
   }
   switch (state.phase) {
     case Phase::kLoading:
-    case Phase::kCatchingUp: return;
-    case Phase::kUnsettled: StartLoad(entry->first, state); return;
+    case Phase::kCatchingUp:
+      return;
+    case Phase::kUnsettled:
+      StartLoad(entry->first, state);
+      return;
     case Phase::kUnsupported:
       if (is_changed) StartLoad(entry->first, state);
       return;
-    case Phase::kReady: break;
+    case Phase::kReady:
+      break;
   }
-  // Closes the descriptors of a generation that no path names, also when nobody asks for the volume.
+  // Closes the descriptors of a generation that no path names, also when nobody asks for the
+  // volume.
   if (found.idx != state.volume->idx_id || found.dat != state.volume->dat_id) {
     StartLoad(entry->first, state);
   }
@@ -205,7 +217,8 @@ void VolumeTable::Confirm(uint64_t started_ns, std::span<const ServedVolume> ser
   Relist();
 }
 
-// All zero while our map holds needles is what a volume looks like that a failed vacuum commit closed.
+// All zero while our map holds needles is what a volume looks like that a failed vacuum commit
+// closed.
 bool VolumeTable::IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t now_ns) const {
   if (options_.unconfirmed) return true;
   const uint64_t lasts_ns = kConfirmedIntervals * options_.confirm_interval_ns;
@@ -213,7 +226,8 @@ bool VolumeTable::IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t 
   const auto found = served_.find(volume_id);
   if (found == served_.end()) return false;
   const ServedVolume& served = found->second;
-  const bool is_closed = served.size_bytes == 0 && served.file_count == 0 && served.modified_at_s == 0;
+  const bool is_closed =
+      served.size_bytes == 0 && served.file_count == 0 && served.modified_at_s == 0;
   return !is_closed || live_count == 0;
 }
 
