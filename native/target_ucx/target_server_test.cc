@@ -283,18 +283,24 @@ TEST_P(TargetServer, EndsAtOnceWithReadsInFlight) {
   }
 }
 
-TEST_P(TargetServer, TakesItsLeasesHomeWhenAProxyVanishes) {
+// A client that ended while shared-memory transfers were queued aborted its process, one time in
+// three under load: UCX destroyed its worker before they had been discarded.
+TEST_P(TargetServer, TakesItsLeasesHomeWhenAProxyVanishesInTheMiddleOfTransfers) {
   Loopback loopback(GetParam());
-  const auto target = loopback.Up();
-  for (int i = 0; i < 16; ++i)
-    (void)loopback.client->PostRead(target, Loopback::WholeRead(8 << 20));
-  ASSERT_TRUE(loopback.Await([&] { return !loopback.reads.empty(); }));
-  loopback.reads.clear();
-  std::string error;
-  loopback.client.reset();
-  loopback.client = client::CreateUcxClient({.tls = GetParam()}, *loopback.arena, error);
-  EXPECT_TRUE(loopback.AwaitServer([](const auto& stats) { return stats.sessions_active == 0; }));
-  loopback.ExpectLeasesHome();
+  for (int round = 0; round < 8; ++round) {
+    const auto target = loopback.Up();
+    for (int i = 0; i < 16; ++i) {
+      (void)loopback.client->PostRead(target, Loopback::WholeRead(8 << 20));
+    }
+    ASSERT_TRUE(loopback.Await([&] { return !loopback.reads.empty(); }));
+    loopback.reads.clear();
+    std::string error;
+    loopback.client.reset();
+    loopback.client = client::CreateUcxClient({.tls = GetParam()}, *loopback.arena, error);
+    ASSERT_TRUE(loopback.client) << error;
+    EXPECT_TRUE(loopback.AwaitServer([](const auto& stats) { return stats.sessions_active == 0; }));
+    loopback.ExpectLeasesHome();
+  }
   ExpectStillServing(loopback);
 }
 

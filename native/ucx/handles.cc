@@ -12,7 +12,7 @@
 namespace ucx {
 namespace {
 
-constexpr std::chrono::milliseconds kCloseTimeout{500};
+constexpr std::chrono::seconds kCloseTimeout{2};
 constexpr uint32_t kCloseRounds = 64;  // one was enough when measured
 
 std::string Failed(std::string_view call, ucs_status_t status) {
@@ -69,7 +69,9 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   return handle == nullptr ? nullptr : std::unique_ptr<Context>(new Context(handle));
 }
 
-Context::~Context() { ucp_cleanup(handle_); }
+Context::~Context() {
+  if (!is_abandoned_) ucp_cleanup(handle_);
+}
 
 std::unique_ptr<Worker> Worker::Create(Context& context, std::string& error) {
   ucp_worker_params_t params{};
@@ -88,14 +90,31 @@ std::unique_ptr<Worker> Worker::Create(Context& context, std::string& error) {
     ucp_worker_destroy(handle);
     return nullptr;
   }
-  return std::unique_ptr<Worker>(new Worker(handle, event_fd));
+  return std::unique_ptr<Worker>(new Worker(context, handle, event_fd));
 }
 
 Worker::~Worker() {
   const auto give_up = std::chrono::steady_clock::now() + kCloseTimeout;
-  while (!closes_.empty() && std::chrono::steady_clock::now() < give_up) Progress();
+  const auto progress_while = [&](auto&& is_pending) {
+    while (is_pending() && std::chrono::steady_clock::now() < give_up) Progress();
+    return !is_pending();
+  };
+  // A forced close leaves transfers behind that only a flush of the worker waits for:
+  // ucp_worker_destroy aborts the process (arbiter.c: "ucs_arbiter_group_is_empty") while a
+  // shared-memory one is queued.
+  bool is_quiet = progress_while([&] { return !closes_.empty(); });
+  const ucp_request_param_t params{};
+  const ucs_status_ptr_t flush = ucp_worker_flush_nbx(handle_, &params);
+  if (UCS_PTR_IS_PTR(flush)) {
+    is_quiet &= progress_while([&] { return ucp_request_check_status(flush) == UCS_INPROGRESS; });
+    ucp_request_free(flush);
+  }
   for (void* request : closes_) ucp_request_free(request);
-  ucp_worker_destroy(handle_);
+  if (is_quiet) {
+    ucp_worker_destroy(handle_);
+  } else {
+    context_.Abandon();  // a leak at the end of a process is better than its abort
+  }
 }
 
 ucs_status_t Worker::SetHandler(protocol::MessageId id, MessageHandler handler, void* arg) {

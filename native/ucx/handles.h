@@ -31,10 +31,13 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   [[nodiscard]] ucp_context_h handle() const { return handle_; }
+  /// Leaves the context to the end of the process: a worker of it could not be destroyed.
+  void Abandon() { is_abandoned_ = true; }
 
  private:
   explicit Context(ucp_context_h handle) : handle_(handle) {}
   ucp_context_h handle_;
+  bool is_abandoned_ = false;
 };
 
 /// `arg` comes back in the callback; see ucp_am_recv_callback_t for what may be returned.
@@ -43,7 +46,7 @@ using MessageHandler = ucp_am_recv_callback_t;
 class Worker {
  public:
   [[nodiscard]] static std::unique_ptr<Worker> Create(Context& context, std::string& error);
-  /// Finishes the closes that are under way, within a bound.
+  /// Finishes the closes that are under way and what they left behind, within a bound.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -59,9 +62,11 @@ class Worker {
 
  private:
   friend class Endpoint;
-  Worker(ucp_worker_h handle, int event_fd) : handle_(handle), event_fd_(event_fd) {}
+  Worker(Context& context, ucp_worker_h handle, int event_fd)
+      : context_(context), handle_(handle), event_fd_(event_fd) {}
   void ReapCloses();
 
+  Context& context_;
   ucp_worker_h handle_;
   int event_fd_;
   std::vector<void*> closes_;  // requests of endpoints being closed
