@@ -215,6 +215,10 @@ describe.each(subjectKinds)('the port over $name', (kind) => {
     volume.vacuum();
     const after = await ask();
     expect(after?.verdict).not.toBe('changed');
+    // While the new files are loaded, nothing is answered from either generation.
+    await expect
+      .poll(async () => (await read(2n, { metadataOnly: true })).kind, { timeout: 10_000 })
+      .toBe('needle');
     expect(takeBytes(await read(2n)).equals(large)).toBe(true);
     const renewed = mustBeNeedle(await read(2n, { metadataOnly: true })).needle;
     expect(renewed.epoch).not.toBe(epoch);
