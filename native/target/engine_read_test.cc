@@ -85,6 +85,24 @@ TEST_F(EngineRead, FiveByteOffsetsAreRead) {
   EXPECT_EQ(AskLoaded(5, 1, 2).data, "wide");
 }
 
+TEST_F(EngineRead, ARecordThatFourByteOffsetsCannotReachIsFoundThirtyTwoGibibytesOn) {
+  const auto writer = Write({.volume_id = 3});
+  Put(*writer, 1, 2, "near");
+  Put(*writer, 2, 2, "far away");
+  const int fd = open((dir_ + "/3.dat").c_str(), O_RDWR);
+  std::string record(64, '\0');
+  const auto at = static_cast<off_t>(writer->volume().map.Find(2)->offset_units * 8);
+  const ssize_t bytes = pread(fd, record.data(), record.size(), at);
+  ASSERT_GT(bytes, 24);
+  ASSERT_EQ(pwrite(fd, record.data(), static_cast<size_t>(bytes), at + (32ll << 30)), bytes);
+  const std::string other(static_cast<size_t>(bytes), '\1');
+  ASSERT_EQ(pwrite(fd, other.data(), other.size(), at), bytes);
+  close(fd);
+  Start();
+  EXPECT_EQ(AskLoaded(3, 1, 2).data, "near");
+  EXPECT_EQ(AskLoaded(3, 2, 2).data, "far away");
+}
+
 TEST_F(EngineRead, ANeedleUpToTheBoundIsSentWholeWhateverRangeWasAsked) {
   const auto writer = Write({.volume_id = 3});
   Put(*writer, 1, 2, "0123456789");
