@@ -12,7 +12,7 @@ export function runVitestSuite() {
   const args = [
     join(binFolder, 'vitest'),
     'run',
-    '--reporter=dot',
+    '--reporter=default',
     '--reporter=json',
     `--outputFile=${report}`,
   ];
