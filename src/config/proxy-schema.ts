@@ -131,7 +131,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     requestsInFlightMax: field.integer('requests_in_flight', 4096, count),
     bytesInFlightMax: field.size('bytes_in_flight', '256MiB', someBytes),
     connectionBytesMax: field.size('connection_bytes', '8MiB', someBytes),
-    headBytesMax: field.size('head_bytes', '64KiB', { min: 1024, max: 2 ** 24 }),
+    headBytesMax: field.size('head_bytes', '64KiB', { min: 1024, max: 2 ** 20 }),
     headTimeoutMs: field.duration('head_timeout', '30s', someTime),
     idleTimeoutMs: field.duration('idle_timeout', '30s', someTime),
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
