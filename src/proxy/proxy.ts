@@ -56,6 +56,8 @@ export interface RunningProxy {
 /** How often each volume server is asked what only it knows, and how long an answer may take. */
 const probeEveryMs = 1_000;
 const probeTimeoutMs = 2_000;
+/** A target ends sessions that say nothing for its session_timeout. */
+const keepAliveMs = 30_000;
 /** With inproc: how often the volume server is asked what it serves. */
 const confirmEveryMs = 1_000;
 
@@ -78,6 +80,7 @@ class ProxyRole implements RunningProxy {
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #probes: readonly UpstreamProbe[];
+  readonly #keepAlives: NodeJS.Timeout[] = [];
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
@@ -168,6 +171,7 @@ class ProxyRole implements RunningProxy {
   async #close(drainMs: number): Promise<void> {
     await this.#front?.close(drainMs);
     for (const probe of this.#probes) probe.close();
+    for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#confirmation?.close();
     await this.#client?.close();
     await this.#admin?.close();
@@ -221,6 +225,10 @@ class ProxyRole implements RunningProxy {
         this.#logger.warn(fields, 'the target is down: reads pass through to the volume server');
       }
     });
+    const keepAlive = setInterval(() => {
+      if (fetcher.state.kind === 'up') void fetcher.ping(this.#options.rdma.timeoutMs);
+    }, keepAliveMs);
+    this.#keepAlives.push(keepAlive.unref());
     return new ObservedFetcher(fetcher, this.#metrics.readFinished);
   }
 
