@@ -45,6 +45,7 @@ const environment = {
   UCX_NET_DEVICES: 'lo',
   UCX_MM_ERROR_HANDLING: 'y',
   UCX_CMA_MEMORY_INVALIDATE: 'y',
+  UCX_TCP_PUT_ENABLE: 'n',
   UCX_WARN_UNUSED_ENV_VARS: 'n',
 };
 

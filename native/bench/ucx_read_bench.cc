@@ -299,6 +299,7 @@ int main(int count, char** arguments) {
   if (setenv("UCX_MEM_EVENTS", "no", 0) == 0 && getenv("SEAWEED_BENCH_BEGAN") == nullptr) {
     setenv("UCX_MM_ERROR_HANDLING", "y", 0);
     setenv("UCX_CMA_MEMORY_INVALIDATE", "y", 0);
+    setenv("UCX_TCP_PUT_ENABLE", "n", 0);
     setenv("UCX_NET_DEVICES", "lo", 0);
     setenv("UCX_WARN_UNUSED_ENV_VARS", "n", 0);
     setenv("SEAWEED_BENCH_BEGAN", "1", 1);

@@ -24,6 +24,7 @@ inline void SetUcxEnvironment() {
                                     {"UCX_MM_ERROR_HANDLING", "y"},
                                     {"UCX_CMA_MEMORY_INVALIDATE", "y"},
                                     {"UCX_TCP_CM_REUSEADDR", "y"},
+                                    {"UCX_TCP_PUT_ENABLE", "n"},
                                     {"UCX_NET_DEVICES", "lo"},
                                     {"UCX_WARN_UNUSED_ENV_VARS", "n"}}) {
     setenv(name, value, 0);

@@ -27,6 +27,8 @@ export const ucxEnvironment: Readonly<Record<string, string>> = {
   UCX_CMA_MEMORY_INVALIDATE: 'y',
   // A restarted target binds its port again while old connections are in TIME_WAIT.
   UCX_TCP_CM_REUSEADDR: 'y',
+  // A peer that goes away in the middle of a large put trips an assertion (tcp_ep.c:939) and aborts this process.
+  UCX_TCP_PUT_ENABLE: 'n',
   // A partition on an idle connection is noticed within some 4 s instead of 27.
   UCX_TCP_KEEPIDLE: '2s',
   UCX_TCP_KEEPINTVL: '1s',
