@@ -1,10 +1,13 @@
 /** ucx_perftest's active-message latency: what UCX itself takes for one message of a size. It prints half a round trip. */
 import { execFile, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const sizes = [4096, 65536, 1048576];
+const connectTries = 10;
+const connectPauseMs = 300;
 
 /** Round trips in microseconds by transport and size; undefined where ucx_perftest is not installed. */
 export async function measurePerftest(transports, environment) {
@@ -24,20 +27,21 @@ async function oneWay(bytes, env) {
   const port = String(await freePort());
   const iterations = String(bytes > 100_000 ? 2_000 : 20_000);
   const args = ['-t', 'ucp_am_lat', '-s', String(bytes), '-n', iterations, '-w', '500', '-p', port];
-  const server = spawn('ucx_perftest', args, { env, stdio: ['ignore', 'pipe', 'ignore'] });
-  const started = new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.stdout.once('data', () => resolve(true));
-  });
-  if (!(await started)) return undefined;
+  const server = spawn('ucx_perftest', args, { env, stdio: 'ignore' });
+  const failed = new Promise((resolve) => server.once('error', () => resolve('missing')));
+  // It does not say when it listens (its output is buffered): the client is tried until it gets through.
   try {
-    const { stdout } = await run('ucx_perftest', ['127.0.0.1', ...args, '-f'], {
-      env,
-      timeout: 30_000,
-    });
-    return overallLatency(stdout);
+    for (let i = 0; i < connectTries; i += 1) {
+      if ((await Promise.race([failed, pause(connectPauseMs)])) === 'missing') return undefined;
+      const answer = await run('ucx_perftest', ['127.0.0.1', ...args, '-f'], {
+        env,
+        timeout: 20_000,
+      }).catch(() => undefined);
+      if (answer !== undefined) return overallLatency(answer.stdout);
+    }
+    throw new Error(`ucx_perftest did not answer on port ${port}`);
   } finally {
-    server.kill();
+    server.kill('SIGKILL');
   }
 }
 
