@@ -10,9 +10,26 @@ export interface Lease {
   readonly bytes: number;
   /** Another hold on the same bytes; each must be released once. */
   share(): Lease;
+  /**
+   * Hands the bytes to a keeper, in place of `release`; `view` is what came with the lease. Throws RdmaMisuseError for a
+   * lease that is shared or released.
+   */
+  keep(view: Buffer): KeptBytes;
   /** Idempotent. */
   release(): void;
   [Symbol.dispose](): void;
+}
+
+/**
+ * Bytes that stay in the arena until their keeper lets go, small enough to be held a million times. Forgetting one is a
+ * leak that no finalizer finds; what it lends is watched like any lease.
+ */
+export interface KeptBytes {
+  readonly bytes: number;
+  /** The bytes with a lease of their own. Throws RdmaMisuseError after `release`. */
+  lend(): { readonly view: Buffer; readonly lease: Lease };
+  /** The slab goes home with the last loan. Idempotent. */
+  release(): void;
 }
 
 /** The native hold that the shares of one lease have in common. */
@@ -20,6 +37,8 @@ interface Hold {
   handle: number;
   bytes: number;
   shares: number;
+  /** Whose bytes are lent; undefined: the pool's own. */
+  keeper: ArenaBytes | undefined;
 }
 
 /**
@@ -37,13 +56,15 @@ class Token {
 /** Makes the leases of one arena, and counts those that were forgotten. */
 export class LeasePool {
   readonly #giveBack: (handle: number) => void;
+  readonly #arena: ArrayBuffer;
   readonly #idle: Token[] = [];
   readonly #registry: FinalizationRegistry<Hold>;
   #leaks = 0;
 
-  /** `giveBack` returns one native handle. */
-  constructor(giveBack: (handle: number) => void) {
+  /** `giveBack` returns one native handle; `arena` is where the bytes lie. */
+  constructor(giveBack: (handle: number) => void, arena: ArrayBuffer) {
     this.#giveBack = giveBack;
+    this.#arena = arena;
     this.#registry = new FinalizationRegistry((hold) => this.#collect(hold));
   }
 
@@ -53,23 +74,52 @@ export class LeasePool {
   }
 
   take(handle: number, bytes: number): Lease {
+    return this.#lease(handle, bytes, undefined);
+  }
+
+  /** A loan of what `keeper` keeps. */
+  lend(keeper: ArenaBytes, offset: number): { readonly view: Buffer; readonly lease: Lease } {
+    const view = Buffer.from(this.#arena, offset, keeper.bytes);
+    return { view, lease: this.#lease(0, keeper.bytes, keeper) };
+  }
+
+  /** Ends a lease for a keeper who goes on holding its slab. */
+  keep(token: Token, view: Buffer): KeptBytes {
+    const { hold } = token;
+    if (hold.keeper !== undefined || hold.shares !== 1) {
+      throw new RdmaMisuseError('keep() of a lease that others share');
+    }
+    hold.shares = 0;
+    this.#idle.push(token);
+    return new ArenaBytes(this, hold.handle, view.byteOffset, view.length);
+  }
+
+  /** The last share is gone. */
+  finish(token: Token): void {
+    const { handle, keeper } = token.hold;
+    token.hold.keeper = undefined;
+    this.#idle.push(token);
+    if (keeper === undefined) this.#giveBack(handle);
+    else keeper.returned();
+  }
+
+  /** Nobody keeps or borrows the slab any more. */
+  giveBack(handle: number): void {
+    this.#giveBack(handle);
+  }
+
+  #lease(handle: number, bytes: number, keeper: ArenaBytes | undefined): Lease {
     const token = this.#idle.pop() ?? this.#newToken();
     const { hold } = token;
     hold.handle = handle;
     hold.bytes = bytes;
     hold.shares = 1;
+    hold.keeper = keeper;
     return new ArenaLease(this, token);
   }
 
-  /** The last share is gone. */
-  finish(token: Token): void {
-    const { handle } = token.hold;
-    this.#idle.push(token);
-    this.#giveBack(handle);
-  }
-
   #newToken(): Token {
-    const hold: Hold = { handle: 0, bytes: 0, shares: 0 };
+    const hold: Hold = { handle: 0, bytes: 0, shares: 0, keeper: undefined };
     const token = new Token(hold);
     this.#registry.register(token, hold);
     return token;
@@ -79,7 +129,43 @@ export class LeasePool {
     // Idle tokens go with their pool; they hold nothing.
     if (hold.shares === 0) return;
     this.#leaks += 1;
-    this.#giveBack(hold.handle);
+    if (hold.keeper === undefined) this.#giveBack(hold.handle);
+    else hold.keeper.returned();
+  }
+}
+
+class ArenaBytes implements KeptBytes {
+  readonly bytes: number;
+  readonly #pool: LeasePool;
+  readonly #handle: number;
+  /** In the arena; -1 after the keeper let go. */
+  #offset: number;
+  /** The keeper's and each loan's. */
+  #holds = 1;
+
+  constructor(pool: LeasePool, handle: number, offset: number, bytes: number) {
+    this.#pool = pool;
+    this.#handle = handle;
+    this.#offset = offset;
+    this.bytes = bytes;
+  }
+
+  lend(): { readonly view: Buffer; readonly lease: Lease } {
+    if (this.#offset < 0) throw new RdmaMisuseError('lend() of bytes that were released');
+    this.#holds += 1;
+    return this.#pool.lend(this, this.#offset);
+  }
+
+  release(): void {
+    if (this.#offset < 0) return;
+    this.#offset = -1;
+    this.returned();
+  }
+
+  /** One hold less. */
+  returned(): void {
+    this.#holds -= 1;
+    if (this.#holds === 0) this.#pool.giveBack(this.#handle);
   }
 }
 
@@ -101,6 +187,14 @@ class ArenaLease implements Lease {
     if (token === undefined) throw new RdmaMisuseError('share() of a lease that was released');
     token.hold.shares += 1;
     return new ArenaLease(this.#pool, token);
+  }
+
+  keep(view: Buffer): KeptBytes {
+    const token = this.#token;
+    if (token === undefined) throw new RdmaMisuseError('keep() of a lease that was released');
+    const kept = this.#pool.keep(token, view);
+    this.#token = undefined;
+    return kept;
   }
 
   release(): void {

@@ -70,7 +70,7 @@ export class RequestBook {
     }
     const native = connect(this.onBatch);
     this.#native = native;
-    this.#leases = new LeasePool((handle) => native.release(handle));
+    this.#leases = new LeasePool((handle) => native.release(handle), native.arena);
     this.#reader = new CompletionReader(native.ring, native.arena, this.#leases);
     this.#commandU64 = new BigUint64Array(native.command);
     this.#commandU32 = new Uint32Array(native.command);

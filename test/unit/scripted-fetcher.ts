@@ -1,5 +1,5 @@
 /** A fetcher for unit tests: answers from one scripted needle and counts the leases that are out. */
-import type { Lease } from '../../src/rdma/lease.ts';
+import type { KeptBytes, Lease } from '../../src/rdma/lease.ts';
 import type {
   FetchResult,
   Needle,
@@ -79,6 +79,18 @@ export class ScriptedFetcher implements NeedleFetcher {
     const release = (): void => {
       this.leasesOut -= 1;
     };
-    return { bytes, share: () => this.#lease(bytes), release, [Symbol.dispose]: release };
+    const keep = (view: Buffer): KeptBytes => {
+      const lend = (): ReturnType<KeptBytes['lend']> => ({ view, lease: this.#lease(bytes) });
+      return { bytes, lend, release: once(release) };
+    };
+    return { bytes, share: () => this.#lease(bytes), keep, release, [Symbol.dispose]: release };
   }
+}
+
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) action();
+    isDone = true;
+  };
 }
