@@ -103,7 +103,7 @@ describe('fetchRanges', () => {
   ] as const)('when the volume grew meanwhile: $verdict $changedIds → $expected', async (row) => {
     const fetcher = new ScriptedFetcher();
     fetcher.needle = { ...needle, position: 176n };
-    const verdict = { ...row, volumeId: 3, epoch: 11n, position: 176n };
+    const verdict = { ...row, volumeId: 3, epoch: 11n, position: 176n, leased: false };
     fetcher.verdict = { kind: 'verdicts', verdicts: [verdict] };
     const bytes = await fetchRanges(
       fetcher,

@@ -166,6 +166,7 @@ export class VerdictRows {
       position: this.#u64[at + rowU64.position] as bigint,
       verdict: verdictNames[this.#word(at, rowU32.verdict)] ?? 'flush',
       changedIds: Array.from(this.#u64.subarray(idsStart, idsEnd)),
+      leased: false,
     };
   }
 

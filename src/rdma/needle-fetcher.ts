@@ -75,6 +75,24 @@ export interface ValidateVerdict {
   readonly position: bigint;
   readonly verdict: 'changed' | 'flush' | 'gone' | 'unconfirmed';
   readonly changedIds: readonly bigint[];
+  /**
+   * A lease was granted: until `leaseMs` after this validation was posted, each change of the volume past `position` is
+   * pushed. Only with `changed` and `flush`.
+   */
+  readonly leased: boolean;
+}
+
+/**
+ * What a target pushed of a leased volume: the changes past `from` up to `to`. It may tell again what a validation told; one
+ * whose `from` is past what the holder knows means that it missed a push. `flush`: another generation, too many ids, or a
+ * volume that is gone or unconfirmed; the lease is over.
+ */
+export interface VolumeChange {
+  readonly volumeId: number;
+  readonly epoch: bigint;
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly changedIds: readonly bigint[] | 'flush';
 }
 
 export type ValidateResult =
@@ -113,7 +131,17 @@ export interface NeedleFetcher {
   /** Called after each change of `state` or `volumes`. */
   onChange(listener: () => void): void;
   read(command: ReadCommand): Promise<FetchResult>;
-  validate(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult>;
+  /** Called for each change of a leased volume; a session that is lost ends its leases without a call. */
+  onVolumeChanged(listener: (change: VolumeChange) => void): void;
+  /**
+   * `leaseMs` over 0 asks for the changes of these volumes to be pushed that long (at most 60,000: RangeError); 0 or absent
+   * leaves their leases as they are. `inproc` grants none: validating costs it a stat, no round trip.
+   */
+  validate(
+    items: readonly ValidateItem[],
+    timeoutMs: number,
+    leaseMs?: number,
+  ): Promise<ValidateResult>;
   ping(timeoutMs: number): Promise<PingResult>;
   /** Idempotent; requests in flight end as `closed`. */
   close(): Promise<void>;

@@ -12,6 +12,7 @@ import type {
   ValidateItem,
   ValidateResult,
   ValidateVerdict,
+  VolumeChange,
 } from './needle-fetcher.ts';
 import type { BookOwner, RequestBook } from './request-book.ts';
 import { itemsMax } from './shared-layout.ts';
@@ -41,6 +42,7 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
   readonly #book: RequestBook;
   readonly #connector: Connector;
   readonly #listeners: (() => void)[] = [];
+  readonly #volumeListeners: ((change: VolumeChange) => void)[] = [];
   #state: TargetState = { kind: 'connecting' };
   #volumes: ReadonlyMap<number, TargetVolume> = new Map();
   #target = -1;
@@ -67,6 +69,10 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
 
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
+  }
+
+  onVolumeChanged(listener: (change: VolumeChange) => void): void {
+    this.#volumeListeners.push(listener);
   }
 
   read(command: ReadCommand): Promise<FetchResult> {

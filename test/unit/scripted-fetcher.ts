@@ -8,6 +8,7 @@ import type {
   TargetState,
   TargetVolume,
   ValidateResult,
+  VolumeChange,
 } from '../../src/rdma/needle-fetcher.ts';
 
 export const bigNeedleBytes: number = 3 * 1024 * 1024;
@@ -46,7 +47,13 @@ export class ScriptedFetcher implements NeedleFetcher {
   failure: Extract<FetchResult, { kind: 'failed' }> | undefined;
   verdict: ValidateResult = { kind: 'failed', status: 'not_connected' };
 
+  readonly volumeListeners: ((change: VolumeChange) => void)[] = [];
+
   onChange(): void {}
+
+  onVolumeChanged(listener: (change: VolumeChange) => void): void {
+    this.volumeListeners.push(listener);
+  }
 
   read(command: ReadCommand): Promise<FetchResult> {
     this.commands.push(command);

@@ -8,6 +8,7 @@ import type {
   TargetVolume,
   ValidateItem,
   ValidateResult,
+  VolumeChange,
 } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import type { OperationRecord } from './proxy-metrics.ts';
@@ -50,6 +51,10 @@ export class ObservedFetcher implements NeedleFetcher {
     this.#inner.onChange(listener);
   }
 
+  onVolumeChanged(listener: (change: VolumeChange) => void): void {
+    this.#inner.onVolumeChanged(listener);
+  }
+
   async read(command: ReadCommand): Promise<FetchResult> {
     const postedAt = performance.now();
     const result = await this.#inner.read(command);
@@ -61,8 +66,12 @@ export class ObservedFetcher implements NeedleFetcher {
     return result;
   }
 
-  validate(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult> {
-    return this.#inner.validate(items, timeoutMs);
+  validate(
+    items: readonly ValidateItem[],
+    timeoutMs: number,
+    leaseMs?: number,
+  ): Promise<ValidateResult> {
+    return this.#inner.validate(items, timeoutMs, leaseMs);
   }
 
   ping(timeoutMs: number): Promise<PingResult> {
