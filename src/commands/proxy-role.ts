@@ -37,7 +37,7 @@ interface LiveSecrets {
 }
 
 function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
-  const { http, rdma, memory, limits, admin } = config;
+  const { http, rdma, cache, memory, limits, admin } = config;
   return {
     version: packageVersion(),
     http: {
@@ -58,6 +58,11 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
     volumeServers: config.volumeServers,
     readKey: secrets.readKey,
     rdma: { ...rdma, secret: config.secret ?? '' },
+    cache: {
+      bytesMax: cache.bytesMax,
+      decodedBytesMax: cache.decodedBytesMax,
+      policyOf: (collection) => cache.collections[collection] ?? cache,
+    },
     memory,
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,

@@ -43,6 +43,7 @@ export interface ProxySettings {
   };
   readonly cache: {
     readonly bytesMax: number;
+    readonly decodedBytesMax: number;
     readonly consistency: Consistency;
     readonly leaseMs: number;
     readonly collections: Readonly<Record<string, CollectionSettings>>;
@@ -115,6 +116,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
   },
   cache: {
     bytesMax: field.size('size', '256MiB'),
+    decodedBytesMax: field.size('decoded_size', '64MiB'),
     consistency: field.choice('consistency', 'strict', consistencies),
     leaseMs: field.duration('lease', '1s', someTime),
     collections: field.tableMap('collection', {

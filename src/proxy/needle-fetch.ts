@@ -24,8 +24,19 @@ const wholeBytesWithRange = 1024 * 1024;
 
 const simpleRange = /^bytes=(\d{1,15})-(\d{1,15})$/;
 
+export interface Wishes {
+  /** A conditional request whose condition is known to fail: its data is needed. */
+  readonly data: boolean;
+  /** All of the needle, though a range was asked for. */
+  readonly whole: boolean;
+}
+
 /** The first READ for a request: as much as is surely needed, in one round trip. */
-export function firstCommand(request: ReadRequest, limits: FetchLimits): ReadCommand {
+export function firstCommand(
+  request: ReadRequest,
+  limits: FetchLimits,
+  wishes: Wishes = { data: false, whole: false },
+): ReadCommand {
   const base = {
     volumeId: request.volumeId,
     needleId: request.needleId,
@@ -34,7 +45,7 @@ export function firstCommand(request: ReadRequest, limits: FetchLimits): ReadCom
     timeoutMs: limits.timeoutMs,
   };
   const isConditional = request.ifNoneMatch !== undefined || request.ifModifiedSince !== undefined;
-  if (request.method === 'HEAD' || isConditional) {
+  if (request.method === 'HEAD' || (isConditional && !wishes.data)) {
     return { ...base, offset: 0, length: 0, wholeBytesMax: 0, metadataOnly: true };
   }
   if (request.range === undefined) {
@@ -47,17 +58,22 @@ export function firstCommand(request: ReadRequest, limits: FetchLimits): ReadCom
       metadataOnly: false,
     };
   }
-  const simple = simpleRange.exec(request.range);
-  const first = simple === null ? 0 : Number(simple[1]);
-  const last = simple === null ? -1 : Number(simple[2]);
-  const length = Math.min(Math.max(0, last - first + 1), limits.needleBytesMax);
+  const { start, end } = simpleRangeOf(request.range) ?? { start: 0, end: 0 };
   return {
     ...base,
-    offset: first,
-    length,
-    wholeBytesMax: wholeBytesWithRange,
+    offset: start,
+    length: Math.min(end - start, limits.needleBytesMax),
+    wholeBytesMax: wishes.whole ? limits.needleBytesMax : wholeBytesWithRange,
     metadataOnly: false,
   };
+}
+
+/** `bytes=a-b`; undefined for every other form. */
+export function simpleRangeOf(range: string): ByteRange | undefined {
+  const simple = simpleRange.exec(range);
+  if (simple === null) return undefined;
+  const start = Number(simple[1]);
+  return { start, end: Math.max(start, Number(simple[2]) + 1) };
 }
 
 export type Bytes =
@@ -82,6 +98,11 @@ export class AnswerData {
       if (start >= 0 && end <= data.view.length) return data.view.subarray(start, end);
     }
     return undefined;
+  }
+
+  /** The view of a single piece, as long as it is held. */
+  get whole(): Buffer | undefined {
+    return this.#held.length === 1 ? this.#held[0]?.view : undefined;
   }
 
   release(): void {

@@ -10,6 +10,8 @@ export type NeedleOutcome =
       readonly source: 'rdma' | 'cache';
       readonly transport: string;
       readonly answer: Answer;
+      /** What a Cache-Status header says of it (RFC 9211), without the cache's name. */
+      readonly cacheStatus: string;
       /** The client asked for close: end the connection after the answer. */
       readonly close: boolean;
       release(): void;
@@ -21,6 +23,8 @@ export type NeedleOutcome =
       readonly upstreamUrl: string;
       /** Called with the upstream's status and raw headers (flat, wire order) as they arrive. */
       readonly observe?: (status: number, rawHeaders: readonly string[]) => void;
+      /** Called once, before the answer's first byte is passed on, or when there will be none. */
+      readonly settled?: () => void;
     }
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };

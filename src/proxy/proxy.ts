@@ -9,6 +9,9 @@ import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
 import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import type { CachePolicy } from './cache/cached-volume.ts';
+import { NeedleCache } from './cache/needle-cache.ts';
+import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
@@ -32,6 +35,12 @@ export interface ProxyOptions {
     readonly secret: string;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;
+  };
+  readonly cache: {
+    /** 0: no cache. */
+    readonly bytesMax: number;
+    readonly decodedBytesMax: number;
+    readonly policyOf: (collection: string) => CachePolicy;
   };
   readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
   readonly needleBytesMax: number;
@@ -58,6 +67,8 @@ const probeEveryMs = 1_000;
 const probeTimeoutMs = 2_000;
 /** A target ends sessions that say nothing for its session_timeout. */
 const keepAliveMs = 30_000;
+/** VALIDATEs under way per target: a second one only splits the groups (docs/performance.md). */
+const validationsMax = 1;
 /** With inproc: how often the volume server is asked what it serves. */
 const confirmEveryMs = 1_000;
 
@@ -79,6 +90,7 @@ class ProxyRole implements RunningProxy {
   readonly #metrics: ProxyMetrics;
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
+  readonly #cache: NeedleCache;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
   #fabricFailure: string | undefined;
@@ -98,6 +110,13 @@ class ProxyRole implements RunningProxy {
     );
     this.#directory = new TargetDirectory(entries);
     this.#probes = entries.map((entry) => this.#probe(entry));
+    this.#cache = new NeedleCache({
+      ...options.cache,
+      timeoutMs: options.rdma.timeoutMs,
+      validationsMax,
+      ttlMarginMs,
+      onValidationWait: this.#metrics.validationWaited,
+    });
   }
 
   get address(): string {
@@ -135,6 +154,7 @@ class ProxyRole implements RunningProxy {
         readKey: this.#options.readKey,
       },
       this.#directory,
+      this.#cache,
     );
     const logger = this.#logger;
     this.#front = await startHttpFront({ ...http, logger }, route, this.#metrics.observe);
@@ -152,6 +172,7 @@ class ProxyRole implements RunningProxy {
       targets: this.#directory.entries.map((entry, index) =>
         targetStatus(entry, this.#probes[index]?.ok ?? false),
       ),
+      cache: this.#cache.stats(),
       arena: stats && {
         pageKind: stats.pageKind,
         bytesTotal: stats.arenaBytesTotal,
@@ -173,6 +194,7 @@ class ProxyRole implements RunningProxy {
     for (const probe of this.#probes) probe.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#confirmation?.close();
+    this.#cache.close();
     await this.#client?.close();
     await this.#admin?.close();
   }

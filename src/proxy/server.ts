@@ -98,9 +98,7 @@ async function answer(
 ): Promise<void> {
   const { head } = exchange.request;
   const outcome =
-    exchange.decided ??
-    overload(head.target, host) ??
-    (await host.route.serve(head, exchange.hasBody));
+    exchange.decided ?? overload(head, host) ?? (await host.route.serve(head, exchange.hasBody));
   switch (outcome.kind) {
     case 'answer':
       sendNeedle(exchange, outcome, host);
@@ -109,8 +107,8 @@ async function answer(
       exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
       return;
     case 'passthrough': {
-      const { reason, upstreamUrl, observe } = outcome;
-      passthrough.forward({ exchange, upstreamUrl, reason, observe });
+      const { reason, upstreamUrl, observe, settled } = outcome;
+      passthrough.forward({ exchange, upstreamUrl, reason, observe, settled });
     }
   }
 }

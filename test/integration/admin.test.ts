@@ -35,6 +35,31 @@ const status: ProxyStatus = {
       isUpstreamUp: true,
     },
   ],
+  cache: {
+    hits: 30,
+    misses: 10,
+    hitBytes: 4096,
+    validatedHits: 20,
+    validations: 5,
+    validationsFailed: 1,
+    joins: 2,
+    evictions: {
+      space: 1,
+      changed: 2,
+      written: 3,
+      expired: 0,
+      gone: 0,
+      pressure: 0,
+      replaced: 0,
+      closed: 0,
+    },
+    needles: 4,
+    bytes: 5000,
+    bytesMax: 100_000,
+    decodedBytes: 300,
+    decodedForms: 1,
+    refusals: 6,
+  },
   arena: {
     pageKind: 'normal',
     bytesTotal: 1000,
@@ -146,7 +171,7 @@ describe('health', () => {
     const { status: verdict, checks } = proxyHealth(status, createProxyMetrics('0').totals());
     expect(verdict).toBe('ok');
     expect(checks['target 10.0.0.1:18515']).toMatchObject({ status: 'ok', transport: 'tcp' });
-    expect(checks['cache']?.detail).toContain('off');
+    expect(checks['cache']?.detail).toBe('4 needles, 75.0 % hits');
   });
 
   test('a target that is down degrades, in the transport’s own words', async () => {

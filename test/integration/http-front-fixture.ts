@@ -168,6 +168,7 @@ export function needleAnswer(
     kind: 'answer',
     source: 'cache',
     transport: 'tcp',
+    cacheStatus: 'hit',
     close,
     answer: {
       status: 200,

@@ -36,7 +36,7 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   }
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
   checks.set('fallback', fallbackCheck(status, totals));
-  checks.set('cache', { status: 'ok', detail: 'off: not built yet, every read asks the target' });
+  checks.set('cache', cacheCheck(status));
   const byName = Object.fromEntries(checks);
   return { status: worst(byName), checks: byName };
 }
@@ -121,6 +121,14 @@ function arenaCheck(arena: ArenaStatus): Check {
       ? `${arena.pageKind} pages`
       : `${arena.leaseLeaks} leases were forgotten and found by the finalizer`;
   return { status: arena.leaseLeaks === 0 ? 'ok' : 'degraded', detail, ...arena };
+}
+
+function cacheCheck({ cache }: ProxyStatus): Check {
+  if (cache.bytesMax === 0) return { status: 'ok', detail: 'off: every read asks the target' };
+  const { hits, misses } = cache;
+  const asked = hits + misses;
+  const share = asked === 0 ? 'not asked yet' : `${((100 * hits) / asked).toFixed(1)} % hits`;
+  return { status: 'ok', detail: `${cache.needles} needles, ${share}`, ...cache };
 }
 
 /** Says how much of the traffic the volume server answered, and why. */

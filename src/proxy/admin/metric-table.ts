@@ -1,5 +1,7 @@
 /** Every metric of both roles: the single source; docs/metrics.md explains them and a test compares the two. */
 
+import { type CacheMetricName, cacheMetricTable } from './cache-metric-table.ts';
+
 export interface MetricRow {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
@@ -137,6 +139,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
     help: 'Volumes that a target announces, by whether their server confirmed them lately.',
     labels: ['target', 'state'],
   },
+  ...cacheMetricTable,
   ...buildInfo,
 };
 
@@ -238,7 +241,8 @@ export type ProxyMetricName =
   | 'targetUp'
   | 'breakerOpen'
   | 'upstreamUp'
-  | 'volumes';
+  | 'volumes'
+  | CacheMetricName;
 
 export type TargetMetricName =
   | SharedMetricName

@@ -1,5 +1,6 @@
 /** The proxy's metrics: plain numbers while requests run, brought to prom-client when somebody looks. */
 import type { RequestObserver } from '../outcome.ts';
+import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts';
 import { proxyGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
@@ -19,6 +20,8 @@ export interface ProxyMetrics {
   readonly observe: RequestObserver;
   /** One call per read that a target was asked for. */
   readonly readFinished: (record: OperationRecord) => void;
+  /** One call per hit that waited for a VALIDATE. */
+  readonly validationWaited: CacheMetrics['validationWaited'];
   /** Where gauges take their values; before it is called they are absent. */
   watch(status: () => ProxyStatus): void;
   /** Requests so far, for /health and /stats. */
@@ -33,15 +36,20 @@ export function createProxyMetrics(version: string): ProxyMetrics {
   const refreshGauges = proxyGauges(set);
   const refreshRequests = requestCounters(set, ledger);
   const operations = operationCounters(set);
+  const cache = cacheMetrics(set);
   let status: (() => ProxyStatus) | undefined;
   set.onScrape(() => {
     refreshRequests();
     operations.refresh();
-    if (status !== undefined) refreshGauges(status());
+    const seen = status?.();
+    if (seen === undefined) return;
+    refreshGauges(seen);
+    cache.refresh(seen.cache);
   });
   return {
     observe: requestObserver(set, ledger),
     readFinished: operations.finished,
+    validationWaited: cache.validationWaited,
     watch(newStatus) {
       status = newStatus;
     },

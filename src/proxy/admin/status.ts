@@ -1,5 +1,6 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
+import type { CacheStats } from '../cache/cache-counters.ts';
 import type { BreakerState } from '../targets/breaker.ts';
 
 export interface ArenaStatus {
@@ -36,6 +37,7 @@ export interface ProxyStatus {
   readonly connections: number;
   readonly requestsInFlight: number;
   readonly targets: readonly TargetStatus[];
+  readonly cache: CacheStats;
   /** undefined with mode = "off". */
   readonly arena: ArenaStatus | undefined;
 }

@@ -172,7 +172,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   async #serveRead(exchange: Exchange): Promise<void> {
     const outcome =
-      overload(exchange.request.head.target, this.#host) ??
+      overload(exchange.request.head, this.#host) ??
       (await this.#host.route.serve(exchange.request.head, false));
     if (outcome.kind === 'answer') {
       sendNeedle(exchange, outcome, this.#host);

@@ -1,5 +1,15 @@
-/** Adds who answered, and how long it took, to an answer's head (`debug_headers`). */
-export function withDebugHeaders(head: string, source: string, durationMs: number): string {
-  const lines = `X-Rdma-Source: ${source}\r\nServer-Timing: total;dur=${durationMs.toFixed(3)}\r\n`;
+export interface DebugFacts {
+  /** X-Rdma-Source. */
+  readonly source: string;
+  /** What follows the cache's name in Cache-Status (RFC 9211). */
+  readonly cacheStatus: string;
+  readonly durationMs: number;
+}
+
+/** Adds who answered, what the cache had to do with it, and how long it took, to an answer's head (`debug_headers`). */
+export function withDebugHeaders(head: string, facts: DebugFacts): string {
+  const lines =
+    `X-Rdma-Source: ${facts.source}\r\nCache-Status: seaweed-rdma; ${facts.cacheStatus}\r\n` +
+    `Server-Timing: total;dur=${facts.durationMs.toFixed(3)}\r\n`;
   return `${head.slice(0, -2)}${lines}\r\n`;
 }

@@ -34,7 +34,11 @@ export function sendNeedle(
     return;
   }
   const head = options.debugHeaders
-    ? withDebugHeaders(answer.head, outcome.source, exchange.durationMs)
+    ? withDebugHeaders(answer.head, {
+        source: outcome.source,
+        cacheStatus: outcome.cacheStatus,
+        durationMs: exchange.durationMs,
+      })
     : answer.head;
   if (answer.bodyBytes > copiedBytesMax) {
     new NeedleSend(exchange, outcome, options).begin(head);

@@ -1,4 +1,5 @@
-/** What becomes of a request when too much is in hand already; undefined: nothing, it is served. */
+/** What becomes of a request when too much is in hand already; undefined: nothing, the corridor decides. */
+import type { RequestHead } from '../needle/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 
@@ -9,12 +10,14 @@ export interface Load {
 }
 
 export function overload(
-  target: string,
+  { method, target }: RequestHead,
   { limits, counters, route }: Load,
 ): NeedleOutcome | undefined {
   if (counters.requestsInFlight > limits.requestsInFlight * 2) {
     return { kind: 'error', status: 503, reason: 'overload' };
   }
+  // What is no read passes in any case, and the corridor must see it pass.
+  if (method !== 'GET' && method !== 'HEAD') return undefined;
   const tooMany = counters.requestsInFlight > limits.requestsInFlight;
   if (!tooMany && counters.bytesInFlight <= limits.bytesInFlight) return undefined;
   return { kind: 'passthrough', reason: 'overload', upstreamUrl: route.upstreamFor(target) };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRead, volumeIdOf } from './read-request.ts';
+import { needlePathOf, parseRead } from './read-request.ts';
 
 function parse(
   target: string,
@@ -100,7 +100,7 @@ describe('parseRead', () => {
   });
 });
 
-describe('volumeIdOf', () => {
+describe('needlePathOf', () => {
   it.each([
     ['/3,01637037d6?x', 3],
     ['/3/01637037d6/n', 3],
@@ -108,6 +108,6 @@ describe('volumeIdOf', () => {
     ['*', undefined],
     ['', undefined],
   ])('of %j is %j', (target, volumeId) => {
-    expect(volumeIdOf(target)).toBe(volumeId);
+    expect(needlePathOf(target)?.volumeId).toBe(volumeId);
   });
 });

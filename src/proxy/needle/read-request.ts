@@ -3,7 +3,7 @@
  * Specification sections 3, 4, 5.4, 6, 7, 8, 11.1.
  */
 import type { Reason } from '../outcome.ts';
-import { parseNeedlePath } from './fid.ts';
+import { type NeedlePath, parseNeedlePath } from './fid.ts';
 import { asksAttachment, asksImageOperation, findOverrides, parseQuery } from './query.ts';
 import { findToken } from './read-token-source.ts';
 import type { RequestHead } from './request-head.ts';
@@ -86,10 +86,10 @@ export function parseRead(head: RequestHead): ParsedRead {
   return { kind: 'read', read };
 }
 
-/** The volume that a request target names, whatever the method; undefined if it is no needle path. */
-export function volumeIdOf(target: string): number | undefined {
+/** The needle that a request target names, whatever the method; undefined if it is no needle path. */
+export function needlePathOf(target: string): NeedlePath | undefined {
   const path = handlerPath(splitTarget(target).rawPath);
-  return path === undefined ? undefined : parseNeedlePath(path)?.volumeId;
+  return path === undefined ? undefined : parseNeedlePath(path);
 }
 
 function passed(reason: Reason): ParsedRead {

@@ -28,6 +28,8 @@ export interface ForwardJob {
   readonly upstreamUrl: string;
   readonly reason: Reason;
   readonly observe: ((status: number, rawHeaders: readonly string[]) => void) | undefined;
+  /** Called once, before the answer's first byte goes to the client, or when there will be none. */
+  readonly settled: (() => void) | undefined;
 }
 
 /** Volume servers close idle connections after 30 s: one this young is not about to be closed. */
@@ -122,6 +124,7 @@ class Forward {
   #onUsedSocket = false;
   #retried = false;
   #over = false;
+  #isSettled = false;
   #timedOut = false;
   /** Of the connection, when silence was looked at last: an upload is progress too. */
   #sentBytes = 0;
@@ -164,10 +167,15 @@ class Forward {
     }
     usedSockets.add(answer.socket);
     observe?.(status, rawHeaders);
+    this.#settle();
     const head = answerHead(answer, answerHeaders(rawHeaders, exchange.request.close));
     exchange.start(
       this.#options.debugHeaders
-        ? withDebugHeaders(head, `passthrough;reason=${reason}`, exchange.durationMs)
+        ? withDebugHeaders(head, {
+            source: `passthrough;reason=${reason}`,
+            cacheStatus: `fwd=${reason === 'method' ? 'method' : 'bypass'}; detail=${reason}`,
+            durationMs: exchange.durationMs,
+          })
         : head,
       framing,
       saysClose(rawHeaders),
@@ -280,7 +288,14 @@ class Forward {
     this.#upstream?.destroy();
   }
 
+  #settle(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.job.settled?.();
+  }
+
   #stop(): void {
+    this.#settle();
     this.#over = true;
     clearTimeout(this.#silence);
   }

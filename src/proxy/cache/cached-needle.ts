@@ -1,0 +1,130 @@
+import type { KeptBytes } from '../../rdma/lease.ts';
+import type { Needle } from '../../rdma/needle-fetcher.ts';
+import type { PreparedAnswer } from '../response/prepared-answer.ts';
+import type { CachedVolume } from './cached-volume.ts';
+
+/** Prepared answers of one needle; more variants than these are built anew each time. */
+const variantsMax = 8;
+
+/**
+ * A whole needle whose stored bytes lie in the arena. Held by the hundred thousand, so every field counts: 32-bit values
+ * are kept signed (a small integer each), and what can be derived is.
+ */
+export class CachedNeedle implements Needle {
+  readonly volume: CachedVolume;
+  /** Volume and needle id in one: what the store knows it by. */
+  readonly key: bigint;
+  readonly name: string;
+  readonly mime: string;
+  readonly pairs: string;
+  readonly indexBytes: number;
+  readonly lastModifiedSeconds: number;
+  /** Monotonic ms at which its ttl ends; undefined: never. */
+  readonly expiresAtMs: number | undefined;
+  readonly #data: KeptBytes;
+  readonly #cookie: number;
+  readonly #checksum: number;
+  /** Bits 0 to 7: flags, 8 to 15: volume version, 16: stream. */
+  readonly #packed: number;
+  #isLive = true;
+  #prepared: Map<string, PreparedAnswer> | undefined;
+
+  constructor(
+    volume: CachedVolume,
+    key: bigint,
+    needle: Needle,
+    data: KeptBytes,
+    expiresAtMs: number | undefined,
+  ) {
+    this.volume = volume;
+    this.key = key;
+    this.name = needle.name;
+    this.mime = needle.mime;
+    this.pairs = needle.pairs;
+    this.indexBytes = needle.indexBytes;
+    this.lastModifiedSeconds = needle.lastModifiedSeconds;
+    this.expiresAtMs = expiresAtMs;
+    this.#data = data;
+    this.#cookie = needle.cookie | 0;
+    this.#checksum = needle.checksum | 0;
+    this.#packed = needle.flags | (needle.volumeVersion << 8) | (needle.isStream ? 1 << 16 : 0);
+  }
+
+  get volumeId(): number {
+    return this.volume.volumeId;
+  }
+
+  get needleId(): bigint {
+    return BigInt.asUintN(64, this.key);
+  }
+
+  get cookie(): number {
+    return this.#cookie >>> 0;
+  }
+
+  get epoch(): bigint {
+    return this.volume.epoch;
+  }
+
+  get position(): bigint {
+    return this.volume.position;
+  }
+
+  get volumeVersion(): number {
+    return (this.#packed >>> 8) & 0xff;
+  }
+
+  get flags(): number {
+    return this.#packed & 0xff;
+  }
+
+  get dataBytes(): number {
+    return this.#data.bytes;
+  }
+
+  get checksum(): number {
+    return this.#checksum >>> 0;
+  }
+
+  get isStream(): boolean {
+    return this.#packed >>> 16 === 1;
+  }
+
+  /** No answer shows it. */
+  get appendAtNs(): bigint {
+    return 0n;
+  }
+
+  get ttlLeftMs(): number | undefined {
+    return this.expiresAtMs === undefined ? undefined : this.expiresAtMs - performance.now();
+  }
+
+  /** False once it left the cache: its bytes may still be on their way to clients. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  /** The stored bytes, with a lease of their own. Only while it is live. */
+  lend(): ReturnType<KeptBytes['lend']> {
+    return this.#data.lend();
+  }
+
+  /** It left the cache. */
+  leave(): void {
+    this.#isLive = false;
+    this.#prepared = undefined;
+    this.#data.release();
+  }
+
+  preparedFor(variant: string): PreparedAnswer | undefined {
+    return this.#prepared?.get(variant);
+  }
+
+  /** False: it has as many as it may have. */
+  prepare(variant: string, answer: PreparedAnswer): boolean {
+    this.#prepared ??= new Map();
+    if (this.#prepared.size >= variantsMax && !this.#prepared.has(variant)) return false;
+    this.#prepared.set(variant, answer);
+    return true;
+  }
+}

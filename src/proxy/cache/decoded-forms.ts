@@ -1,0 +1,39 @@
+import { LRUCache } from 'lru-cache';
+import type { CachedNeedle } from './cached-needle.ts';
+
+/**
+ * Cached needles as they are after decoding, for clients that do not take gzip. They lie on the heap, not in the arena,
+ * so they have a bound of their own.
+ */
+export class DecodedForms {
+  readonly #forms: LRUCache<CachedNeedle, Buffer> | undefined;
+
+  /** `bytesMax` 0: none are kept. */
+  constructor(bytesMax: number) {
+    this.#forms =
+      bytesMax === 0
+        ? undefined
+        : new LRUCache({ maxSize: bytesMax, sizeCalculation: (form) => form.length + 1 });
+  }
+
+  get bytes(): number {
+    return (this.#forms?.calculatedSize ?? 0) - this.count;
+  }
+
+  get count(): number {
+    return this.#forms?.size ?? 0;
+  }
+
+  get(needle: CachedNeedle): Buffer | undefined {
+    return this.#forms?.get(needle);
+  }
+
+  /** Larger than all of the room: not kept. */
+  put(needle: CachedNeedle, form: Buffer): void {
+    if (needle.isLive) this.#forms?.set(needle, form);
+  }
+
+  delete(needle: CachedNeedle): void {
+    this.#forms?.delete(needle);
+  }
+}

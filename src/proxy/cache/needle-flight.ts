@@ -1,0 +1,46 @@
+import type { FetchResult } from '../../rdma/needle-fetcher.ts';
+
+/** What a reader of a needle gets: the READ's own answer, or the advice to look again, since that came too early for it. */
+export type Fetched = FetchResult | { readonly kind: 'again' };
+
+const again: Fetched = { kind: 'again' };
+
+interface Joiner {
+  readonly arrival: number;
+  readonly resolve: (fetched: Fetched) => void;
+}
+
+/**
+ * One READ under way. Who arrived before it was posted may have its answer; who came later only waits for it, and is
+ * then answered from what it left in the cache, by the cache's rules, or by a READ of its own.
+ */
+export class NeedleFlight {
+  readonly cookie: number;
+  /** It brings the whole needle for sure; otherwise only if that is small. */
+  readonly bringsWhole: boolean;
+  readonly postedAtMs: number = performance.now();
+  /** The target said that the needle changed, or may have, after the READ was posted. */
+  isOutdated = false;
+  /** A write or delete of the needle went through here after the READ was posted. */
+  isOverwritten = false;
+  readonly #posted: number;
+  readonly #joiners: Joiner[] = [];
+
+  /** `posted`: counted with the arrivals of requests. */
+  constructor(posted: number, cookie: number, bringsWhole: boolean) {
+    this.#posted = posted;
+    this.cookie = cookie;
+    this.bringsWhole = bringsWhole;
+  }
+
+  join(arrival: number): Promise<Fetched> {
+    return new Promise((resolve) => this.#joiners.push({ arrival, resolve }));
+  }
+
+  /** `share` makes an answer for one joiner; undefined: the answer is of no use to others. */
+  land(share: (() => FetchResult) | undefined): void {
+    for (const { arrival, resolve } of this.#joiners) {
+      resolve(share === undefined || arrival > this.#posted ? again : share());
+    }
+  }
+}

@@ -1,0 +1,218 @@
+/** From a needle and its bytes to the outcome of one read: plan, decode, build; prepared where it was built before. */
+import { randomBytes } from 'node:crypto';
+import type { Needle } from '../rdma/needle-fetcher.ts';
+import type { CachedNeedle } from './cache/cached-needle.ts';
+import { failed, passTo } from './fallback.ts';
+import type { ReadRequest } from './needle/read-request.ts';
+import { type AnswerData, type Bytes, fetchRanges } from './needle-fetch.ts';
+import type { NeedleOutcome } from './needle-outcome.ts';
+import type { Reading } from './needle-read.ts';
+import type { Reason } from './outcome.ts';
+import {
+  type Answer,
+  type AnswerReady,
+  buildAnswer,
+  type HostFacts,
+  planAnswer,
+} from './response/answer.ts';
+import { contentType } from './response/content.ts';
+import { httpDate } from './response/date.ts';
+import { type DecodeResult, decodeGzip, startsGzip } from './response/decode.ts';
+import { learnedType } from './response/learn.ts';
+import { marks, PreparedAnswer } from './response/prepared-answer.ts';
+import { newRequestId } from './response/request-id.ts';
+import { variantOf } from './response/variant.ts';
+import type { TargetEntry } from './targets/target-directory.ts';
+
+/** Where the bytes come from. */
+export interface AnswerSource {
+  readonly name: 'rdma' | 'cache';
+  /** Remembers what is made of it. */
+  readonly cached: CachedNeedle | undefined;
+  readonly cacheStatus: string;
+}
+
+/** A conditional read whose condition fails. */
+export function needsData(read: ReadRequest, needle: Needle, facts: HostFacts): boolean {
+  const plan = planAnswer(read, needle, snapshotOf(facts));
+  if (plan.kind === 'passthrough') return false;
+  return plan.kind !== 'answer' || plan.ranges.length > 0;
+}
+
+/** What was built for this variant before; undefined: nothing, or something it rests on is not the same any more. */
+export function answerPrepared(
+  reading: Reading,
+  needle: CachedNeedle,
+  data: AnswerData,
+  source: AnswerSource,
+): NeedleOutcome | undefined {
+  const { cache, entry, read } = reading;
+  const variant = variantOf(read);
+  const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
+  if (prepared === undefined) return undefined;
+  const { plan } = prepared;
+  if (entry.facts.server !== prepared.server) return undefined;
+  if (contentType(read, needle, entry.facts) !== plan.contentType) return undefined;
+  let body: Buffer | undefined;
+  if (plan.ranges.length > 0) {
+    body = plan.form === 'decoded' ? cache.decodedForm(needle) : data.whole;
+    if (body === undefined) return undefined;
+  }
+  if (plan.form === 'decoded') data.release();
+  return answered(reading, preparedAnswer(prepared, body), data, source);
+}
+
+export async function answerFrom(
+  reading: Reading,
+  needle: Needle,
+  data: AnswerData,
+  source: AnswerSource,
+): Promise<NeedleOutcome | 'changed'> {
+  const { options, entry, fetcher, read } = reading;
+  const facts = snapshotOf(entry.facts);
+  let decoded: Buffer | undefined;
+  let plan = planAnswer(read, needle, facts);
+  if (plan.kind === 'peek') {
+    const firstTwo = { start: 0, end: Math.min(2, needle.dataBytes) };
+    const stored = await fetchRanges(fetcher, needle, [firstTwo], data, options);
+    if (stored.kind !== 'slices') return noBytes(reading, stored);
+    plan = planAnswer(read, needle, facts, undefined, startsGzip(stored.slices[0] as Buffer));
+  } else if (plan.kind === 'decode') {
+    const whole = { start: 0, end: needle.dataBytes };
+    const stored = await fetchRanges(fetcher, needle, [whole], data, options);
+    if (stored.kind !== 'slices') return noBytes(reading, stored);
+    const result = await decodedForm(reading, stored.slices[0] as Buffer, source);
+    if (result.kind === 'too-large') return passTo(entry.upstreamUrl, 'too-large');
+    if (result.kind === 'corrupt') return passTo(entry.upstreamUrl, 'corrupt');
+    if (result.kind === 'decoded') {
+      decoded = result.bytes;
+      data.release();
+    }
+    plan = planAnswer(read, needle, facts, decoded?.length, decoded !== undefined);
+  }
+  if (plan.kind === 'passthrough') return passLearning(entry, needle, plan);
+  if (plan.kind !== 'answer') throw new TypeError(`a plan asked for the same twice: ${plan.kind}`);
+
+  const bytes =
+    decoded === undefined
+      ? await fetchRanges(fetcher, needle, plan.ranges, data, options)
+      : decodedSlices(decoded, plan);
+  if (bytes.kind !== 'slices') return noBytes(reading, bytes);
+  const answer = buildOnce(reading, plan, needle, facts, bytes.slices, source.cached);
+  return answered(reading, answer, data, source);
+}
+
+function answered(
+  { fetcher, read }: Reading,
+  answer: Answer,
+  data: AnswerData,
+  { name, cacheStatus }: AnswerSource,
+): NeedleOutcome {
+  const { state } = fetcher;
+  const transport = state.kind === 'up' ? state.transport : 'unknown';
+  return {
+    kind: 'answer',
+    source: name,
+    transport: name === 'cache' ? 'none' : transport,
+    answer,
+    cacheStatus,
+    close: read.close,
+    release: () => data.release(),
+  };
+}
+
+/** Of a cached needle: for good, where the next answer can be the same. */
+function buildOnce(
+  { cache, read }: Reading,
+  plan: AnswerReady,
+  needle: Needle,
+  facts: HostFacts,
+  slices: readonly Buffer[],
+  cached: CachedNeedle | undefined,
+): Answer {
+  const variant = cached === undefined ? undefined : variantOf(read);
+  if (cached !== undefined && variant !== undefined) {
+    const { head } = buildAnswer(plan, read, needle, facts, slices, marks);
+    const prepared = PreparedAnswer.of(plan, facts.server ?? '', head);
+    if (prepared !== undefined) {
+      cache.prepare(cached, variant, prepared);
+      return preparedAnswer(prepared, slices[0]);
+    }
+  }
+  const varying = {
+    requestId: newRequestId(),
+    date: httpDate(),
+    boundary: plan.multipart ? randomBytes(30).toString('hex') : '',
+  };
+  return buildAnswer(plan, read, needle, facts, slices, varying);
+}
+
+function preparedAnswer(prepared: PreparedAnswer, body: Buffer | undefined): Answer {
+  return {
+    status: prepared.plan.status,
+    head: prepared.head(newRequestId(), httpDate()),
+    body: body === undefined ? [] : [body],
+    bodyBytes: body?.length ?? 0,
+  };
+}
+
+/** One answer is made of one set of facts, whatever expires while the target answers. */
+function snapshotOf(facts: HostFacts): HostFacts {
+  const types = new Map<string, string | undefined>();
+  return {
+    server: facts.server,
+    typeOf(ext): string | undefined {
+      if (!types.has(ext)) types.set(ext, facts.typeOf(ext));
+      return types.get(ext);
+    },
+  };
+}
+
+function noBytes(
+  { options, entry }: Reading,
+  bytes: Exclude<Bytes, { readonly kind: 'slices' }>,
+): NeedleOutcome | 'changed' {
+  return bytes.kind === 'changed' ? 'changed' : failed(options, entry, bytes.status);
+}
+
+/** Flagged as gzip but not gzip: sent as it is stored. */
+async function decodedForm(
+  { cache, options }: Reading,
+  stored: Buffer,
+  { cached }: AnswerSource,
+): Promise<DecodeResult | { readonly kind: 'as-stored' }> {
+  if (!startsGzip(stored)) return { kind: 'as-stored' };
+  const known = cached === undefined ? undefined : cache.decodedForm(cached);
+  if (known !== undefined) return { kind: 'decoded', bytes: known };
+  const result = await decodeGzip(stored, options.decodedBytesMax);
+  if (cached !== undefined && result.kind === 'decoded') cache.keepDecoded(cached, result.bytes);
+  return result;
+}
+
+function decodedSlices(
+  decoded: Buffer,
+  plan: AnswerReady,
+): { readonly kind: 'slices'; readonly slices: readonly Buffer[] } {
+  return {
+    kind: 'slices',
+    slices: plan.ranges.map((range) => decoded.subarray(range.start, range.end)),
+  };
+}
+
+function passLearning(
+  entry: TargetEntry,
+  needle: Needle,
+  plan: { readonly reason: Reason; readonly learnExt?: string },
+): NeedleOutcome {
+  const { learnExt } = plan;
+  if (learnExt === undefined) return passTo(entry.upstreamUrl, plan.reason);
+  return {
+    kind: 'passthrough',
+    reason: plan.reason,
+    upstreamUrl: entry.upstreamUrl,
+    observe(status, rawHeaders): void {
+      const type = learnedType(status, rawHeaders, needle);
+      if (type !== undefined) entry.facts.learnType(learnExt, type);
+    },
+  };
+}

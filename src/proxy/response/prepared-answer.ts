@@ -1,0 +1,45 @@
+/** An answer that was built once and is sent again: only the request id and the date differ (specification 5.1, 5.2). */
+import type { AnswerReady, Varying } from './answer.ts';
+
+/** Bytes that no header of ours holds; a needle's pairs may, and then nothing is prepared. */
+const idMark = '\u0001';
+const dateMark = '\u0002';
+
+/** Built with these, a head can be made into a template. */
+export const marks: Varying = { requestId: idMark, date: dateMark, boundary: '' };
+
+export class PreparedAnswer {
+  readonly plan: AnswerReady;
+  /** The `Server` value that it was made with. */
+  readonly server: string;
+  readonly #beforeId: string;
+  readonly #beforeDate: string;
+  readonly #afterDate: string;
+
+  private constructor(plan: AnswerReady, server: string, parts: readonly [string, string, string]) {
+    this.plan = plan;
+    this.server = server;
+    [this.#beforeId, this.#beforeDate, this.#afterDate] = parts;
+  }
+
+  /** `head` was built with `marks`; undefined where it is none to be made into a template. */
+  static of(plan: AnswerReady, server: string, head: string): PreparedAnswer | undefined {
+    const [beforeId, rest, ...more] = head.split(idMark);
+    const [beforeDate, afterDate, ...others] = (rest ?? '').split(dateMark);
+    if (beforeId === undefined || beforeDate === undefined || afterDate === undefined) {
+      return undefined;
+    }
+    if (more.length > 0 || others.length > 0) return undefined;
+    return new PreparedAnswer(plan, server, [beforeId, beforeDate, afterDate]);
+  }
+
+  /** What it costs to hold, in bytes. */
+  get bytes(): number {
+    const textBytes = this.#beforeId.length + this.#beforeDate.length + this.#afterDate.length;
+    return textBytes + 512;
+  }
+
+  head(requestId: string, date: string): string {
+    return this.#beforeId + requestId + this.#beforeDate + date + this.#afterDate;
+  }
+}

@@ -1,0 +1,25 @@
+import type { ReadRequest } from '../needle/read-request.ts';
+
+/**
+ * Everything that the head of a plain answer depends on besides the needle and the host's facts; undefined where an
+ * answer is made for the one request alone (ranges, conditions, overrides, images).
+ */
+export function variantOf(read: ReadRequest): string | undefined {
+  const isOwn =
+    read.range !== undefined ||
+    read.ifNoneMatch !== undefined ||
+    read.ifModifiedSince !== undefined ||
+    read.overrides.length > 0 ||
+    read.wantsImageOperation;
+  if (isOwn) return undefined;
+  const bits =
+    (read.method === 'HEAD' ? 1 : 0) |
+    (read.acceptsGzip ? 2 : 0) |
+    (read.hasOrigin ? 4 : 0) |
+    (read.asAttachment ? 8 : 0) |
+    (read.manifestAsIs ? 16 : 0) |
+    (read.close ? 32 : 0);
+  return read.urlFilename === '' ? plainVariants[bits] : `${bits} ${read.urlFilename}`;
+}
+
+const plainVariants: readonly string[] = Array.from({ length: 64 }, (_, bits) => String(bits));
