@@ -77,7 +77,7 @@ napi_value PostRead(FetchClient& client, const Napi::CallbackInfo& info) {
 napi_value PostValidate(FetchClient& client, const Napi::CallbackInfo& info) {
   if (!MustBePostable(client, info)) return nullptr;
   client.PostValidate(Uint32At(info, 0), Uint32At(info, 1), Uint32At(info, 2),
-                      ToUint64(NumberAt(info, 3)));
+                      ToUint64(NumberAt(info, 3)), Uint32At(info, 4));
   return nullptr;
 }
 

@@ -119,10 +119,10 @@ void FetchClient::PostRead(client::TargetId target, uint32_t ticket) {
 }
 
 void FetchClient::PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count,
-                               uint64_t timeout_ns) {
+                               uint64_t timeout_ns, uint32_t lease_ms) {
   if (item_count > protocol::kValidateItemsMax) item_count = protocol::kValidateItemsMax;
   const std::span<const protocol::ValidateItem> items(command_->items, item_count);
-  Posted(client_->PostValidate(target, items, timeout_ns), ticket);
+  Posted(client_->PostValidate(target, items, timeout_ns, lease_ms), ticket);
 }
 
 void FetchClient::PostPing(client::TargetId target, uint32_t ticket, uint64_t timeout_ns) {

@@ -68,7 +68,7 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
   [[nodiscard]] bool MayPost(uint32_t ticket) const;
   void PostRead(client::TargetId target, uint32_t ticket);
   void PostValidate(client::TargetId target, uint32_t ticket, uint32_t item_count,
-                    uint64_t timeout_ns);
+                    uint64_t timeout_ns, uint32_t lease_ms);
   void PostPing(client::TargetId target, uint32_t ticket, uint64_t timeout_ns);
 
   /// Says GOODBYE, waits a moment for it and for what is in flight, then closes every handle and

@@ -26,6 +26,20 @@ void AppendVerdicts(std::vector<std::byte>& list, const client::ValidateCompleti
   }
 }
 
+void PutChange(napi_env env, Record& record, const client::TargetEvent& event) {
+  record.Put("volumeId", static_cast<double>(event.change.volume_id));
+  record.PutBigInt("epoch", event.change.epoch);
+  record.PutBigInt("from", event.change.from);
+  record.PutBigInt("to", event.change.to);
+  record.Put("verdict", static_cast<double>(event.change.verdict));
+  void* data = nullptr;
+  napi_value ids = nullptr;
+  const size_t bytes = event.ids.size() * sizeof(uint64_t);
+  if (napi_create_arraybuffer(env, bytes, &data, &ids) != napi_ok) return;
+  if (bytes > 0) std::memcpy(data, event.ids.data(), bytes);
+  record.Put("ids", ids);
+}
+
 napi_value EventObject(napi_env env, const client::TargetEvent& event) {
   Record record(env);
   record.Put("target", static_cast<double>(event.target));
@@ -43,6 +57,10 @@ napi_value EventObject(napi_env env, const client::TargetEvent& event) {
     case client::TargetEvent::Kind::kVolumes:
       record.Put("kind", "volumes");
       record.Put("volumes", VolumesArray(env, event.volumes));
+      break;
+    case client::TargetEvent::Kind::kChanged:
+      record.Put("kind", "changed");
+      PutChange(env, record, event);
       break;
   }
   return record.value();

@@ -152,6 +152,8 @@ napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
   record.Put("bytesReceived", static_cast<double>(stats.bytes_received));
   record.Put("readsByStatus", ReadsByStatus(info.Env(), stats));
   record.Put("validations", static_cast<double>(stats.validations));
+  record.Put("volumeLeases", static_cast<double>(stats.volume_leases));
+  record.Put("changesPushed", static_cast<double>(stats.changes_pushed));
   record.Put("requestsInFlight", static_cast<double>(stats.requests_in_flight));
   PutArenaStats(record, stats.arena, handle.hosted->server().page_kind());
   record.Put("engine", EngineStatsValue(info.Env(), stats.engine));

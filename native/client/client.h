@@ -67,15 +67,17 @@ struct VolumeInfo {
   std::string collection;
 };
 
-/// What a target is doing now. `transport` is the active-message lane's name ("tcp", "posix", …, "inproc"), or "unknown".
+/// What a target is doing now, or what it pushed of a leased volume. `transport` is the active-message lane's name ("tcp", "posix", …, "inproc"), or "unknown".
 struct TargetEvent {
-  enum class Kind { kUp, kDown, kVolumes } kind;
+  enum class Kind { kUp, kDown, kVolumes, kChanged } kind;
   TargetId target;
   protocol::Status status;         // kDown: why
   std::string detail;              // kDown: UCX's own words
   std::string transport;           // kUp
   uint64_t session_id;             // kUp
   std::vector<VolumeInfo> volumes; // kVolumes: the whole list
+  protocol::Changed change;        // kChanged
+  std::vector<uint64_t> ids;       // kChanged
 };
 
 struct TargetAddress {
@@ -116,7 +118,9 @@ class Client {
 
   /// Each returns the request id that its completion carries. Never completes from within the call.
   virtual uint64_t PostRead(TargetId target, const ReadCommand& command) = 0;
-  virtual uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns) = 0;
+  /// `lease_ms` over 0 (at most kLeaseMsMax) asks for leases; rows that got one are flagged kLeased.
+  virtual uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns,
+                                uint32_t lease_ms) = 0;
   virtual uint64_t PostPing(TargetId target, uint64_t timeout_ns) = 0;
 
   /// Advances everything that can be advanced without blocking and fails what is past its deadline. True if it did something

@@ -82,7 +82,8 @@ class EngineClient final : public InprocClient, public target::ReadSink {
   }
 
   uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
-                        uint64_t timeout_ns) override {
+                        uint64_t timeout_ns, uint32_t) override {
+    // No lease is granted: asking costs a stat here, no round trip.
     const bool is_too_long = items.size() > protocol::kValidateItemsMax;
     Request* const request =
         is_too_long ? nullptr : Post(RequestKind::kValidate, target, timeout_ns);

@@ -141,7 +141,7 @@ TEST_F(InprocClient, ValidatesAndPings) {
   knobs.changed_ids = 2;
   const protocol::ValidateItem items[] = {
       {.epoch = 1, .position = 0, .volume_id = kVolume, .reserved = 0}};
-  (void)inproc->PostValidate(target, items, kSecondNs);
+  (void)inproc->PostValidate(target, items, kSecondNs, 0);
   (void)inproc->PostPing(target, kSecondNs);
   Await([&] { return !batch.validations.empty() && !batch.pongs.empty(); });
   EXPECT_EQ(batch.validations[0].verdicts.at(0).ids, (std::vector<uint64_t>{1, 2}));

@@ -21,6 +21,7 @@ struct Request {
   bool is_receiving = false;  // UCX writes into `lease`: the slot stays taken until UCX calls back
   TargetId target = 0;
   uint32_t item_count = 0;  // of a validation
+  bool is_lease_asked = false;
   uint64_t posted_ns = 0;
   uint64_t deadline_ns = 0;
   ReadCommand read{};

@@ -116,15 +116,18 @@ uint64_t UcxClient::PostRead(TargetId target, const ReadCommand& command) {
 }
 
 uint64_t UcxClient::PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
-                                 uint64_t timeout_ns) {
-  const bool is_too_long = items.size() > connections_[target]->validate_items_max;
+                                 uint64_t timeout_ns, uint32_t lease_ms) {
+  const UcxConnection& connection = *connections_[target];
+  const bool is_too_long = items.size() > connection.validate_items_max;
   Request* const request = is_too_long ? nullptr : Post(RequestKind::kValidate, target, timeout_ns);
   if (request == nullptr) return FailPosted(RequestKind::kValidate, target);
   request->item_count = static_cast<uint32_t>(items.size());
+  request->is_lease_asked = lease_ms > 0 && connection.has_leases;
   protocol::Validate validate{};
   validate.request_id = request->id;
   validate.timeout_ns = std::max<uint64_t>(timeout_ns, 1);
   validate.item_count = request->item_count;
+  if (request->is_lease_asked) validate.lease_ms = std::min(lease_ms, protocol::kLeaseMsMax);
   const uint64_t id = request->id;
   ucx::Send& send = sends_.Take(MessageId::validate, validate);
   const auto bytes = std::as_bytes(items);

@@ -28,7 +28,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   void Disconnect(TargetId target) override;
   uint64_t PostRead(TargetId target, const ReadCommand& command) override;
   uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
-                        uint64_t timeout_ns) override;
+                        uint64_t timeout_ns, uint32_t lease_ms) override;
   uint64_t PostPing(TargetId target, uint64_t timeout_ns) override;
   bool Progress() override;
   bool Arm() override;
@@ -87,6 +87,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   void OnRefuse(const Incoming& message);
   void OnVolumes(const Incoming& message);
   void OnValidateReply(const Incoming& message);
+  void OnChanged(const Incoming& message);
   void OnPong(const Incoming& message);
   void OnGoodbye(const Incoming& message);
   static ucs_status_t OnReadReply(void* arg, const void* header, size_t header_bytes, void* data,

@@ -27,13 +27,15 @@ std::span<const std::byte> Bytes(const void* data, size_t bytes) {
 
 /// The list that follows a VALIDATE's answer; protocol_error when it is not what was asked for.
 std::expected<std::vector<ValidateVerdict>, Status> DecodeVerdicts(std::span<const std::byte> list,
-                                                                   uint32_t count) {
+                                                                   uint32_t count,
+                                                                   bool is_lease_asked) {
   protocol::ListReader reader(list);
   std::vector<ValidateVerdict> verdicts;
   verdicts.reserve(count);
   for (uint32_t i = 0; i < count; ++i) {
     const auto row = reader.Take<protocol::ValidateRow>();
-    if (!row) return std::unexpected(Status::protocol_error);
+    const bool is_expected = row && (is_lease_asked || (row->flags & protocol::kLeased) == 0);
+    if (!is_expected) return std::unexpected(Status::protocol_error);
     auto ids = reader.TakeIds(row->id_count);
     if (!ids) return std::unexpected(Status::protocol_error);
     verdicts.push_back({*row, std::move(*ids)});
@@ -77,6 +79,7 @@ bool UcxClient::SetHandlers(std::string& error) {
       {MessageId::refuse, &OnMessage<&UcxClient::OnRefuse>},
       {MessageId::volumes, &OnMessage<&UcxClient::OnVolumes>},
       {MessageId::validate_reply, &OnMessage<&UcxClient::OnValidateReply>},
+      {MessageId::changed, &OnMessage<&UcxClient::OnChanged>},
       {MessageId::pong, &OnMessage<&UcxClient::OnPong>},
       {MessageId::goodbye, &OnMessage<&UcxClient::OnGoodbye>},
       {MessageId::read_reply, &UcxClient::OnReadReply},
@@ -95,6 +98,7 @@ void UcxClient::SendHello(UcxConnection& connection) {
   hello.magic = protocol::kMagic;
   hello.version_min = connection.facts.version_min;
   hello.version_max = connection.facts.version_max;
+  hello.features = protocol::kLeases;
   std::ranges::copy(connection.facts.client_nonce, hello.nonce);
   Send(connection, sends_.Take(MessageId::hello, hello), connection.connect_by_ns);
 }
@@ -108,6 +112,7 @@ void UcxClient::OnChallenge(const Incoming& message) {
     return FailProtocol(connection, "CHALLENGE");
   }
   connection.facts.version = challenge->version;
+  connection.has_leases = (challenge->features & protocol::kLeases) != 0;
   std::ranges::copy(challenge->nonce, connection.facts.server_nonce.begin());
   if (!ucx::IsProof(challenge->mac, ucx::Prover::kTarget, connection.address.secret,
                     connection.facts)) {
@@ -276,7 +281,7 @@ void UcxClient::OnValidateReply(const Incoming& message) {
   }
   const bool is_expected =
       status && *status == Status::ok && reply->row_count == request->item_count;
-  auto verdicts = DecodeVerdicts(message.data, reply->row_count);
+  auto verdicts = DecodeVerdicts(message.data, reply->row_count, request->is_lease_asked);
   if (!is_expected || !verdicts) {
     FailProtocol(message.connection, "VALIDATE_REPLY");
     return Complete(*request, Status::protocol_error);
@@ -284,6 +289,22 @@ void UcxClient::OnValidateReply(const Incoming& message) {
   batch_.validations.push_back(
       {.request_id = request->id, .status = Status::ok, .verdicts = std::move(*verdicts)});
   Complete(*request, Status::ok);
+}
+
+void UcxClient::OnChanged(const Incoming& message) {
+  UcxConnection& connection = message.connection;
+  const auto change = protocol::Decode<protocol::Changed>(message.header);
+  if (!change || !connection.has_leases || IsConnecting(connection)) {
+    return FailProtocol(connection, "CHANGED");
+  }
+  protocol::ListReader reader(message.data);
+  auto ids = reader.TakeIds(change->id_count);
+  if (!ids || !reader.empty()) return FailProtocol(connection, "CHANGED");
+  TargetEvent& event = batch_.events.emplace_back();
+  event.kind = TargetEvent::Kind::kChanged;
+  event.target = connection.id;
+  event.change = *change;
+  event.ids = std::move(*ids);
 }
 
 void UcxClient::OnPong(const Incoming& message) {

@@ -162,7 +162,7 @@ TEST_P(UcxClient, ValidatesManyVolumesInOneRoundTrip) {
   for (uint32_t i = 0; i < items.size(); ++i) {
     items[i] = {.epoch = 1, .position = i, .volume_id = i % 2 == 0 ? kVolume : 99, .reserved = 0};
   }
-  const uint64_t id = loopback.client->PostValidate(target, items, kSecondNs);
+  const uint64_t id = loopback.client->PostValidate(target, items, kSecondNs, 0);
   ASSERT_TRUE(loopback.Await([&] { return !loopback.validations.empty(); }));
   const client::ValidateCompletion& completion = loopback.validations.front();
   EXPECT_EQ(completion.request_id, id);
@@ -179,7 +179,7 @@ TEST_P(UcxClient, TurnsAFloodOfChangedIdsIntoFlush) {
   loopback.knobs.changed_ids = protocol::kChangedIdsMax;
   const std::vector<protocol::ValidateItem> items(
       100, {.epoch = 1, .position = 0, .volume_id = kVolume, .reserved = 0});
-  (void)loopback.client->PostValidate(target, items, 5 * kSecondNs);
+  (void)loopback.client->PostValidate(target, items, 5 * kSecondNs, 0);
   ASSERT_TRUE(loopback.Await([&] { return !loopback.validations.empty(); }));
   const auto& verdicts = loopback.validations.front().verdicts;
   ASSERT_EQ(verdicts.size(), 100u);

@@ -28,6 +28,7 @@ struct UcxConnection {
   ucx::HandshakeFacts facts{};
   uint64_t connect_by_ns = 0;
   uint64_t session_id = 0;
+  bool has_leases = false;  // agreed on in HELLO and CHALLENGE
   uint32_t requests_max = 0;
   uint32_t validate_items_max = 0;
   uint32_t requests_in_flight = 0;

@@ -35,7 +35,7 @@ constexpr bool IsWellFormed(const ReadReply& m) {
 }
 constexpr bool IsWellFormed(const Validate& m) {
   return m.request_id != 0 && m.timeout_ns != 0 && m.item_count <= kValidateItemsMax &&
-         m.reserved == 0;
+         m.lease_ms <= kLeaseMsMax;
 }
 constexpr bool IsWellFormed(const ValidateItem& m) { return m.reserved == 0; }
 constexpr bool IsWellFormed(const ValidateReply& m) {
@@ -43,8 +43,15 @@ constexpr bool IsWellFormed(const ValidateReply& m) {
 }
 constexpr bool IsWellFormed(const ValidateRow& m) {
   const bool is_changed = m.verdict == static_cast<uint16_t>(Verdict::changed);
+  const bool is_leasable = m.verdict <= static_cast<uint16_t>(Verdict::flush);
   return m.verdict <= static_cast<uint16_t>(Verdict::unconfirmed) && m.id_count <= kChangedIdsMax &&
-         (is_changed || m.id_count == 0) && m.reserved16 == 0 && m.reserved32 == 0;
+         (is_changed || m.id_count == 0) && (m.flags & ~kLeased) == 0 &&
+         (is_leasable || m.flags == 0) && m.reserved32 == 0;
+}
+constexpr bool IsWellFormed(const Changed& m) {
+  const bool is_changed = m.verdict == static_cast<uint16_t>(Verdict::changed);
+  return m.verdict <= static_cast<uint16_t>(Verdict::unconfirmed) && m.id_count <= kChangedIdsMax &&
+         (is_changed ? m.from < m.to : m.id_count == 0) && m.reserved16 == 0 && m.reserved32 == 0;
 }
 constexpr bool IsWellFormed(const Ping& m) { return m.request_id != 0; }
 constexpr bool IsWellFormed(const Pong&) { return true; }

@@ -78,6 +78,51 @@ TEST(Decode, RefusesIdsWithAVerdictThatHasNone) {
   EXPECT_FALSE(DecodeCopy(row));
 }
 
+TEST(Decode, RefusesALeaseThatIsTooLongAndOneOfAVolumeThatIsNotServed) {
+  Validate validate{};
+  validate.request_id = validate.timeout_ns = 1;
+  validate.lease_ms = kLeaseMsMax;
+  EXPECT_TRUE(DecodeCopy(validate));
+  validate.lease_ms = kLeaseMsMax + 1;
+  EXPECT_FALSE(DecodeCopy(validate));
+  ValidateRow row{};
+  row.flags = kLeased;
+  EXPECT_TRUE(DecodeCopy(row));
+  row.verdict = static_cast<uint16_t>(Verdict::flush);
+  EXPECT_TRUE(DecodeCopy(row));
+  row.verdict = static_cast<uint16_t>(Verdict::gone);
+  EXPECT_FALSE(DecodeCopy(row));
+  row.verdict = static_cast<uint16_t>(Verdict::changed);
+  row.flags = 2;
+  EXPECT_FALSE(DecodeCopy(row));
+}
+
+TEST(Decode, RefusesAChangeThatContradictsItself) {
+  const auto change = [](Verdict verdict, uint64_t from, uint64_t to, uint32_t id_count) {
+    Changed changed{};
+    changed.verdict = static_cast<uint16_t>(verdict);
+    changed.from = from;
+    changed.to = to;
+    changed.id_count = id_count;
+    return changed;
+  };
+  EXPECT_TRUE(DecodeCopy(change(Verdict::changed, 16, 32, kChangedIdsMax)));
+  EXPECT_TRUE(DecodeCopy(change(Verdict::changed, 16, 32, 0)));
+  EXPECT_TRUE(DecodeCopy(change(Verdict::flush, 32, 16, 0)));
+  EXPECT_TRUE(DecodeCopy(change(Verdict::unconfirmed, 16, 0, 0)));
+  EXPECT_FALSE(DecodeCopy(change(Verdict::changed, 16, 32, kChangedIdsMax + 1)));
+  EXPECT_FALSE(DecodeCopy(change(Verdict::changed, 16, 16, 0)));
+  EXPECT_FALSE(DecodeCopy(change(Verdict::changed, 32, 16, 1)));
+  EXPECT_FALSE(DecodeCopy(change(Verdict::flush, 16, 32, 1)));
+  EXPECT_FALSE(DecodeCopy(change(static_cast<Verdict>(4), 16, 32, 0)));
+  Changed changed = change(Verdict::changed, 16, 32, 0);
+  changed.reserved16 = 1;
+  EXPECT_FALSE(DecodeCopy(changed));
+  changed.reserved16 = 0;
+  changed.reserved32 = 1;
+  EXPECT_FALSE(DecodeCopy(changed));
+}
+
 TEST(ListReader, StopsAtTheEndOfTheList) {
   std::vector<std::byte> list;
   AppendRow(list, ValidateItem{.epoch = 1, .position = 2, .volume_id = 3, .reserved = 0});

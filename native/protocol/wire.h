@@ -16,18 +16,22 @@ static_assert(std::endian::native == std::endian::little, "the codec copies stru
 inline constexpr uint16_t kVersion = 1;
 inline constexpr uint32_t kMagic = 0x31415253;  // "SRA1": garbage on the port is refused at HELLO
 
-/// Active message ids; one handler each. CHANGED (9) belongs to leases and is not sent yet.
+/// Active message ids; one handler each.
 enum class MessageId : uint16_t {
   hello = 1, challenge = 2, proof = 3, welcome = 4, volumes = 5,
   read = 6, read_reply = 7, validate = 8, changed = 9, validate_reply = 10,
   ping = 11, pong = 12, goodbye = 13, refuse = 14,
 };
 
+/// HELLO offers, CHALLENGE names what of it the target agrees to; unknown bits are ignored.
+enum Feature : uint64_t { kLeases = 1 };  // lease_ms, kLeased and CHANGED
+
 inline constexpr uint32_t kNonceBytes = 32;
 inline constexpr uint32_t kMacBytes = 32;
 inline constexpr uint32_t kValidateItemsMax = 1024;
 inline constexpr uint32_t kChangedIdsMax = 4096;    // more changes than this: "flush"
 inline constexpr uint32_t kVolumesPerPageMax = 1024;
+inline constexpr uint32_t kLeaseMsMax = 60'000;     // a longer lease is refused
 inline constexpr uint64_t kNeedleBytesMax = 1ull << 32;
 inline constexpr uint32_t kMetadataBytesMax = 255 + 255 + 65535;  // name, mime, pairs
 
@@ -35,7 +39,7 @@ struct Hello {             // proxy → target
   uint32_t magic;          // else: not a proxy
   uint16_t version_min;    // the range this proxy speaks
   uint16_t version_max;
-  uint64_t features;       // bits; unknown ones are ignored
+  uint64_t features;       // Feature bits that this proxy knows
   uint8_t nonce[kNonceBytes];
 };
 static_assert(sizeof(Hello) == 48);
@@ -44,7 +48,7 @@ struct Challenge {         // target → proxy
   uint32_t magic;
   uint16_t version;        // chosen
   uint16_t reserved;
-  uint64_t features;
+  uint64_t features;       // those of HELLO that this target knows
   uint8_t nonce[kNonceBytes];
   uint8_t mac[kMacBytes];  // HMAC-SHA256(secret, "target" ‖ client nonce ‖ server nonce ‖ version_min ‖ version_max ‖ version)
 };
@@ -135,7 +139,7 @@ struct Validate {          // proxy → target; the data is rows of ValidateItem
   uint64_t request_id;
   uint64_t timeout_ns;
   uint32_t item_count;
-  uint32_t reserved;
+  uint32_t lease_ms;       // asks for a lease of each volume, from arrival; 0: none. Without kLeases refused
 };
 static_assert(sizeof(Validate) == 24);
 
@@ -155,6 +159,8 @@ struct ValidateReply {     // target → proxy; the data is rows of ValidateRow,
 };
 static_assert(sizeof(ValidateReply) == 16);
 
+enum RowFlag : uint16_t { kLeased = 1 };
+
 enum class Verdict : uint16_t { changed = 0, flush = 1, gone = 2, unconfirmed = 3 };
 
 struct ValidateRow {
@@ -163,10 +169,22 @@ struct ValidateRow {
   uint32_t volume_id;
   uint32_t id_count;       // ids changed since; only with Verdict::changed
   uint16_t verdict;
-  uint16_t reserved16;
+  uint16_t flags;          // RowFlag; only with Verdict::changed and flush
   uint32_t reserved32;
 };
 static_assert(sizeof(ValidateRow) == 32);
+
+struct Changed {           // target → proxy, to the holder of a lease; the data is the changed ids (u64)
+  uint64_t epoch;          // now; 0 with Verdict::gone and unconfirmed
+  uint64_t from;           // what the target takes this proxy to know; ids changed after it are told
+  uint64_t to;             // now; past `from` with Verdict::changed
+  uint32_t volume_id;
+  uint32_t id_count;       // only with Verdict::changed
+  uint16_t verdict;        // everything but Verdict::changed ends the lease
+  uint16_t reserved16;
+  uint32_t reserved32;
+};
+static_assert(sizeof(Changed) == 40);
 
 struct Ping { uint64_t request_id; uint64_t sent_ns; };
 static_assert(sizeof(Ping) == 16);

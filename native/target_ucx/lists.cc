@@ -41,8 +41,7 @@ std::vector<VolumePage> MakeVolumePages(uint64_t generation,
   return pages;
 }
 
-void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result,
-                       size_t& ids_count) {
+void LimitIds(target::ValidateResult& result, size_t& ids_count) {
   const bool is_too_long = result.ids.size() > protocol::kChangedIdsMax ||
                            ids_count + result.ids.size() > kIdsPerReplyMax;
   if (is_too_long) {
@@ -52,6 +51,9 @@ void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& res
   if (result.row.verdict != static_cast<uint16_t>(protocol::Verdict::changed)) result.ids.clear();
   result.row.id_count = static_cast<uint32_t>(result.ids.size());
   ids_count += result.ids.size();
+}
+
+void AppendValidateRow(std::vector<std::byte>& list, const target::ValidateResult& result) {
   protocol::AppendRow(list, result.row);
   protocol::Append(list, std::as_bytes(std::span(result.ids)));
 }

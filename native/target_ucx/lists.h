@@ -24,8 +24,9 @@ struct VolumePage {
 inline constexpr size_t kIdsPerReplyMax =
     65536;  // rows past it say "flush", which is always true enough
 
-/// Appends one answer to the list; `ids_count` adds up over the list.
-void AppendValidateRow(std::vector<std::byte>& list, target::ValidateResult& result,
-                       size_t& ids_count);
+/// Makes an answer with too many ids one that says flush; `ids_count` adds up over the list.
+void LimitIds(target::ValidateResult& result, size_t& ids_count);
+
+void AppendValidateRow(std::vector<std::byte>& list, const target::ValidateResult& result);
 
 }  // namespace target_ucx

@@ -45,7 +45,8 @@ TEST(ValidateRows, SayFlushPastTheBoundOfTheWholeReply) {
   for (int i = 0; i < 20; ++i) {
     target::ValidateResult result{};
     result.ids.resize(protocol::kChangedIdsMax);
-    AppendValidateRow(list, result, ids_count);
+    LimitIds(result, ids_count);
+    AppendValidateRow(list, result);
   }
   protocol::ListReader reader(list);
   for (int i = 0; i < 20; ++i) {
@@ -65,7 +66,8 @@ TEST(ValidateRows, SayFlushForOneVolumeWithTooManyChanges) {
   size_t ids_count = 0;
   target::ValidateResult result{};
   result.ids.resize(protocol::kChangedIdsMax + 1);
-  AppendValidateRow(list, result, ids_count);
+  LimitIds(result, ids_count);
+  AppendValidateRow(list, result);
   EXPECT_EQ(list.size(), sizeof(protocol::ValidateRow));
 }
 

@@ -83,10 +83,13 @@ void Server::RunOnce() {
 bool Server::DoWhatIsDue(uint64_t now_ns) {
   const bool is_volumes_due = engine_->volumes_generation() != volumes_generation_;
   const bool is_check_due = now_ns >= next_check_ns_;
-  const bool is_due = !connections_.empty() || is_volumes_due || is_check_due || !doomed_.empty();
+  const bool is_look_due = !leases_.empty() && now_ns >= next_look_ns_;
+  const bool is_due =
+      !connections_.empty() || is_volumes_due || is_check_due || is_look_due || !doomed_.empty();
   if (!connections_.empty()) AcceptPending(now_ns);
   if (is_volumes_due) PushVolumes();
   if (is_check_due) CheckTimes(now_ns);
+  if (is_look_due) LookAtLeases(now_ns);
   if (!doomed_.empty()) CloseDoomed();
   return is_due;
 }
@@ -108,7 +111,7 @@ void Server::WaitForWork(uint64_t now_ns) {
   }
   if (worker_->Arm()) {
     busy_arms_ = 0;
-    Poll(TimeoutMs(), true);
+    Poll(TimeoutMs(now_ns), true);
     return;
   }
   if (++busy_arms_ % kBusyArmsMax == 0) sched_yield();
@@ -127,7 +130,11 @@ void Server::Poll(int timeout_ms, bool is_worker_armed) {
   }
 }
 
-int Server::TimeoutMs() const {
+int Server::TimeoutMs(uint64_t now_ns) const {
+  if (!leases_.empty()) {
+    if (now_ns >= next_look_ns_) return 0;
+    return static_cast<int>((next_look_ns_ - now_ns + kMillisecondNs - 1) / kMillisecondNs);
+  }
   if (is_stats_due_) return static_cast<int>(kPublishIntervalNs / kMillisecondNs);
   const bool is_watching = is_stopping_ || stats_.sessions_pending > 0 || sends_.in_flight() > 0 ||
                            sessions_.size() > stats_.sessions_active;
@@ -192,6 +199,7 @@ void Server::CheckTimes(uint64_t now_ns) {
 }
 
 void Server::PublishStats(uint64_t now_ns) {
+  stats_.volume_leases = leases_.count();
   stats_.arena = arena_->stats();
   stats_.engine = engine_->stats();
   inbox_.Publish(stats_);

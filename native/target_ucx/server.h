@@ -13,6 +13,7 @@
 #include "target_ucx/lists.h"
 #include "target_ucx/session.h"
 #include "target_ucx/target_server.h"
+#include "target_ucx/volume_leases.h"
 #include "ucx/handles.h"
 #include "ucx/send_pool.h"
 
@@ -51,7 +52,8 @@ class Server final : public target::ReadSink, public ucx::SendListener {
     std::span<const std::byte> data;
     uint64_t now_ns;
   };
-  enum SendTag : uint64_t { kControl = 0, kAnswer = 1, kVolumePage = 2 };
+  /// In the lower half of a send's tag; of kChange the volume id is in the upper half.
+  enum SendTag : uint32_t { kControl = 0, kAnswer = 1, kVolumePage = 2, kChange = 3 };
   using Handler = void (Server::*)(const Incoming&);
 
   Server(const TargetServerOptions& options, Inbox& inbox)
@@ -64,7 +66,7 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   bool DoWhatIsDue(uint64_t now_ns);
   void WaitForWork(uint64_t now_ns);
   void Poll(int timeout_ms, bool is_worker_armed);
-  [[nodiscard]] int TimeoutMs() const;
+  [[nodiscard]] int TimeoutMs(uint64_t now_ns) const;
   void TakeInbox();
   void CheckTimes(uint64_t now_ns);
   void PublishStats(uint64_t now_ns);
@@ -82,6 +84,7 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   void Leave(Session& session, uint64_t linger_ns);
   void PushVolumes();
   void SendVolumes(Session& session);
+  void LookAtLeases(uint64_t now_ns);
 
   // Messages.
   template <Handler handler>
@@ -119,9 +122,12 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   std::vector<uint64_t> doomed_;
   std::vector<uint64_t> overdue_;
   std::vector<VolumePage> volume_pages_;
+  VolumeLeases leases_;
+  std::vector<VolumeChange> changes_;  // found, to be sent
   uint64_t volumes_generation_ = 0;
   uint64_t next_session_id_ = 1;
   uint64_t next_check_ns_ = 0;
+  uint64_t next_look_ns_ = 0;  // while there are leases
   uint64_t last_active_ns_ = 0;
   uint64_t published_ns_ = 0;
   uint64_t stop_by_ns_ = 0;

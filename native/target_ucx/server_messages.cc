@@ -83,6 +83,8 @@ void Server::OnHello(const Incoming& message) {
   protocol::Challenge challenge{};
   challenge.magic = protocol::kMagic;
   challenge.version = facts.version;
+  challenge.features = hello->features & protocol::kLeases;
+  session.has_leases = challenge.features != 0;
   std::ranges::copy(facts.server_nonce, challenge.nonce);
   std::ranges::copy(ucx::MakeProof(ucx::Prover::kTarget, options_.secret, facts), challenge.mac);
   SetState(session, Session::State::kProving);
@@ -203,7 +205,9 @@ void Server::OnSent(const ucx::Send& send, ucs_status_t status) {
   const auto found = sessions_.find(send.owner);
   Session* const session = found == sessions_.end() ? nullptr : found->second.get();
   is_stats_due_ = true;
-  if (send.tag == kAnswer) {
+  const auto tag = static_cast<uint32_t>(send.tag);
+  if (tag == kChange) leases_.OnSent(send.owner, static_cast<uint32_t>(send.tag >> 32));
+  if (tag == kAnswer) {
     --stats_.requests_in_flight;
     if (session != nullptr) --session->requests_in_flight;
   }
@@ -214,7 +218,7 @@ void Server::OnSent(const ucx::Send& send, ucs_status_t status) {
   if (session == nullptr) return;
   // A send that failed leaves the peer waiting: better it learns now that the session is over.
   if (status != UCS_OK) return Doom(*session);
-  if (send.tag == kVolumePage && --session->volume_pages_in_flight == 0 && session->volumes_due &&
+  if (tag == kVolumePage && --session->volume_pages_in_flight == 0 && session->volumes_due &&
       session->state == Session::State::kServing && !session->doomed) {
     SendVolumes(*session);
   }
@@ -224,7 +228,8 @@ void Server::OnValidate(const Incoming& message) {
   Session& session = message.session;
   const auto validate = protocol::Decode<protocol::Validate>(message.header);
   const bool is_sound =
-      validate && message.data.size() == validate->item_count * sizeof(protocol::ValidateItem);
+      validate && message.data.size() == validate->item_count * sizeof(protocol::ValidateItem) &&
+      (validate->lease_ms == 0 || session.has_leases);
   if (!session.was_welcomed || !is_sound) return Doom(session);
   protocol::ValidateReply reply{};
   reply.request_id = validate->request_id;
@@ -236,12 +241,18 @@ void Server::OnValidate(const Incoming& message) {
     reply.status = static_cast<uint16_t>(Status::overload);
   } else {
     protocol::ListReader items(message.data);
+    const uint64_t lease_ns = uint64_t{validate->lease_ms} * 1'000'000;
+    if (lease_ns > 0 && leases_.empty()) next_look_ns_ = message.now_ns + kLeaseLookNs;
     size_t ids_count = 0;
     while (!items.empty()) {
       const auto item = items.Take<protocol::ValidateItem>();
       if (!item) return Doom(session);
       target::ValidateResult result = engine_->Validate(*item);
-      AppendValidateRow(list, result, ids_count);
+      LimitIds(result, ids_count);
+      if (lease_ns > 0 && leases_.Grant(session.id, *item, result.row, message.now_ns + lease_ns)) {
+        result.row.flags = protocol::kLeased;
+      }
+      AppendValidateRow(list, result);
     }
     reply.row_count = validate->item_count;
     ++stats_.validations;

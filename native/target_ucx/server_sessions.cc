@@ -67,6 +67,7 @@ void Server::CloseDoomed() {
   for (const uint64_t id : doomed_) {
     const auto found = sessions_.find(id);
     SetState(*found->second, Session::State::kLeaving);
+    leases_.EndSession(id);
     sessions_by_endpoint_.erase(found->second->endpoint.handle());
     sessions_.erase(found);
   }
@@ -132,6 +133,29 @@ void Server::SendVolumes(Session& session) {
     send.tag = kVolumePage;
     send.shared_list = page.rows;
     sends_.Post(send, session.endpoint, nullptr);
+  }
+}
+
+/// What is found is sent to sessions that are leaving too: until they are closed their proxies
+/// believe in their leases.
+void Server::LookAtLeases(uint64_t now_ns) {
+  next_look_ns_ = now_ns + kLeaseLookNs;
+  const auto validate = [this](const protocol::ValidateItem& item) {
+    return engine_->Validate(item);
+  };
+  changes_.clear();
+  leases_.Look(now_ns, validate, changes_);
+  is_stats_due_ |= leases_.count() != stats_.volume_leases;
+  for (const VolumeChange& change : changes_) {
+    const auto found = sessions_.find(change.session_id);
+    if (found == sessions_.end() || found->second->doomed) continue;
+    ++stats_.changes_pushed;
+    ucx::Send& send = sends_.Take(protocol::MessageId::changed, change.header);
+    send.owner = change.session_id;
+    send.tag = kChange | uint64_t{change.header.volume_id} << 32;
+    send.deadline_ns = now_ns + kControlSendTimeoutNs;
+    send.shared_list = change.ids;
+    sends_.Post(send, found->second->endpoint, nullptr);
   }
 }
 

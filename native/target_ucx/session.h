@@ -28,7 +28,8 @@ struct Session {
   uint32_t volume_pages_in_flight = 0;
   bool volumes_due = false;  // the list changed while the last one was being sent
   bool was_welcomed = false;
-  bool doomed = false;  // to be closed as soon as no UCX callback is on the stack
+  bool has_leases = false;  // agreed on in HELLO and CHALLENGE
+  bool doomed = false;      // to be closed as soon as no UCX callback is on the stack
 };
 
 }  // namespace target_ucx

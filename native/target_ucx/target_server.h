@@ -43,6 +43,8 @@ struct TargetServerStats {
   uint64_t bytes_received = 0;    // payload bytes (lists)
   uint64_t reads_by_status[64] = {};  // answered, by protocol::Status; deadline: dropped unanswered
   uint64_t validations = 0;
+  uint32_t volume_leases = 0;       // of all sessions
+  uint64_t changes_pushed = 0;      // to their holders
   uint32_t requests_in_flight = 0;  // asked of the engine, or being sent
   memory::ArenaStats arena = {};
   target::EngineStats engine = {};

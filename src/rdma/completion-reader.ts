@@ -13,6 +13,7 @@ import {
   entryU32,
   entryU64,
   replyFlag,
+  rowFlagLeased,
   rowU32,
   rowU64,
   verdictNames,
@@ -160,13 +161,14 @@ export class VerdictRows {
     const idsStart = at + rowU64.words;
     const idsEnd = idsStart + this.#word(at, rowU32.idCount);
     this.#at = idsEnd;
+    const verdictFlags = this.#word(at, rowU32.verdictFlags);
     return {
       volumeId: this.#word(at, rowU32.volumeId),
       epoch: this.#u64[at + rowU64.epoch] as bigint,
       position: this.#u64[at + rowU64.position] as bigint,
-      verdict: verdictNames[this.#word(at, rowU32.verdict)] ?? 'flush',
+      verdict: verdictNames[verdictFlags & 0xffff] ?? 'flush',
       changedIds: Array.from(this.#u64.subarray(idsStart, idsEnd)),
-      leased: false,
+      leased: ((verdictFlags >>> 16) & rowFlagLeased) !== 0,
     };
   }
 

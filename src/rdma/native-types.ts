@@ -44,6 +44,18 @@ export type NativeTargetEvent =
       readonly kind: 'volumes';
       readonly target: number;
       readonly volumes: readonly NativeVolume[];
+    }
+  | {
+      readonly kind: 'changed';
+      readonly target: number;
+      readonly volumeId: number;
+      readonly epoch: bigint;
+      readonly from: bigint;
+      readonly to: bigint;
+      /** As in a verdict row; all but `changed` end the lease. */
+      readonly verdict: number;
+      /** 64 bits each. */
+      readonly ids: ArrayBuffer;
     };
 
 /**
@@ -100,7 +112,14 @@ export interface NativeClient {
   disconnect(target: number): void;
   /** `ticket`: below requestsMax and not in flight; its completion carries it. */
   postRead(target: number, ticket: number): void;
-  postValidate(target: number, ticket: number, itemCount: number, timeoutNs: number): void;
+  /** `leaseMs`: 0 asks for none. */
+  postValidate(
+    target: number,
+    ticket: number,
+    itemCount: number,
+    timeoutNs: number,
+    leaseMs: number,
+  ): void;
   postPing(target: number, ticket: number, timeoutNs: number): void;
   release(handle: number): void;
   stats(): NativeClientStats;
@@ -142,6 +161,10 @@ export interface NativeTargetStats {
   /** Answers by the status' name; those never given are absent. */
   readonly readsByStatus: Readonly<Record<string, number>>;
   readonly validations: number;
+  /** Of all sessions. */
+  readonly volumeLeases: number;
+  /** To the holders of leases. */
+  readonly changesPushed: number;
   readonly requestsInFlight: number;
   readonly arenaBytesTotal: number;
   readonly arenaBytesLeased: number;

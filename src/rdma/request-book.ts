@@ -122,6 +122,7 @@ export class RequestBook {
     owner: BookOwner,
     items: readonly ValidateItem[],
     timeoutMs: number,
+    leaseMs: number,
   ): Promise<ValidateResult> {
     if (items.length > itemsMax) throw new RangeError(`more than ${itemsMax} items to validate`);
     const ticket = this.#free.pop();
@@ -131,7 +132,7 @@ export class RequestBook {
       this.#itemsU64[index * itemU64.words + itemU64.position] = item.position;
       this.#itemsU32[index * itemU32.words + itemU32.volumeId] = item.volumeId;
     }
-    this.#native.postValidate(target, ticket, items.length, timeoutMs * 1e6);
+    this.#native.postValidate(target, ticket, items.length, timeoutMs * 1e6, leaseMs);
     return this.#enter(ticket, owner, undefined) as Promise<ValidateResult>;
   }
 

@@ -61,10 +61,13 @@ export const commandF64 = {
 
 export const itemsByte = 64;
 export const itemsMax = 1024;
+export const leaseMsMax = 60_000;
 export const itemU64 = { words: 3, epoch: 0, position: 1 } as const;
 export const itemU32 = { words: 6, volumeId: 4 } as const;
 
 /** A verdict row, as in native/protocol/wire.h; its changed ids follow. */
 export const rowU64 = { words: 4, epoch: 0, position: 1 } as const;
-export const rowU32 = { volumeId: 4, idCount: 5, verdict: 6 } as const;
+/** `verdictFlags`: the verdict in the lower half, flags in the upper. */
+export const rowU32 = { volumeId: 4, idCount: 5, verdictFlags: 6 } as const;
+export const rowFlagLeased = 1;
 export const verdictNames = ['changed', 'flush', 'gone', 'unconfirmed'] as const;

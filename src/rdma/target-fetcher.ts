@@ -15,8 +15,10 @@ import type {
   VolumeChange,
 } from './needle-fetcher.ts';
 import type { BookOwner, RequestBook } from './request-book.ts';
-import { itemsMax } from './shared-layout.ts';
+import { itemsMax, leaseMsMax, verdictNames } from './shared-layout.ts';
 import { type StatusName, statusNumbers } from './status.ts';
+
+type NativeVolumeChange = Extract<NativeTargetEvent, { kind: 'changed' }>;
 
 const notConnected = failureOf(statusNumbers.not_connected);
 const closedFailure = failureOf(statusNumbers.closed);
@@ -81,11 +83,18 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
     return this.#book.read(this.#target, this, command);
   }
 
-  async validate(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult> {
-    if (items.length <= itemsMax) return this.#validateSome(items, timeoutMs);
+  async validate(
+    items: readonly ValidateItem[],
+    timeoutMs: number,
+    leaseMs = 0,
+  ): Promise<ValidateResult> {
+    if (!(leaseMs >= 0 && leaseMs <= leaseMsMax)) throw new RangeError(`a lease of ${leaseMs} ms`);
+    // Never less than the caller counts.
+    const wholeMs = Math.ceil(leaseMs);
+    if (items.length <= itemsMax) return this.#validateSome(items, timeoutMs, wholeMs);
     const parts: Promise<ValidateResult>[] = [];
     for (let at = 0; at < items.length; at += itemsMax) {
-      parts.push(this.#validateSome(items.slice(at, at + itemsMax), timeoutMs));
+      parts.push(this.#validateSome(items.slice(at, at + itemsMax), timeoutMs, wholeMs));
     }
     const verdicts: ValidateVerdict[] = [];
     for (const result of await Promise.all(parts)) {
@@ -131,13 +140,28 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
         this.#volumes = new Map(event.volumes.map((volume) => [volume.volumeId, volume]));
         this.#change(this.#state);
         return;
+      case 'changed':
+        this.#tell(event);
+        return;
     }
   }
 
-  #validateSome(items: readonly ValidateItem[], timeoutMs: number): Promise<ValidateResult> {
+  #tell({ volumeId, epoch, from, to, verdict, ids }: NativeVolumeChange): void {
+    const changedIds =
+      verdictNames[verdict] === 'changed' ? Array.from(new BigUint64Array(ids)) : 'flush';
+    for (const listener of this.#volumeListeners) {
+      listener({ volumeId, epoch, from, to, changedIds });
+    }
+  }
+
+  #validateSome(
+    items: readonly ValidateItem[],
+    timeoutMs: number,
+    leaseMs: number,
+  ): Promise<ValidateResult> {
     if (this.#state.kind !== 'up') return Promise.resolve(this.#refusal());
     this.#inFlight += 1;
-    return this.#book.validate(this.#target, this, items, timeoutMs);
+    return this.#book.validate(this.#target, this, items, timeoutMs, leaseMs);
   }
 
   #refusal(): typeof notConnected {

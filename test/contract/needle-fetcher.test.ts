@@ -205,7 +205,14 @@ describe.each(subjectKinds)('the port over $name', (kind) => {
       if (result.kind === 'failed') throw new Error(result.status);
       return result.verdicts[0];
     };
-    expect(await ask()).toEqual({ volumeId, epoch, position, verdict: 'changed', changedIds: [] });
+    expect(await ask()).toEqual({
+      volumeId,
+      epoch,
+      position,
+      verdict: 'changed',
+      changedIds: [],
+      leased: false,
+    });
     volume.put(7n, small);
     volume.delete(1n);
     const since = await ask();
