@@ -1,5 +1,13 @@
 /** A volume that a test writes to while it is being served. Every needle's cookie is 1. */
-import { closeSync, openSync, readSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   createVolume,
@@ -7,10 +15,12 @@ import {
   type VolumeWriter,
 } from '../../src/rdma/volume-files.ts';
 
-type Fields = Omit<NeedleToWrite, 'needleId' | 'cookie' | 'data'>;
+export type Fields = Omit<NeedleToWrite, 'needleId' | 'cookie' | 'data'>;
 
-/** Header of a record before its data: cookie, id, size, data size. */
-const bytesBeforeData = 4 + 8 + 4 + 4;
+/** Of a record: cookie, id, size. */
+const headerBytes = 4 + 8 + 4;
+/** And the data's size. */
+const bytesBeforeData = headerBytes + 4;
 
 export class SampleVolume {
   readonly #writer: VolumeWriter;
@@ -26,9 +36,11 @@ export class SampleVolume {
     return statSync(`${this.#base}.idx`).size;
   }
 
-  put(needleId: bigint, data: Uint8Array, fields: Fields = {}): void {
-    const { offset } = this.#writer.append({ ...fields, needleId, cookie: 1, data });
+  /** Returns the entity tag that a volume server gives it. */
+  put(needleId: bigint, data: Uint8Array, fields: Fields = {}): string {
+    const { offset, size } = this.#writer.append({ ...fields, needleId, cookie: 1, data });
     this.#offsets.set(needleId, offset);
+    return `"${this.#bytesOfData(offset + headerBytes + size, 4).toString('hex')}"`;
   }
 
   delete(needleId: bigint): void {
@@ -50,6 +62,18 @@ export class SampleVolume {
     closeSync(file);
   }
 
+  /** As if the disk had lost the last rows. The writer is closed. */
+  truncateIndex(bytes: number): void {
+    this.close();
+    truncateSync(`${this.#base}.idx`, bytes);
+  }
+
+  /** The index still names what is gone. The writer is closed. */
+  truncateData(bytes: number): void {
+    this.close();
+    truncateSync(`${this.#base}.dat`, bytes);
+  }
+
   close(): void {
     this.#writer.close();
   }
@@ -57,5 +81,13 @@ export class SampleVolume {
   /** Deletes the files, in the volume server's order. */
   remove(): void {
     for (const ext of ['.vif', '.idx', '.dat']) unlinkSync(this.#base + ext);
+  }
+
+  #bytesOfData(at: number, length: number): Buffer {
+    const bytes = Buffer.alloc(length);
+    const file = openSync(`${this.#base}.dat`, 'r');
+    readSync(file, bytes, 0, length, at);
+    closeSync(file);
+    return bytes;
   }
 }

@@ -1,0 +1,155 @@
+/** The two roles as processes of their own, run from the sources: what a history is driven through. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export type Transport = 'inproc' | 'ucx';
+
+export interface StackOptions {
+  readonly transport: Transport;
+  /** For configuration files and logs. */
+  readonly folder: string;
+  /** One for each volume server: its URL, and its data directory. */
+  readonly servers: readonly { readonly url: string; readonly dir: string }[];
+  /** More lines for proxy.toml. */
+  readonly proxyToml?: string;
+}
+
+export interface Stack {
+  /** The proxy's, on the loopback. */
+  readonly port: number;
+  /** A number from the proxy's /metrics; labels as they are printed. */
+  metric(name: string): Promise<number>;
+  /** Drains; the exit codes, the proxy's first. */
+  stop(): Promise<readonly (number | null)[]>;
+}
+
+const root = join(import.meta.dirname, '..', '..');
+const confirmEveryMs = 100;
+/** One machine's: shared memory, with tcp for the handshake. */
+const localUcx = 'device_name = "lo"\ntls = "tcp,posix,sysv,cma,self"\n';
+const admin = '[admin]\nlisten = "127.0.0.1:0"\n';
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  mkdirSync(options.folder, { recursive: true });
+  const roles: RunningRole[] = [];
+  const stop = async (): Promise<readonly (number | null)[]> => {
+    const codes: (number | null)[] = [];
+    for (const role of roles.toReversed()) codes.push(await role.stop());
+    return codes;
+  };
+  try {
+    const servers: string[] = [];
+    for (const { url, dir } of options.servers) {
+      let target = '';
+      if (options.transport === 'ucx') {
+        const role = await startRole(options.folder, 'target', roles.length, targetToml(url, dir));
+        roles.push(role);
+        target = role.bound('rdma');
+      }
+      servers.push(`[[seaweedfs.volume_server]]\nurl = "${url}"\ntarget = "${target}"\n`);
+    }
+    const toml = proxyToml(options, servers);
+    const proxy = await startRole(options.folder, 'proxy', roles.length, toml);
+    roles.push(proxy);
+    const adminUrl = `http://${proxy.bound('admin')}`;
+    return {
+      port: Number(proxy.bound('http').split(':').at(-1)),
+      metric: (name) => metricOf(adminUrl, name),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function targetToml(url: string, dir: string): string {
+  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${localUcx}[target]\ndirs = ["${dir}"]\nvolume_server_url = "${url}"\nconfirm_every = "${confirmEveryMs}ms"\n${admin}`;
+}
+
+function proxyToml(
+  { transport, servers, proxyToml: more = '' }: StackOptions,
+  lines: readonly string[],
+): string {
+  const dirs = servers.map(({ dir }) => `"${dir}"`).join(', ');
+  const inproc = `dirs = [${dirs}]\n`;
+  const upstream =
+    transport === 'ucx'
+      ? lines.join('')
+      : `[seaweedfs]\nvolume_server_url = "${servers[0]?.url}"\n`;
+  return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\ntransport = "${transport}"\n${transport === 'ucx' ? localUcx : inproc}${admin}${more}`;
+}
+
+class RunningRole {
+  readonly #child: ChildProcess;
+  readonly #ready: Readonly<Record<string, unknown>>;
+  readonly #ended: Promise<number | null>;
+
+  constructor(
+    child: ChildProcess,
+    ready: Readonly<Record<string, unknown>>,
+    ended: Promise<number | null>,
+  ) {
+    this.#child = child;
+    this.#ready = ready;
+    this.#ended = ended;
+  }
+
+  bound(key: string): string {
+    return String(this.#ready[key]);
+  }
+
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM');
+    const late = new AbortController();
+    void pause(10_000, undefined, { signal: late.signal }).then(
+      () => this.#child.kill('SIGKILL'),
+      () => undefined,
+    );
+    const code = await this.#ended;
+    late.abort();
+    return code;
+  }
+}
+
+/** Resolves when the role is ready; rejects with its last lines when it ends before. */
+async function startRole(
+  folder: string,
+  role: string,
+  index: number,
+  toml: string,
+): Promise<RunningRole> {
+  const file = join(folder, `${role}-${index}.toml`);
+  writeFileSync(file, toml, { mode: 0o600 });
+  const args = [join(root, 'src', 'main.ts'), role, '--config', file];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const orphan = (): void => void child.kill('SIGKILL');
+  process.once('exit', orphan);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  void ended.then(() => process.off('exit', orphan));
+  const last: string[] = [];
+  const keep = (line: string): void => {
+    last.push(line);
+    if (last.length > 20) last.shift();
+  };
+  createInterface(child.stderr).on('line', keep);
+  const ready = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
+    createInterface(child.stdout).on('line', (line) => {
+      keep(line);
+      const fields = JSON.parse(line) as Record<string, unknown>;
+      if (fields['event'] === 'ready') resolve(fields);
+    });
+  });
+  const first = await Promise.race([ready, ended.then(() => undefined)]);
+  if (first === undefined) throw new Error(`the ${role} ended: ${last.join('\n')}`);
+  return new RunningRole(child, first, ended);
+}
+
+async function metricOf(adminUrl: string, name: string): Promise<number> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1) ?? Number.NaN);
+}

@@ -1,0 +1,149 @@
+/**
+ * The long run: a volume server that is written to and vacuumed, a target and a proxy as processes of their own, and every
+ * read through the proxy judged.
+ *
+ *     node test/history/run-history.ts --seconds 600 --transport ucx
+ *
+ * Options: --seconds N (20), --transport ucx|inproc (ucx), --connections N (32), --volumes N (3), --needles N for each
+ * volume (64), --writes N a second (150), --vacuum-every N ms (300), --seed N, --toml LINES for proxy.toml. Prints one
+ * JSON object. Exit code 1: a violation, or so little answered from the fabric or the cache that nothing was proved.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startStack, type Transport } from './roles.ts';
+import { startVolumeServer } from './volume-server.ts';
+import { type Summary, Workload } from './workload.ts';
+
+export interface HistoryOptions {
+  readonly transport: Transport;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly volumes: number;
+  readonly needlesPerVolume: number;
+  readonly writesPerSecond: number;
+  readonly vacuumEveryMs: number;
+  readonly seed: number;
+  /** More lines for proxy.toml. */
+  readonly proxyToml: string;
+}
+
+export interface HistoryReport extends Summary {
+  readonly transport: Transport;
+  readonly leaseLeaks: number;
+  /** Why the run proves nothing, or disproves something; empty: it is good. */
+  readonly problems: readonly string[];
+}
+
+/** Of the reads that showed content. */
+const servedShareMin = 0.7;
+const unavailableShareMax = 0.01;
+
+export const historyDefaults: HistoryOptions = {
+  transport: 'ucx',
+  seconds: 20,
+  connections: 32,
+  volumes: 3,
+  needlesPerVolume: 64,
+  writesPerSecond: 150,
+  vacuumEveryMs: 300,
+  seed: 1,
+  proxyToml: '',
+};
+
+export async function runHistory(options: HistoryOptions): Promise<HistoryReport> {
+  const { transport, volumes, proxyToml } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-history-'));
+  const dir = join(folder, 'data');
+  mkdirSync(dir);
+  const volumeIds = Array.from({ length: volumes }, (_, index) => index + 1);
+  const server = await startVolumeServer({ dir, volumeIds });
+  try {
+    const servers = [{ url: server.url, dir }];
+    const stack = await startStack({ transport, folder, servers, proxyToml });
+    try {
+      const workload = new Workload({ ...options, server, proxyPort: stack.port });
+      await workload.prepare();
+      const summary = await workload.run();
+      const leaseLeaks = await stack.metric('seaweed_rdma_lease_leaks_total');
+      const report = { transport, ...summary, leaseLeaks };
+      return { ...report, problems: problemsOf(report) };
+    } finally {
+      await stack.stop();
+    }
+  } finally {
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function problemsOf(report: Omit<HistoryReport, 'problems'>): readonly string[] {
+  const { reads, contentBySource, seconds } = report;
+  const problems: string[] = [];
+  const require = (isTrue: boolean, problem: string): void => {
+    if (!isTrue) problems.push(problem);
+  };
+  const content = sum(contentBySource);
+  const served = (contentBySource['rdma'] ?? 0) + (contentBySource['cache'] ?? 0);
+  const unavailable = sum(report.unavailable);
+  require(report.violationCount === 0, `${report.violationCount} violations`);
+  require(served >= servedShareMin * content, `only ${served} of ${content} reads served here`);
+  require(unavailable <= unavailableShareMax * reads, `${unavailable} reads were not answered`);
+  require(sum(report.failedChanges) === 0, `${sum(report.failedChanges)} changes failed`);
+  require(reads > 100 * seconds, `only ${reads} reads in ${seconds} s`);
+  require(report.writes > 10 * seconds && report.deletes > seconds, 'too few changes');
+  require(report.changesThroughProxy > 5 * seconds, 'too few changes through the proxy');
+  require(report.vacuums > seconds / 2, `only ${report.vacuums} vacuums`);
+  require(report.leaseLeaks === 0, `${report.leaseLeaks} leases leaked`);
+  return problems;
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+function optionsFrom(args: readonly string[]): HistoryOptions {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      transport: text,
+      seconds: text,
+      connections: text,
+      volumes: text,
+      needles: text,
+      writes: text,
+      'vacuum-every': text,
+      seed: text,
+      toml: text,
+    },
+  });
+  const { transport } = values;
+  if (transport !== undefined && transport !== 'ucx' && transport !== 'inproc') {
+    throw new RangeError(`--transport ${transport}: ucx or inproc`);
+  }
+  const numberOf = (value: string | undefined, otherwise: number): number => {
+    const number = Number(value ?? otherwise);
+    if (!(number > 0)) throw new RangeError(`${value} is not a positive number`);
+    return number;
+  };
+  const standard = historyDefaults;
+  return {
+    transport: transport ?? standard.transport,
+    seconds: numberOf(values.seconds, standard.seconds),
+    connections: numberOf(values.connections, standard.connections),
+    volumes: numberOf(values.volumes, standard.volumes),
+    needlesPerVolume: numberOf(values.needles, standard.needlesPerVolume),
+    writesPerSecond: numberOf(values.writes, standard.writesPerSecond),
+    vacuumEveryMs: numberOf(values['vacuum-every'], standard.vacuumEveryMs),
+    seed: numberOf(values.seed, Date.now() % 1_000_000),
+    proxyToml: values.toml ?? '',
+  };
+}
+
+if (import.meta.main) {
+  const report = await runHistory(optionsFrom(process.argv.slice(2)));
+  process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+  process.exitCode = report.problems.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,317 @@
+/**
+ * Readers, writers, deleters and a vacuum at work on one set of needles through a proxy, every read judged as it ends.
+ * Writes go half to the volume server directly, which the proxy cannot see, and half through the proxy; each is followed
+ * by reads of its own needle, begun right after the acknowledgement: the sharpest question there is.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Violation } from './history.ts';
+import { type ClientAnswer, KeepAliveClient } from './keep-alive-client.ts';
+import { type ReadKind, TrackedNeedle } from './tracked-needle.ts';
+import type { TestVolumeServer } from './volume-server.ts';
+
+export interface WorkloadOptions {
+  readonly server: TestVolumeServer;
+  readonly proxyPort: number;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly needlesPerVolume: number;
+  readonly writesPerSecond: number;
+  readonly vacuumEveryMs: number;
+  readonly seed: number;
+}
+
+export interface FoundViolation extends Violation {
+  readonly path: string;
+  readonly readKind: ReadKind;
+  /** Who answered. */
+  readonly source: string;
+}
+
+export interface Summary {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly reads: number;
+  /** Of reads that showed content: by X-Rdma-Source, up to its semicolon. */
+  readonly contentBySource: Readonly<Record<string, number>>;
+  /** Of all reads that passed: by reason. */
+  readonly passedByReason: Readonly<Record<string, number>>;
+  readonly byKind: Readonly<Record<string, number>>;
+  readonly absences: number;
+  readonly writes: number;
+  readonly deletes: number;
+  readonly changesThroughProxy: number;
+  readonly vacuums: number;
+  readonly unavailable: Readonly<Record<string, number>>;
+  readonly failedChanges: Readonly<Record<string, number>>;
+  /** All of them are counted, the first are kept. */
+  readonly violationCount: number;
+  readonly violations: readonly FoundViolation[];
+}
+
+const violationsKept = 20;
+const zipfExponent = 0.9;
+const readsAfterWrite = 2;
+const writers = 8;
+/** The longest that a version of a needle can be, one size for each needle in turn. */
+const lengths = [
+  4_096, 1, 1_000, 65_536, 24, 16_384, 100, 4_096, 300_000, 8_192, 2_000, 40_000, 1_500_000, 512,
+  4_096, 2_097_152,
+];
+const names = [undefined, 'picture.bin', undefined, 'text.txt'];
+const mimes = [undefined, 'image/jpeg', 'text/plain'];
+
+export class Workload {
+  readonly #options: WorkloadOptions;
+  readonly #needles: readonly TrackedNeedle[];
+  readonly #byId: ReadonlyMap<string, TrackedNeedle>;
+  readonly #random: () => number;
+  readonly #weights: readonly number[];
+  readonly #clients: KeepAliveClient[] = [];
+  #until = 0;
+  #reads = 0;
+  #absences = 0;
+  #writes = 0;
+  #deletes = 0;
+  #changesThroughProxy = 0;
+  #vacuums = 0;
+  #violationCount = 0;
+  readonly #contentBySource: Record<string, number> = {};
+  readonly #passedByReason: Record<string, number> = {};
+  readonly #byKind: Record<string, number> = {};
+  readonly #unavailable: Record<string, number> = {};
+  readonly #failedChanges: Record<string, number> = {};
+  readonly #violations: FoundViolation[] = [];
+
+  constructor(options: WorkloadOptions) {
+    this.#options = options;
+    this.#random = seeded(options.seed);
+    this.#needles = needlesOf(options);
+    this.#byId = new Map(this.#needles.map((each) => [`${each.volumeId}/${each.needleId}`, each]));
+    this.#weights = zipf(this.#needles.length);
+    options.server.onWritten = (volumeId, needleId, etag) =>
+      this.#byId.get(`${volumeId}/${needleId}`)?.wrote(etag);
+  }
+
+  /** Writes every needle once; then waits until each volume is served from the fabric. */
+  async prepare(): Promise<void> {
+    for (const needle of this.#needles) this.#writeDirectly(needle);
+    const client = this.#client();
+    const first = new Map(this.#needles.map((needle) => [needle.volumeId, needle]));
+    const deadline = performance.now() + 20_000;
+    for (const { path } of first.values()) {
+      for (;;) {
+        const answer = await client.request({ method: 'GET', path });
+        const source = answer.headers.get('x-rdma-source') ?? '';
+        if (source.startsWith('rdma') || source.startsWith('cache')) break;
+        if (performance.now() > deadline) throw new Error(`${path} is not served: ${source}`);
+        await pause(20);
+      }
+    }
+  }
+
+  async run(): Promise<Summary> {
+    const { seconds, seed, connections } = this.#options;
+    const begunAt = performance.now();
+    this.#until = begunAt + seconds * 1000;
+    const readers = Array.from({ length: connections }, () => this.#readOn(this.#client()));
+    const changers = Array.from({ length: writers }, () => this.#writeOn(this.#client()));
+    await Promise.all([...readers, ...changers, this.#vacuumOn()]);
+    for (const client of this.#clients) client.close();
+    return {
+      seconds: (performance.now() - begunAt) / 1000,
+      seed,
+      reads: this.#reads,
+      contentBySource: this.#contentBySource,
+      passedByReason: this.#passedByReason,
+      byKind: this.#byKind,
+      absences: this.#absences,
+      writes: this.#writes,
+      deletes: this.#deletes,
+      changesThroughProxy: this.#changesThroughProxy,
+      vacuums: this.#vacuums,
+      unavailable: this.#unavailable,
+      failedChanges: this.#failedChanges,
+      violationCount: this.#violationCount,
+      violations: this.#violations,
+    };
+  }
+
+  async #readOn(client: KeepAliveClient): Promise<void> {
+    while (performance.now() < this.#until) await this.#read(client, this.#anyNeedle());
+  }
+
+  async #writeOn(client: KeepAliveClient): Promise<void> {
+    const everyMs = (writers * 1000) / this.#options.writesPerSecond;
+    while (performance.now() < this.#until) {
+      const needle = this.#anyNeedle();
+      if (!needle.isBusy && !needle.isLost) {
+        needle.isBusy = true;
+        await this.#change(client, needle);
+        needle.isBusy = false;
+        for (let i = 0; i < readsAfterWrite; i += 1) await this.#read(client, needle);
+      }
+      await pause(everyMs * 2 * this.#random());
+    }
+  }
+
+  async #vacuumOn(): Promise<void> {
+    const { server, vacuumEveryMs } = this.#options;
+    const volumes = [...server.volumes.values()];
+    for (let i = 0; performance.now() < this.#until; i += 1) {
+      await pause(vacuumEveryMs);
+      volumes[i % volumes.length]?.vacuum();
+      this.#vacuums += 1;
+    }
+  }
+
+  async #change(client: KeepAliveClient, needle: TrackedNeedle): Promise<void> {
+    const isDelete = needle.isAlive && this.#random() < 0.2;
+    if (this.#random() < 0.5) await this.#changeThroughProxy(client, needle, isDelete);
+    else if (isDelete) this.#deleteDirectly(needle);
+    else this.#writeDirectly(needle);
+  }
+
+  #writeDirectly(needle: TrackedNeedle): void {
+    const { volumeId, needleId, fields } = needle;
+    const { version, data } = needle.beginWrite(performance.now(), this.#random);
+    this.#options.server.put(volumeId, needleId, data, fields);
+    needle.acknowledge(version, performance.now());
+    this.#writes += 1;
+  }
+
+  #deleteDirectly(needle: TrackedNeedle): void {
+    const version = needle.beginDelete(performance.now());
+    this.#options.server.delete(needle.volumeId, needle.needleId);
+    needle.acknowledge(version, performance.now());
+    this.#deletes += 1;
+  }
+
+  async #changeThroughProxy(
+    client: KeepAliveClient,
+    needle: TrackedNeedle,
+    isDelete: boolean,
+  ): Promise<void> {
+    const { path, fields } = needle;
+    const { version, data } = isDelete
+      ? { version: needle.beginDelete(performance.now()), data: undefined }
+      : needle.beginWrite(performance.now(), this.#random);
+    const request = {
+      method: isDelete ? 'DELETE' : this.#random() < 0.5 ? 'POST' : 'PUT',
+      path,
+      headers: {
+        ...(typeof fields.mime === 'string' ? { 'Content-Type': fields.mime } : {}),
+        ...(fields.compressed ? { 'Content-Encoding': 'gzip' } : {}),
+      },
+    };
+    const status = await client
+      .request(data === undefined ? request : { ...request, body: data })
+      .then(
+        (answer) => `status ${answer.status}`,
+        (error: unknown) => `${error}`,
+      );
+    if (status !== (isDelete ? 'status 202' : 'status 201')) {
+      needle.isLost = true;
+      count(this.#failedChanges, status);
+      return;
+    }
+    needle.acknowledge(version, performance.now());
+    this.#changesThroughProxy += 1;
+    if (isDelete) this.#deletes += 1;
+    else this.#writes += 1;
+  }
+
+  async #read(client: KeepAliveClient, needle: TrackedNeedle): Promise<void> {
+    const plan = needle.planRead(this.#random);
+    const begunAt = performance.now();
+    let answer: ClientAnswer;
+    try {
+      const { method, headers } = plan;
+      answer = await client.request({ method, path: needle.path, headers });
+    } catch (error) {
+      count(this.#unavailable, `${error}`);
+      await pause(20);
+      return;
+    }
+    const endedAt = performance.now();
+    const seen = needle.seenIn(plan, answer);
+    const [source = '', reason] = (answer.headers.get('x-rdma-source') ?? 'nobody').split(';');
+    if (seen.kind === 'unavailable') {
+      count(this.#unavailable, `${source}: ${seen.detail}`);
+      return;
+    }
+    this.#reads += 1;
+    count(this.#byKind, plan.kind);
+    if (reason?.startsWith('reason=')) count(this.#passedByReason, reason.slice('reason='.length));
+    if (seen.kind === 'absent') this.#absences += 1;
+    else count(this.#contentBySource, source);
+    const violation = needle.history.judge({ begunAt, endedAt, seen });
+    if (violation === undefined) return;
+    this.#violationCount += 1;
+    if (this.#violations.length < violationsKept) {
+      this.#violations.push({ ...violation, path: needle.path, readKind: plan.kind, source });
+    }
+  }
+
+  #anyNeedle(): TrackedNeedle {
+    const roll = this.#random();
+    let low = 0;
+    let high = this.#weights.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#weights[middle] as number) < roll) low = middle + 1;
+      else high = middle;
+    }
+    return this.#needles[low] as TrackedNeedle;
+  }
+
+  #client(): KeepAliveClient {
+    const client = new KeepAliveClient(this.#options.proxyPort);
+    this.#clients.push(client);
+    return client;
+  }
+}
+
+/** Hot ones in every volume, each size among the hot and the cold. */
+function needlesOf({ server, needlesPerVolume }: WorkloadOptions): readonly TrackedNeedle[] {
+  const volumeIds = [...server.volumes.keys()];
+  const count = volumeIds.length * needlesPerVolume;
+  return Array.from({ length: count }, (_, index) => {
+    const name = names[index % names.length];
+    const mime = mimes[index % mimes.length];
+    const fields = {
+      ...(name === undefined ? {} : { name }),
+      ...(mime === undefined ? {} : { mime }),
+      compressed: index % 5 === 3,
+      lastModifiedSeconds: 1_700_000_000 + index,
+    };
+    const volumeId = volumeIds[index % volumeIds.length] as number;
+    const lengthMax = lengths[index % lengths.length] as number;
+    return new TrackedNeedle(volumeId, BigInt(index + 1), lengthMax, fields);
+  });
+}
+
+/** Cumulative, up to 1. */
+function zipf(count: number): readonly number[] {
+  const weights = Array.from({ length: count }, (_, index) => 1 / (index + 1) ** zipfExponent);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  let reached = 0;
+  return weights.map((weight) => {
+    reached += weight / sum;
+    return reached;
+  });
+}
+
+/** Mulberry32. */
+function seeded(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let word = Math.imul(state ^ (state >>> 15), 1 | state);
+    word = (word + Math.imul(word ^ (word >>> 7), 61 | word)) ^ word;
+    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function count(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
