@@ -1,0 +1,106 @@
+/** One cache in front of a fetcher that a test answers by hand: what the cache's tests have in common. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { CachedVolume, CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
+import { type Found, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
+import type { Fetched } from '../../src/proxy/cache/needle-flight.ts';
+import type { ReadCommand } from '../../src/rdma/needle-fetcher.ts';
+import { ManualFetcher, type PendingRead } from './manual-fetcher.ts';
+
+export const cookie: number = 9;
+export const old: Buffer = Buffer.from('old bytes');
+export const fresh: Buffer = Buffer.from('fresh bytes');
+const mebibyte = 1 << 20;
+
+export const modes: Readonly<Record<CachePolicy['consistency'], CachePolicy>> = {
+  strict: { consistency: 'strict', leaseMs: 1000 },
+  lease: { consistency: 'lease', leaseMs: 1000 },
+  immutable: { consistency: 'immutable', leaseMs: 1000 },
+};
+
+export class CacheRig {
+  readonly fetcher: ManualFetcher = new ManualFetcher();
+  readonly cache: NeedleCache;
+
+  constructor(policy: CachePolicy = modes.strict, bytesMax: number = mebibyte) {
+    this.cache = new NeedleCache({
+      bytesMax,
+      decodedBytesMax: mebibyte,
+      policyOf: () => policy,
+      timeoutMs: 1000,
+      validationsMax: 1,
+      ttlMarginMs: 2000,
+    });
+  }
+
+  get volume(): CachedVolume {
+    return this.cache.volume(this.fetcher, 3) as CachedVolume;
+  }
+
+  find(needleId: bigint = 7n, asked: number = cookie): Promise<Found> {
+    return Promise.resolve(
+      this.cache.find(this.volume, this.fetcher, { needleId, cookie: asked }, true),
+    );
+  }
+
+  fetch(
+    needleId: bigint = 7n,
+    change: Partial<ReadCommand> = {},
+    arrival?: number,
+  ): Promise<Fetched> {
+    return this.cache.fetch(
+      this.volume,
+      this.fetcher,
+      { ...wholeRead, needleId, ...change },
+      arrival ?? this.cache.arrive(),
+    );
+  }
+
+  get lastRead(): PendingRead {
+    return this.fetcher.reads.at(-1) as PendingRead;
+  }
+
+  /** Has needle 7, or another, in the cache. */
+  async fill(bytes: Uint8Array = old, needleId: bigint = 7n): Promise<void> {
+    const fetched = this.fetch(needleId);
+    this.lastRead.needle(bytes);
+    release(await fetched);
+  }
+
+  /** The next VALIDATE has left. */
+  async posted(count: number = 1): Promise<void> {
+    for (let i = 0; i < 10 && this.fetcher.validates.length < count; i += 1) await turn();
+    expect(this.fetcher.validates).toHaveLength(count);
+  }
+}
+
+export const wholeRead: ReadCommand = {
+  volumeId: 3,
+  needleId: 7n,
+  cookie,
+  offset: 0,
+  length: 0,
+  wholeBytesMax: mebibyte,
+  budgetBytes: mebibyte,
+  metadataOnly: false,
+  timeoutMs: 1000,
+};
+
+export const rangeRead: Partial<ReadCommand> = { offset: 2, length: 3, wholeBytesMax: 4 };
+
+export function release(answer: Found | Fetched): void {
+  if ('data' in answer) answer.data?.lease.release();
+}
+
+/** What was answered, its lease given back. */
+export function textOf(answer: Found | Fetched): string {
+  release(answer);
+  if (answer.kind === 'hit' || answer.kind === 'needle') return answer.data?.view.toString() ?? '';
+  return answer.kind;
+}
+
+export async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending');
+  await turn();
+  return (await Promise.race([promise, Promise.resolve(pending)])) === pending;
+}
