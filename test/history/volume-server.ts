@@ -14,11 +14,19 @@ export interface TestVolumeServer {
   readonly volumes: ReadonlyMap<number, SampleVolume>;
   /** Called within each write, before it is acknowledged. */
   onWritten: (volumeId: number, needleId: bigint, etag: string) => void;
+  /** The next POST, PUT or DELETE over HTTP waits before it is done. */
+  holdNextChange(): HeldChange;
   put(volumeId: number, needleId: bigint, data: Uint8Array, fields?: Fields): void;
   delete(volumeId: number, needleId: bigint): void;
   /** Neither listed nor answered any more; the files stay. */
   unmount(volumeId: number): void;
   close(): Promise<void>;
+}
+
+export interface HeldChange {
+  /** Resolves when the request is there. */
+  readonly arrived: Promise<void>;
+  release(): void;
 }
 
 export interface TestVolumeServerOptions {
@@ -62,10 +70,18 @@ class VolumeServer implements TestVolumeServer {
   close: () => Promise<void> = async () => undefined;
   readonly #origin: URL;
   readonly #unmounted = new Set<number>();
+  #nextChange: { arrived: () => void; released: Promise<void> } | undefined;
 
   constructor(volumes: ReadonlyMap<number, SampleVolume>, origin: URL) {
     this.volumes = volumes;
     this.#origin = origin;
+  }
+
+  holdNextChange(): HeldChange {
+    const arrived = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    this.#nextChange = { arrived: arrived.resolve, released: released.promise };
+    return { arrived: arrived.promise, release: released.resolve };
   }
 
   put(volumeId: number, needleId: bigint, data: Uint8Array, fields: Fields = {}): void {
@@ -107,16 +123,19 @@ class VolumeServer implements TestVolumeServer {
     const chunks: Buffer[] = [];
     asked.on('data', (chunk: Buffer) => chunks.push(chunk));
     asked.on('end', () => {
-      if (asked.method === 'DELETE') {
-        this.delete(volumeId, needleId);
-        writeJson(answer, 202, { size: 0 });
-        return;
-      }
-      const mime = asked.headers['content-type'];
-      const compressed = asked.headers['content-encoding'] === 'gzip';
-      const data = Buffer.concat(chunks);
-      this.put(volumeId, needleId, data, { compressed, ...(mime === undefined ? {} : { mime }) });
-      writeJson(answer, 201, { size: data.length });
+      const held = this.#nextChange;
+      this.#nextChange = undefined;
+      held?.arrived();
+      void (held?.released ?? Promise.resolve()).then(() => {
+        if (asked.method === 'DELETE') {
+          this.delete(volumeId, needleId);
+          writeJson(answer, 202, { size: 0 });
+          return;
+        }
+        const data = Buffer.concat(chunks);
+        this.put(volumeId, needleId, data, fieldsOf(asked));
+        writeJson(answer, 201, { size: data.length });
+      });
     });
   }
 
@@ -160,6 +179,12 @@ class VolumeServer implements TestVolumeServer {
     if (volume === undefined) throw new RangeError(`there is no volume ${volumeId}`);
     return volume;
   }
+}
+
+function fieldsOf({ headers }: IncomingMessage): Fields {
+  const mime = headers['content-type'];
+  const compressed = headers['content-encoding'] === 'gzip';
+  return { compressed, ...(mime === undefined ? {} : { mime }) };
 }
 
 function writeJson(answer: ServerResponse, status: number, value: object): void {
