@@ -48,6 +48,9 @@ struct Knobs {
   std::atomic<uint64_t> generation = 1;
   std::atomic<uint32_t> volume_count = 1;
   std::atomic<uint32_t> changed_ids = 0;
+  std::atomic<uint64_t> epoch = 0;  // of kVolume; 0: validations echo their item's
+  std::atomic<uint64_t> position = 0;
+  std::atomic<uint64_t> validations = 0;
   std::atomic<uint64_t> confirmed_ns = 0;
   int event_fd = eventfd(0, EFD_NONBLOCK);
   void Wake() const {
@@ -75,14 +78,19 @@ class SampleEngine final : public target::Engine {
   }
 
   target::ValidateResult Validate(const protocol::ValidateItem& item) override {
+    ++knobs_.validations;
+    const bool is_echo = knobs_.epoch == 0;
     target::ValidateResult result{};
-    result.row.epoch = item.epoch;
-    result.row.position = item.position + 16;
+    result.row.epoch = is_echo ? item.epoch : knobs_.epoch.load();
+    result.row.position = is_echo ? item.position + 16 : knobs_.position.load();
     result.row.volume_id = item.volume_id;
-    const bool is_known = item.volume_id == kVolume;
-    result.row.verdict =
-        static_cast<uint16_t>(is_known ? protocol::Verdict::changed : protocol::Verdict::gone);
-    for (uint32_t i = 0; is_known && i < knobs_.changed_ids; ++i) result.ids.push_back(i + 1);
+    protocol::Verdict verdict = protocol::Verdict::changed;
+    if (item.epoch != result.row.epoch) verdict = protocol::Verdict::flush;
+    if (item.volume_id != kVolume) verdict = protocol::Verdict::gone;
+    result.row.verdict = static_cast<uint16_t>(verdict);
+    const bool has_ids =
+        verdict == protocol::Verdict::changed && result.row.position > item.position;
+    for (uint32_t i = 0; has_ids && i < knobs_.changed_ids; ++i) result.ids.push_back(i + 1);
     return result;
   }
 
