@@ -50,15 +50,14 @@ export function answerPrepared(
   const variant = variantOf(read);
   const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
   if (prepared === undefined) return undefined;
-  const { plan } = prepared;
   if (entry.facts.server !== prepared.server) return undefined;
-  if (contentType(read, needle, entry.facts) !== plan.contentType) return undefined;
+  if (contentType(read, needle, entry.facts) !== prepared.contentType) return undefined;
   let body: Buffer | undefined;
-  if (plan.ranges.length > 0) {
-    body = plan.form === 'decoded' ? cache.decodedForm(needle) : data.whole;
+  if (prepared.body !== 'none') {
+    body = prepared.body === 'decoded' ? cache.decodedForm(needle) : data.whole;
     if (body === undefined) return undefined;
   }
-  if (plan.form === 'decoded') data.release();
+  if (prepared.body !== 'stored') data.release();
   return answered(reading, preparedAnswer(prepared, body), data, source);
 }
 
@@ -149,7 +148,7 @@ function buildOnce(
 
 function preparedAnswer(prepared: PreparedAnswer, body: Buffer | undefined): Answer {
   return {
-    status: prepared.plan.status,
+    status: prepared.status,
     head: prepared.head(newRequestId(), httpDate()),
     body: body === undefined ? [] : [body],
     bodyBytes: body?.length ?? 0,

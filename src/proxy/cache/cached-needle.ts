@@ -3,8 +3,8 @@ import type { Needle } from '../../rdma/needle-fetcher.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import type { CachedVolume } from './cached-volume.ts';
 
-/** Prepared answers of one needle; more variants than these are built anew each time. */
-const variantsMax = 8;
+/** Prepared answers of one needle beside its first; more variants than these are built anew each time. */
+const otherVariantsMax = 7;
 
 /**
  * A whole needle whose stored bytes lie in the arena. Held by the hundred thousand, so every field counts: 32-bit values
@@ -27,19 +27,23 @@ export class CachedNeedle implements Needle {
   /** Bits 0 to 7: flags, 8 to 15: volume version, 16: stream. */
   readonly #packed: number;
   #isLive = true;
-  #prepared: Map<string, PreparedAnswer> | undefined;
+  /** Most needles are asked for in one way only: its answer needs no map. */
+  #variant = '';
+  #prepared: PreparedAnswer | undefined;
+  #others: Map<string, PreparedAnswer> | undefined;
 
   constructor(
     volume: CachedVolume,
     key: bigint,
     needle: Needle,
+    mime: string,
     data: KeptBytes,
     expiresAtMs: number | undefined,
   ) {
     this.volume = volume;
     this.key = key;
     this.name = needle.name;
-    this.mime = needle.mime;
+    this.mime = mime;
     this.pairs = needle.pairs;
     this.indexBytes = needle.indexBytes;
     this.lastModifiedSeconds = needle.lastModifiedSeconds;
@@ -113,18 +117,29 @@ export class CachedNeedle implements Needle {
   leave(): void {
     this.#isLive = false;
     this.#prepared = undefined;
+    this.#others = undefined;
     this.#data.release();
   }
 
   preparedFor(variant: string): PreparedAnswer | undefined {
-    return this.#prepared?.get(variant);
+    return variant === this.#variant ? this.#prepared : this.#others?.get(variant);
   }
 
-  /** False: it has as many as it may have. */
-  prepare(variant: string, answer: PreparedAnswer): boolean {
-    this.#prepared ??= new Map();
-    if (this.#prepared.size >= variantsMax && !this.#prepared.has(variant)) return false;
-    this.#prepared.set(variant, answer);
+  /** How many bytes more it holds by that; 0 where it has as many answers as it may have. */
+  prepare(variant: string, answer: PreparedAnswer): number {
+    const before = this.preparedFor(variant)?.bytes ?? 0;
+    return this.#put(variant, answer) ? answer.bytes - before : 0;
+  }
+
+  #put(variant: string, answer: PreparedAnswer): boolean {
+    if (this.#prepared === undefined || variant === this.#variant) {
+      this.#variant = variant;
+      this.#prepared = answer;
+      return true;
+    }
+    this.#others ??= new Map();
+    if (this.#others.size >= otherVariantsMax && !this.#others.has(variant)) return false;
+    this.#others.set(variant, answer);
     return true;
   }
 }

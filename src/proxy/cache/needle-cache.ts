@@ -44,6 +44,8 @@ const stale: Found = { kind: 'miss', stale: true };
 const gone: Found = { kind: 'barred', status: 'unknown_volume' };
 const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
+/** Types whose text is shared among needles. */
+const mimesMax = 1024;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
 
@@ -54,6 +56,7 @@ export class NeedleCache {
   readonly #decoded: DecodedForms;
   readonly #patterns = new RangePatterns();
   readonly #targets = new Map<NeedleFetcher, CachedTarget>();
+  readonly #mimes = new Map<string, string>();
   #volumeOrdinal = 0;
   #arrivals = 0;
 
@@ -173,9 +176,9 @@ export class NeedleCache {
 
   /** Remembers an answer that was built for this needle. */
   prepare(needle: CachedNeedle, variant: string, answer: PreparedAnswer): void {
-    if (needle.isLive && needle.prepare(variant, answer)) {
-      this.#store.grow(needle.key, answer.bytes);
-    }
+    if (!needle.isLive) return;
+    const grown = needle.prepare(variant, answer);
+    if (grown !== 0) this.#store.grow(needle.key, grown);
   }
 
   decodedForm(needle: CachedNeedle): Buffer | undefined {
@@ -270,10 +273,25 @@ export class NeedleCache {
     if (ttlLeftMs !== undefined && ttlLeftMs <= this.#options.ttlMarginMs) return false;
     const expiresAtMs = ttlLeftMs === undefined ? undefined : flight.postedAtMs + ttlLeftMs;
     const payload = kept.bytes + needle.name.length + needle.mime.length + needle.pairs.length;
-    const cached = new CachedNeedle(volume, key, needle, kept, expiresAtMs);
+    const cached = new CachedNeedle(
+      volume,
+      key,
+      needle,
+      this.#mime(needle.mime),
+      kept,
+      expiresAtMs,
+    );
     if (!this.#store.offer(key, cached, slabBytes(payload))) return false;
     volume.count += 1;
     return true;
+  }
+
+  /** One text for all needles of a type. */
+  #mime(mime: string): string {
+    const known = this.#mimes.get(mime);
+    if (known !== undefined) return known;
+    if (this.#mimes.size < mimesMax) this.#mimes.set(mime, mime);
+    return mime;
   }
 
   #newVolume(volumeId: number, collection: string): CachedVolume {
