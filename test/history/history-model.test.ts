@@ -94,6 +94,30 @@ describe('of two reads', () => {
   });
 });
 
+describe('under a weaker promise', () => {
+  test('a change is seen from its time on, and one that is due earlier brings those before it', () => {
+    const history = new NeedleHistory({ mayGoBack: true });
+    history.acknowledge(history.begin('write', 1), 2);
+    history.acknowledge(history.begin('write', 10), 111);
+    expect(judged(history, 110, 112, content(1))).toBeUndefined();
+    expect(judged(history, 112, 113, content(1))).toBe('stale');
+    history.acknowledge(history.begin('write', 20), 121);
+    history.acknowledge(history.begin('delete', 30), 31);
+    expect(judged(history, 32, 33, content(2))).toBe('stale');
+    expect(judged(history, 122, 123, content(3))).toBe('stale');
+    expect(judged(history, 122, 123, absent)).toBeUndefined();
+  });
+
+  test('a change that nobody must see may be seen, and the reads after it need not', () => {
+    const history = new NeedleHistory({ mayGoBack: true });
+    history.acknowledge(history.begin('write', 1), 2);
+    history.acknowledge(history.begin('write', 10), Number.POSITIVE_INFINITY);
+    expect(judged(history, 11, 12, content(2))).toBeUndefined();
+    expect(judged(history, 100, 101, content(1))).toBeUndefined();
+    expect(judged(history, 102, 103, content(3))).toBe('never-written');
+  });
+});
+
 test('a change that is never acknowledged may have happened, or not', () => {
   const history = new NeedleHistory();
   history.acknowledge(history.begin('write', 1), 2);

@@ -1,14 +1,60 @@
 /** Every read through proxy and target, judged while needles are written, deleted and vacuumed; the long run is run-history.ts. */
 import { describe, expect, test } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
-import { historyDefaults, runHistory } from './run-history.ts';
+import { type HistoryOptions, historyDefaults, runHistory } from './run-history.ts';
 
-const transports = loadBinding().hasUcx ? (['inproc', 'ucx'] as const) : (['inproc'] as const);
+const isUcxThere = loadBinding().hasUcx;
+const seed = Date.now() % 1_000_000;
+const timeoutMs = 90_000;
 
-describe.each(transports)('a history over %s', (transport) => {
-  test('shows no read that could not have been', async () => {
-    const seed = Date.now() % 1_000_000;
-    const report = await runHistory({ ...historyDefaults, transport, seconds: 20, seed });
-    expect(report, JSON.stringify(report)).toMatchObject({ problems: [], violationCount: 0 });
-  }, 90_000);
+async function expectSound(options: Partial<HistoryOptions>): Promise<void> {
+  const report = await runHistory({ ...historyDefaults, seed, ...options });
+  expect(report, JSON.stringify(report)).toMatchObject({ problems: [], violationCount: 0 });
+}
+
+describe('a history', () => {
+  test(
+    'over inproc shows no read that could not have been',
+    async () => {
+      await expectSound({ transport: 'inproc' });
+    },
+    timeoutMs,
+  );
+
+  test.skipIf(!isUcxThere)(
+    'over ucx shows no read that could not have been',
+    async () => {
+      await expectSound({ transport: 'ucx' });
+    },
+    timeoutMs,
+  );
+
+  test.skipIf(!isUcxThere).each(['lease', 'immutable'] as const)(
+    'under %s shows what is promised of it',
+    async (consistency) => {
+      await expectSound({ transport: 'ucx', consistency, seconds: 10 });
+    },
+    timeoutMs,
+  );
+
+  test.skipIf(!isUcxThere)(
+    'under immutable shows stale reads to the judge of strict',
+    async () => {
+      const consistency = 'immutable';
+      const options = {
+        ...historyDefaults,
+        seed,
+        consistency,
+        judgedAs: 'strict',
+        seconds: 3,
+      } as const;
+      const { violations, violationCount } = await runHistory(options);
+      expect(violationCount).toBeGreaterThan(10);
+      expect(violations.map(({ kind, source }) => [kind, source])).toContainEqual([
+        'stale',
+        'cache',
+      ]);
+    },
+    timeoutMs,
+  );
 });

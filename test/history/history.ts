@@ -5,7 +5,8 @@
  *
  * Version 0 is the state before the first change. A read that began at B and ended at E may show any version from the
  * last one acknowledged before B to the last one begun before E, and none older than what another read showed that
- * ended before B. Operations that fail are never acknowledged: they may have happened, now or later.
+ * ended before B. Operations that fail are never acknowledged: they may have happened, now or later. A weaker promise
+ * names for each change when it must be seen at the latest, and lets reads go back until then.
  */
 
 export type Change = 'write' | 'delete';
@@ -48,14 +49,18 @@ interface Moment {
 interface Version {
   readonly change: Change;
   readonly begunAt: number;
-  acknowledgedAt: number;
 }
 
 export class NeedleHistory {
   /** Version n at index n - 1; a new one is begun when the one before it has ended, or will never be acknowledged. */
   readonly #versions: Version[] = [];
+  readonly #mayGoBack: boolean;
   readonly #acknowledged: Moment[] = [];
   readonly #shown: Moment[] = [];
+
+  constructor({ mayGoBack = false }: { readonly mayGoBack?: boolean } = {}) {
+    this.#mayGoBack = mayGoBack;
+  }
 
   /** Of the newest change, begun or not acknowledged too; 0: none. */
   get newest(): number {
@@ -64,15 +69,14 @@ export class NeedleHistory {
 
   /** Returns the version that it makes. */
   begin(change: Change, at: number): number {
-    this.#versions.push({ change, begunAt: at, acknowledgedAt: Number.POSITIVE_INFINITY });
+    this.#versions.push({ change, begunAt: at });
     return this.#versions.length;
   }
 
-  acknowledge(version: number, at: number): void {
-    const entry = this.#versions[version - 1];
-    if (entry === undefined) throw new RangeError(`version ${version} was never begun`);
-    entry.acknowledgedAt = at;
-    grow(this.#acknowledged, at, version);
+  /** `seenFrom`: reads that begin later must show it; Infinity: none ever must. */
+  acknowledge(version: number, seenFrom: number): void {
+    if (version > this.newest) throw new RangeError(`version ${version} was never begun`);
+    if (seenFrom < Number.POSITIVE_INFINITY) grow(this.#acknowledged, seenFrom, version);
   }
 
   /** Reads must be judged in the order of their ends. undefined: it may show that. */
@@ -81,7 +85,7 @@ export class NeedleHistory {
     if (seen.kind === 'torn') return { kind: 'torn', detail: seen.detail };
     const oldest = newestBefore(this.#acknowledged, begunAt);
     const newest = this.#newestBegunBefore(endedAt);
-    const shown = newestBefore(this.#shown, begunAt);
+    const shown = this.#mayGoBack ? 0 : newestBefore(this.#shown, begunAt);
     const allowed = this.#explanations(seen, oldest, newest);
     const version = allowed.find((each) => each >= shown);
     if (version !== undefined) {
@@ -125,8 +129,8 @@ export class NeedleHistory {
     }
     const next = this.#acknowledged.find((moment) => moment.version > version);
     const lateMs = (begunAt - (next?.at ?? begunAt)).toFixed(1);
-    const now = `version ${oldest} (${this.#versions[oldest - 1]?.change})`;
-    const detail = `version ${version}, though ${now} was acknowledged, the next one ${lateMs} ms before`;
+    const now = `${oldest} (${this.#versions[oldest - 1]?.change})`;
+    const detail = `version ${version} instead of ${now} or later, ${lateMs} ms too late`;
     return { kind: 'stale', detail };
   }
 
@@ -146,10 +150,14 @@ export class NeedleHistory {
   }
 }
 
-/** Keeps `moments` ascending in both: what is older than what is there tells nothing new. */
+/** Keeps `moments` ascending in both: what is older, or later, than what is there tells nothing new. */
 function grow(moments: Moment[], at: number, version: number): void {
-  const last = moments.at(-1);
-  if (last === undefined || version > last.version) moments.push({ at, version });
+  let end = moments.length;
+  while (end > 0 && (moments[end - 1] as Moment).at >= at) end -= 1;
+  if ((moments[end - 1]?.version ?? 0) >= version) return;
+  let next = end;
+  while (next < moments.length && (moments[next] as Moment).version <= version) next += 1;
+  moments.splice(end, next - end, { at, version });
 }
 
 /** Of what ended strictly before: at the same moment, the two may have been at it together. */

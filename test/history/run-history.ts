@@ -5,8 +5,10 @@
  *     node test/history/run-history.ts --seconds 600 --transport ucx
  *
  * Options: --seconds N (20), --transport ucx|inproc (ucx), --connections N (32), --volumes N (3), --needles N for each
- * volume (64), --writes N a second (150), --vacuum-every N ms (300), --seed N, --toml LINES for proxy.toml. Prints one
- * JSON object. Exit code 1: a violation, or so little answered from the fabric or the cache that nothing was proved.
+ * volume (64), --writes N a second (150), --vacuum-every N ms (300), --seed N, --consistency strict|lease|immutable
+ * (strict), --lease N ms (200), --toml LINES for proxy.toml. Each mode is held to what docs/configuration.md promises of
+ * it. Prints one JSON object. Exit code 1: a violation, or so little answered from the fabric and the cache that nothing
+ * was proved.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,12 +27,20 @@ export interface HistoryOptions {
   readonly writesPerSecond: number;
   readonly vacuumEveryMs: number;
   readonly seed: number;
+  readonly consistency: Consistency;
+  /** With `lease`. */
+  readonly leaseMs: number;
+  /** The promise that reads are held to, where it is not the one of `consistency`. */
+  readonly judgedAs?: Consistency;
   /** More lines for proxy.toml. */
   readonly proxyToml: string;
 }
 
+type Consistency = 'strict' | 'lease' | 'immutable';
+
 export interface HistoryReport extends Summary {
   readonly transport: Transport;
+  readonly consistency: Consistency;
   readonly leaseLeaks: number;
   /** Why the run proves nothing, or disproves something; empty: it is good. */
   readonly problems: readonly string[];
@@ -38,6 +48,7 @@ export interface HistoryReport extends Summary {
 
 /** Of the reads that showed content. */
 const servedShareMin = 0.7;
+const cachedShareMin = 0.4;
 const unavailableShareMax = 0.01;
 
 export const historyDefaults: HistoryOptions = {
@@ -49,11 +60,13 @@ export const historyDefaults: HistoryOptions = {
   writesPerSecond: 150,
   vacuumEveryMs: 300,
   seed: 1,
+  consistency: 'strict',
+  leaseMs: 200,
   proxyToml: '',
 };
 
 export async function runHistory(options: HistoryOptions): Promise<HistoryReport> {
-  const { transport, volumes, proxyToml } = options;
+  const { transport, volumes, consistency, leaseMs } = options;
   const folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-history-'));
   const dir = join(folder, 'data');
   mkdirSync(dir);
@@ -61,13 +74,18 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   const server = await startVolumeServer({ dir, volumeIds });
   try {
     const servers = [{ url: server.url, dir }];
+    const cache = `[cache]\nconsistency = "${consistency}"\nlease = "${leaseMs}ms"\n`;
+    const proxyToml = cache + options.proxyToml;
     const stack = await startStack({ transport, folder, servers, proxyToml });
     try {
-      const workload = new Workload({ ...options, server, proxyPort: stack.port });
+      const unseenMsMax = { strict: 0, lease: leaseMs, immutable: Infinity }[
+        options.judgedAs ?? consistency
+      ];
+      const workload = new Workload({ ...options, unseenMsMax, server, proxyPort: stack.port });
       await workload.prepare();
       const summary = await workload.run();
       const leaseLeaks = await stack.metric('seaweed_rdma_lease_leaks_total');
-      const report = { transport, ...summary, leaseLeaks };
+      const report = { transport, consistency, ...summary, leaseLeaks };
       return { ...report, problems: problemsOf(report) };
     } finally {
       await stack.stop();
@@ -89,6 +107,8 @@ function problemsOf(report: Omit<HistoryReport, 'problems'>): readonly string[] 
   const unavailable = sum(report.unavailable);
   require(report.violationCount === 0, `${report.violationCount} violations`);
   require(served >= servedShareMin * content, `only ${served} of ${content} reads served here`);
+  const cached = contentBySource['cache'] ?? 0;
+  require(cached >= cachedShareMin * content, `only ${cached} of ${content} from the cache`);
   require(unavailable <= unavailableShareMax * reads, `${unavailable} reads were not answered`);
   require(sum(report.failedChanges) === 0, `${sum(report.failedChanges)} changes failed`);
   require(reads > 100 * seconds, `only ${reads} reads in ${seconds} s`);
@@ -116,13 +136,11 @@ function optionsFrom(args: readonly string[]): HistoryOptions {
       writes: text,
       'vacuum-every': text,
       seed: text,
+      consistency: text,
+      lease: text,
       toml: text,
     },
   });
-  const { transport } = values;
-  if (transport !== undefined && transport !== 'ucx' && transport !== 'inproc') {
-    throw new RangeError(`--transport ${transport}: ucx or inproc`);
-  }
   const numberOf = (value: string | undefined, otherwise: number): number => {
     const number = Number(value ?? otherwise);
     if (!(number > 0)) throw new RangeError(`${value} is not a positive number`);
@@ -130,7 +148,9 @@ function optionsFrom(args: readonly string[]): HistoryOptions {
   };
   const standard = historyDefaults;
   return {
-    transport: transport ?? standard.transport,
+    transport: choiceOf(values.transport, ['ucx', 'inproc']),
+    consistency: choiceOf(values.consistency, ['strict', 'lease', 'immutable']),
+    leaseMs: numberOf(values.lease, standard.leaseMs),
     seconds: numberOf(values.seconds, standard.seconds),
     connections: numberOf(values.connections, standard.connections),
     volumes: numberOf(values.volumes, standard.volumes),
@@ -140,6 +160,14 @@ function optionsFrom(args: readonly string[]): HistoryOptions {
     seed: numberOf(values.seed, Date.now() % 1_000_000),
     proxyToml: values.toml ?? '',
   };
+}
+
+/** The first one is the default. */
+function choiceOf<T extends string>(value: string | undefined, choices: readonly [T, ...T[]]): T {
+  if (value === undefined) return choices[0];
+  const choice = choices.find((each) => each === value);
+  if (choice === undefined) throw new RangeError(`"${value}" is none of ${choices.join(', ')}`);
+  return choice;
 }
 
 if (import.meta.main) {

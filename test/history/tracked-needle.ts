@@ -24,7 +24,7 @@ const cookie = '00000001';
 export class TrackedNeedle {
   readonly volumeId: number;
   readonly needleId: bigint;
-  readonly history: NeedleHistory = new NeedleHistory();
+  readonly history: NeedleHistory;
   /** One change at a time. */
   isBusy = false;
   /** A change of it failed: whether it happened is unknown for good. */
@@ -36,7 +36,14 @@ export class TrackedNeedle {
   #etag = '';
   #isAlive = false;
 
-  constructor(volumeId: number, needleId: bigint, lengthMax: number, fields: Fields) {
+  constructor(
+    volumeId: number,
+    needleId: bigint,
+    lengthMax: number,
+    fields: Fields,
+    history: NeedleHistory = new NeedleHistory(),
+  ) {
+    this.history = history;
     this.volumeId = volumeId;
     this.needleId = needleId;
     this.#lengthMax = lengthMax;
@@ -81,8 +88,8 @@ export class TrackedNeedle {
     this.#etags.set(etag, versions);
   }
 
-  acknowledge(version: number, at: number): void {
-    this.history.acknowledge(version, at);
+  acknowledge(version: number, seenFrom: number): void {
+    this.history.acknowledge(version, seenFrom);
     this.#isAlive = this.#lengths.has(version);
   }
 

@@ -4,7 +4,7 @@
  * by reads of its own needle, begun right after the acknowledgement: the sharpest question there is.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Violation } from './history.ts';
+import { NeedleHistory, type Violation } from './history.ts';
 import { type ClientAnswer, KeepAliveClient } from './keep-alive-client.ts';
 import { type ReadKind, TrackedNeedle } from './tracked-needle.ts';
 import type { TestVolumeServer } from './volume-server.ts';
@@ -18,6 +18,11 @@ export interface WorkloadOptions {
   readonly writesPerSecond: number;
   readonly vacuumEveryMs: number;
   readonly seed: number;
+  /**
+   * What the proxy promises of changes that it does not see: shown by reads that begin this long after the acknowledgement;
+   * 0: by every read, and no read goes back (strict); Infinity: by none (immutable). Changes through it are shown at once.
+   */
+  readonly unseenMsMax: number;
 }
 
 export interface FoundViolation extends Violation {
@@ -175,14 +180,14 @@ export class Workload {
     const { volumeId, needleId, fields } = needle;
     const { version, data } = needle.beginWrite(performance.now(), this.#random);
     this.#options.server.put(volumeId, needleId, data, fields);
-    needle.acknowledge(version, performance.now());
+    needle.acknowledge(version, performance.now() + this.#options.unseenMsMax);
     this.#writes += 1;
   }
 
   #deleteDirectly(needle: TrackedNeedle): void {
     const version = needle.beginDelete(performance.now());
     this.#options.server.delete(needle.volumeId, needle.needleId);
-    needle.acknowledge(version, performance.now());
+    needle.acknowledge(version, performance.now() + this.#options.unseenMsMax);
     this.#deletes += 1;
   }
 
@@ -272,7 +277,8 @@ export class Workload {
 }
 
 /** Hot ones in every volume, each size among the hot and the cold. */
-function needlesOf({ server, needlesPerVolume }: WorkloadOptions): readonly TrackedNeedle[] {
+function needlesOf(options: WorkloadOptions): readonly TrackedNeedle[] {
+  const { server, needlesPerVolume, unseenMsMax } = options;
   const volumeIds = [...server.volumes.keys()];
   const count = volumeIds.length * needlesPerVolume;
   return Array.from({ length: count }, (_, index) => {
@@ -286,7 +292,8 @@ function needlesOf({ server, needlesPerVolume }: WorkloadOptions): readonly Trac
     };
     const volumeId = volumeIds[index % volumeIds.length] as number;
     const lengthMax = lengths[index % lengths.length] as number;
-    return new TrackedNeedle(volumeId, BigInt(index + 1), lengthMax, fields);
+    const history = new NeedleHistory({ mayGoBack: unseenMsMax > 0 });
+    return new TrackedNeedle(volumeId, BigInt(index + 1), lengthMax, fields, history);
   });
 }
 
