@@ -4,9 +4,11 @@
  */
 const rows = 4;
 const counterMax = 255;
-const widthMin = 1024;
+/** Slots of a row for each key: with fewer, keys never seen before look as if they had been. */
+const slotsPerKey = 2;
+const widthMin = 1 << 16;
 const widthMax = 1 << 24;
-/** Counts per slot of a row until all are halved. */
+/** Counts for each key that it has room for until all are halved. */
 const sampleFactor = 10;
 
 export class FrequencySketch {
@@ -19,14 +21,14 @@ export class FrequencySketch {
   #first = 0;
   #step = 0;
 
-  /** Keys that it tells apart well; memory is four bytes for each. */
+  /** Keys that it tells apart well; it takes eight bytes for each. At least 32,768. */
   get capacity(): number {
-    return this.#mask + 1;
+    return (this.#mask + 1) / slotsPerKey;
   }
 
   /** Doubles its width until it tells `keys` apart; what it knows stays as it is. */
   reserve(keys: number): void {
-    while (this.capacity < keys && this.capacity < widthMax) {
+    while (this.capacity < keys && this.#mask + 1 < widthMax) {
       // Slots are the low bits of a hash: a slot's counts are right in both slots that it splits into.
       const counters = new Uint8Array(this.#counters.length * 2);
       counters.set(this.#counters);

@@ -27,9 +27,17 @@ export interface NeedleStoreOptions<V> {
 
 type Segment<V extends object> = LRUCache<bigint, V>;
 
+interface Victim<V extends object> {
+  readonly part: Segment<V>;
+  readonly victim: bigint;
+}
+
 /** Of all bytes. */
 const windowShare = 0.02;
 const protectedShare = 0.8;
+/** How much more a request for a smaller needle may count, as it leaves room for others. */
+const weightMax = 4;
+const weighedFrequencyMin = 3;
 
 export class NeedleStore<V extends object> {
   readonly #bytesMax: number;
@@ -43,6 +51,7 @@ export class NeedleStore<V extends object> {
   readonly #protected: Segment<V> = segment();
   /** In the order in which values go when nothing else decides. */
   readonly #segments: readonly Segment<V>[] = [this.#probation, this.#window, this.#protected];
+  readonly #main: readonly Segment<V>[] = [this.#probation, this.#protected];
   readonly #windowMax: number;
   readonly #protectedMax: number;
   #refusals = 0;
@@ -83,7 +92,7 @@ export class NeedleStore<V extends object> {
     const found = this.#protected.get(key) ?? this.#window.get(key);
     if (found !== undefined) return found;
     const value = this.#probation.get(key);
-    if (value !== undefined) this.#promote(key, value);
+    if (value !== undefined) this.#promote(key);
     return value;
   }
 
@@ -100,12 +109,7 @@ export class NeedleStore<V extends object> {
       return false;
     }
     if (home !== undefined) this.#remove(home, key, 'replaced');
-    this.#put(
-      home ?? (this.#fitsWindow(bytes) ? this.#window : this.#probation),
-      key,
-      value,
-      bytes,
-    );
+    this.#put(home ?? this.#window, key, value, bytes);
     return true;
   }
 
@@ -165,19 +169,22 @@ export class NeedleStore<V extends object> {
   #enters(key: bigint, bytes: number): boolean {
     if (this.#fitsWindow(bytes)) return true;
     const excess = this.bytes + bytes - this.#bytesMax;
-    return excess <= 0 || this.#contest(key, excess, this.#segments);
+    return excess <= 0 || this.#contest(key, bytes, excess, this.#segments);
   }
 
   /** Into this segment as its most recent, making room. The value is in none now. */
   #put(home: Segment<V>, key: bigint, value: V, bytes: number): void {
-    let target = home;
-    if (home === this.#window) {
-      if (this.#fitsWindow(bytes)) this.#makeWindowRoom(bytes);
-      else target = this.#probation;
-    }
+    const target = home !== this.#window || this.#fitsWindow(bytes) ? home : this.#entryOf(bytes);
+    if (target === this.#window) this.#makeWindowRoom(bytes);
     while (this.bytes + bytes > this.#bytesMax) this.#evictLeast('space');
     target.set(key, value, { size: bytes });
     this.#demote();
+  }
+
+  /** Protected while that has room: two segments that were both full once would take twice the memory for their order. */
+  #entryOf(bytes: number): Segment<V> {
+    const fits = this.#protected.calculatedSize + bytes <= this.#protectedMax;
+    return fits ? this.#protected : this.#probation;
   }
 
   /** The window's oldest go to the main part, as long as there is room or they win it. */
@@ -186,38 +193,42 @@ export class NeedleStore<V extends object> {
       const key = oldestOf(this.#window);
       const own = sizeIn(this.#window, key);
       const need = Math.min(this.bytes + bytes - this.#bytesMax, own);
-      if (need <= 0 || this.#contest(key, need, [this.#probation, this.#protected])) {
-        move(key, this.#window, this.#probation);
+      if (need <= 0 || this.#contest(key, own, need, this.#main)) {
+        move(key, this.#window, this.#entryOf(own));
       } else {
         this.#remove(this.#window, key, 'space');
       }
     }
   }
 
-  /** Was the key asked for more often than all that must go for it to have `need` bytes? Then they go. */
-  #contest(key: bigint, need: number, parts: readonly Segment<V>[]): boolean {
+  /**
+   * Is the key worth more than all that must go for it to have `need` bytes? Then they go. Otherwise they are looked at
+   * last the next time, so that one that is worth much does not shield the rest.
+   */
+  #contest(key: bigint, bytes: number, need: number, parts: readonly Segment<V>[]): boolean {
     const frequency = this.#sketch.frequency(key);
-    const victims: { part: Segment<V>; victim: bigint }[] = [];
+    const victims: Victim<V>[] = [];
     let freed = 0;
     let lost = 0;
     for (const part of parts) {
       for (const victim of part.rkeys()) {
         if (freed >= need) break;
-        lost += this.#sketch.frequency(victim);
-        if (lost >= frequency) return false;
-        freed += sizeIn(part, victim);
         victims.push({ part, victim });
+        freed += sizeIn(part, victim);
+        lost += this.#sketch.frequency(victim);
+        if (lost >= frequency * weightOf(frequency, bytes, freed)) {
+          for (const spared of victims) spared.part.get(spared.victim);
+          return false;
+        }
       }
     }
     for (const { part, victim } of victims) this.#remove(part, victim, 'space');
-    return freed >= need;
+    return true;
   }
 
-  #promote(key: bigint, value: V): void {
-    const bytes = sizeIn(this.#probation, key);
-    if (bytes > this.#protectedMax) return;
-    this.#probation.delete(key);
-    this.#protected.set(key, value, { size: bytes });
+  #promote(key: bigint): void {
+    if (sizeIn(this.#probation, key) > this.#protectedMax) return;
+    move(key, this.#probation, this.#protected);
     this.#demote();
   }
 
@@ -239,14 +250,21 @@ export class NeedleStore<V extends object> {
   }
 }
 
+/**
+ * What a newcomer's requests count against those of victims that free more bytes than it takes. One hardly seen is worth
+ * no more than any other, or a scan of small needles, and the sketch's errors about them, would push out large ones.
+ */
+function weightOf(frequency: number, bytes: number, freed: number): number {
+  return frequency < weighedFrequencyMin ? 1 : Math.min(weightMax, Math.max(1, freed / bytes));
+}
+
 /** Keeps order and sizes. It never evicts by itself: room is made before something is put in. */
 function segment<V extends object>(): Segment<V> {
   return new LRUCache({ maxSize: Number.MAX_SAFE_INTEGER });
 }
 
 function move<V extends object>(key: bigint, from: Segment<V>, to: Segment<V>): void {
-  const value = from.peek(key) as V;
-  const size = sizeIn(from, key);
+  const { value, size } = from.info(key) as { readonly value: V; readonly size: number };
   from.delete(key);
   to.set(key, value, { size });
 }
