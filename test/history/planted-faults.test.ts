@@ -9,7 +9,8 @@ import { loadBinding } from '../../src/rdma/binding.ts';
 import { type SubjectKind, subjectKinds } from '../contract/subjects.ts';
 import { eventually } from '../integration/http-front-fixture.ts';
 import type { Interposition } from './interposed-fetcher.ts';
-import { type JudgedRead, ProxyInProcess } from './proxy-in-process.ts';
+import type { JudgedRead } from './judged-read.ts';
+import { ProxyInProcess } from './proxy-in-process.ts';
 
 const strict: CachePolicy = { consistency: 'strict', leaseMs: 0 };
 const lease: CachePolicy = { consistency: 'lease', leaseMs: 60_000 };
@@ -119,7 +120,7 @@ describe.each(kinds)('over $name, a cache', (kind) => {
     await start(kind, strict);
     const [stalled, late] = await readBesideStalledOne();
     expect([stalled.violation, late.violation]).toEqual([undefined, undefined]);
-    expect(late.body.equals(stalled.body)).toBe(false);
+    expect(late.answer.body.equals(stalled.answer.body)).toBe(false);
     expect(await proxy.read()).toMatchObject({ violation: undefined });
   });
 

@@ -11,8 +11,8 @@ import { startHttpFront } from '../../src/proxy/server.ts';
 import { TargetDirectory, targetEntry } from '../../src/proxy/targets/target-directory.ts';
 import { type SubjectKind, whenServed } from '../contract/subjects.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
-import type { Violation } from './history.ts';
 import { InterposedFetcher, type Interposition } from './interposed-fetcher.ts';
+import { type JudgedRead, readJudged } from './judged-read.ts';
 import { KeepAliveClient } from './keep-alive-client.ts';
 import { TrackedNeedle } from './tracked-needle.ts';
 import { startVolumeServer, type TestVolumeServer } from './volume-server.ts';
@@ -22,15 +22,6 @@ export interface InProcessOptions {
   readonly policy: CachePolicy;
   readonly interposition?: Interposition;
   readonly newCache: (options: NeedleCacheOptions) => NeedleCache;
-}
-
-/** What one read showed, and whether it could have been. */
-export interface JudgedRead {
-  readonly status: number;
-  /** Who answered. */
-  readonly source: string;
-  readonly body: Buffer;
-  readonly violation: Violation | undefined;
 }
 
 const volumeId = 1;
@@ -135,18 +126,9 @@ export class ProxyInProcess {
 
   /** On a connection of its own, judged when it has ended. */
   async read(needle: TrackedNeedle = this.needle): Promise<JudgedRead> {
-    const plan = { kind: 'get', method: 'GET', headers: {} } as const;
-    const begunAt = performance.now();
-    const answer = await this.#client().request({ method: 'GET', path: needle.path });
-    const endedAt = performance.now();
-    const seen = needle.seenIn(plan, answer);
-    if (seen.kind === 'unavailable') throw new Error(seen.detail);
-    return {
-      status: answer.status,
-      source: (answer.headers.get('x-rdma-source') ?? '').split(';')[0] as string,
-      body: answer.body,
-      violation: needle.history.judge({ begunAt, endedAt, seen }),
-    };
+    const read = await readJudged(this.#client(), needle);
+    if (read.seen.kind === 'unavailable') throw new Error(read.seen.detail);
+    return read;
   }
 
   async close(): Promise<void> {

@@ -4,9 +4,11 @@
  * by reads of its own needle, begun right after the acknowledgement: the sharpest question there is.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { NeedleHistory, type Violation } from './history.ts';
-import { type ClientAnswer, KeepAliveClient } from './keep-alive-client.ts';
-import { type ReadKind, TrackedNeedle } from './tracked-needle.ts';
+import type { Violation } from './history.ts';
+import { type JudgedRead, readJudged } from './judged-read.ts';
+import { KeepAliveClient } from './keep-alive-client.ts';
+import { NeedleSet, seededRandom } from './needle-set.ts';
+import type { ReadKind, TrackedNeedle } from './tracked-needle.ts';
 import type { TestVolumeServer } from './volume-server.ts';
 
 export interface WorkloadOptions {
@@ -54,23 +56,12 @@ export interface Summary {
 }
 
 const violationsKept = 20;
-const zipfExponent = 0.9;
 const readsAfterWrite = 2;
 const writers = 8;
-/** The longest that a version of a needle can be, one size for each needle in turn. */
-const lengths = [
-  4_096, 1, 1_000, 65_536, 24, 16_384, 100, 4_096, 300_000, 8_192, 2_000, 40_000, 1_500_000, 512,
-  4_096, 2_097_152,
-];
-const names = [undefined, 'picture.bin', undefined, 'text.txt'];
-const mimes = [undefined, 'image/jpeg', 'text/plain'];
-
 export class Workload {
   readonly #options: WorkloadOptions;
-  readonly #needles: readonly TrackedNeedle[];
-  readonly #byId: ReadonlyMap<string, TrackedNeedle>;
+  readonly #needles: NeedleSet;
   readonly #random: () => number;
-  readonly #weights: readonly number[];
   readonly #clients: KeepAliveClient[] = [];
   #until = 0;
   #reads = 0;
@@ -89,26 +80,24 @@ export class Workload {
 
   constructor(options: WorkloadOptions) {
     this.#options = options;
-    this.#random = seeded(options.seed);
-    this.#needles = needlesOf(options);
-    this.#byId = new Map(this.#needles.map((each) => [`${each.volumeId}/${each.needleId}`, each]));
-    this.#weights = zipf(this.#needles.length);
-    options.server.onWritten = (volumeId, needleId, etag) =>
-      this.#byId.get(`${volumeId}/${needleId}`)?.wrote(etag);
+    const { server, needlesPerVolume, unseenMsMax } = options;
+    this.#random = seededRandom(options.seed);
+    const volumeIds = [...server.volumes.keys()];
+    this.#needles = new NeedleSet({ volumeIds, needlesPerVolume, mayGoBack: unseenMsMax > 0 });
+    server.onWritten = (volumeId, needleId, etag) =>
+      this.#needles.find(volumeId, needleId)?.wrote(etag);
   }
 
   /** Writes every needle once; then waits until each volume is served from the fabric. */
   async prepare(): Promise<void> {
-    for (const needle of this.#needles) this.#writeDirectly(needle);
+    for (const needle of this.#needles.all) this.#writeDirectly(needle);
     const client = this.#client();
-    const first = new Map(this.#needles.map((needle) => [needle.volumeId, needle]));
     const deadline = performance.now() + 20_000;
-    for (const { path } of first.values()) {
+    for (const needle of this.#needles.ofEachVolume()) {
       for (;;) {
-        const answer = await client.request({ method: 'GET', path });
-        const source = answer.headers.get('x-rdma-source') ?? '';
-        if (source.startsWith('rdma') || source.startsWith('cache')) break;
-        if (performance.now() > deadline) throw new Error(`${path} is not served: ${source}`);
+        const { source, reason } = await readJudged(client, needle);
+        if (source === 'rdma' || source === 'cache') break;
+        if (performance.now() > deadline) throw new Error(`${needle.path} passes: ${reason}`);
         await pause(20);
       }
     }
@@ -227,29 +216,24 @@ export class Workload {
 
   async #read(client: KeepAliveClient, needle: TrackedNeedle): Promise<void> {
     const plan = needle.planRead(this.#random);
-    const begunAt = performance.now();
-    let answer: ClientAnswer;
+    let read: JudgedRead;
     try {
-      const { method, headers } = plan;
-      answer = await client.request({ method, path: needle.path, headers });
+      read = await readJudged(client, needle, plan);
     } catch (error) {
       count(this.#unavailable, `${error}`);
       await pause(20);
       return;
     }
-    const endedAt = performance.now();
-    const seen = needle.seenIn(plan, answer);
-    const [source = '', reason] = (answer.headers.get('x-rdma-source') ?? 'nobody').split(';');
+    const { source, reason, seen, violation } = read;
     if (seen.kind === 'unavailable') {
       count(this.#unavailable, `${source}: ${seen.detail}`);
       return;
     }
     this.#reads += 1;
     count(this.#byKind, plan.kind);
-    if (reason?.startsWith('reason=')) count(this.#passedByReason, reason.slice('reason='.length));
+    if (reason !== '') count(this.#passedByReason, reason);
     if (seen.kind === 'absent') this.#absences += 1;
     else count(this.#contentBySource, source);
-    const violation = needle.history.judge({ begunAt, endedAt, seen });
     if (violation === undefined) return;
     this.#violationCount += 1;
     if (this.#violations.length < violationsKept) {
@@ -258,15 +242,7 @@ export class Workload {
   }
 
   #anyNeedle(): TrackedNeedle {
-    const roll = this.#random();
-    let low = 0;
-    let high = this.#weights.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#weights[middle] as number) < roll) low = middle + 1;
-      else high = middle;
-    }
-    return this.#needles[low] as TrackedNeedle;
+    return this.#needles.any(this.#random());
   }
 
   #client(): KeepAliveClient {
@@ -274,49 +250,6 @@ export class Workload {
     this.#clients.push(client);
     return client;
   }
-}
-
-/** Hot ones in every volume, each size among the hot and the cold. */
-function needlesOf(options: WorkloadOptions): readonly TrackedNeedle[] {
-  const { server, needlesPerVolume, unseenMsMax } = options;
-  const volumeIds = [...server.volumes.keys()];
-  const count = volumeIds.length * needlesPerVolume;
-  return Array.from({ length: count }, (_, index) => {
-    const name = names[index % names.length];
-    const mime = mimes[index % mimes.length];
-    const fields = {
-      ...(name === undefined ? {} : { name }),
-      ...(mime === undefined ? {} : { mime }),
-      compressed: index % 5 === 3,
-      lastModifiedSeconds: 1_700_000_000 + index,
-    };
-    const volumeId = volumeIds[index % volumeIds.length] as number;
-    const lengthMax = lengths[index % lengths.length] as number;
-    const history = new NeedleHistory({ mayGoBack: unseenMsMax > 0 });
-    return new TrackedNeedle(volumeId, BigInt(index + 1), lengthMax, fields, history);
-  });
-}
-
-/** Cumulative, up to 1. */
-function zipf(count: number): readonly number[] {
-  const weights = Array.from({ length: count }, (_, index) => 1 / (index + 1) ** zipfExponent);
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  let reached = 0;
-  return weights.map((weight) => {
-    reached += weight / sum;
-    return reached;
-  });
-}
-
-/** Mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let word = Math.imul(state ^ (state >>> 15), 1 | state);
-    word = (word + Math.imul(word ^ (word >>> 7), 61 | word)) ^ word;
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function count(counts: Record<string, number>, key: string): void {
