@@ -1,6 +1,6 @@
 /**
  * Hit ratio and byte hit ratio of the needle store against plain LRU (lru-cache alone) on made-up traffic, in percent
- * of the requests that are not part of a scan. Prints a table, or with --json one JSON document; some ten seconds.
+ * of the requests that are not part of a scan. Prints a table, or with --json one JSON document; some five seconds.
  */
 import { parseArgs } from 'node:util';
 import {

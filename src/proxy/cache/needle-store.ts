@@ -138,17 +138,12 @@ export class NeedleStore<V extends object> {
     return before - this.bytes;
   }
 
-  /** What it holds when asked for the first; what leaves meanwhile is left out. No use is counted. */
+  /** What it holds when the first is asked for, except what left meanwhile. No use is counted. */
   *entries(): Generator<[bigint, V]> {
     // The iterators of lru-cache do not bear the deletion of the entry they stand on.
-    for (const { part, keys } of this.#segments.map((part) => ({
-      part,
-      keys: [...part.keys()],
-    }))) {
-      for (const key of keys) {
-        const value = part.peek(key) ?? this.peek(key);
-        if (value !== undefined) yield [key, value];
-      }
+    for (const key of this.#segments.flatMap((part) => [...part.keys()])) {
+      const value = this.peek(key);
+      if (value !== undefined) yield [key, value];
     }
   }
 
