@@ -51,6 +51,8 @@ void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::Page
   record.Put("arenaBytesTotal", static_cast<double>(stats.bytes_total));
   record.Put("arenaBytesLeased", static_cast<double>(stats.bytes_leased));
   record.Put("leasesOutstanding", static_cast<double>(stats.leases_outstanding));
+  record.Put("arenaRefusals", static_cast<double>(stats.refusals));
+  record.Put("arenaRefusedBytes", static_cast<double>(stats.refused_bytes));
   record.Put("pageKind", memory::PageKindName(kind));
 }
 

@@ -44,6 +44,8 @@ std::string_view PageKindName(PageKind kind) {
 struct Arena::State {
   Pages pages;
   Slabs slabs;
+  uint64_t refusals = 0;
+  uint64_t refused_bytes = 0;
 };
 
 std::unique_ptr<Arena> Arena::Create(const ArenaOptions& options, std::string& error) {
@@ -73,7 +75,11 @@ Arena::~Arena() {
 Lease Arena::Allocate(uint64_t bytes) {
   const auto slab = state_->slabs.Allocate(bytes);
   Lease lease;
-  if (!slab) return lease;
+  if (!slab) {
+    state_->refusals++;
+    state_->refused_bytes = bytes;
+    return lease;
+  }
   lease.arena_ = this;
   lease.slab_ = *slab;
   lease.bytes_count_ = bytes;
@@ -86,7 +92,11 @@ std::span<std::byte> Arena::span() const { return {state_->pages.base(), state_-
 PageKind Arena::page_kind() const { return state_->pages.kind(); }
 
 ArenaStats Arena::stats() const {
-  return {state_->pages.bytes(), state_->slabs.bytes_leased(), state_->slabs.leased_count()};
+  return {.bytes_total = state_->pages.bytes(),
+          .bytes_leased = state_->slabs.bytes_leased(),
+          .leases_outstanding = state_->slabs.leased_count(),
+          .refusals = state_->refusals,
+          .refused_bytes = state_->refused_bytes};
 }
 
 uint64_t Arena::largest_slab_bytes() const { return state_->pages.bytes(); }

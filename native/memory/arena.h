@@ -19,6 +19,8 @@ struct ArenaStats {
   uint64_t bytes_total;
   uint64_t bytes_leased;       // sum of the slab sizes that are out, not of the bytes asked for
   uint64_t leases_outstanding;
+  uint64_t refusals;           // allocations that found no slab
+  uint64_t refused_bytes;      // what the last of them asked for
 };
 
 class Arena;

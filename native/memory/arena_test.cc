@@ -73,6 +73,8 @@ TEST(Arena, ExhaustionIsAnEmptyLeaseAndReleaseMakesRoom) {
   all.Reset();
   EXPECT_TRUE(arena->Allocate(2 * kMiB));
   EXPECT_FALSE(arena->Allocate(2 * kMiB + 1));
+  EXPECT_EQ(arena->stats().refusals, 2u);
+  EXPECT_EQ(arena->stats().refused_bytes, 2 * kMiB + 1);
 }
 
 TEST(Arena, AnEmptyArenaIsOneRunAgainAfterAnyOrderOfReleases) {

@@ -4,7 +4,7 @@ import type { Needle } from '../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
 import { failed, passTo } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
-import { type AnswerData, type Bytes, fetchRanges } from './needle-fetch.ts';
+import { type AnswerData, type Bytes, fetchRanges, type NeedleReader } from './needle-fetch.ts';
 import type { NeedleOutcome } from './needle-outcome.ts';
 import type { Reading } from './needle-read.ts';
 import type { Reason } from './outcome.ts';
@@ -67,7 +67,8 @@ export async function answerFrom(
   data: AnswerData,
   source: AnswerSource,
 ): Promise<NeedleOutcome | 'changed'> {
-  const { options, entry, fetcher, read } = reading;
+  const { options, entry, read } = reading;
+  const fetcher = readerOf(reading);
   const facts = snapshotOf(entry.facts);
   let decoded: Buffer | undefined;
   let plan = planAnswer(read, needle, facts);
@@ -99,6 +100,13 @@ export async function answerFrom(
   if (bytes.kind !== 'slices') return noBytes(reading, bytes);
   const answer = buildOnce(reading, plan, needle, facts, bytes.slices, source.cached);
   return answered(reading, answer, data, source);
+}
+
+function readerOf({ cache, fetcher }: Reading): NeedleReader {
+  return {
+    read: (command) => cache.read(fetcher, command),
+    validate: (items, timeoutMs) => fetcher.validate(items, timeoutMs),
+  };
 }
 
 function answered(
@@ -181,11 +189,8 @@ async function decodedForm(
   { cached }: AnswerSource,
 ): Promise<DecodeResult | { readonly kind: 'as-stored' }> {
   if (!startsGzip(stored)) return { kind: 'as-stored' };
-  const known = cached === undefined ? undefined : cache.decodedForm(cached);
-  if (known !== undefined) return { kind: 'decoded', bytes: known };
-  const result = await decodeGzip(stored, options.decodedBytesMax);
-  if (cached !== undefined && result.kind === 'decoded') cache.keepDecoded(cached, result.bytes);
-  return result;
+  const decode = (): Promise<DecodeResult> => decodeGzip(stored, options.decodedBytesMax);
+  return cached === undefined ? decode() : cache.decoded(cached, decode);
 }
 
 function decodedSlices(

@@ -110,9 +110,12 @@ export class AnswerData {
   }
 }
 
+/** As much of a fetcher as it takes. */
+export type NeedleReader = Pick<NeedleFetcher, 'read' | 'validate'>;
+
 /** Brings the stored bytes of each range into `data`, and names them. */
 export async function fetchRanges(
-  fetcher: NeedleFetcher,
+  fetcher: NeedleReader,
   needle: Needle,
   ranges: readonly ByteRange[],
   data: AnswerData,
@@ -139,7 +142,7 @@ export async function fetchRanges(
 }
 
 function fetchRange(
-  fetcher: NeedleFetcher,
+  fetcher: NeedleReader,
   needle: Needle,
   range: ByteRange,
   limits: FetchLimits,
@@ -160,7 +163,7 @@ function fetchRange(
 
 /** Asks after the last slice was read: nothing since the first read touched this needle. */
 async function isUnchanged(
-  fetcher: NeedleFetcher,
+  fetcher: NeedleReader,
   needle: Needle,
   limits: FetchLimits,
 ): Promise<boolean> {

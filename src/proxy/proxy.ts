@@ -115,6 +115,10 @@ class ProxyRole implements RunningProxy {
       timeoutMs: options.rdma.timeoutMs,
       validationsMax,
       ttlMarginMs,
+      arenaRefusals: () => {
+        const stats = this.#client?.stats();
+        return { count: stats?.arenaRefusals ?? 0, lastBytes: stats?.arenaRefusedBytes ?? 0 };
+      },
       onValidationWait: this.#metrics.validationWaited,
     });
   }

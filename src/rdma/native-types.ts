@@ -72,6 +72,8 @@ export interface NativeClientStats {
   readonly arenaBytesTotal: number;
   readonly arenaBytesLeased: number;
   readonly leasesOutstanding: number;
+  readonly arenaRefusals: number;
+  readonly arenaRefusedBytes: number;
   readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
   readonly largestSlabBytes: number;
   readonly requestsInFlight: number;

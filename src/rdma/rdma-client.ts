@@ -55,6 +55,9 @@ export interface RdmaClientStats {
   readonly arenaBytesUsed: number;
   readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
   readonly leasesOutstanding: number;
+  /** Slabs that could not be had, and how many bytes the last of them was to hold. */
+  readonly arenaRefusals: number;
+  readonly arenaRefusedBytes: number;
   /** Leases that were collected as garbage instead of released. Each is a bug of the holder. */
   readonly leaseLeaks: number;
   readonly requestsInFlight: number;
@@ -135,6 +138,8 @@ class NativeRdmaClient implements RdmaClient {
       arenaBytesUsed: native.arenaBytesLeased,
       pageKind: native.pageKind,
       leasesOutstanding: native.leasesOutstanding,
+      arenaRefusals: native.arenaRefusals,
+      arenaRefusedBytes: native.arenaRefusedBytes,
       leaseLeaks: this.#book.leaseLeaks,
       requestsInFlight: this.#book.requestsInFlight,
       bytesReceived: native.bytesReceived,

@@ -229,16 +229,27 @@ listen = "127.0.0.1:0"
     );
   }
 
+  /** Answers from the cache so far. */
+  async cacheHits(): Promise<number> {
+    return (await this.#requests('cache')).get('') ?? 0;
+  }
+
   /** Requests passed so far, by reason. */
-  async #reasons(): Promise<ReadonlyMap<string, number>> {
+  #reasons(): Promise<ReadonlyMap<string, number>> {
+    return this.#requests('passthrough');
+  }
+
+  /** Requests so far with this outcome, by reason. */
+  async #requests(outcome: string): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     for (const admin of this.#admins) {
       const text = await fetchText(admin, '/metrics');
       for (const line of text.split('\n')) {
-        const found = /^seaweed_rdma_requests_total\{.*outcome="passthrough".*\} (\d+)/.exec(line);
-        const reason = /reason="([^"]*)"/.exec(line)?.[1];
-        if (found === null || reason === undefined) continue;
-        counts.set(reason, (counts.get(reason) ?? 0) + Number(found[1]));
+        const [, labels = '', count] =
+          /^seaweed_rdma_requests_total\{(.*)\} (\d+)/.exec(line) ?? [];
+        const reason = /reason="([^"]*)"/.exec(labels)?.[1];
+        if (!labels.includes(`outcome="${outcome}"`) || reason === undefined) continue;
+        counts.set(reason, (counts.get(reason) ?? 0) + Number(count));
       }
     }
     return counts;

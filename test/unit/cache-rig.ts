@@ -2,7 +2,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { CachedVolume, CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
-import { type Found, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
+import {
+  type Found,
+  NeedleCache,
+  type NeedleCacheOptions,
+} from '../../src/proxy/cache/needle-cache.ts';
 import type { Fetched } from '../../src/proxy/cache/needle-flight.ts';
 import type { ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 import { ManualFetcher, type PendingRead } from './manual-fetcher.ts';
@@ -10,7 +14,7 @@ import { ManualFetcher, type PendingRead } from './manual-fetcher.ts';
 export const cookie: number = 9;
 export const old: Buffer = Buffer.from('old bytes');
 export const fresh: Buffer = Buffer.from('fresh bytes');
-const mebibyte = 1 << 20;
+export const mebibyte: number = 1 << 20;
 
 export const modes: Readonly<Record<CachePolicy['consistency'], CachePolicy>> = {
   strict: { consistency: 'strict', leaseMs: 1000 },
@@ -22,7 +26,11 @@ export class CacheRig {
   readonly fetcher: ManualFetcher = new ManualFetcher();
   readonly cache: NeedleCache;
 
-  constructor(policy: CachePolicy = modes.strict, bytesMax: number = mebibyte) {
+  constructor(
+    policy: CachePolicy = modes.strict,
+    bytesMax: number = mebibyte,
+    arenaRefusals: NeedleCacheOptions['arenaRefusals'] = undefined,
+  ) {
     this.cache = new NeedleCache({
       bytesMax,
       decodedBytesMax: mebibyte,
@@ -30,6 +38,7 @@ export class CacheRig {
       timeoutMs: 1000,
       validationsMax: 1,
       ttlMarginMs: 2000,
+      ...(arenaRefusals && { arenaRefusals }),
     });
   }
 

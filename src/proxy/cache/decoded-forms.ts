@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { DecodeResult } from '../response/decode.ts';
 import type { CachedNeedle } from './cached-needle.ts';
 
 /**
@@ -6,6 +7,7 @@ import type { CachedNeedle } from './cached-needle.ts';
  * so they have a bound of their own.
  */
 export class DecodedForms {
+  readonly #underWay = new Map<CachedNeedle, Promise<DecodeResult>>();
   readonly #forms: LRUCache<CachedNeedle, Buffer> | undefined;
 
   /** `bytesMax` 0: none are kept. */
@@ -31,6 +33,16 @@ export class DecodedForms {
   /** Larger than all of the room: not kept. */
   put(needle: CachedNeedle, form: Buffer): void {
     if (needle.isLive) this.#forms?.set(needle, form);
+  }
+
+  /** Runs `decode` unless it is running for this needle already. */
+  once(needle: CachedNeedle, decode: () => Promise<DecodeResult>): Promise<DecodeResult> {
+    let running = this.#underWay.get(needle);
+    if (running === undefined) {
+      running = decode().finally(() => this.#underWay.delete(needle));
+      this.#underWay.set(needle, running);
+    }
+    return running;
   }
 
   delete(needle: CachedNeedle): void {

@@ -4,6 +4,7 @@ import {
   cookie,
   fresh,
   isPending,
+  mebibyte,
   modes,
   old,
   release,
@@ -275,12 +276,64 @@ describe('memory', () => {
     expect(bench.fetcher.leasesOut).toBe(needles);
   });
 
-  it('is given back when the arena is full', async () => {
-    const bench = new CacheRig();
-    await bench.fill();
-    expect(bench.cache.shed(1)).toBe(true);
-    expect(bench.fetcher.leasesOut).toBe(0);
-    expect(bench.cache.shed(1)).toBe(false);
-    expect(bench.cache.stats().evictions.pressure).toBe(1);
+  it('is given back when the arena is full, and the READ repeated', async () => {
+    let count = 0;
+    const rig = new CacheRig(modes.strict, 1 << 20, () => ({ count, lastBytes: 1000 }));
+    await rig.fill();
+    const fetched = rig.fetch(8n);
+    count = 1;
+    rig.lastRead.answer({ kind: 'failed', status: 'no_slab' });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(rig.fetcher.reads).toHaveLength(3);
+    expect(rig.cache.stats()).toMatchObject({ needles: 0, evictions: { pressure: 1 } });
+    rig.lastRead.needle(fresh);
+    expect(textOf(await fetched)).toBe('fresh bytes');
+  });
+
+  it('is kept when the other side`s arena is full', async () => {
+    const rig = new CacheRig(modes.strict, 1 << 20, () => ({ count: 0, lastBytes: 0 }));
+    await rig.fill();
+    const fetched = rig.fetch(8n);
+    rig.lastRead.answer({ kind: 'failed', status: 'no_slab' });
+    expect(await fetched).toEqual({ kind: 'failed', status: 'no_slab' });
+    expect(rig.fetcher.reads).toHaveLength(2);
+    expect(rig.cache.stats().needles).toBe(1);
+  });
+});
+
+describe('a large needle', () => {
+  const large = Buffer.alloc(1000, 7);
+
+  async function readRange(rig: CacheRig, start: number, end: number): Promise<boolean> {
+    const whole = rig.cache.wantsWhole(rig.volume, 7n, start, end);
+    const change = { offset: start, length: end - start, wholeBytesMax: whole ? mebibyte : 4 };
+    const fetched = rig.fetch(7n, change);
+    rig.lastRead.needle(large);
+    release(await fetched);
+    return whole;
+  }
+
+  async function readRanges(rig: CacheRig, starts: readonly number[]): Promise<boolean[]> {
+    const whole = [];
+    for (const start of starts) whole.push(await readRange(rig, start, start + 10));
+    return whole;
+  }
+
+  it('is read whole when its ranges are asked for one after the other', async () => {
+    const rig = new CacheRig(modes.immutable);
+    expect(await readRanges(rig, [0, 10, 20])).toEqual([false, false, true]);
+    expect(textOf(await rig.find())).toBe(large.toString());
+  });
+
+  it('is not, when they are asked for here and there', async () => {
+    const rig = new CacheRig(modes.immutable);
+    const starts = [0, 500, 30, 900, 200];
+    expect(await readRanges(rig, starts)).toEqual(starts.map(() => false));
+    expect(rig.cache.stats().needles).toBe(0);
+  });
+
+  it('is not, when it would take too much of the cache', async () => {
+    const rig = new CacheRig(modes.immutable, 7000);
+    expect(await readRanges(rig, [0, 10, 20, 30])).toEqual([false, false, false, false]);
   });
 });

@@ -3,8 +3,15 @@
  * 4). Knows no HTTP; the corridor asks `find`, then `fetch`, and tells it of every write that passes through.
  */
 
-import type { Needle, NeedleData, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
+import type {
+  FetchResult,
+  Needle,
+  NeedleData,
+  NeedleFetcher,
+  ReadCommand,
+} from '../../rdma/needle-fetcher.ts';
 import { slabBytes } from '../../rdma/slab-size.ts';
+import type { DecodeResult } from '../response/decode.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import { CacheCounters, type CacheStats } from './cache-counters.ts';
 import { CachedNeedle } from './cached-needle.ts';
@@ -27,6 +34,8 @@ export interface NeedleCacheOptions {
   readonly validationsMax: number;
   /** A needle this close to the end of its ttl is not served from here. */
   readonly ttlMarginMs: number;
+  /** Slabs that the arena could not give so far, and what the last of them was to hold. */
+  readonly arenaRefusals?: () => { readonly count: number; readonly lastBytes: number };
   /** Called for each hit that waited for a VALIDATE. */
   readonly onValidationWait?: (waitedMs: number, validation: Validation) => void;
 }
@@ -46,6 +55,10 @@ const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
 /** Types whose text is shared among needles. */
 const mimesMax = 1024;
+/** A larger needle than this share of the cache is read range by range, whatever the pattern. */
+const runShare = 0.125;
+/** A READ that finds the arena full is repeated this often, after as much was given back. */
+const shedRounds = 3;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
 
@@ -59,6 +72,7 @@ export class NeedleCache {
   readonly #mimes = new Map<string, string>();
   #volumeOrdinal = 0;
   #arrivals = 0;
+  #refusalsSeen = 0;
 
   constructor(options: NeedleCacheOptions) {
     this.#options = options;
@@ -105,10 +119,12 @@ export class NeedleCache {
     return target.volume(volumeId);
   }
 
-  /** Does this needle's READ of a range bring all of it? Remembers the range. */
+  /** Is all of a large needle to be read, though a range was asked for? Remembers the range. */
   wantsWhole(volume: CachedVolume, needleId: bigint, start: number, end: number): boolean {
     const key = volume.keyOf(needleId);
-    return this.#patterns.isSequential(key, start, end);
+    const isRun = this.#patterns.isSequential(key, start, end);
+    const dataBytes = this.#patterns.sizeOf(key);
+    return isRun && dataBytes > 0 && dataBytes <= this.#options.bytesMax * runShare;
   }
 
   /** At once where no VALIDATE is needed. */
@@ -143,15 +159,15 @@ export class NeedleCache {
     command: ReadCommand,
     arrival: number,
   ): Promise<Fetched> {
-    if (command.metadataOnly) return fetcher.read(command);
+    if (command.metadataOnly) return this.read(fetcher, command);
     const key = volume.keyOf(command.needleId);
     const bringsWhole = command.wholeBytesMax >= command.budgetBytes;
     const other = volume.flights.get(key);
     if (other !== undefined) {
       const isSound = !other.isOverwritten && !other.isOutdated;
-      if (isSound && other.cookie !== command.cookie) return fetcher.read(command);
+      if (isSound && other.cookie !== command.cookie) return this.read(fetcher, command);
       if (isSound && other.bringsWhole >= bringsWhole) {
-        if (!other.bringsWhole && this.#patterns.isLarge(key)) return fetcher.read(command);
+        if (!other.bringsWhole && this.#patterns.isLarge(key)) return this.read(fetcher, command);
         this.#counters.joins += 1;
         return other.join(arrival);
       }
@@ -159,9 +175,18 @@ export class NeedleCache {
     }
     const flight = new NeedleFlight(this.arrive(), command.cookie, bringsWhole);
     volume.flights.set(key, flight);
-    const fetched = await fetcher.read(command);
+    const fetched = await this.read(fetcher, command);
     if (volume.flights.get(key) === flight) volume.flights.delete(key);
     return this.#landed(volume, key, flight, fetched);
+  }
+
+  /** A READ for one request alone; makes room where the cache fills the arena. */
+  async read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
+    for (let round = 1; ; round += 1) {
+      const result = await fetcher.read(command);
+      const isFull = result.kind === 'failed' && result.status === 'no_slab';
+      if (!isFull || round > shedRounds || !this.#makeRoom()) return result;
+    }
   }
 
   /** A write or delete goes to the volume server, or was answered there: called at both. */
@@ -185,13 +210,13 @@ export class NeedleCache {
     return this.#decoded.get(needle);
   }
 
-  keepDecoded(needle: CachedNeedle, form: Buffer): void {
-    this.#decoded.put(needle, form);
-  }
-
-  /** The arena is exhausted: gives slabs back. False: there is nothing to give. */
-  shed(bytes: number): boolean {
-    return this.#store.shed(bytes) > 0;
+  /** As kept; else by `decode`, once for all who ask meanwhile, and kept. */
+  async decoded(needle: CachedNeedle, decode: () => Promise<DecodeResult>): Promise<DecodeResult> {
+    const bytes = this.#decoded.get(needle);
+    if (bytes !== undefined) return { kind: 'decoded', bytes };
+    const result = await this.#decoded.once(needle, decode);
+    if (result.kind === 'decoded') this.#decoded.put(needle, result.bytes);
+    return result;
   }
 
   stats(): CacheStats {
@@ -237,6 +262,15 @@ export class NeedleCache {
     return (this.#targets.get(fetcher) as CachedTarget).validate(volume);
   }
 
+  /** False: it is not this side's arena that is full, or there is nothing to give back. */
+  #makeRoom(): boolean {
+    const refusals = this.#options.arenaRefusals?.();
+    if (refusals === undefined || refusals.count === this.#refusalsSeen) return false;
+    this.#refusalsSeen = refusals.count;
+    // Twice, since what is given back lies here and there.
+    return this.#store.shed(refusals.lastBytes * 2) > 0;
+  }
+
   #landed(volume: CachedVolume, key: bigint, flight: NeedleFlight, fetched: Fetched): Fetched {
     if (fetched.kind !== 'needle') {
       flight.land(fetched.kind === 'failed' ? () => fetched : undefined);
@@ -257,7 +291,10 @@ export class NeedleCache {
     });
     const mine = share();
     flight.land(share);
-    if (!this.#offer(volume, key, flight, needle, kept)) kept.release();
+    if (!this.#offer(volume, key, flight, needle, kept)) {
+      kept.release();
+      if (this.#patterns.isLarge(key)) this.#patterns.giveUp(key);
+    }
     return mine;
   }
 

@@ -12,6 +12,7 @@ interface Pattern {
   /** Where the last range read ended, exclusive; -1: none yet. */
   end: number;
   continuations: number;
+  isGivenUp: boolean;
 }
 
 export class RangePatterns {
@@ -27,7 +28,12 @@ export class RangePatterns {
   }
 
   isLarge(key: bigint): boolean {
-    return (this.#patterns.peek(key)?.dataBytes ?? 0) > 0;
+    return this.sizeOf(key) > 0;
+  }
+
+  /** Data bytes; 0: not known to be large. */
+  sizeOf(key: bigint): number {
+    return this.#patterns.peek(key)?.dataBytes ?? 0;
   }
 
   /**
@@ -40,7 +46,12 @@ export class RangePatterns {
     const continues = pattern.end >= 0 && end > pattern.end && distance <= end - start;
     pattern.continuations = continues ? pattern.continuations + 1 : 0;
     pattern.end = end;
-    return pattern.continuations >= continuationsMin;
+    return pattern.continuations >= continuationsMin && !pattern.isGivenUp;
+  }
+
+  /** It came whole and was not let into the cache: its next runs are read range by range. */
+  giveUp(key: bigint): void {
+    this.#patternOf(key).isGivenUp = true;
   }
 
   forget(key: bigint): void {
@@ -50,7 +61,7 @@ export class RangePatterns {
   #patternOf(key: bigint): Pattern {
     let pattern = this.#patterns.get(key);
     if (pattern === undefined) {
-      pattern = { dataBytes: 0, end: -1, continuations: 0 };
+      pattern = { dataBytes: 0, end: -1, continuations: 0, isGivenUp: false };
       this.#patterns.set(key, pattern);
     }
     return pattern;
