@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import {
   createVolume,
   type NeedleToWrite,
+  type Ttl,
   type VolumeWriter,
 } from '../../src/rdma/volume-files.ts';
 
@@ -27,9 +28,19 @@ export class SampleVolume {
   readonly #base: string;
   readonly #offsets = new Map<bigint, number>();
 
-  constructor(dir: string, volumeId: number, collection = '') {
-    this.#writer = createVolume({ dir, volumeId, collection });
+  constructor(dir: string, volumeId: number, collection = '', ttl?: Ttl) {
+    this.#writer = createVolume({
+      dir,
+      volumeId,
+      collection,
+      ...(ttl === undefined ? {} : { ttl }),
+    });
     this.#base = join(dir, collection === '' ? `${volumeId}` : `${collection}_${volumeId}`);
+  }
+
+  /** Of its .dat. */
+  get dataBytes(): number {
+    return statSync(`${this.#base}.dat`).size;
   }
 
   get idxBytes(): number {

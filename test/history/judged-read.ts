@@ -4,6 +4,7 @@ import type { ClientAnswer, KeepAliveClient } from './keep-alive-client.ts';
 import type { ReadPlan, TrackedNeedle, Unavailable } from './tracked-needle.ts';
 
 export interface JudgedRead {
+  readonly path: string;
   readonly begunAt: number;
   readonly answer: ClientAnswer;
   /** Who answered: cache, rdma, passthrough. */
@@ -33,5 +34,5 @@ export async function readJudged(
   const reason = said?.[2] ?? '';
   const violation =
     seen.kind === 'unavailable' ? undefined : needle.history.judge({ begunAt, endedAt, seen });
-  return { begunAt, answer, source, reason, seen, violation };
+  return { path: needle.path, begunAt, answer, source, reason, seen, violation };
 }

@@ -57,7 +57,7 @@ export class ProxyInProcess {
 
   static async start(options: InProcessOptions): Promise<ProxyInProcess> {
     const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-planted-'));
-    const server = await startVolumeServer({ dir, volumeIds: [volumeId] });
+    const server = await startVolumeServer({ dirs: [dir], volumeIds: [volumeId] });
     const subject = options.kind.open({ dir, arenaBytes: 64 * mebibyte });
     const fetcher = new InterposedFetcher(subject.fetcher, options.interposition);
     await whenServed(fetcher, volumeId);

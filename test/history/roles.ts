@@ -11,13 +11,15 @@ export interface StackOptions {
   readonly transport: Transport;
   /** For configuration files and logs. */
   readonly folder: string;
-  /** One for each volume server: its URL, and its data directory. */
-  readonly servers: readonly { readonly url: string; readonly dir: string }[];
+  /** One for each volume server: its URL, and its data directories. */
+  readonly servers: readonly { readonly url: string; readonly dirs: readonly string[] }[];
   /** More lines for proxy.toml. */
   readonly proxyToml?: string;
 }
 
 export interface Stack {
+  /** How often a volume server is asked what it serves. */
+  readonly confirmEveryMs: number;
   /** The proxy's, on the loopback. */
   readonly port: number;
   /** A number from the proxy's /metrics; labels as they are printed. */
@@ -27,7 +29,8 @@ export interface Stack {
 }
 
 const root = join(import.meta.dirname, '..', '..');
-const confirmEveryMs = 100;
+/** The target's; without one, the proxy's own. */
+const confirmEveryMs = { ucx: 100, inproc: 1_000 };
 /** One machine's: shared memory, with tcp for the handshake. */
 const localUcx = 'device_name = "lo"\ntls = "tcp,posix,sysv,cma,self"\n';
 const admin = '[admin]\nlisten = "127.0.0.1:0"\n';
@@ -42,10 +45,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   try {
     const servers: string[] = [];
-    for (const { url, dir } of options.servers) {
+    for (const { url, dirs } of options.servers) {
       let target = '';
       if (options.transport === 'ucx') {
-        const role = await startRole(options.folder, 'target', roles.length, targetToml(url, dir));
+        const role = await startRole(options.folder, 'target', roles.length, targetToml(url, dirs));
         roles.push(role);
         target = role.bound('rdma');
       }
@@ -56,6 +59,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     roles.push(proxy);
     const adminUrl = `http://${proxy.bound('admin')}`;
     return {
+      confirmEveryMs: confirmEveryMs[options.transport],
       port: Number(proxy.bound('http').split(':').at(-1)),
       metric: (name) => metricOf(adminUrl, name),
       stop,
@@ -66,16 +70,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function targetToml(url: string, dir: string): string {
-  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${localUcx}[target]\ndirs = ["${dir}"]\nvolume_server_url = "${url}"\nconfirm_every = "${confirmEveryMs}ms"\n${admin}`;
+function targetToml(url: string, dirs: readonly string[]): string {
+  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${localUcx}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmEveryMs.ucx}ms"\n${admin}`;
 }
 
 function proxyToml(
   { transport, servers, proxyToml: more = '' }: StackOptions,
   lines: readonly string[],
 ): string {
-  const dirs = servers.map(({ dir }) => `"${dir}"`).join(', ');
-  const inproc = `dirs = [${dirs}]\n`;
+  const inproc = `dirs = ${JSON.stringify(servers[0]?.dirs)}\n`;
   const upstream =
     transport === 'ucx'
       ? lines.join('')

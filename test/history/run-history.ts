@@ -71,9 +71,9 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
   const dir = join(folder, 'data');
   mkdirSync(dir);
   const volumeIds = Array.from({ length: volumes }, (_, index) => index + 1);
-  const server = await startVolumeServer({ dir, volumeIds });
+  const server = await startVolumeServer({ dirs: [dir], volumeIds });
   try {
-    const servers = [{ url: server.url, dir }];
+    const servers = [{ url: server.url, dirs: [dir] }];
     const cache = `[cache]\nconsistency = "${consistency}"\nlease = "${leaseMs}ms"\n`;
     const proxyToml = cache + options.proxyToml;
     const stack = await startStack({ transport, folder, servers, proxyToml });

@@ -6,6 +6,7 @@
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startOrigin } from '../../src/origin/origin-server.ts';
+import type { Ttl } from '../../src/rdma/volume-files.ts';
 import { type Fields, SampleVolume } from '../contract/sample-volume.ts';
 
 export interface TestVolumeServer {
@@ -18,8 +19,11 @@ export interface TestVolumeServer {
   holdNextChange(): HeldChange;
   put(volumeId: number, needleId: bigint, data: Uint8Array, fields?: Fields): void;
   delete(volumeId: number, needleId: bigint): void;
+  /** A new volume; listed when the directories are looked at next, within two seconds. */
+  create(volumeId: number, options?: { readonly dir?: string; readonly ttl?: Ttl }): SampleVolume;
   /** Neither listed nor answered any more; the files stay. */
   unmount(volumeId: number): void;
+  mount(volumeId: number): void;
   close(): Promise<void>;
 }
 
@@ -30,19 +34,21 @@ export interface HeldChange {
 }
 
 export interface TestVolumeServerOptions {
-  readonly dir: string;
-  /** Created there, empty. */
+  /** At least one. */
+  readonly dirs: readonly string[];
+  /** Created in the first one, empty. */
   readonly volumeIds: readonly number[];
 }
 
 export async function startVolumeServer(
   options: TestVolumeServerOptions,
 ): Promise<TestVolumeServer> {
-  const { dir, volumeIds } = options;
-  const volumes = new Map(volumeIds.map((id) => [id, new SampleVolume(dir, id)] as const));
+  const { dirs, volumeIds } = options;
+  const served = new VolumeServer(dirs[0] as string);
+  for (const volumeId of volumeIds) served.create(volumeId);
   const listen = { host: '127.0.0.1', port: 0 };
-  const origin = await startOrigin({ dirs: [dir], listen, logger: { info: () => undefined } });
-  const served = new VolumeServer(volumes, new URL(origin.url));
+  const origin = await startOrigin({ dirs, listen, logger: { info: () => undefined } });
+  served.origin = new URL(origin.url);
   const server = createServer((asked, answer) => served.handle(asked, answer));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -54,7 +60,7 @@ export async function startVolumeServer(
     await closed;
     served.agent.destroy();
     await origin.close();
-    for (const volume of volumes.values()) volume.close();
+    for (const volume of served.volumes.values()) volume.close();
   };
   return served;
 }
@@ -62,19 +68,28 @@ export async function startVolumeServer(
 const needlePath = /^\/(\d+)[,/]([0-9a-f]{9,24})(?:[./?]|$)/;
 
 class VolumeServer implements TestVolumeServer {
-  readonly volumes: ReadonlyMap<number, SampleVolume>;
+  readonly volumes: Map<number, SampleVolume> = new Map();
   readonly agent: Agent = new Agent({ keepAlive: true });
   url = '';
   port = 0;
   onWritten: TestVolumeServer['onWritten'] = () => undefined;
   close: () => Promise<void> = async () => undefined;
-  readonly #origin: URL;
+  origin: URL = new URL('http://127.0.0.1');
+  readonly #dir: string;
   readonly #unmounted = new Set<number>();
   #nextChange: { arrived: () => void; released: Promise<void> } | undefined;
 
-  constructor(volumes: ReadonlyMap<number, SampleVolume>, origin: URL) {
-    this.volumes = volumes;
-    this.#origin = origin;
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  create(
+    volumeId: number,
+    { dir = this.#dir, ttl }: { readonly dir?: string; readonly ttl?: Ttl } = {},
+  ): SampleVolume {
+    const volume = new SampleVolume(dir, volumeId, '', ttl);
+    this.volumes.set(volumeId, volume);
+    return volume;
   }
 
   holdNextChange(): HeldChange {
@@ -94,6 +109,10 @@ class VolumeServer implements TestVolumeServer {
 
   unmount(volumeId: number): void {
     this.#unmounted.add(volumeId);
+  }
+
+  mount(volumeId: number): void {
+    this.#unmounted.delete(volumeId);
   }
 
   handle(asked: IncomingMessage, answer: ServerResponse): void {
@@ -143,7 +162,7 @@ class VolumeServer implements TestVolumeServer {
   #forward(asked: IncomingMessage, answer: ServerResponse): void {
     const headers = asked.rawHeaders;
     const { method, url: path } = asked;
-    const { hostname, port } = this.#origin;
+    const { hostname, port } = this.origin;
     const isStatus = path?.startsWith('/status') === true && this.#unmounted.size > 0;
     const options = { agent: this.agent, hostname, port, method, path };
     const inner = request({ ...options, headers }, (found) => {
