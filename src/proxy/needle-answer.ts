@@ -1,6 +1,6 @@
 /** From a needle and its bytes to the outcome of one read: plan, decode, build; prepared where it was built before. */
 import { randomBytes } from 'node:crypto';
-import type { Needle } from '../rdma/needle-fetcher.ts';
+import type { NeedleFacts } from '../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
 import { failed, passTo } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
@@ -33,7 +33,7 @@ export interface AnswerSource {
 }
 
 /** A conditional read whose condition fails. */
-export function needsData(read: ReadRequest, needle: Needle, facts: HostFacts): boolean {
+export function needsData(read: ReadRequest, needle: NeedleFacts, facts: HostFacts): boolean {
   const plan = planAnswer(read, needle, snapshotOf(facts));
   if (plan.kind === 'passthrough') return false;
   return plan.kind !== 'answer' || plan.ranges.length > 0;
@@ -63,7 +63,7 @@ export function answerPrepared(
 
 export async function answerFrom(
   reading: Reading,
-  needle: Needle,
+  needle: NeedleFacts,
   data: AnswerData,
   source: AnswerSource,
 ): Promise<NeedleOutcome | 'changed'> {
@@ -132,7 +132,7 @@ function answered(
 function buildOnce(
   { cache, read }: Reading,
   plan: AnswerReady,
-  needle: Needle,
+  needle: NeedleFacts,
   facts: HostFacts,
   slices: readonly Buffer[],
   cached: CachedNeedle | undefined,
@@ -205,7 +205,7 @@ function decodedSlices(
 
 function passLearning(
   entry: TargetEntry,
-  needle: Needle,
+  needle: NeedleFacts,
   plan: { readonly reason: Reason; readonly learnExt?: string },
 ): NeedleOutcome {
   const { learnExt } = plan;

@@ -4,8 +4,8 @@
  */
 import type {
   FetchResult,
-  Needle,
   NeedleData,
+  NeedleFacts,
   NeedleFetcher,
   ReadCommand,
 } from '../rdma/needle-fetcher.ts';
@@ -116,12 +116,12 @@ export type NeedleReader = Pick<NeedleFetcher, 'read' | 'validate'>;
 /** Brings the stored bytes of each range into `data`, and names them. */
 export async function fetchRanges(
   fetcher: NeedleReader,
-  needle: Needle,
+  needle: NeedleFacts,
   ranges: readonly ByteRange[],
   data: AnswerData,
   limits: FetchLimits,
 ): Promise<Bytes> {
-  let newest: Needle = needle;
+  let newest: NeedleFacts = needle;
   const slices: Buffer[] = [];
   for (const range of ranges) {
     let slice = range.start === range.end ? Buffer.alloc(0) : data.find(range);
@@ -143,7 +143,7 @@ export async function fetchRanges(
 
 function fetchRange(
   fetcher: NeedleReader,
-  needle: Needle,
+  needle: NeedleFacts,
   range: ByteRange,
   limits: FetchLimits,
 ): Promise<FetchResult> {
@@ -164,7 +164,7 @@ function fetchRange(
 /** Asks after the last slice was read: nothing since the first read touched this needle. */
 async function isUnchanged(
   fetcher: NeedleReader,
-  needle: Needle,
+  needle: NeedleFacts,
   limits: FetchLimits,
 ): Promise<boolean> {
   const { volumeId, epoch, position } = needle;

@@ -1,5 +1,5 @@
 /** One plain read of a volume that may be served: from the cache where that is fresh, else from the target. */
-import type { Needle, NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import type { Needle, NeedleFacts, NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import type { CachedVolume } from './cache/cached-volume.ts';
 import type { Found, NeedleCache } from './cache/needle-cache.ts';
 import { type FallbackOptions, failed, passTo, trouble } from './fallback.ts';
@@ -115,7 +115,7 @@ async function attemptFetch(reading: Reading, progress: Progress): Promise<Attem
 /** The data goes home unless it is on its way to the client. */
 async function answerHolding(
   reading: Reading,
-  needle: Needle,
+  needle: NeedleFacts,
   data: AnswerData,
   source: AnswerSource,
 ): Promise<NeedleOutcome | 'changed'> {

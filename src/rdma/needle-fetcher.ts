@@ -5,35 +5,39 @@
 import type { Lease } from './lease.ts';
 import type { StatusName } from './status.ts';
 
-/** A needle as a target answered it. Strings are latin1: one character is one stored byte. */
-export interface Needle {
+/** What an answer to a client is made of. Strings are latin1: one character is one stored byte. */
+export interface NeedleFacts {
   readonly volumeId: number;
   readonly needleId: bigint;
   readonly cookie: number;
   /** Volume generation and applied index bytes that the answer was read at (DESIGN section 4). */
   readonly epoch: bigint;
   readonly position: bigint;
-  /** Of the superblock: 1, 2 or 3. */
-  readonly volumeVersion: number;
   /** The record's flag byte; see needle/flags.ts. */
   readonly flags: number;
-  /** The size in the index row; over 1 MiB, uncompressed and no manifest: `isStream`. */
-  readonly indexBytes: number;
   /** Stored data, in bytes; compressed needles: compressed bytes. */
   readonly dataBytes: number;
   /** What the ETag shows: the computed checksum of a whole needle, the stored one of a stream needle. */
   readonly checksum: number;
-  /** The volume server would read it metadata-only and stream the data (specification 6.2). */
-  readonly isStream: boolean;
   /** 0: none. */
   readonly lastModifiedSeconds: number;
+  readonly name: string;
+  readonly mime: string;
+  readonly pairs: string;
+}
+
+/** A needle as a target answered it. */
+export interface Needle extends NeedleFacts {
+  /** Of the superblock: 1, 2 or 3. */
+  readonly volumeVersion: number;
+  /** The size in the index row; over 1 MiB, uncompressed and no manifest: `isStream`. */
+  readonly indexBytes: number;
+  /** The volume server would read it metadata-only and stream the data (specification 6.2). */
+  readonly isStream: boolean;
   /** 0 in volume versions 1 and 2. */
   readonly appendAtNs: bigint;
   /** By the target's clock when it answered; undefined: never expires. */
   readonly ttlLeftMs: number | undefined;
-  readonly name: string;
-  readonly mime: string;
-  readonly pairs: string;
 }
 
 /** Stored bytes `[offset, offset + view.length)` of a needle. The view is valid until the lease is released. */

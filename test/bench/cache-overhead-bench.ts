@@ -146,6 +146,25 @@ const withoutHeads = usedBytes();
 await prepare(10_000n, needles);
 const bytesPerHead = (usedBytes() - withoutHeads) / needles;
 const accountedPerHead = (cache.stats().bytes - accounted) / needles;
-console.log(
-  JSON.stringify({ needles, nameBytes: 23, bytesPerNeedle, bytesPerHead, accountedPerHead }),
-);
+
+/** Three times as many as there is room for, over a full cache: arrays and maps stay at their widest. */
+cache.close();
+const emptied = usedBytes() - before;
+await fill(1_000_000n, needles);
+for (let round = 0; round < 3; round += 1) {
+  for (let id = 1_000_000n; id < 1_000_000n + BigInt(needles); id += 1n) {
+    if (id % 3n === BigInt(round)) cache.written(3, id * 7n);
+  }
+  await fill(2_000_000n + BigInt(round) * 1_000_000n, Math.floor(needles / 3));
+}
+const bytesPerNeedleAfterChurn = (usedBytes() - before) / cache.stats().needles;
+const figures = {
+  needles,
+  nameBytes: 23,
+  bytesPerNeedle,
+  bytesPerNeedleAfterChurn,
+  bytesWhenEmptied: emptied,
+  bytesPerHead,
+  accountedPerHead,
+};
+console.log(JSON.stringify(figures));

@@ -1,5 +1,5 @@
 import type { KeptBytes } from '../../rdma/lease.ts';
-import type { Needle } from '../../rdma/needle-fetcher.ts';
+import type { Needle, NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import type { CachedVolume } from './cached-volume.ts';
 
@@ -10,23 +10,22 @@ const otherVariantsMax = 7;
  * A whole needle whose stored bytes lie in the arena. Held by the hundred thousand, so every field counts: 32-bit values
  * are kept signed (a small integer each), and what can be derived is.
  */
-export class CachedNeedle implements Needle {
+export class CachedNeedle implements NeedleFacts {
   readonly volume: CachedVolume;
   /** Volume and needle id in one: what the store knows it by. */
   readonly key: bigint;
   readonly name: string;
   readonly mime: string;
   readonly pairs: string;
-  readonly indexBytes: number;
   readonly lastModifiedSeconds: number;
   /** Monotonic ms at which its ttl ends; undefined: never. */
   readonly expiresAtMs: number | undefined;
   readonly #data: KeptBytes;
   readonly #cookie: number;
   readonly #checksum: number;
-  /** Bits 0 to 7: flags, 8 to 15: volume version, 16: stream. */
-  readonly #packed: number;
-  #isLive = true;
+  readonly #flags: number;
+  /** The volume's, when it came; -1: it left. */
+  #generation: number;
   /** Most needles are asked for in one way only: its answer needs no map. */
   #variant = '';
   #prepared: PreparedAnswer | undefined;
@@ -45,13 +44,13 @@ export class CachedNeedle implements Needle {
     this.name = needle.name;
     this.mime = mime;
     this.pairs = needle.pairs;
-    this.indexBytes = needle.indexBytes;
     this.lastModifiedSeconds = needle.lastModifiedSeconds;
     this.expiresAtMs = expiresAtMs;
     this.#data = data;
     this.#cookie = needle.cookie | 0;
     this.#checksum = needle.checksum | 0;
-    this.#packed = needle.flags | (needle.volumeVersion << 8) | (needle.isStream ? 1 << 16 : 0);
+    this.#flags = needle.flags;
+    this.#generation = volume.generation;
   }
 
   get volumeId(): number {
@@ -74,12 +73,8 @@ export class CachedNeedle implements Needle {
     return this.volume.position;
   }
 
-  get volumeVersion(): number {
-    return (this.#packed >>> 8) & 0xff;
-  }
-
   get flags(): number {
-    return this.#packed & 0xff;
+    return this.#flags;
   }
 
   get dataBytes(): number {
@@ -90,22 +85,9 @@ export class CachedNeedle implements Needle {
     return this.#checksum >>> 0;
   }
 
-  get isStream(): boolean {
-    return this.#packed >>> 16 === 1;
-  }
-
-  /** No answer shows it. */
-  get appendAtNs(): bigint {
-    return 0n;
-  }
-
-  get ttlLeftMs(): number | undefined {
-    return this.expiresAtMs === undefined ? undefined : this.expiresAtMs - performance.now();
-  }
-
-  /** False once it left the cache: its bytes may still be on their way to clients. */
+  /** False once it left the cache, or all of its volume was dropped: its bytes may still be on their way to clients. */
   get isLive(): boolean {
-    return this.#isLive;
+    return this.#generation === this.volume.generation;
   }
 
   /** The stored bytes, with a lease of their own. Only while it is live. */
@@ -115,7 +97,7 @@ export class CachedNeedle implements Needle {
 
   /** It left the cache. */
   leave(): void {
-    this.#isLive = false;
+    this.#generation = -1;
     this.#prepared = undefined;
     this.#others = undefined;
     this.#data.release();

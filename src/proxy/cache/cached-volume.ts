@@ -15,7 +15,8 @@ export interface CachePolicy {
 /** Drops cached needles; the volume says which. */
 export interface NeedleDropper {
   dropChanged(volume: CachedVolume, needleIds: readonly bigint[]): void;
-  dropAll(volume: CachedVolume, reason: 'changed' | 'gone'): void;
+  /** They are dead already: gives their memory back. */
+  sweep(volume: CachedVolume, reason: 'changed' | 'gone'): void;
 }
 
 const needleIdBits = 64n;
@@ -26,8 +27,10 @@ export class CachedVolume {
   readonly policy: CachePolicy;
   /** READs under way whose bytes may be cached, by key; the newest of each needle. */
   readonly flights: Map<bigint, NeedleFlight> = new Map();
-  /** Live needles. */
+  /** Needles in the store. */
   count = 0;
+  /** Counts droppings of all its needles: one of an earlier generation is dead. */
+  generation = 0;
   readonly #keyBase: bigint;
   readonly #dropper: NeedleDropper;
   #isKnown = false;
@@ -134,7 +137,7 @@ export class CachedVolume {
     if (reason === 'gone') {
       for (const flight of this.flights.values()) flight.isOverwritten = true;
     }
-    this.#dropper.dropAll(this, reason);
+    this.#dropAll(reason);
   }
 
   /** A write or delete of this needle went through here. */
@@ -144,13 +147,19 @@ export class CachedVolume {
   }
 
   #begin(epoch: bigint, position: bigint, reader: NeedleFlight | undefined): void {
-    this.#dropper.dropAll(this, 'changed');
+    this.#dropAll('changed');
     // Read at positions that nobody compared with this one.
     this.#outdateFlights(reader);
     this.endLease();
     this.#isKnown = true;
     this.#epoch = epoch;
     this.#position = position;
+  }
+
+  #dropAll(reason: 'changed' | 'gone'): void {
+    if (this.count === 0) return;
+    this.generation += 1;
+    this.#dropper.sweep(this, reason);
   }
 
   #advance(position: bigint, changedIds: readonly bigint[]): void {

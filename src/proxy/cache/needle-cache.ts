@@ -17,6 +17,7 @@ import { CacheCounters, type CacheStats } from './cache-counters.ts';
 import { CachedNeedle } from './cached-needle.ts';
 import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
+import { DeadSweep } from './dead-sweep.ts';
 import { DecodedForms } from './decoded-forms.ts';
 import type { Validation } from './group-validation.ts';
 import { type Fetched, NeedleFlight } from './needle-flight.ts';
@@ -66,6 +67,7 @@ export class NeedleCache {
   readonly #options: NeedleCacheOptions;
   readonly #counters = new CacheCounters();
   readonly #store: NeedleStore<CachedNeedle>;
+  readonly #sweep: DeadSweep;
   readonly #decoded: DecodedForms;
   readonly #patterns = new RangePatterns();
   readonly #targets = new Map<NeedleFetcher, CachedTarget>();
@@ -81,6 +83,7 @@ export class NeedleCache {
       bytesMax: options.bytesMax,
       onLeave: (needle, _key, reason) => this.#left(needle, reason),
     });
+    this.#sweep = new DeadSweep(this.#store);
   }
 
   /** Keeps nothing. */
@@ -137,7 +140,8 @@ export class NeedleCache {
     const key = volume.keyOf(needleId);
     if (isFirstLook) this.#store.asked(key);
     const needle = this.#store.get(key);
-    if (needle === undefined || needle.cookie !== cookie) return this.#missed(miss);
+    if (needle === undefined || !needle.isLive) return this.#missed(miss);
+    if (needle.cookie !== cookie) return this.#missed(miss);
     const nowMs = performance.now();
     if (
       needle.expiresAtMs !== undefined &&
@@ -234,6 +238,7 @@ export class NeedleCache {
 
   /** Every slab goes home, those being sent when they are sent. */
   close(): void {
+    this.#sweep.stop();
     this.#store.clear('closed');
   }
 
@@ -338,15 +343,8 @@ export class NeedleCache {
       dropChanged: (volume, needleIds) => {
         for (const needleId of needleIds) this.#store.delete(volume.keyOf(needleId), 'changed');
       },
-      dropAll: (volume, reason) => this.#dropAll(volume, reason),
+      sweep: (volume, reason) => this.#sweep.begin(volume, reason),
     });
-  }
-
-  #dropAll(volume: CachedVolume, reason: EvictionReason): void {
-    if (volume.count === 0) return;
-    for (const [key, needle] of this.#store.entries()) {
-      if (needle.volume === volume) this.#store.delete(key, reason);
-    }
   }
 
   #left(needle: CachedNeedle, reason: EvictionReason): void {

@@ -1,5 +1,5 @@
 /** The headers that the volume server's handler sets on a needle's answer (specification 5.2 to 5.4). */
-import type { Needle } from '../../rdma/needle-fetcher.ts';
+import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer.ts';
 import { effectiveName } from './content.ts';
@@ -11,7 +11,7 @@ import { pairHeaders } from './pairs.ts';
 /** What every answer carries, the 304 too. */
 export function commonHeaders(
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
   facts: HostFacts,
   varying: Varying,
 ): Map<string, string> {
@@ -34,7 +34,7 @@ export function setContentHeaders(
   headers: Map<string, string>,
   plan: AnswerReady,
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
 ): void {
   headers.set('Etag', etagOf(needle.checksum));
   for (const [name, value] of pairHeaders(needle.pairs) ?? []) headers.set(name, value);

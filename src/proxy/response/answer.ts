@@ -2,7 +2,7 @@
  * Needle + ReadRequest → status, headers, ranges. Pure; the one implementation of the response semantics
  * (specification sections 5 to 7). The corridor calls planAnswer, gets the bytes that the plan names, then buildAnswer.
  */
-import type { Needle } from '../../rdma/needle-fetcher.ts';
+import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { extensionOf } from '../needle/fid.ts';
 import { isCompressed, isManifest } from '../needle/flags.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
@@ -83,7 +83,7 @@ export interface Answer {
  */
 export function planAnswer(
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
   facts: HostFacts,
   decodedBytes?: number,
   startsGzip?: boolean,
@@ -119,7 +119,7 @@ function passed(reason: Reason): AnswerPlan {
 const imageExtensions: ReadonlySet<string> = new Set(['.png', '.jpg', '.jpeg', '.gif', '.webp']);
 
 /** The extension is the URL's, else that of the stored name where the URL has no filename. */
-function isImageOperation(request: ReadRequest, needle: Needle): boolean {
+function isImageOperation(request: ReadRequest, needle: NeedleFacts): boolean {
   if (!request.wantsImageOperation) return false;
   const fromName = request.urlExt === '' && request.urlFilename === '';
   const ext = fromName ? extensionOf(needle.name) : request.urlExt;
@@ -127,7 +127,7 @@ function isImageOperation(request: ReadRequest, needle: Needle): boolean {
 }
 
 /** Specification section 7: the two conditions are independent. */
-function isNotModified(request: ReadRequest, needle: Needle): boolean {
+function isNotModified(request: ReadRequest, needle: NeedleFacts): boolean {
   if (request.ifModifiedSince !== undefined && needle.lastModifiedSeconds !== 0) {
     const since = parseHttpTime(request.ifModifiedSince);
     if (since !== undefined && since >= needle.lastModifiedSeconds) return true;
@@ -140,7 +140,7 @@ type Form = Pick<AnswerReady, 'form' | 'totalBytes' | 'encoded'>;
 /** Specification 6.1. */
 function chooseForm(
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
   decodedBytes: number | undefined,
   startsGzip: boolean | undefined,
 ): Form | { readonly kind: 'peek' } | { readonly kind: 'decode' } {
@@ -158,7 +158,7 @@ const countedBytesMax = 2048;
 
 function planContent(
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
   facts: HostFacts,
   pairs: PairHeaders,
   form: Form,
@@ -190,7 +190,7 @@ function planContent(
 }
 
 /** Only the answer to a plain GET shows whether its type is the extension's. */
-function learning(request: ReadRequest, needle: Needle, multipart: boolean): AnswerPlan {
+function learning(request: ReadRequest, needle: NeedleFacts, multipart: boolean): AnswerPlan {
   const isTelling =
     request.method === 'GET' &&
     request.overrides.length === 0 &&
@@ -208,7 +208,7 @@ const statusLines = { 200: '200 OK', 206: '206 Partial Content', 304: '304 Not M
 export function buildAnswer(
   plan: AnswerReady,
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
   facts: HostFacts,
   slices: readonly Buffer[],
   varying: Varying,

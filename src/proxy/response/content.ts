@@ -1,19 +1,19 @@
 /** What a needle's answer says about its content, before any header is written (specification 5.2 and 5.3). */
-import type { Needle } from '../../rdma/needle-fetcher.ts';
+import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { extensionOf } from '../needle/fid.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
 import type { HostFacts } from './answer.ts';
 import type { PairHeaders } from './pairs.ts';
 
 /** The URL's third segment, else the stored name; latin1, '' if there is none. */
-export function effectiveName(request: ReadRequest, needle: Needle): string {
+export function effectiveName(request: ReadRequest, needle: NeedleFacts): string {
   return request.urlFilename === '' ? needle.name : request.urlFilename;
 }
 
 /** The stored mime, else the host's type for the extension; '' if there is none, undefined if that is not learned. */
 export function contentType(
   request: ReadRequest,
-  needle: Needle,
+  needle: NeedleFacts,
   facts: HostFacts,
 ): string | undefined {
   if (needle.mime !== '' && !needle.mime.startsWith('application/octet-stream')) return needle.mime;

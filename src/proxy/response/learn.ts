@@ -2,7 +2,7 @@
  * Reads from a volume server's answer which Content-Type its host gives to an extension. What the handler sets is sorted
  * before Date; what net/http sniffs comes after it (specification 5.1): then the host has no type for the extension.
  */
-import type { Needle } from '../../rdma/needle-fetcher.ts';
+import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { isManifest } from '../needle/flags.ts';
 
 /** What net/http itself puts behind Date. */
@@ -23,7 +23,7 @@ const alwaysBefore = ['Accept-Ranges', 'Etag', 'Server', 'X-Amz-Request-Id'];
 export function learnedType(
   status: number,
   rawHeaders: readonly string[],
-  needle: Needle,
+  needle: NeedleFacts,
 ): string | undefined {
   if (status !== 200 && status !== 206) return undefined;
   const hasMime = needle.mime !== '' && !needle.mime.startsWith('application/octet-stream');
