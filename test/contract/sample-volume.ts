@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import {
   createVolume,
   type NeedleToWrite,
+  openVolume,
   type Ttl,
   type VolumeWriter,
 } from '../../src/rdma/volume-files.ts';
@@ -28,14 +29,25 @@ export class SampleVolume {
   readonly #base: string;
   readonly #offsets = new Map<bigint, number>();
 
-  constructor(dir: string, volumeId: number, collection = '', ttl?: Ttl) {
-    this.#writer = createVolume({
+  constructor(
+    dir: string,
+    volumeId: number,
+    collection = '',
+    ttl?: Ttl,
+    writer: VolumeWriter = createVolume({
       dir,
       volumeId,
       collection,
       ...(ttl === undefined ? {} : { ttl }),
-    });
+    }),
+  ) {
+    this.#writer = writer;
     this.#base = join(dir, collection === '' ? `${volumeId}` : `${collection}_${volumeId}`);
+  }
+
+  /** One whose files are there. */
+  static open(dir: string, volumeId: number): SampleVolume {
+    return new SampleVolume(dir, volumeId, '', undefined, openVolume({ dir, volumeId }));
   }
 
   /** Of its .dat. */

@@ -21,6 +21,10 @@ export interface TestVolumeServer {
   delete(volumeId: number, needleId: bigint): void;
   /** A new volume; listed when the directories are looked at next, within two seconds. */
   create(volumeId: number, options?: { readonly dir?: string; readonly ttl?: Ttl }): SampleVolume;
+  /** Another writer for a volume, or one for a volume that came with its files. */
+  adopt(volumeId: number, volume: SampleVolume): void;
+  /** The volume is at another volume server now: reads of it are asked there, as the real one does by default. */
+  forwardReads(volumeId: number, url: string): void;
   /** Neither listed nor answered any more; the files stay. */
   unmount(volumeId: number): void;
   mount(volumeId: number): void;
@@ -76,6 +80,7 @@ class VolumeServer implements TestVolumeServer {
   close: () => Promise<void> = async () => undefined;
   origin: URL = new URL('http://127.0.0.1');
   readonly #dir: string;
+  readonly #elsewhere = new Map<number, URL>();
   readonly #unmounted = new Set<number>();
   #nextChange: { arrived: () => void; released: Promise<void> } | undefined;
 
@@ -97,6 +102,14 @@ class VolumeServer implements TestVolumeServer {
     const released = Promise.withResolvers<void>();
     this.#nextChange = { arrived: arrived.resolve, released: released.promise };
     return { arrived: arrived.promise, release: released.resolve };
+  }
+
+  adopt(volumeId: number, volume: SampleVolume): void {
+    this.volumes.set(volumeId, volume);
+  }
+
+  forwardReads(volumeId: number, url: string): void {
+    this.#elsewhere.set(volumeId, new URL(url));
   }
 
   put(volumeId: number, needleId: bigint, data: Uint8Array, fields: Fields = {}): void {
@@ -124,7 +137,7 @@ class VolumeServer implements TestVolumeServer {
       answer.writeHead(404, { 'Content-Length': 0 }).end();
     } else if (asked.method === 'GET' || asked.method === 'HEAD') {
       asked.resume();
-      this.#forward(asked, answer);
+      this.#forward(asked, answer, this.#elsewhere.get(volumeId) ?? this.origin);
     } else if (named === null) {
       asked.resume();
       answer.writeHead(400, { 'Content-Length': 0 }).end();
@@ -159,10 +172,10 @@ class VolumeServer implements TestVolumeServer {
   }
 
   /** An origin takes no writes; its answers pass as they are, except for what is not mounted any more. */
-  #forward(asked: IncomingMessage, answer: ServerResponse): void {
+  #forward(asked: IncomingMessage, answer: ServerResponse, to: URL): void {
     const headers = asked.rawHeaders;
     const { method, url: path } = asked;
-    const { hostname, port } = this.origin;
+    const { hostname, port } = to;
     const isStatus = path?.startsWith('/status') === true && this.#unmounted.size > 0;
     const options = { agent: this.agent, hostname, port, method, path };
     const inner = request({ ...options, headers }, (found) => {

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { NeedleHistory } from '../history/history.ts';
 import { type JudgedRead, plainGet, readJudged } from '../history/judged-read.ts';
@@ -218,4 +219,18 @@ function volumeOf(server: TestVolumeServer, { volumeId }: TrackedNeedle) {
   const volume = server.volumes.get(volumeId);
   if (volume === undefined) throw new RangeError(`there is no volume ${volumeId}`);
   return volume;
+}
+
+/** Some hits before the change, and no read ever that could not have been. */
+export function expectSound(watch: Watch): void {
+  expect(watch.reads.flatMap(({ violation }) => violation ?? [])).toEqual([]);
+  expect(watch.reads.filter(({ seen }) => seen.kind === 'unavailable')).toEqual([]);
+  expect(watch.fromCacheBefore).toBeGreaterThan(10);
+  expect(watch.after.length).toBeGreaterThan(10);
+}
+
+/** What the reads of this needle that began when the change had to be seen have shown. */
+export function seenAfter({ after }: Watch, needle: TrackedNeedle): ReadonlySet<string> {
+  const of = after.filter(({ path }) => path === needle.path);
+  return new Set(of.map(({ seen }) => seen.kind));
 }

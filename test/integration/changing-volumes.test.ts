@@ -4,14 +4,13 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { JudgedRead } from '../history/judged-read.ts';
-import type { TrackedNeedle } from '../history/tracked-needle.ts';
 import {
   type ChangingVolumes,
   deleteFrom,
+  expectSound,
+  seenAfter,
   startChangingVolumes,
   transports,
-  type Watch,
   WatchedVolume,
   writeTo,
 } from './changing-volumes-fixture.ts';
@@ -169,16 +168,3 @@ describe.each(transports)('over %s, of a volume', (transport) => {
     expect([read.source, read.reason, read.answer.status]).toEqual(['passthrough', 'corrupt', 500]);
   });
 });
-
-/** Some hits before the change, and no read ever that could not have been. */
-function expectSound(watch: Watch): void {
-  expect(watch.reads.flatMap(({ violation }) => violation ?? [])).toEqual([]);
-  expect(watch.reads.filter(({ seen }) => seen.kind === 'unavailable')).toEqual([]);
-  expect(watch.fromCacheBefore).toBeGreaterThan(10);
-  expect(watch.after.length).toBeGreaterThan(10);
-}
-
-function seenAfter({ after }: Watch, needle: TrackedNeedle): ReadonlySet<string> {
-  const of = after.filter((read: JudgedRead) => read.path === needle.path);
-  return new Set(of.map(({ seen }) => seen.kind));
-}
