@@ -32,14 +32,15 @@ export function contentOf(key: ContentKey): Buffer {
   for (const part of [volumeId, low, high, version, length]) seed = mixed(seed ^ part);
   for (let block = 0; block < blocks; block += 1) {
     const at = block * blockWords;
-    words[at] = magic;
-    words[at + 1] = volumeId;
+    // First what differs most: even a needle of one byte mostly tells its version.
+    words[at] = mixed(seed ^ block);
+    words[at + 1] = version;
     words[at + 2] = low;
     words[at + 3] = high;
-    words[at + 4] = version;
+    words[at + 4] = volumeId;
     words[at + 5] = length;
     words[at + 6] = block;
-    words[at + 7] = mixed(seed ^ block);
+    words[at + 7] = magic;
   }
   return Buffer.from(words.buffer, 0, length);
 }
@@ -55,11 +56,11 @@ export function versionsOf(
 ): readonly number[] | string {
   const first = Math.ceil(slice.offset / blockBytes) * blockBytes - slice.offset;
   if (first + blockBytes > slice.bytes.length) return equalOnes(slice, needle, versions);
-  if (slice.bytes.readUInt32LE(first) !== magic) return 'not the bytes of any needle';
+  if (slice.bytes.readUInt32LE(first + 28) !== magic) return 'not the bytes of any needle';
   const found = {
-    volumeId: slice.bytes.readUInt32LE(first + 4),
+    volumeId: slice.bytes.readUInt32LE(first + 16),
     needleId: slice.bytes.readBigUInt64LE(first + 8),
-    version: slice.bytes.readUInt32LE(first + 16),
+    version: slice.bytes.readUInt32LE(first + 4),
     length: slice.bytes.readUInt32LE(first + 20),
   };
   const named = `${found.volumeId}/${found.needleId} version ${found.version}, ${found.length} bytes`;
