@@ -79,6 +79,8 @@ export interface ProxySettings {
 const port: field.Range = { min: 0, max: 65535 };
 const count: field.Range = { min: 1, max: 10_000_000 };
 const someTime: Partial<field.Range> = { min: 1, max: 86_400_000 };
+/** As long as a target grants (native/protocol/wire.h). */
+const leaseTime: Partial<field.Range> = { min: 1, max: 60_000 };
 const someBytes: Partial<field.Range> = { min: 1 };
 const consistencies: readonly Consistency[] = ['strict', 'lease', 'immutable'];
 
@@ -118,10 +120,10 @@ export const proxySchema: field.Schema<ProxySettings> = {
     bytesMax: field.size('size', '256MiB'),
     decodedBytesMax: field.size('decoded_size', '64MiB'),
     consistency: field.choice('consistency', 'strict', consistencies),
-    leaseMs: field.duration('lease', '1s', someTime),
+    leaseMs: field.duration('lease', '1s', leaseTime),
     collections: field.tableMap('collection', {
       consistency: field.choice('consistency', 'strict', consistencies),
-      leaseMs: field.duration('lease', '1s', someTime),
+      leaseMs: field.duration('lease', '1s', leaseTime),
     }),
   },
   memory: {

@@ -43,7 +43,12 @@ export async function startHttpFront(
   observe: RequestObserver,
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
-  const counters: FrontCounters = { connections: 0, requestsInFlight: 0, bytesInFlight: 0 };
+  const counters: FrontCounters = {
+    connections: 0,
+    requestsInFlight: 0,
+    bytesInFlight: 0,
+    bytesCopied: 0,
+  };
   const passthrough = new Passthrough({
     connectTimeoutMs,
     answerTimeoutMs,

@@ -6,7 +6,10 @@ export interface FrontLimits {
   readonly requestsInFlight: number;
   /** Needle bytes held in leases by answers that clients are still reading; over this reads pass (`overload`). */
   readonly bytesInFlight: number;
-  /** A slow client's remaining bytes up to this are copied, so that its lease goes home; more waits in the lease. */
+  /**
+   * A slow client's remaining bytes up to this are copied, so that its lease goes home; more waits in the lease. All
+   * copies together stay within `bytesInFlight`.
+   */
   readonly connectionBytes: number;
   /** A longer request head goes to the volume server raw. */
   readonly headBytes: number;
@@ -22,4 +25,6 @@ export interface FrontCounters {
   requestsInFlight: number;
   /** Of the needles being sent. */
   bytesInFlight: number;
+  /** Copied for slow clients, not sent yet. */
+  bytesCopied: number;
 }

@@ -60,6 +60,7 @@ class NeedleSend {
   #offset = 0;
   #leftBytes: number;
   #released = false;
+  #copiedBytes = 0;
   #slicesInFlight = 0;
   #writtenAtMs = 0;
 
@@ -74,7 +75,7 @@ class NeedleSend {
   begin(head: string): void {
     const { bodyBytes } = this.#outcome.answer;
     this.#options.counters.bytesInFlight += bodyBytes;
-    this.#exchange.onGone = () => this.#release();
+    this.#exchange.onGone = () => this.#end();
     this.#exchange.start(head, { kind: 'length', bytes: bodyBytes }, this.#outcome.close);
     this.#pump();
   }
@@ -100,7 +101,7 @@ class NeedleSend {
     this.#slicesInFlight -= 1;
     if (this.#slicesInFlight > 0) return;
     if (this.#leftBytes === 0 || this.#exchange.over) {
-      this.#release();
+      this.#end();
       return;
     }
     this.#spareLease();
@@ -109,8 +110,12 @@ class NeedleSend {
 
   /** A slow client's rest is copied, so that the slab serves others. */
   #spareLease(): void {
-    if (this.#released || this.#leftBytes > this.#options.limits.connectionBytes) return;
+    const { limits, counters } = this.#options;
+    if (this.#released || this.#leftBytes > limits.connectionBytes) return;
     if (performance.now() - this.#writtenAtMs < slowSliceMs) return;
+    if (counters.bytesCopied + this.#leftBytes > limits.bytesInFlight) return;
+    this.#copiedBytes = this.#leftBytes;
+    counters.bytesCopied += this.#copiedBytes;
     const rest: Buffer[] = [];
     for (let i = this.#part; i < this.#parts.length; i += 1) {
       const part = this.#parts[i] as Buffer;
@@ -119,6 +124,13 @@ class NeedleSend {
     this.#parts = rest;
     this.#part = 0;
     this.#offset = 0;
+    this.#release();
+  }
+
+  /** All of it has left, or never will. */
+  #end(): void {
+    this.#options.counters.bytesCopied -= this.#copiedBytes;
+    this.#copiedBytes = 0;
     this.#release();
   }
 
