@@ -1,4 +1,5 @@
 /** Stands between the cache and a target: stalls answers on the wire, and spoils what the cache relies on. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type {
   FetchResult,
   NeedleFetcher,
@@ -20,6 +21,8 @@ export interface HeldRead {
 export interface Interposition {
   /** VALIDATE is never asked: nothing ever changed. */
   readonly skipsValidation?: boolean;
+  /** How long each answer takes from the target, which has given it, to the cache; 0: it is there at once. */
+  readonly answerDelayMs?: () => number;
   /** Nothing that a target pushes arrives: as late as a lease allows. */
   readonly losesPushes?: boolean;
 }
@@ -66,7 +69,7 @@ export class InterposedFetcher implements NeedleFetcher {
     const held = this.#nextRead;
     this.#nextRead = undefined;
     const result = await this.#inner.read(command);
-    if (held === undefined) return result;
+    if (held === undefined) return this.#late(result);
     held.answered();
     await held.released;
     return result;
@@ -78,7 +81,7 @@ export class InterposedFetcher implements NeedleFetcher {
     leaseMs?: number,
   ): Promise<ValidateResult> {
     if (!this.#interposition.skipsValidation) {
-      return this.#inner.validate(items, timeoutMs, leaseMs);
+      return this.#late(await this.#inner.validate(items, timeoutMs, leaseMs));
     }
     const nothing = { verdict: 'changed', changedIds: [], leased: false } as const;
     return { kind: 'verdicts', verdicts: items.map((item) => ({ ...item, ...nothing })) };
@@ -90,5 +93,11 @@ export class InterposedFetcher implements NeedleFetcher {
 
   close(): Promise<void> {
     return this.#inner.close();
+  }
+
+  async #late<T>(answer: T): Promise<T> {
+    const ms = this.#interposition.answerDelayMs?.() ?? 0;
+    if (ms > 0) await pause(ms);
+    return answer;
   }
 }

@@ -22,9 +22,11 @@ export interface InProcessOptions {
   readonly policy: CachePolicy;
   readonly interposition?: Interposition;
   readonly newCache: (options: NeedleCacheOptions) => NeedleCache;
+  /** Default: one. */
+  readonly volumeIds?: readonly number[];
 }
 
-const volumeId = 1;
+const firstVolumeId = 1;
 const mebibyte = 1024 * 1024;
 const timeoutMs = 10_000;
 const sameLength = (): number => 0;
@@ -34,33 +36,33 @@ export class ProxyInProcess {
   readonly fetcher: InterposedFetcher;
   readonly cache: NeedleCache;
   /** Two of one volume. */
-  readonly needle: TrackedNeedle = new TrackedNeedle(volumeId, 1n, 4_096, {});
-  readonly other: TrackedNeedle = new TrackedNeedle(volumeId, 2n, 4_096, {});
-  readonly #port: number;
+  readonly needle: TrackedNeedle = new TrackedNeedle(firstVolumeId, 1n, 4_096, {});
+  readonly other: TrackedNeedle = new TrackedNeedle(firstVolumeId, 2n, 4_096, {});
+  readonly port: number;
   readonly #clients: KeepAliveClient[] = [];
   readonly #end: () => Promise<void>;
 
   private constructor(
-    parts: Pick<ProxyInProcess, 'server' | 'fetcher' | 'cache'> & {
-      readonly port: number;
+    parts: Pick<ProxyInProcess, 'server' | 'fetcher' | 'cache' | 'port'> & {
       readonly end: () => Promise<void>;
     },
   ) {
     this.server = parts.server;
     this.fetcher = parts.fetcher;
     this.cache = parts.cache;
-    this.#port = parts.port;
+    this.port = parts.port;
     this.#end = parts.end;
     const tracked = new Map([this.needle, this.other].map((each) => [each.needleId, each]));
     this.server.onWritten = (_, needleId, etag) => tracked.get(needleId)?.wrote(etag);
   }
 
   static async start(options: InProcessOptions): Promise<ProxyInProcess> {
+    const { volumeIds = [firstVolumeId] } = options;
     const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-planted-'));
-    const server = await startVolumeServer({ dirs: [dir], volumeIds: [volumeId] });
+    const server = await startVolumeServer({ dirs: [dir], volumeIds });
     const subject = options.kind.open({ dir, arenaBytes: 64 * mebibyte });
     const fetcher = new InterposedFetcher(subject.fetcher, options.interposition);
-    await whenServed(fetcher, volumeId);
+    await Promise.all(volumeIds.map((volumeId) => whenServed(fetcher, volumeId)));
     const cache = options.newCache({
       bytesMax: 16 * mebibyte,
       decodedBytesMax: mebibyte,
@@ -105,7 +107,7 @@ export class ProxyInProcess {
   /** Another client's: the proxy does not see it. */
   writeDirectly(needle: TrackedNeedle = this.needle): void {
     const { version, data } = needle.beginWrite(performance.now(), sameLength);
-    this.server.put(volumeId, needle.needleId, data);
+    this.server.put(needle.volumeId, needle.needleId, data);
     needle.acknowledge(version, performance.now());
   }
 
@@ -137,7 +139,7 @@ export class ProxyInProcess {
   }
 
   #client(): KeepAliveClient {
-    const client = new KeepAliveClient(this.#port);
+    const client = new KeepAliveClient(this.port);
     this.#clients.push(client);
     return client;
   }
