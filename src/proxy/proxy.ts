@@ -41,6 +41,8 @@ export interface ProxyOptions {
     readonly bytesMax: number;
     readonly decodedBytesMax: number;
     readonly policyOf: (collection: string) => CachePolicy;
+    /** VALIDATEs under way per target; default 1. */
+    readonly validationsMax?: number;
   };
   readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
   readonly needleBytesMax: number;
@@ -67,8 +69,8 @@ const probeEveryMs = 1_000;
 const probeTimeoutMs = 2_000;
 /** A target ends sessions that say nothing for its session_timeout. */
 const keepAliveMs = 30_000;
-/** VALIDATEs under way per target: a second one only splits the groups (docs/performance.md). */
-const validationsMax = 1;
+/** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
+const validationsMaxDefault = 1;
 /** With inproc: how often the volume server is asked what it serves. */
 const confirmEveryMs = 1_000;
 
@@ -113,7 +115,7 @@ class ProxyRole implements RunningProxy {
     this.#cache = new NeedleCache({
       ...options.cache,
       timeoutMs: options.rdma.timeoutMs,
-      validationsMax,
+      validationsMax: options.cache.validationsMax ?? validationsMaxDefault,
       ttlMarginMs,
       arenaRefusals: () => {
         const stats = this.#client?.stats();

@@ -1,0 +1,119 @@
+/** The processes of cache-bench.ts, seen from the one that measures: the proxies on a core of their own. */
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { CacheStats } from '../../src/proxy/cache/cache-counters.ts';
+import type { Allocated } from './cache-heap-sampler.ts';
+import type { ProxyQuestion, ProxySettings } from './cache-proxy.ts';
+
+export interface Servers {
+  readonly upstreamUrl: string;
+  readonly target: string;
+}
+
+const proxyCore = '0';
+const otherCores = `1-${availableParallelism() - 1}`;
+/** Of /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
+const microsecondsPerTick = 10_000;
+const servingTries = 200;
+const servingPauseMs = 50;
+
+/** Leaves a core to the proxies; false where that cannot be had. Before anything is started. */
+export function pinOthers(): boolean {
+  if (availableParallelism() < 2) return false;
+  try {
+    execFileSync('taskset', ['-c', proxyCore, 'true'], { stdio: 'ignore' });
+    execFileSync('taskset', ['-acp', otherCores, String(process.pid)], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export class MeasuredProcess {
+  readonly #child: ChildProcess;
+
+  constructor(script: string, args: readonly string[], core?: string) {
+    const path = join(import.meta.dirname, script);
+    const pinned = {
+      execPath: 'taskset',
+      execArgv: ['-c', core ?? '', process.execPath, ...process.execArgv],
+    };
+    this.#child = fork(path, args, core === undefined ? {} : pinned);
+  }
+
+  /** The next thing it says; rejects when it ends instead. */
+  async said(): Promise<unknown> {
+    const gone = new AbortController();
+    const ended = once(this.#child, 'exit', { signal: gone.signal }).then(([code]) => {
+      throw new Error(`a measured process ended: ${code}`);
+    });
+    ended.catch(() => undefined);
+    try {
+      const [message] = await Promise.race([once(this.#child, 'message'), ended]);
+      return message;
+    } finally {
+      gone.abort();
+    }
+  }
+
+  ask(question: ProxyQuestion): Promise<unknown> {
+    const answer = this.said();
+    this.#child.send(question);
+    return answer;
+  }
+
+  /** User and system so far. */
+  get cpuUs(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
+    // Counted from the state, the first field after the name in brackets: utime and stime.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * microsecondsPerTick;
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await exited;
+  }
+}
+
+export class MeasuredProxy {
+  readonly port: number;
+  readonly process: MeasuredProcess;
+
+  private constructor(process: MeasuredProcess, port: number) {
+    this.process = process;
+    this.port = port;
+  }
+
+  /** Resolves when its reads are served from the target. */
+  static async start(settings: ProxySettings, isPinned: boolean): Promise<MeasuredProxy> {
+    const core = isPinned ? proxyCore : undefined;
+    const child = new MeasuredProcess('cache-proxy.ts', [JSON.stringify(settings)], core);
+    const { port } = (await child.said()) as { readonly port: number };
+    const proxy = new MeasuredProxy(child, port);
+    for (let i = 0; i < servingTries; i += 1) {
+      const { isServing } = (await child.ask('state')) as { readonly isServing: boolean };
+      if (isServing) return proxy;
+      await pause(servingPauseMs);
+    }
+    throw new Error('the proxy does not serve from the target');
+  }
+
+  async cacheStats(): Promise<CacheStats> {
+    return ((await this.process.ask('state')) as { readonly cache: CacheStats }).cache;
+  }
+
+  /** From here on what it allocates is counted. */
+  async sample(): Promise<void> {
+    await this.process.ask('sample');
+  }
+
+  async allocated(): Promise<Allocated> {
+    return (await this.process.ask('allocated')) as Allocated;
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The proxy of cache-bench.ts, in a process of its own. Argument: its settings as JSON. Says where it listens, then answers
+ * questions about itself.
+ */
+import pino from 'pino';
+import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
+import { type ProxyOptions, startProxy } from '../../src/proxy/proxy.ts';
+import { generousLimits } from '../integration/http-front-fixture.ts';
+import { HeapSampler } from './cache-heap-sampler.ts';
+
+export interface ProxySettings {
+  readonly upstreamUrl: string;
+  /** host:port. */
+  readonly target: string;
+  /** UCX_TLS. */
+  readonly tls: string;
+  readonly consistency: CachePolicy['consistency'];
+  /** 0: no cache. */
+  readonly cacheBytes: number;
+  readonly validationsMax: number;
+}
+
+export type ProxyQuestion = 'state' | 'sample' | 'allocated';
+
+const mebibyte = 1024 * 1024;
+const timeoutMs = 5_000;
+
+const settings = JSON.parse(process.argv[2] ?? '') as ProxySettings;
+const proxy = await startProxy(optionsOf(settings), pino({ level: 'error' }));
+const sampler = new HeapSampler();
+
+process.on('message', (question: ProxyQuestion) => {
+  void answer(question).then((value) => process.send?.(value));
+});
+process.once('disconnect', () => void proxy.close(0));
+process.send?.({ port: Number(proxy.address.split(':').at(-1)) });
+
+async function answer(question: ProxyQuestion): Promise<object> {
+  switch (question) {
+    case 'state': {
+      const { cache, targets } = proxy.status();
+      const isServing = targets.every(
+        ({ volumesConfirmed, auth, server }) =>
+          volumesConfirmed > 0 && auth === 'open' && server !== undefined,
+      );
+      return { isServing, cache };
+    }
+    case 'sample':
+      await sampler.start();
+      return {};
+    case 'allocated':
+      return sampler.stop();
+  }
+}
+
+function optionsOf(asked: ProxySettings): ProxyOptions {
+  const { consistency, cacheBytes, validationsMax } = asked;
+  const policy: CachePolicy = { consistency, leaseMs: 1_000 };
+  return {
+    version: 'bench',
+    http: {
+      listen: { host: '127.0.0.1', port: 0 },
+      lane: true,
+      onCorrupt: 'pass',
+      debugHeaders: false,
+      limits: generousLimits,
+    },
+    volumeServers: [{ url: asked.upstreamUrl, target: asked.target }],
+    readKey: () => undefined,
+    rdma: {
+      mode: 'prefer',
+      transport: 'ucx',
+      deviceName: 'lo',
+      tls: asked.tls,
+      timeoutMs,
+      connectTimeoutMs: timeoutMs,
+      secret: '',
+      dirs: [],
+      simulatedLatencyMs: 0,
+    },
+    cache: {
+      bytesMax: cacheBytes,
+      decodedBytesMax: 0,
+      policyOf: () => policy,
+      validationsMax,
+    },
+    memory: { bytes: cacheBytes + 128 * mebibyte, hugepages: 'try' },
+    needleBytesMax: 64 * mebibyte,
+    decodedBytesMax: 64 * mebibyte,
+    requestsInFlightMax: 4096,
+    admin: {
+      listen: { host: '127.0.0.1', port: 0 },
+      enableCors: false,
+      token: () => undefined,
+    },
+  };
+}
