@@ -1,0 +1,280 @@
+/** Reads through the corridor with a cache: what comes from it equals what comes from the target. */
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
+import type { Needle, ReadCommand } from '../rdma/needle-fetcher.ts';
+import type { CachePolicy } from './cache/cached-volume.ts';
+import { NeedleCache } from './cache/needle-cache.ts';
+import type { NeedleOutcome } from './needle-outcome.ts';
+import { createNeedleRoute } from './needle-route.ts';
+import { LearnedFacts } from './targets/learned-facts.ts';
+import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
+
+const text = Buffer.from('the quick brown fox jumps over the lazy dog '.repeat(20));
+const path = '/3,0700000009';
+
+/** As ScriptedFetcher, with bytes of the test's choice. */
+class BytesFetcher extends ScriptedFetcher {
+  bytes: Buffer = text;
+
+  override async read(command: ReadCommand): ReturnType<ScriptedFetcher['read']> {
+    const result = await super.read(command);
+    if (result.kind === 'needle' && result.data !== undefined) {
+      const { offset, view } = result.data;
+      this.bytes.copy(view, 0, offset, offset + view.length);
+    }
+    return result;
+  }
+}
+
+class Corridor {
+  readonly fetcher = new BytesFetcher();
+  readonly facts = new LearnedFacts();
+  readonly cache: NeedleCache;
+  readonly serve: (
+    method: string,
+    target: string,
+    headers: readonly string[],
+  ) => Promise<NeedleOutcome>;
+
+  constructor(change: Partial<Needle> = {}, bytes: Buffer = text, policy: CachePolicy = immutable) {
+    this.fetcher.bytes = bytes;
+    this.fetcher.needle = {
+      ...this.fetcher.needle,
+      dataBytes: bytes.length,
+      indexBytes: bytes.length + 5,
+      isStream: false,
+      mime: 'text/plain',
+      name: 'fox.txt',
+      lastModifiedSeconds: 1_700_000_000,
+      ...change,
+    };
+    this.facts.learnProbe({ server: 'S 1', requiresToken: false, sentAt: performance.now() });
+    this.cache = new NeedleCache({
+      bytesMax: 1 << 20,
+      decodedBytesMax: 1 << 20,
+      policyOf: () => policy,
+      timeoutMs: 1000,
+      validationsMax: 1,
+      ttlMarginMs: 2000,
+    });
+    const options = {
+      mode: 'prefer',
+      onCorrupt: 'pass',
+      needleBytesMax: 1 << 26,
+      decodedBytesMax: 1 << 26,
+      timeoutMs: 1000,
+      readKey: () => undefined,
+    } as const;
+    const entry = targetEntry('http://127.0.0.1:1', this.fetcher, this.facts);
+    const route = createNeedleRoute(options, new TargetDirectory([entry]), this.cache);
+    this.serve = (method, target, headers) =>
+      route.serve({ method, target, rawHeaders: ['Host', 'a', ...headers] }, false);
+  }
+
+  /** The answer as it would be sent, but for what differs each time; and who gave it. */
+  async get(target = path, headers: readonly string[] = [], method = 'GET'): Promise<Sent> {
+    const outcome = await this.serve(method, target, headers);
+    if (outcome.kind !== 'answer') return { source: outcome.kind, head: outcome.reason, body: '' };
+    const head = outcome.answer.head.replace(/^(X-Amz-Request-Id|Date): .*$/gm, '$1');
+    const body = Buffer.concat(outcome.answer.body).toString('latin1');
+    outcome.release();
+    return { source: outcome.source, head, body };
+  }
+
+  get readCount(): number {
+    return this.fetcher.commands.length;
+  }
+}
+
+interface Sent {
+  readonly source: string;
+  readonly head: string;
+  readonly body: string;
+}
+
+const immutable: CachePolicy = { consistency: 'immutable', leaseMs: 0 };
+
+interface Way {
+  readonly what: string;
+  readonly target: string;
+  readonly headers: readonly string[];
+  readonly method: string;
+}
+
+const waysToAsk: readonly Way[] = [
+  { what: 'plainly', target: path, headers: [], method: 'GET' },
+  { what: 'with HEAD', target: path, headers: [], method: 'HEAD' },
+  { what: 'from another origin', target: path, headers: ['Origin', 'http://b'], method: 'GET' },
+  { what: 'as a download', target: `${path}?dl=true`, headers: [], method: 'GET' },
+  {
+    what: 'under another name',
+    target: '/3/0700000009/other%20name.bin',
+    headers: [],
+    method: 'GET',
+  },
+  {
+    what: 'under another name, as HEAD',
+    target: '/3/0700000009/other.html',
+    headers: [],
+    method: 'HEAD',
+  },
+  { what: 'for the last time', target: path, headers: ['Connection', 'close'], method: 'GET' },
+  { what: 'taking gzip', target: path, headers: ['Accept-Encoding', 'gzip'], method: 'GET' },
+  { what: 'for a range', target: path, headers: ['Range', 'bytes=3-9'], method: 'GET' },
+  { what: 'for the end', target: path, headers: ['Range', 'bytes=-7'], method: 'GET' },
+  {
+    what: 'for nothing that is there',
+    target: path,
+    headers: ['Range', 'bytes=99999-'],
+    method: 'GET',
+  },
+  {
+    what: 'with an etag that is another',
+    target: path,
+    headers: ['If-None-Match', '"00000000"'],
+    method: 'GET',
+  },
+  { what: 'with its etag', target: path, headers: ['If-None-Match', '"00000001"'], method: 'GET' },
+  {
+    what: 'since then',
+    target: path,
+    headers: ['If-Modified-Since', 'Tue, 14 Nov 2023 22:13:20 GMT'],
+    method: 'GET',
+  },
+  {
+    what: 'with an override',
+    target: `${path}?response-content-type=a%2Fb`,
+    headers: [],
+    method: 'GET',
+  },
+];
+
+const kinds: readonly (readonly [what: string, change: Partial<Needle>, bytes: Buffer])[] = [
+  ['a text', {}, text],
+  ['one without a type', { mime: '', name: '' }, text],
+  ['one that is gzip', { flags: 1 }, gzipSync(text)],
+  ['one that only says so', { flags: 1 }, text],
+  ['one with pairs', { pairs: '{"Seaweed-Tag":"x","Cache-Control":"no-store"}' }, text],
+];
+
+describe.each(kinds)('%s', (_, change, bytes) => {
+  it.each(waysToAsk)(
+    'asked for $what is the same from the cache, built and prepared',
+    async ({ target, headers, method }) => {
+      const uncached = await new Corridor(change, bytes).get(target, headers, method);
+      const corridor = new Corridor(change, bytes);
+      await corridor.get('/3,0700000009?x=fill');
+      const reads = corridor.readCount;
+      const built = await corridor.get(target, headers, method);
+      const prepared = await corridor.get(target, headers, method);
+      const again = await corridor.get(target, headers, method);
+      if (uncached.source === 'rdma') {
+        expect([built.source, prepared.source, again.source]).toEqual(['cache', 'cache', 'cache']);
+        expect(corridor.readCount).toBe(reads);
+      }
+      const { source: _source, ...answer } = uncached;
+      for (const each of [built, prepared, again]) expect(each).toMatchObject(answer);
+    },
+  );
+
+  it('is never answered in the way of another question', async () => {
+    const corridor = new Corridor(change, bytes);
+    const expected = [];
+    for (const { target, headers, method } of waysToAsk) {
+      expected.push(await new Corridor(change, bytes).get(target, headers, method));
+    }
+    for (let round = 0; round < 3; round += 1) {
+      for (const [index, { target, headers, method }] of waysToAsk.entries()) {
+        const { head, body } = await corridor.get(target, headers, method);
+        expect({ head, body }).toEqual({
+          head: expected[index]?.head,
+          body: expected[index]?.body,
+        });
+      }
+    }
+    corridor.cache.close();
+    expect(corridor.fetcher.leasesOut).toBe(0);
+  });
+});
+
+describe('a prepared answer', () => {
+  it('is not used when the server is another one', async () => {
+    const corridor = new Corridor();
+    for (let i = 0; i < 3; i += 1) await corridor.get();
+    corridor.facts.learnProbe({ server: 'S 2', requiresToken: false, sentAt: performance.now() });
+    expect((await corridor.get()).head).toContain('Server: S 2\r\n');
+    expect((await corridor.get()).head).toContain('Server: S 2\r\n');
+  });
+
+  it('is not used when the type of its extension is another one', async () => {
+    const corridor = new Corridor({ mime: '' });
+    expect(await corridor.get()).toMatchObject({ source: 'passthrough', head: 'learn-type' });
+    corridor.facts.learnType('.txt', 'text/one');
+    for (let i = 0; i < 3; i += 1) expect((await corridor.get()).head).toContain('text/one');
+    corridor.facts.learnType('.txt', 'text/two');
+    for (let i = 0; i < 3; i += 1) expect((await corridor.get()).head).toContain('text/two');
+  });
+
+  it('has an id and a date of its own', async () => {
+    const corridor = new Corridor();
+    const ids = new Set<string>();
+    for (let i = 0; i < 4; i += 1) {
+      const outcome = await corridor.serve('GET', path, []);
+      if (outcome.kind !== 'answer') throw new Error(outcome.reason);
+      const [, id = ''] = /^X-Amz-Request-Id: (.*)\r$/m.exec(outcome.answer.head) ?? [];
+      expect(outcome.answer.head).toMatch(/^Date: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\r$/m);
+      ids.add(id);
+      outcome.release();
+    }
+    expect(ids.size).toBe(4);
+  });
+
+  it('is not made where a needle`s own headers hold the marks of a template', async () => {
+    const corridor = new Corridor({ pairs: '{"Seaweed-A":"x\\u0001y","Seaweed-B":"\\u0002"}' });
+    const first = await corridor.get();
+    for (let i = 0; i < 3; i += 1) expect((await corridor.get()).head).toBe(first.head);
+    expect(first.head).toContain('Seaweed-A: x\u0001y\r\n');
+  });
+});
+
+describe('a write', () => {
+  it('drops its needle when it is forwarded and when it is answered', async () => {
+    const corridor = new Corridor();
+    await corridor.get();
+    const write = await corridor.serve('PUT', '/3/0700000009/name.txt', []);
+    if (write.kind !== 'passthrough') throw new Error(write.kind);
+    expect(corridor.cache.stats().evictions.written).toBe(1);
+    await corridor.get();
+    expect(corridor.cache.stats().needles).toBe(1);
+    write.settled?.();
+    expect(corridor.cache.stats()).toMatchObject({ needles: 0, evictions: { written: 2 } });
+  });
+
+  it.each(['POST', 'DELETE', 'PATCH'])('of any kind: %s', async (method) => {
+    const corridor = new Corridor();
+    await corridor.get();
+    await corridor.serve(method, '/3,0600000009_1', []);
+    expect(corridor.cache.stats().needles).toBe(0);
+  });
+});
+
+describe('a condition that fails', () => {
+  it('costs a look at the needle, then brings it into the cache', async () => {
+    const corridor = new Corridor();
+    const headers = ['If-None-Match', '"00000000"'];
+    expect((await corridor.get(path, headers)).source).toBe('rdma');
+    expect(corridor.fetcher.commands.map(({ metadataOnly }) => metadataOnly)).toEqual([
+      true,
+      false,
+    ]);
+    expect((await corridor.get(path, headers)).source).toBe('cache');
+  });
+
+  it('brings nothing where it holds', async () => {
+    const corridor = new Corridor();
+    const { head } = await corridor.get(path, ['If-None-Match', '"00000001"']);
+    expect(head).toMatch(/^HTTP\/1\.1 304 /);
+    expect(corridor.cache.stats().needles).toBe(0);
+  });
+});
