@@ -21,7 +21,10 @@ export interface HeldRead {
 export interface Interposition {
   /** VALIDATE is never asked: nothing ever changed. */
   readonly skipsValidation?: boolean;
-  /** How long each answer takes from the target, which has given it, to the cache; 0: it is there at once. */
+  /**
+   * How long each answer takes from the target, which has given it, to the cache; 0: it is there at once. They overtake
+   * each other, and what is pushed, as they may over UCX; of what is pushed each waits for the one before it.
+   */
   readonly answerDelayMs?: () => number;
   /** Nothing that a target pushes arrives: as late as a lease allows. */
   readonly losesPushes?: boolean;
@@ -62,7 +65,12 @@ export class InterposedFetcher implements NeedleFetcher {
   }
 
   onVolumeChanged(listener: (change: VolumeChange) => void): void {
-    if (!this.#interposition.losesPushes) this.#inner.onVolumeChanged(listener);
+    if (this.#interposition.losesPushes) return;
+    let before = Promise.resolve();
+    this.#inner.onVolumeChanged((change) => {
+      if (this.#interposition.answerDelayMs === undefined) listener(change);
+      else before = before.then(() => this.#late(change)).then(listener);
+    });
   }
 
   async read(command: ReadCommand): Promise<FetchResult> {
