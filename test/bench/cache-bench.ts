@@ -8,9 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadOf } from './cache-load.ts';
 import {
+  type HeapPerHit,
   measureHeap,
   measureLatency,
   measureThroughput,
+  type Proxies,
   type Variant,
   warmUp,
 } from './cache-measures.ts';
@@ -40,37 +42,46 @@ const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-bench-'));
 const scratch = mkdtempSync(join(tmpdir(), 'seaweed-rdma-bench-'));
 try {
   const all = writeNeedles(dir);
-  const smallest = all[0] as (typeof all)[number];
-  const load = loadOf(smallest, scratch);
-  const cells = [];
-  for (const { transport, tls } of transports) cells.push({ transport, ...(await measure(tls)) });
-  const { name: generator } = load;
-  console.log(JSON.stringify({ seconds, rounds, isPinned, generator, cells }, undefined, 1));
-
-  async function measure(tls: string) {
-    const servers = new MeasuredProcess('cache-servers.ts', [dir, tls]);
-    const running: MeasuredProcess[] = [servers];
-    try {
-      const at = (await servers.said()) as Servers;
-      const proxies = {} as Record<Variant, MeasuredProxy>;
-      for (const variant of Object.keys(variants) as Variant[]) {
-        const settings = { ...at, tls, ...variants[variant] };
-        proxies[variant] = await MeasuredProxy.start(settings, isPinned);
-        running.push(proxies[variant].process);
-      }
+  const loads = all.slice(0, 2).map((needles) => ({ needles, load: loadOf(needles, scratch) }));
+  const { load } = loads[0] as (typeof loads)[number];
+  const latency: unknown[] = [];
+  const throughput: unknown[] = [];
+  let heap: readonly HeapPerHit[] = [];
+  for (const { transport, tls } of transports) {
+    await withProxies(tls, async (proxies, servers) => {
       await warmUp(proxies, all);
-      const latency = [];
       for (const needles of all) {
-        latency.push(await measureLatency(proxies, needles, rounds, seconds * 200));
+        const cell = await measureLatency(proxies, needles, rounds, seconds * 200);
+        latency.push({ transport, ...cell });
       }
-      const throughput = await measureThroughput(proxies, servers, load, rounds, seconds);
-      const heap = await measureHeap(proxies, smallest, load, seconds);
-      return { latency, throughput, heap };
-    } finally {
-      for (const each of running.toReversed()) await each.stop();
-    }
+      const cells = await measureThroughput(proxies, servers, load, rounds, seconds);
+      throughput.push(...cells.map((cell) => ({ transport, ...cell })));
+      if (heap.length === 0) heap = await measureHeap(proxies, loads, seconds);
+    });
   }
+  const how = { seconds, rounds, isPinned, generator: load.name };
+  console.log(JSON.stringify({ ...how, latency, throughput, heap }, undefined, 1));
 } finally {
   rmSync(dir, { recursive: true });
   rmSync(scratch, { recursive: true });
+}
+
+async function withProxies(
+  tls: string,
+  use: (proxies: Proxies, servers: MeasuredProcess) => Promise<void>,
+): Promise<void> {
+  const servers = new MeasuredProcess('cache-servers.ts', [dir, tls]);
+  const running: MeasuredProcess[] = [servers];
+  try {
+    const at = (await servers.said()) as Servers;
+    const proxies: Partial<Record<Variant, MeasuredProxy>> = {};
+    for (const variant of Object.keys(variants) as Variant[]) {
+      const proxy = await MeasuredProxy.start({ ...at, tls, ...variants[variant] }, isPinned);
+      running.push(proxy.process);
+      proxies[variant] = proxy;
+    }
+    await use(proxies as Proxies, servers);
+  } finally {
+    for (const each of running.toReversed()) await each.stop();
+  }
 }

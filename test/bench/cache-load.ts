@@ -116,8 +116,8 @@ class Wrk implements Load {
   readonly name = 'wrk';
   readonly #script: string;
 
-  constructor({ paths }: Needles, dir: string) {
-    this.#script = join(dir, 'in-turn.lua');
+  constructor({ bytes, paths }: Needles, dir: string) {
+    this.#script = join(dir, `in-turn-${bytes}.lua`);
     writeFileSync(this.#script, luaFor(paths));
   }
 

@@ -34,12 +34,13 @@ export interface Throughput {
 
 export interface HeapPerHit {
   readonly variant: Variant;
+  readonly bytes: number;
   readonly connections: number;
   readonly hits: number;
-  readonly bytesPerHit: number;
+  readonly heapBytesPerHit: number;
   readonly sites: readonly { readonly site: string; readonly bytesPerHit: number }[];
-  /** ArrayBuffers at their least and at their most, looked at every few milliseconds. */
-  readonly arrayBufferBytes: { readonly min: number; readonly max: number };
+  /** Of ArrayBuffers, which lie outside of the heap; a lower bound. */
+  readonly arrayBufferBytesPerHit: number;
 }
 
 const connections = 64;
@@ -156,42 +157,43 @@ async function runOnce(
   };
 }
 
-/** From one request at a time, and from many. */
+/** From one request at a time, and from many; of small needles and of larger ones, whose hits must not cost more. */
 export async function measureHeap(
   proxies: Proxies,
-  needles: Needles,
-  load: Load,
+  loads: readonly { readonly needles: Needles; readonly load: Load }[],
   seconds: number,
 ): Promise<readonly HeapPerHit[]> {
   const rows: HeapPerHit[] = [];
   for (const variant of ['immutable', 'strict'] as const) {
-    const { port } = proxies[variant];
-    const inTurn = (): Promise<unknown> => askInTurn(port, needles, seconds * 1e3);
-    const atOnce = (): Promise<unknown> => load.run(port, connections, seconds);
-    rows.push(await heapOf(proxies[variant], variant, 1, inTurn));
-    rows.push(await heapOf(proxies[variant], variant, connections, atOnce));
+    const proxy = proxies[variant];
+    for (const { needles, load } of loads) {
+      const ways = {
+        1: () => askInTurn(proxy.port, needles, seconds * 1e3),
+        [connections]: () => load.run(proxy.port, connections, seconds),
+      };
+      for (const [atOnce, run] of Object.entries(ways)) {
+        const row = { variant, bytes: needles.bytes, connections: Number(atOnce) };
+        rows.push({ ...row, ...(await heapOf(proxy, run)) });
+      }
+    }
   }
   return rows;
 }
 
 async function heapOf(
   proxy: MeasuredProxy,
-  variant: Variant,
-  atOnce: number,
   run: () => Promise<unknown>,
-): Promise<HeapPerHit> {
+): Promise<Omit<HeapPerHit, 'variant' | 'bytes' | 'connections'>> {
   const before = await proxy.cacheStats();
   await proxy.sample();
   await run();
   const { bytes, sites, arrayBufferBytes } = await proxy.allocated();
   const hits = (await proxy.cacheStats()).hits - before.hits;
   return {
-    variant,
-    connections: atOnce,
     hits,
-    bytesPerHit: Math.round(bytes / hits),
-    sites: sites.map((each) => ({ site: each.site, bytesPerHit: round(each.bytes / hits, 1) })),
-    arrayBufferBytes,
+    heapBytesPerHit: Math.round(bytes / hits),
+    sites: sites.map((each) => ({ site: each.site, bytesPerHit: Math.round(each.bytes / hits) })),
+    arrayBufferBytesPerHit: Math.round(arrayBufferBytes / hits),
   };
 }
 

@@ -1,11 +1,12 @@
-/** Figures → the ratios that issue from them, and tables of both. Pure. */
+/** A fetch's figures → the ratios that issue from them, and tables of both. Pure. */
+import { size, table } from './tables.mjs';
 
 const latencyRatioMax = 1.5;
 const bandwidthRatioMin = 0.8;
 
 /** JavaScript against the native loop in the addon's own mode: latency alone, bandwidth with sixteen in flight. */
-export function bars(fetches, native) {
-  return fetches.map((cell) => {
+export function fetchBars(cells, native) {
+  return cells.map((cell) => {
     const { transport, bytes, depth } = cell;
     const twin = native.find(
       (other) =>
@@ -27,17 +28,15 @@ export function bars(fetches, native) {
   });
 }
 
-export function markdown(result) {
-  const { machine, node, seconds, fetches, native, perftest, needleMap } = result;
+export function fetchMarkdown(result) {
+  const { cells, native, perftest, needleMap } = result;
   const lines = [
-    `${machine}, Node ${node}, ${seconds} s a cell. Compare within this run only.`,
-    '',
     '## A fetch, from JavaScript and from the native loop',
     '',
     ...table(
       ['from', 'transport', 'size', 'in flight', 'p50 µs', 'p99 µs', 'MB/s'],
       [
-        ...fetches.map((cell) => ['JavaScript', ...row(cell)]),
+        ...cells.map((cell) => ['JavaScript', ...row(cell)]),
         ...native.map((cell) => [`native, ${cell.mode}`, ...row(cell)]),
       ],
     ),
@@ -73,15 +72,6 @@ export function markdown(result) {
 
 function row({ transport, bytes, depth, p50Us, p99Us, megabytesPerSecond }) {
   return [transport, size(bytes), depth, p50Us, p99Us, Math.round(megabytesPerSecond)];
-}
-
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
-}
-
-function size(bytes) {
-  return bytes < 1 << 20 ? `${bytes >> 10} KiB` : `${bytes >> 20} MiB`;
 }
 
 function round(ratio) {
