@@ -154,13 +154,16 @@ export class Exchange {
     this.#end(requestRead && !this.#close);
   }
 
-  /** A whole answer to a request without a body, in one write. */
-  finishWith(answer: Buffer, bodyBytes: number, close: boolean): void {
-    if (this.#over || this.started) return;
+  /** A whole answer to a request without a body, in one write. `flushed` as with `AnswerSink.send`. */
+  finishWith(answer: Buffer, bodyBytes: number, close: boolean, flushed?: () => void): void {
+    if (this.#over || this.started) {
+      flushed?.();
+      return;
+    }
     this.#close ||= close;
     this.#framing = { kind: 'none' };
     this.#bodyBytes = bodyBytes;
-    this.#sink.send(answer);
+    this.#sink.send(answer, flushed);
     this.#end(!this.#close && !this.hasBody);
   }
 

@@ -6,6 +6,7 @@ import type { NeedleOutcome } from '../needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
 import type { Exchange } from './exchange.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
+import { OutputChunks } from './output-chunks.ts';
 
 export type NeedleAnswer = Extract<NeedleOutcome, { kind: 'answer' }>;
 
@@ -17,6 +18,8 @@ export interface NeedleSendOptions {
 
 /** Up to this, copying costs less than a second buffer in the write. */
 const copiedBytesMax = 16_384;
+/** Heads are up to a few KiB. */
+const smallAnswers = new OutputChunks(copiedBytesMax + 4096, 512);
 /** One socket write; how finely a slow reader's progress is seen. */
 const sliceBytes = 131_072;
 /** A client that took longer than this for a slice is slow. */
@@ -44,11 +47,13 @@ export function sendNeedle(
     new NeedleSend(exchange, outcome, options).begin(head);
     return;
   }
-  const bytes = Buffer.allocUnsafe(head.length + answer.bodyBytes);
+  const answerBytes = head.length + answer.bodyBytes;
+  const chunk = smallAnswers.take(answerBytes);
+  const bytes = chunk?.bytes.subarray(0, answerBytes) ?? Buffer.allocUnsafe(answerBytes);
   let at = bytes.write(head, 0, 'latin1');
   for (const part of answer.body) at += part.copy(bytes, at);
   outcome.release();
-  exchange.finishWith(bytes, answer.bodyBytes, outcome.close);
+  exchange.finishWith(bytes, answer.bodyBytes, outcome.close, chunk?.giveBack);
 }
 
 class NeedleSend {

@@ -1,0 +1,36 @@
+/** Memory for small answers that leave in one write: used again and again, so that no answer costs an allocation. */
+
+export class OutputChunk {
+  readonly bytes: Buffer;
+  /** It may be used again: call it when the bytes have left, or never will. Once for each `take`. */
+  readonly giveBack: () => void;
+
+  constructor(bytes: Buffer, giveBack: (chunk: OutputChunk) => void) {
+    this.bytes = bytes;
+    this.giveBack = () => giveBack(this);
+  }
+}
+
+export class OutputChunks {
+  readonly #chunkBytes: number;
+  readonly #countMax: number;
+  readonly #idle: OutputChunk[] = [];
+  #count = 0;
+  readonly #giveBack = (chunk: OutputChunk): void => {
+    this.#idle.push(chunk);
+  };
+
+  constructor(chunkBytes: number, countMax: number) {
+    this.#chunkBytes = chunkBytes;
+    this.#countMax = countMax;
+  }
+
+  /** undefined: it would have to be larger, or all are being sent. */
+  take(bytes: number): OutputChunk | undefined {
+    if (bytes > this.#chunkBytes) return undefined;
+    const idle = this.#idle.pop();
+    if (idle !== undefined || this.#count === this.#countMax) return idle;
+    this.#count += 1;
+    return new OutputChunk(Buffer.allocUnsafeSlow(this.#chunkBytes), this.#giveBack);
+  }
+}
