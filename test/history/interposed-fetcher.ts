@@ -12,8 +12,8 @@ import type {
   VolumeChange,
 } from '../../src/rdma/needle-fetcher.ts';
 
-export interface HeldRead {
-  /** Resolves when the target has answered: what it read is settled, and on its way for as long as the test likes. */
+export interface HeldAnswer {
+  /** Resolves when the target has answered: what it saw is settled, and on its way for as long as the test likes. */
   readonly answered: Promise<void>;
   release(): void;
 }
@@ -21,6 +21,8 @@ export interface HeldRead {
 export interface Interposition {
   /** VALIDATE is never asked: nothing ever changed. */
   readonly skipsValidation?: boolean;
+  /** VALIDATEs after a held one are answered as that was: from a look at the index before they were asked. */
+  readonly answersFromEarlierLook?: boolean;
   /**
    * How long each answer takes from the target, which has given it, to the cache; 0: it is there at once. They overtake
    * each other, and what is pushed, as they may over UCX; of what is pushed each waits for the one before it.
@@ -30,10 +32,17 @@ export interface Interposition {
   readonly losesPushes?: boolean;
 }
 
+interface Hold {
+  readonly answered: () => void;
+  readonly released: Promise<void>;
+}
+
 export class InterposedFetcher implements NeedleFetcher {
   readonly #inner: NeedleFetcher;
   readonly #interposition: Interposition;
-  #nextRead: { answered: () => void; released: Promise<void> } | undefined;
+  #nextRead: Hold | undefined;
+  #nextValidation: Hold | undefined;
+  #earlierLook: ValidateResult | undefined;
 
   constructor(inner: NeedleFetcher, interposition: Interposition = {}) {
     this.#inner = inner;
@@ -53,11 +62,16 @@ export class InterposedFetcher implements NeedleFetcher {
   }
 
   /** Of the next READ the answer waits. */
-  holdNextRead(): HeldRead {
-    const answered = Promise.withResolvers<void>();
-    const released = Promise.withResolvers<void>();
-    this.#nextRead = { answered: answered.resolve, released: released.promise };
-    return { answered: answered.promise, release: released.resolve };
+  holdNextRead(): HeldAnswer {
+    const { hold, held } = newHold();
+    this.#nextRead = hold;
+    return held;
+  }
+
+  holdNextValidation(): HeldAnswer {
+    const { hold, held } = newHold();
+    this.#nextValidation = hold;
+    return held;
   }
 
   onChange(listener: () => void): void {
@@ -74,13 +88,9 @@ export class InterposedFetcher implements NeedleFetcher {
   }
 
   async read(command: ReadCommand): Promise<FetchResult> {
-    const held = this.#nextRead;
+    const hold = this.#nextRead;
     this.#nextRead = undefined;
-    const result = await this.#inner.read(command);
-    if (held === undefined) return this.#late(result);
-    held.answered();
-    await held.released;
-    return result;
+    return this.#arrived(await this.#inner.read(command), hold);
   }
 
   async validate(
@@ -88,11 +98,17 @@ export class InterposedFetcher implements NeedleFetcher {
     timeoutMs: number,
     leaseMs?: number,
   ): Promise<ValidateResult> {
-    if (!this.#interposition.skipsValidation) {
-      return this.#late(await this.#inner.validate(items, timeoutMs, leaseMs));
+    const { skipsValidation, answersFromEarlierLook } = this.#interposition;
+    if (skipsValidation) {
+      const nothing = { verdict: 'changed', changedIds: [], leased: false } as const;
+      return { kind: 'verdicts', verdicts: items.map((item) => ({ ...item, ...nothing })) };
     }
-    const nothing = { verdict: 'changed', changedIds: [], leased: false } as const;
-    return { kind: 'verdicts', verdicts: items.map((item) => ({ ...item, ...nothing })) };
+    const hold = this.#nextValidation;
+    this.#nextValidation = undefined;
+    if (answersFromEarlierLook && this.#earlierLook !== undefined) return this.#earlierLook;
+    const result = await this.#inner.validate(items, timeoutMs, leaseMs);
+    if (hold !== undefined) this.#earlierLook = result;
+    return this.#arrived(result, hold);
   }
 
   ping(timeoutMs: number): Promise<PingResult> {
@@ -103,9 +119,25 @@ export class InterposedFetcher implements NeedleFetcher {
     return this.#inner.close();
   }
 
+  async #arrived<T>(answer: T, hold: Hold | undefined): Promise<T> {
+    if (hold === undefined) return this.#late(answer);
+    hold.answered();
+    await hold.released;
+    return answer;
+  }
+
   async #late<T>(answer: T): Promise<T> {
     const ms = this.#interposition.answerDelayMs?.() ?? 0;
     if (ms > 0) await pause(ms);
     return answer;
   }
+}
+
+function newHold(): { readonly hold: Hold; readonly held: HeldAnswer } {
+  const answered = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  return {
+    hold: { answered: answered.resolve, released: released.promise },
+    held: { answered: answered.promise, release: released.resolve },
+  };
 }

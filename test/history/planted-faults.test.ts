@@ -74,6 +74,23 @@ async function readBesideStalledOne(): Promise<readonly [stalled: JudgedRead, la
   return Promise.all([stalled, late]);
 }
 
+/** A hit waits for a VALIDATE whose answer stalls; meanwhile the needle is overwritten, and read by somebody else. */
+async function readBesideStalledValidation(): Promise<
+  readonly [stalled: JudgedRead, late: JudgedRead]
+> {
+  proxy.writeDirectly();
+  await readUntilCached();
+  const held = proxy.fetcher.holdNextValidation();
+  const stalled = proxy.read();
+  await held.answered;
+  proxy.writeDirectly();
+  const { requestsInFlight } = proxy;
+  const late = proxy.read();
+  await eventually(() => proxy.requestsInFlight > requestsInFlight);
+  held.release();
+  return Promise.all([stalled, late]);
+}
+
 async function changeBesideFetch(change: 'write' | 'delete'): Promise<JudgedRead> {
   const held = proxy.fetcher.holdNextRead();
   const stalled = proxy.read();
@@ -129,6 +146,20 @@ describe.each(kinds)('over $name, a cache', (kind) => {
     const [stalled, late] = await readBesideStalledOne();
     expect(stalled.violation).toBeUndefined();
     expect(late.violation?.kind).toBe('stale');
+  });
+
+  test('that validates asks once more for a hit that came after the VALIDATE had left', async () => {
+    await start(kind, strict);
+    const [stalled, late] = await readBesideStalledValidation();
+    expect(stalled).toMatchObject({ source: 'cache', violation: undefined });
+    expect(late).toMatchObject({ source: 'rdma', violation: undefined });
+  });
+
+  test('that takes the answer of an earlier look for it is found', async () => {
+    await start(kind, strict, { answersFromEarlierLook: true });
+    const [stalled, late] = await readBesideStalledValidation();
+    expect(stalled).toMatchObject({ source: 'cache', violation: undefined });
+    expect(late).toMatchObject({ source: 'cache', violation: { kind: 'stale' } });
   });
 
   describe.each(['delete', 'write'] as const)('that knows of the %s through it', (change) => {

@@ -7,7 +7,7 @@ import { OriginFacts } from '../../src/origin/origin-facts.ts';
 import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
 import type { NeedleCache, NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import { createNeedleRoute } from '../../src/proxy/needle-route.ts';
-import { startHttpFront } from '../../src/proxy/server.ts';
+import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';
 import { TargetDirectory, targetEntry } from '../../src/proxy/targets/target-directory.ts';
 import { type SubjectKind, whenServed } from '../contract/subjects.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
@@ -39,18 +39,21 @@ export class ProxyInProcess {
   readonly needle: TrackedNeedle = new TrackedNeedle(firstVolumeId, 1n, 4_096, {});
   readonly other: TrackedNeedle = new TrackedNeedle(firstVolumeId, 2n, 4_096, {});
   readonly port: number;
+  readonly #front: HttpFront;
   readonly #clients: KeepAliveClient[] = [];
   readonly #end: () => Promise<void>;
 
   private constructor(
-    parts: Pick<ProxyInProcess, 'server' | 'fetcher' | 'cache' | 'port'> & {
+    parts: Pick<ProxyInProcess, 'server' | 'fetcher' | 'cache'> & {
+      readonly front: HttpFront;
       readonly end: () => Promise<void>;
     },
   ) {
     this.server = parts.server;
     this.fetcher = parts.fetcher;
     this.cache = parts.cache;
-    this.port = parts.port;
+    this.#front = parts.front;
+    this.port = parts.front.port;
     this.#end = parts.end;
     const tracked = new Map([this.needle, this.other].map((each) => [each.needleId, each]));
     this.server.onWritten = (_, needleId, etag) => tracked.get(needleId)?.wrote(etag);
@@ -101,7 +104,11 @@ export class ProxyInProcess {
       await server.close();
       rmSync(dir, { recursive: true });
     };
-    return new ProxyInProcess({ server, fetcher, cache, port: front.port, end });
+    return new ProxyInProcess({ server, fetcher, cache, front, end });
+  }
+
+  get requestsInFlight(): number {
+    return this.#front.stats.requestsInFlight;
   }
 
   /** Another client's: the proxy does not see it. */

@@ -16,6 +16,7 @@ import {
 } from './changing-volumes-fixture.ts';
 
 const volumeIds = [1, 2, 3, 4, 5, 6, 7, 8];
+const ttlVolumeId = 9;
 const minute = { count: 1, unit: 'minute' } as const;
 /** The proxy leaves a needle to the volume server this long before its end. */
 const marginMs = 2_000;
@@ -26,6 +27,7 @@ describe.each(transports)('over %s, of a volume', (transport) => {
 
   beforeAll(async () => {
     stack = await startChangingVolumes(transport, volumeIds);
+    stack.server.create(ttlVolumeId, { ttl: minute });
   });
 
   afterAll(async () => {
@@ -107,16 +109,21 @@ describe.each(transports)('over %s, of a volume', (transport) => {
     expect(back.seen).toMatchObject({ kind: 'content', versions: [3] });
   });
 
-  test('a needle with a ttl is left to the volume server before its end, and gone after it', async () => {
-    const volume = new WatchedVolume({ ...stack, volumeId: 6, needles: 1 });
+  test.each([
+    ['a needle with a ttl', 6],
+    ['a needle of a volume with a ttl', ttlVolumeId],
+  ])('%s is left to the volume server before its end, and gone after it', async (_, volumeId) => {
+    const volume = new WatchedVolume({ ...stack, volumeId, needles: 2 });
     opened.push(volume);
-    const needle = volume.needle(0);
+    const [needle, fresh] = [volume.needle(0), volume.needle(1)];
+    writeTo(stack.server, fresh);
+    await volume.until(fresh, ({ source }) => source === 'cache');
     const leftMs = marginMs + 2_500;
     const endsAt = performance.now() + leftMs;
     const appendedAtMs = Date.now() - 60_000 + leftMs;
     const { version, data } = needle.beginWrite(performance.now(), () => 0);
-    const etag = stack.server.volumes.get(6)?.put(needle.needleId, data, {
-      ttl: minute,
+    const etag = stack.server.volumes.get(volumeId)?.put(needle.needleId, data, {
+      ...(volumeId === ttlVolumeId ? {} : { ttl: minute }),
       lastModifiedSeconds: Math.floor(appendedAtMs / 1000),
       appendedAtNs: BigInt(appendedAtMs) * 1_000_000n,
     });
