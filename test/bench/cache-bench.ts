@@ -50,13 +50,14 @@ try {
   for (const { transport, tls } of transports) {
     await withProxies(tls, async (proxies, servers) => {
       await warmUp(proxies, all);
-      for (const needles of all) {
-        const cell = await measureLatency(proxies, needles, rounds, seconds * 200);
-        latency.push({ transport, ...cell });
-      }
       const cells = await measureThroughput(proxies, servers, load, rounds, seconds);
       throughput.push(...cells.map((cell) => ({ transport, ...cell })));
       if (heap.length === 0) heap = await measureHeap(proxies, loads, seconds);
+      // Last: by then the JIT has compiled what one request at a time would take long to make hot.
+      for (const needles of all) {
+        const cell = await measureLatency(proxies, needles, rounds, seconds * 150);
+        latency.push({ transport, ...cell });
+      }
     });
   }
   const how = { seconds, rounds, isPinned, generator: load.name };
