@@ -9,15 +9,19 @@ export interface FallbackOptions {
   readonly onCorrupt: 'pass' | 'refuse';
 }
 
-/** A read that the target did not answer with a needle. Tells the breaker. */
+/** Tells the breaker how a round trip to the target ended: once for each, however many waited for it. */
+export function tellBreaker(entry: TargetEntry, status: StatusName): void {
+  if (status !== 'ok' && reasonsByStatus[status].isTrouble) entry.breaker.failed();
+  else entry.breaker.succeeded();
+}
+
+/** A read that the target did not answer with a needle. */
 export function failed(
   options: FallbackOptions,
   entry: TargetEntry,
   status: Exclude<StatusName, 'ok'>,
 ): NeedleOutcome {
-  const { reason, isTrouble } = reasonsByStatus[status];
-  if (isTrouble) entry.breaker.failed();
-  else entry.breaker.succeeded();
+  const { reason } = reasonsByStatus[status];
   if (reason === 'corrupt' && options.onCorrupt === 'refuse') {
     return { kind: 'error', status: 502, reason };
   }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { NeedleFacts } from '../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
-import { failed, passTo } from './fallback.ts';
+import { failed, passTo, tellBreaker } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
 import { type AnswerData, type Bytes, fetchRanges, type NeedleReader } from './needle-fetch.ts';
 import type { NeedleOutcome } from './needle-outcome.ts';
@@ -23,6 +23,9 @@ import { marks, PreparedAnswer } from './response/prepared-answer.ts';
 import { newRequestId } from './response/request-id.ts';
 import { variantOf } from './response/variant.ts';
 import type { TargetEntry } from './targets/target-directory.ts';
+
+/** Longer heads are built each time: a needle's own headers may take tens of KiB. */
+const preparedHeadMax = 4096;
 
 /** Where the bytes come from. */
 export interface AnswerSource {
@@ -142,7 +145,7 @@ function buildOnce(
     const { head } = buildAnswer(plan, read, needle, facts, slices, marks);
     const prepared = PreparedAnswer.of(plan, facts.server ?? '', head);
     if (prepared !== undefined) {
-      cache.prepare(cached, variant, prepared);
+      if (head.length <= preparedHeadMax) cache.prepare(cached, variant, prepared);
       return preparedAnswer(prepared, slices[0]);
     }
   }
@@ -179,7 +182,9 @@ function noBytes(
   { options, entry }: Reading,
   bytes: Exclude<Bytes, { readonly kind: 'slices' }>,
 ): NeedleOutcome | 'changed' {
-  return bytes.kind === 'changed' ? 'changed' : failed(options, entry, bytes.status);
+  if (bytes.kind === 'changed') return 'changed';
+  tellBreaker(entry, bytes.status);
+  return failed(options, entry, bytes.status);
 }
 
 /** Flagged as gzip but not gzip: sent as it is stored. */

@@ -23,8 +23,8 @@ export type NeedleOutcome =
       readonly upstreamUrl: string;
       /** Called with the upstream's status and raw headers (flat, wire order) as they arrive. */
       readonly observe?: (status: number, rawHeaders: readonly string[]) => void;
-      /** Called once, before the answer's first byte is passed on, or when there will be none. */
-      readonly settled?: () => void;
+      /** Called once, before the answer's first byte is passed on, or (`isAnswered` false) when there will be none. */
+      readonly settled?: (isAnswered: boolean) => void;
     }
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };

@@ -5,6 +5,7 @@ import { ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
 import type { Needle, ReadCommand } from '../rdma/needle-fetcher.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
+import { tellBreaker } from './fallback.ts';
 import type { NeedleOutcome } from './needle-outcome.ts';
 import { createNeedleRoute } from './needle-route.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
@@ -50,6 +51,7 @@ class Corridor {
       ...change,
     };
     this.facts.learnProbe({ server: 'S 1', requiresToken: false, sentAt: performance.now() });
+    const entry = targetEntry('http://127.0.0.1:1', this.fetcher, this.facts);
     this.cache = new NeedleCache({
       bytesMax: 1 << 20,
       decodedBytesMax: 1 << 20,
@@ -57,6 +59,7 @@ class Corridor {
       timeoutMs: 1000,
       validationsMax: 1,
       ttlMarginMs: 2000,
+      onRoundTrip: (_, status) => tellBreaker(entry, status),
     });
     const options = {
       mode: 'prefer',
@@ -66,7 +69,6 @@ class Corridor {
       timeoutMs: 1000,
       readKey: () => undefined,
     } as const;
-    const entry = targetEntry('http://127.0.0.1:1', this.fetcher, this.facts);
     const route = createNeedleRoute(options, new TargetDirectory([entry]), this.cache);
     this.serve = (method, target, headers) =>
       route.serve({ method, target, rawHeaders: ['Host', 'a', ...headers] }, false);
@@ -92,6 +94,15 @@ interface Sent {
   readonly head: string;
   readonly body: string;
 }
+
+const unchanged = {
+  volumeId: 3,
+  epoch: 11n,
+  position: 160n,
+  verdict: 'changed',
+  changedIds: [],
+  leased: false,
+} as const;
 
 const immutable: CachePolicy = { consistency: 'immutable', leaseMs: 0 };
 
@@ -247,15 +258,62 @@ describe('a write', () => {
     expect(corridor.cache.stats().evictions.written).toBe(1);
     await corridor.get();
     expect(corridor.cache.stats().needles).toBe(1);
-    write.settled?.();
+    write.settled?.(true);
     expect(corridor.cache.stats()).toMatchObject({ needles: 0, evictions: { written: 2 } });
   });
 
-  it.each(['POST', 'DELETE', 'PATCH'])('of any kind: %s', async (method) => {
+  it.each(['POST', 'DELETE', 'PUT'])('of any kind: %s', async (method) => {
     const corridor = new Corridor();
     await corridor.get();
     await corridor.serve(method, '/3,0600000009_1', []);
     expect(corridor.cache.stats().needles).toBe(0);
+  });
+});
+
+describe('a question about a needle', () => {
+  it.each(['OPTIONS', 'PATCH'])('drops nothing: %s', async (method) => {
+    const corridor = new Corridor();
+    await corridor.get();
+    expect(await corridor.serve(method, path, [])).toMatchObject({ reason: 'method' });
+    expect(corridor.cache.stats().needles).toBe(1);
+  });
+});
+
+describe('the breaker', () => {
+  async function opened(policy: CachePolicy): Promise<Corridor> {
+    const corridor = new Corridor({}, text, policy);
+    await corridor.get();
+    corridor.fetcher.failure = { kind: 'failed', status: 'deadline' };
+    for (let i = 1; i <= 5; i += 1) await corridor.get(`/3,0${i}00000009`);
+    corridor.fetcher.failure = undefined;
+    expect(await corridor.get('/3,0100000009')).toMatchObject({ head: 'breaker' });
+    return corridor;
+  }
+
+  it('leaves alone what needs no target', async () => {
+    const corridor = await opened(immutable);
+    for (let i = 0; i < 3; i += 1) expect((await corridor.get()).source).toBe('cache');
+    await new Promise((resolve) => setTimeout(resolve, 510));
+    expect((await corridor.get()).source).toBe('cache');
+    expect((await corridor.get('/3,0100000009')).source).toBe('rdma');
+  });
+
+  it('is closed by a VALIDATE that was answered', async () => {
+    const corridor = await opened({ consistency: 'strict', leaseMs: 0 });
+    expect(await corridor.get()).toMatchObject({ head: 'breaker' });
+    await new Promise((resolve) => setTimeout(resolve, 510));
+    corridor.fetcher.verdict = { kind: 'verdicts', verdicts: [unchanged] };
+    expect((await corridor.get()).source).toBe('cache');
+    expect((await corridor.get('/3,0100000009')).source).toBe('rdma');
+  });
+
+  it('counts a READ that many wait for once', async () => {
+    const corridor = new Corridor();
+    corridor.fetcher.failure = { kind: 'failed', status: 'deadline' };
+    await Promise.all(Array.from({ length: 20 }, () => corridor.get()));
+    expect(corridor.readCount).toBeLessThanOrEqual(2);
+    corridor.fetcher.failure = undefined;
+    expect((await corridor.get()).source).toBe('rdma');
   });
 });
 

@@ -2,7 +2,7 @@
 import type { Needle, NeedleFacts, NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import type { CachedVolume } from './cache/cached-volume.ts';
 import type { Found, NeedleCache } from './cache/needle-cache.ts';
-import { type FallbackOptions, failed, passTo, trouble } from './fallback.ts';
+import { type FallbackOptions, failed, passTo, tellBreaker, trouble } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
 import { type AnswerSource, answerFrom, answerPrepared, needsData } from './needle-answer.ts';
 import { AnswerData, type FetchLimits, firstCommand, simpleRangeOf } from './needle-fetch.ts';
@@ -34,6 +34,8 @@ interface Progress {
   readonly volume: CachedVolume | undefined;
   readonly arrival: number;
   readonly wantsWhole: boolean;
+  /** The breaker let it through to the target. */
+  admitted: boolean;
   wantsData: boolean;
   joined: boolean;
   stale: boolean;
@@ -46,19 +48,27 @@ export async function readNeedle(reading: Reading): Promise<NeedleOutcome> {
     volume,
     arrival: cache.arrive(),
     wantsWhole: volume !== undefined && continuesRun(cache, volume, read),
+    admitted: false,
     wantsData: false,
     joined: false,
     stale: false,
   };
+  const mayAsk = (): boolean => {
+    progress.admitted ||= entry.breaker.admit();
+    return progress.admitted;
+  };
   let changes = 0;
-  for (let isFirstLook = true; changes < attemptsMax; isFirstLook = false) {
+  for (let isFirst = true; changes < attemptsMax; isFirst = false) {
     if (volume !== undefined) {
-      const looked = cache.find(volume, fetcher, read, isFirstLook);
+      const { needleId, cookie } = read;
+      const looked = cache.find(volume, fetcher, { needleId, cookie, isFirst, mayAsk });
       const found = looked instanceof Promise ? await looked : looked;
       if (found.kind === 'hit') return answerHit(reading, found);
       if (found.kind === 'barred') return failed(options, entry, found.status);
+      if (found.kind === 'refused') return trouble(options, entry, 'breaker');
       progress.stale ||= found.stale;
     }
+    if (!mayAsk()) return trouble(options, entry, 'breaker');
     const attempt = await attemptFetch(reading, progress);
     if (typeof attempt !== 'string') return attempt;
     if (attempt === 'data') progress.wantsData = true;
@@ -96,8 +106,12 @@ async function attemptFetch(reading: Reading, progress: Progress): Promise<Attem
       ? await fetcher.read(command)
       : await cache.fetch(volume, fetcher, command, progress.arrival);
   if (fetched.kind === 'again') return 'again';
-  if (fetched.kind === 'failed') return failed(options, entry, fetched.status);
-  entry.breaker.succeeded();
+  if (fetched.kind === 'failed') {
+    // Whoever posted it has told the breaker.
+    if (!('isShared' in fetched)) tellBreaker(entry, fetched.status);
+    return failed(options, entry, fetched.status);
+  }
+  tellBreaker(entry, 'ok');
   const { needle } = fetched;
   const data = new AnswerData();
   data.hold(fetched.data);

@@ -5,7 +5,12 @@
 import { verifyReadToken } from './auth/read-token.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { passTo, trouble } from './fallback.ts';
-import { needlePathOf, parseRead, type ReadRequest } from './needle/read-request.ts';
+import {
+  needlePathOf,
+  parseRead,
+  type ReadRequest,
+  writtenNeedlesOf,
+} from './needle/read-request.ts';
 import type { RequestHead } from './needle/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from './needle-outcome.ts';
 import { type ReadOptions, readNeedle } from './needle-read.ts';
@@ -35,7 +40,7 @@ async function serve(
   head: RequestHead,
   hasBody: boolean,
 ): Promise<NeedleOutcome> {
-  if (head.method !== 'GET' && head.method !== 'HEAD') return passWrite(directory, cache, head);
+  if (writeMethods.has(head.method)) return passWrite(directory, cache, head);
   const parsed = parseRead(head);
   if (parsed.kind === 'passthrough') {
     return passTo(upstreamOf(directory, head.target), parsed.reason);
@@ -55,9 +60,11 @@ async function serve(
   }
   if (fetcher.state.kind !== 'up') return trouble(options, entry, 'target-down');
   if (!place.confirmed) return passTo(entry.upstreamUrl, 'volume-unconfirmed');
-  if (!entry.breaker.admit()) return trouble(options, entry, 'breaker');
   return readNeedle({ options, entry, fetcher, cache, read });
 }
+
+/** What the volume server takes for a write; other methods change nothing. */
+const writeMethods: ReadonlySet<string> = new Set(['PUT', 'POST', 'DELETE']);
 
 /** Whatever may change a needle drops it when it leaves for the volume server, and again when that has answered. */
 function passWrite(
@@ -66,11 +73,17 @@ function passWrite(
   { target }: RequestHead,
 ): NeedleOutcome {
   const upstreamUrl = upstreamOf(directory, target);
-  const needle = needlePathOf(target);
-  if (needle === undefined) return passTo(upstreamUrl, 'method');
-  const drop = (): void => cache.written(needle.volumeId, needle.needleId);
-  drop();
-  return { kind: 'passthrough', reason: 'method', upstreamUrl, settled: drop };
+  const written = writtenNeedlesOf(target);
+  const drop = (isLost: boolean): void => {
+    for (const { volumeId, needleId } of written) cache.written(volumeId, needleId, isLost);
+  };
+  drop(false);
+  return {
+    kind: 'passthrough',
+    reason: 'method',
+    upstreamUrl,
+    settled: (isAnswered) => drop(!isAnswered),
+  };
 }
 
 /** Writes and other requests of a volume go to the server that has it; the rest to the first one. */

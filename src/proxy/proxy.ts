@@ -11,6 +11,7 @@ import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts'
 import type { ProxyStatus, TargetStatus } from './admin/status.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
+import { tellBreaker } from './fallback.ts';
 import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
@@ -122,6 +123,10 @@ class ProxyRole implements RunningProxy {
         return { count: stats?.arenaRefusals ?? 0, lastBytes: stats?.arenaRefusedBytes ?? 0 };
       },
       onValidationWait: this.#metrics.validationWaited,
+      onRoundTrip: (fetcher, status) => {
+        const entry = entries.find((each) => each.fetcher === fetcher);
+        if (entry !== undefined) tellBreaker(entry, status);
+      },
     });
   }
 

@@ -4,7 +4,7 @@
  */
 
 import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
+import { type Look, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import { marks, PreparedAnswer } from '../../src/proxy/response/prepared-answer.ts';
 import { LeasePool } from '../../src/rdma/lease.ts';
 import type { FetchResult, NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
@@ -96,10 +96,12 @@ async function fill(from: bigint, count: number): Promise<void> {
   }
 }
 
+const look = (needleId: bigint): Look => ({ needleId, cookie, isFirst: false, mayAsk: () => true });
+
 /** One prepared head for each, as the first hit makes it. */
 async function prepare(from: bigint, count: number): Promise<void> {
   for (let id = from; id < from + BigInt(count); id += 1n) {
-    const found = await cache.find(volume, fetcher, { needleId: id * 7n, cookie }, false);
+    const found = await cache.find(volume, fetcher, look(id * 7n));
     if (found.kind !== 'hit') throw new Error(`needle ${id * 7n} is not cached`);
     found.data.lease.release();
     const prepared = PreparedAnswer.of({ ...plan, ranges: [wholeRange] }, server, headOf(id));
@@ -148,7 +150,7 @@ const bytesPerHead = (usedBytes() - withoutHeads) / needles;
 const accountedPerHead = (cache.stats().bytes - accounted) / needles;
 
 /** Three times as many as there is room for, over a full cache: arrays and maps stay at their widest. */
-cache.close();
+for (let id = 1n; id < 10_000n + BigInt(needles); id += 1n) cache.written(3, id * 7n);
 const emptied = usedBytes() - before;
 await fill(1_000_000n, needles);
 for (let round = 0; round < 3; round += 1) {

@@ -26,19 +26,15 @@ export class CacheRig {
   readonly fetcher: ManualFetcher = new ManualFetcher();
   readonly cache: NeedleCache;
 
-  constructor(
-    policy: CachePolicy = modes.strict,
-    bytesMax: number = mebibyte,
-    arenaRefusals: NeedleCacheOptions['arenaRefusals'] = undefined,
-  ) {
+  constructor(policy: CachePolicy = modes.strict, change: Partial<NeedleCacheOptions> = {}) {
     this.cache = new NeedleCache({
-      bytesMax,
+      bytesMax: mebibyte,
       decodedBytesMax: mebibyte,
       policyOf: () => policy,
       timeoutMs: 1000,
       validationsMax: 1,
       ttlMarginMs: 2000,
-      ...(arenaRefusals && { arenaRefusals }),
+      ...change,
     });
   }
 
@@ -48,7 +44,12 @@ export class CacheRig {
 
   find(needleId: bigint = 7n, asked: number = cookie): Promise<Found> {
     return Promise.resolve(
-      this.cache.find(this.volume, this.fetcher, { needleId, cookie: asked }, true),
+      this.cache.find(this.volume, this.fetcher, {
+        needleId,
+        cookie: asked,
+        isFirst: true,
+        mayAsk: () => true,
+      }),
     );
   }
 

@@ -6,7 +6,7 @@ import type { ProxyMetricName } from './metric-table.ts';
 
 export interface CacheMetrics {
   /** One call per hit that waited for a VALIDATE. */
-  readonly validationWaited: (waitedMs: number, validation: Validation) => void;
+  readonly validationWaited: (waitedMs: number, said: Validation['kind']) => void;
   readonly refresh: (stats: CacheStats) => void;
 }
 
@@ -32,7 +32,7 @@ export function cacheMetrics(set: MetricSet<ProxyMetricName>): CacheMetrics {
   const bytes = set.gauge('cacheBytes');
   const bytesMax = set.gauge('cacheBytesMax');
   return {
-    validationWaited: (waitedMs, validation) => waits[validation].observe(waitedMs / 1000),
+    validationWaited: (waitedMs, said) => waits[said].observe(waitedMs / 1000),
     refresh(stats) {
       counters.hits.set(stats.hits);
       counters.hitBytes.set(stats.hitBytes);

@@ -3,6 +3,7 @@ import type { Needle, NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import type { CachedVolume } from './cached-volume.ts';
 
+const flagBits = 8;
 /** Prepared answers of one needle beside its first; more variants than these are built anew each time. */
 const otherVariantsMax = 7;
 
@@ -23,9 +24,11 @@ export class CachedNeedle implements NeedleFacts {
   readonly #data: KeptBytes;
   readonly #cookie: number;
   readonly #checksum: number;
-  readonly #flags: number;
-  /** The volume's, when it came; -1: it left. */
-  #generation: number;
+  /** Neighbours among the live needles of the volume; the volume keeps them. */
+  next: CachedNeedle | undefined = undefined;
+  previous: CachedNeedle | undefined = undefined;
+  /** The flags in the lowest byte; above it the volume's generation when it came, or -1: it left. */
+  #packed: number;
   /** Most needles are asked for in one way only: its answer needs no map. */
   #variant = '';
   #prepared: PreparedAnswer | undefined;
@@ -49,8 +52,7 @@ export class CachedNeedle implements NeedleFacts {
     this.#data = data;
     this.#cookie = needle.cookie | 0;
     this.#checksum = needle.checksum | 0;
-    this.#flags = needle.flags;
-    this.#generation = volume.generation;
+    this.#packed = needle.flags | (volume.generation << flagBits);
   }
 
   get volumeId(): number {
@@ -74,7 +76,7 @@ export class CachedNeedle implements NeedleFacts {
   }
 
   get flags(): number {
-    return this.#flags;
+    return this.#packed & 0xff;
   }
 
   get dataBytes(): number {
@@ -87,7 +89,7 @@ export class CachedNeedle implements NeedleFacts {
 
   /** False once it left the cache, or all of its volume was dropped: its bytes may still be on their way to clients. */
   get isLive(): boolean {
-    return this.#generation === this.volume.generation;
+    return this.#packed >> flagBits === this.volume.generation;
   }
 
   /** The stored bytes, with a lease of their own. Only while it is live. */
@@ -97,7 +99,7 @@ export class CachedNeedle implements NeedleFacts {
 
   /** It left the cache. */
   leave(): void {
-    this.#generation = -1;
+    this.#packed |= -1 << flagBits;
     this.#prepared = undefined;
     this.#others = undefined;
     this.#data.release();
@@ -109,8 +111,11 @@ export class CachedNeedle implements NeedleFacts {
 
   /** How many bytes more it holds by that; 0 where it has as many answers as it may have. */
   prepare(variant: string, answer: PreparedAnswer): number {
-    const before = this.preparedFor(variant)?.bytes ?? 0;
-    return this.#put(variant, answer) ? answer.bytes - before : 0;
+    const before = this.preparedFor(variant)?.bytes;
+    // A copy: what is cut out of a request's head would keep all of that head.
+    const own = before === undefined ? Buffer.from(variant, 'latin1').toString('latin1') : variant;
+    if (!this.#put(own, answer)) return 0;
+    return before === undefined ? answer.bytes + own.length : answer.bytes - before;
   }
 
   #put(variant: string, answer: PreparedAnswer): boolean {

@@ -57,7 +57,7 @@ export class CachedTarget {
       // The list comes after the session.
       if (volumes.size === 0) continue;
       if (volumes.get(volumeId)?.collection === volume.collection) continue;
-      volume.forget('gone');
+      volume.retire();
       this.#volumes.delete(volumeId);
     }
   }

@@ -1,9 +1,12 @@
 /**
- * What the cache knows of one volume of one target. The one invariant (DESIGN section 4): every live needle of the volume
- * is what the volume held at `(epoch, position)`, or at a later position. Whatever breaks it drops the needle first.
+ * What the cache knows of one volume of one target. The one invariant (DESIGN section 4), except with `immutable`, which
+ * looks at no state: every live needle of the volume is what the volume held at `(epoch, position)`, or at a later
+ * position. Whatever breaks it drops the needle first.
  */
 import type { ValidateVerdict, VolumeChange } from '../../rdma/needle-fetcher.ts';
+import type { CachedNeedle } from './cached-needle.ts';
 import type { NeedleFlight } from './needle-flight.ts';
+import { UnsettledWrites } from './unsettled-writes.ts';
 
 /** Per collection: how a cached needle is known to be fresh. */
 export interface CachePolicy {
@@ -15,11 +18,13 @@ export interface CachePolicy {
 /** Drops cached needles; the volume says which. */
 export interface NeedleDropper {
   dropChanged(volume: CachedVolume, needleIds: readonly bigint[]): void;
-  /** They are dead already: gives their memory back. */
-  sweep(volume: CachedVolume, reason: 'changed' | 'gone'): void;
+  /** All of a volume, from the first on; they are dead already: gives their memory back. */
+  sweep(first: CachedNeedle, reason: 'changed' | 'gone'): void;
 }
 
 const needleIdBits = 64n;
+/** As many as fit beside a needle's flags in a small integer. */
+const generationsMax = 1 << 22;
 
 export class CachedVolume {
   readonly volumeId: number;
@@ -27,16 +32,16 @@ export class CachedVolume {
   readonly policy: CachePolicy;
   /** READs under way whose bytes may be cached, by key; the newest of each needle. */
   readonly flights: Map<bigint, NeedleFlight> = new Map();
-  /** Needles in the store. */
-  count = 0;
-  /** Counts droppings of all its needles: one of an earlier generation is dead. */
-  generation = 0;
   readonly #keyBase: bigint;
   readonly #dropper: NeedleDropper;
   #isKnown = false;
   #epoch = 0n;
   #position = 0n;
   #leasedUntilMs = 0;
+  #generation = 0;
+  #first: CachedNeedle | undefined;
+  #isRetired = false;
+  readonly #unsettled = new UnsettledWrites();
 
   /** `ordinal`: unique among the volumes of all targets. */
   constructor(
@@ -61,6 +66,25 @@ export class CachedVolume {
     return this.#position;
   }
 
+  /** Counts droppings of all its needles: one of another generation is dead. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** It is in the store now. */
+  link(needle: CachedNeedle): void {
+    needle.next = this.#first;
+    if (this.#first !== undefined) this.#first.previous = needle;
+    this.#first = needle;
+  }
+
+  /** A live needle leaves the store. */
+  unlink({ previous, next }: CachedNeedle): void {
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next !== undefined) next.previous = previous;
+  }
+
   keyOf(needleId: bigint): bigint {
     return this.#keyBase | needleId;
   }
@@ -83,8 +107,8 @@ export class CachedVolume {
 
   /** A READ's answer was read at this state. False: it must not be cached. */
   admit(flight: NeedleFlight, epoch: bigint, position: bigint): boolean {
-    if (flight.isOverwritten) return false;
-    if (this.policy.consistency === 'immutable') return true;
+    if (flight.isOverwritten || this.#isRetired) return false;
+    if (this.policy.consistency === 'immutable') return !this.#unsettled.has(flight.key);
     if (flight.isOutdated) return false;
     if (!this.#isKnown || this.#epoch !== epoch) this.#begin(epoch, position, flight);
     return true;
@@ -140,10 +164,19 @@ export class CachedVolume {
     this.#dropAll(reason);
   }
 
-  /** A write or delete of this needle went through here. */
-  overwritten(needleId: bigint): void {
-    const flight = this.flights.get(this.keyOf(needleId));
+  /** The target announces it no more: whoever still holds this record caches nothing. */
+  retire(): void {
+    this.#isRetired = true;
+    this.forget('gone');
+  }
+
+  /** A write or delete of this needle went through here; `isLost`: without an answer, so that it may be done yet. */
+  overwritten(needleId: bigint, isLost: boolean): void {
+    const key = this.keyOf(needleId);
+    const flight = this.flights.get(key);
     if (flight !== undefined) flight.isOverwritten = true;
+    // The other modes notice when it is done.
+    if (isLost && this.policy.consistency === 'immutable') this.#unsettled.add(key);
   }
 
   #begin(epoch: bigint, position: bigint, reader: NeedleFlight | undefined): void {
@@ -157,9 +190,11 @@ export class CachedVolume {
   }
 
   #dropAll(reason: 'changed' | 'gone'): void {
-    if (this.count === 0) return;
-    this.generation += 1;
-    this.#dropper.sweep(this, reason);
+    const first = this.#first;
+    if (first === undefined) return;
+    this.#first = undefined;
+    this.#generation = (this.#generation + 1) % generationsMax;
+    this.#dropper.sweep(first, reason);
   }
 
   #advance(position: bigint, changedIds: readonly bigint[]): void {

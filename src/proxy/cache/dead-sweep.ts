@@ -1,9 +1,13 @@
 import type { CachedNeedle } from './cached-needle.ts';
-import type { CachedVolume } from './cached-volume.ts';
 import type { EvictionReason, NeedleStore } from './needle-store.ts';
 
-/** Entries looked at in one turn of the event loop: about a millisecond. */
-const entriesPerTurn = 1000;
+/** Needles that are taken out in one turn of the event loop: about a millisecond. */
+const needlesPerTurn = 1000;
+
+interface Dead {
+  first: CachedNeedle | undefined;
+  readonly reason: EvictionReason;
+}
 
 /**
  * Takes the needles of dropped volumes out of the store, some in each turn: a vacuum of a volume with a hundred thousand
@@ -11,46 +15,37 @@ const entriesPerTurn = 1000;
  */
 export class DeadSweep {
   readonly #store: NeedleStore<CachedNeedle>;
-  readonly #reasons = new Map<CachedVolume, EvictionReason>();
-  #entries: Iterator<[bigint, CachedNeedle]> | undefined;
-  /** A volume was dropped after the walk began: another one follows. */
-  #isDue = false;
+  readonly #dead: Dead[] = [];
   #turn: NodeJS.Immediate | undefined;
 
   constructor(store: NeedleStore<CachedNeedle>) {
     this.#store = store;
   }
 
-  begin(volume: CachedVolume, reason: EvictionReason): void {
-    this.#reasons.set(volume, reason);
-    this.#isDue = true;
-    if (this.#turn === undefined && this.#entries === undefined) this.#walk();
+  /** `first`: with the others linked to it; no live needle is among them. */
+  begin(first: CachedNeedle, reason: EvictionReason): void {
+    this.#dead.push({ first, reason });
+    if (this.#turn === undefined) this.#walk();
   }
 
   stop(): void {
-    if (this.#turn !== undefined) clearImmediate(this.#turn);
+    clearImmediate(this.#turn);
     this.#turn = undefined;
-    this.#entries = undefined;
-    this.#isDue = false;
+    this.#dead.length = 0;
   }
 
   #walk(): void {
     this.#turn = undefined;
-    if (this.#entries === undefined) {
-      this.#isDue = false;
-      this.#entries = this.#store.entries()[Symbol.iterator]();
-    }
-    for (let count = 0; count < entriesPerTurn; count += 1) {
-      const { done, value } = this.#entries.next();
-      if (done === true) {
-        this.#entries = undefined;
-        break;
+    let left = needlesPerTurn;
+    for (let dead = this.#dead[0]; dead !== undefined && left > 0; dead = this.#dead[0]) {
+      for (; dead.first !== undefined && left > 0; left -= 1) {
+        const needle: CachedNeedle = dead.first;
+        dead.first = needle.next;
+        // It may have been evicted or replaced meanwhile.
+        if (this.#store.peek(needle.key) === needle) this.#store.delete(needle.key, dead.reason);
       }
-      const [key, needle] = value;
-      const reason = needle.isLive ? undefined : this.#reasons.get(needle.volume);
-      if (reason !== undefined) this.#store.delete(key, reason);
+      if (dead.first === undefined) this.#dead.shift();
     }
-    if (this.#entries !== undefined || this.#isDue) this.#turn = setImmediate(() => this.#walk());
-    else this.#reasons.clear();
+    if (this.#dead.length > 0) this.#turn = setImmediate(() => this.#walk());
   }
 }

@@ -32,7 +32,7 @@ export class DecodedForms {
 
   /** Larger than all of the room: not kept. */
   put(needle: CachedNeedle, form: Buffer): void {
-    if (needle.isLive) this.#forms?.set(needle, form);
+    if (needle.isLive) this.#forms?.set(needle, withoutSlack(form));
   }
 
   /** Runs `decode` unless it is running for this needle already. */
@@ -48,4 +48,12 @@ export class DecodedForms {
   delete(needle: CachedNeedle): void {
     this.#forms?.delete(needle);
   }
+}
+
+/** zlib's output is a piece of a larger buffer, which would stay with it uncounted. */
+function withoutSlack(form: Buffer): Buffer {
+  if (form.buffer.byteLength === form.length) return form;
+  const own = Buffer.allocUnsafeSlow(form.length);
+  form.copy(own);
+  return own;
 }

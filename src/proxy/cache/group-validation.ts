@@ -3,18 +3,23 @@
  * there when it left, for all volumes of the target, and whoever comes meanwhile waits for the next.
  */
 import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/needle-fetcher.ts';
+import type { StatusName } from '../../rdma/status.ts';
 import type { CachedVolume } from './cached-volume.ts';
 
 /** `checked`: what changed was dropped; a needle that is still live is fresh. */
-export type Validation = 'checked' | 'gone' | 'unconfirmed' | 'failed';
+export type Validation =
+  | { readonly kind: 'checked' | 'gone' | 'unconfirmed' }
+  | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
 
 export interface GroupValidationOptions {
   readonly timeoutMs: number;
   /** VALIDATEs under way at a time. */
   readonly inFlightMax: number;
-  /** Called for each VALIDATE that was answered, or failed. */
-  readonly onRoundTrip: (isAnswered: boolean) => void;
+  /** Called once for each VALIDATE: `ok` when it was answered. */
+  readonly onRoundTrip: (fetcher: NeedleFetcher, status: StatusName) => void;
 }
+
+const lost: Validation = { kind: 'failed', status: 'protocol_error' };
 
 interface Waiting {
   readonly promise: Promise<Validation>;
@@ -60,7 +65,7 @@ export class GroupValidation {
     this.#waiting = new Map();
     this.#inFlight += 1;
     void this.#roundTrip(group).finally(() => {
-      for (const { resolve } of group.values()) resolve('failed');
+      for (const { resolve } of group.values()) resolve(lost);
       this.#inFlight -= 1;
       this.#post();
     });
@@ -81,19 +86,41 @@ export class GroupValidation {
     leaseMs: number,
   ): Promise<void> {
     const postedAtMs = performance.now();
+    const sessionId = this.#sessionId();
     const items = members.map(([volume]) => itemOf(volume));
     const result = await this.#fetcher.validate(items, this.#options.timeoutMs, leaseMs);
-    this.#options.onRoundTrip(result.kind === 'verdicts');
-    const verdicts = result.kind === 'verdicts' ? result.verdicts : [];
+    if (result.kind === 'failed') {
+      this.#options.onRoundTrip(this.#fetcher, result.status);
+      for (const [, { resolve }] of members) resolve(result);
+      // Whoever waits for the next has waited as long for the same silence.
+      if (result.status === 'deadline') this.#giveUpWaiting(result);
+      return;
+    }
+    this.#options.onRoundTrip(this.#fetcher, 'ok');
+    // A lease is given to a session.
+    const isSameSession = sessionId !== undefined && sessionId === this.#sessionId();
     for (const [index, [volume, waiting]] of members.entries()) {
-      const verdict = verdicts[index];
+      const verdict = result.verdicts[index];
       if (verdict === undefined || verdict.volumeId !== volume.volumeId) {
-        waiting.resolve('failed');
+        waiting.resolve(lost);
         continue;
       }
-      volume.applyVerdict(verdict, (items[index] as ValidateItem).epoch, postedAtMs);
+      const leased = verdict.leased && isSameSession;
+      const { epoch } = items[index] as ValidateItem;
+      volume.applyVerdict({ ...verdict, leased }, epoch, postedAtMs);
       waiting.resolve(validationOf(verdict));
     }
+  }
+
+  #giveUpWaiting(failure: Validation): void {
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    for (const { resolve } of waiting.values()) resolve(failure);
+  }
+
+  #sessionId(): bigint | undefined {
+    const { state } = this.#fetcher;
+    return state.kind === 'up' ? state.sessionId : undefined;
   }
 }
 
@@ -102,5 +129,5 @@ function itemOf({ volumeId, epoch, position }: CachedVolume): ValidateItem {
 }
 
 function validationOf({ verdict }: ValidateVerdict): Validation {
-  return verdict === 'gone' || verdict === 'unconfirmed' ? verdict : 'checked';
+  return { kind: verdict === 'gone' || verdict === 'unconfirmed' ? verdict : 'checked' };
 }

@@ -3,6 +3,7 @@
  * 4). Knows no HTTP; the corridor asks `find`, then `fetch`, and tells it of every write that passes through.
  */
 
+import type { KeptBytes } from '../../rdma/lease.ts';
 import type {
   FetchResult,
   Needle,
@@ -11,6 +12,7 @@ import type {
   ReadCommand,
 } from '../../rdma/needle-fetcher.ts';
 import { slabBytes } from '../../rdma/slab-size.ts';
+import type { StatusName } from '../../rdma/status.ts';
 import type { DecodeResult } from '../response/decode.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import { CacheCounters, type CacheStats } from './cache-counters.ts';
@@ -20,7 +22,8 @@ import { CachedVolume, type CachePolicy } from './cached-volume.ts';
 import { DeadSweep } from './dead-sweep.ts';
 import { DecodedForms } from './decoded-forms.ts';
 import type { Validation } from './group-validation.ts';
-import { type Fetched, NeedleFlight } from './needle-flight.ts';
+import type { Fetched, NeedleFlight } from './needle-flight.ts';
+import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
 import { RangePatterns } from './range-patterns.ts';
 
@@ -36,9 +39,11 @@ export interface NeedleCacheOptions {
   /** A needle this close to the end of its ttl is not served from here. */
   readonly ttlMarginMs: number;
   /** Slabs that the arena could not give so far, and what the last of them was to hold. */
-  readonly arenaRefusals?: () => { readonly count: number; readonly lastBytes: number };
+  readonly arenaRefusals?: ArenaRefusals;
   /** Called for each hit that waited for a VALIDATE. */
-  readonly onValidationWait?: (waitedMs: number, validation: Validation) => void;
+  readonly onValidationWait?: (waitedMs: number, said: Validation['kind']) => void;
+  /** Called once for each VALIDATE; `ok`: it was answered. */
+  readonly onRoundTrip?: (fetcher: NeedleFetcher, status: StatusName) => void;
 }
 
 export type Found =
@@ -46,20 +51,30 @@ export type Found =
   | { readonly kind: 'hit'; readonly needle: CachedNeedle; readonly data: NeedleData }
   /** `stale`: it was there, and had changed. */
   | { readonly kind: 'miss'; readonly stale: boolean }
-  /** The volume must not be served now. */
-  | { readonly kind: 'barred'; readonly status: 'volume_unconfirmed' | 'unknown_volume' };
+  /** The volume must not be served now, or nobody could be asked. */
+  | { readonly kind: 'barred'; readonly status: Exclude<StatusName, 'ok'> }
+  /** The target would have to be asked, and may not be. */
+  | { readonly kind: 'refused' };
+
+export interface Look {
+  readonly needleId: bigint;
+  readonly cookie: number;
+  /** Not one that looks again after it waited. */
+  readonly isFirst: boolean;
+  /** Whether the target may be asked now; called when it is to be. */
+  readonly mayAsk: () => boolean;
+}
 
 const miss: Found = { kind: 'miss', stale: false };
 const stale: Found = { kind: 'miss', stale: true };
 const gone: Found = { kind: 'barred', status: 'unknown_volume' };
+const refused: Found = { kind: 'refused' };
 const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
 /** Types whose text is shared among needles. */
 const mimesMax = 1024;
 /** A larger needle than this share of the cache is read range by range, whatever the pattern. */
 const runShare = 0.125;
-/** A READ that finds the arena full is repeated this often, after as much was given back. */
-const shedRounds = 3;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
 
@@ -68,13 +83,14 @@ export class NeedleCache {
   readonly #counters = new CacheCounters();
   readonly #store: NeedleStore<CachedNeedle>;
   readonly #sweep: DeadSweep;
+  readonly #reads: NeedleReads;
   readonly #decoded: DecodedForms;
   readonly #patterns = new RangePatterns();
   readonly #targets = new Map<NeedleFetcher, CachedTarget>();
   readonly #mimes = new Map<string, string>();
   #volumeOrdinal = 0;
   #arrivals = 0;
-  #refusalsSeen = 0;
+  #isClosed = false;
 
   constructor(options: NeedleCacheOptions) {
     this.#options = options;
@@ -84,6 +100,14 @@ export class NeedleCache {
       onLeave: (needle, _key, reason) => this.#left(needle, reason),
     });
     this.#sweep = new DeadSweep(this.#store);
+    this.#reads = new NeedleReads({
+      counters: this.#counters,
+      patterns: this.#patterns,
+      arrive: () => this.arrive(),
+      offer: (volume, flight, needle, kept) => this.#offer(volume, flight, needle, kept),
+      shed: (bytes) => this.#store.shed(bytes) > 0,
+      arenaRefusals: options.arenaRefusals,
+    });
   }
 
   /** Keeps nothing. */
@@ -113,7 +137,7 @@ export class NeedleCache {
         validation: {
           timeoutMs: this.#options.timeoutMs,
           inFlightMax: this.#options.validationsMax,
-          onRoundTrip: (isAnswered) => this.#validated(isAnswered),
+          onRoundTrip: (from, status) => this.#validated(from, status),
         },
         newVolume: (id, collection) => this.#newVolume(id, collection),
       });
@@ -134,11 +158,10 @@ export class NeedleCache {
   find(
     volume: CachedVolume,
     fetcher: NeedleFetcher,
-    { needleId, cookie }: { readonly needleId: bigint; readonly cookie: number },
-    isFirstLook: boolean,
+    { needleId, cookie, isFirst, mayAsk }: Look,
   ): Found | Promise<Found> {
     const key = volume.keyOf(needleId);
-    if (isFirstLook) this.#store.asked(key);
+    if (isFirst) this.#store.asked(key);
     const needle = this.#store.get(key);
     if (needle === undefined || !needle.isLive) return this.#missed(miss);
     if (needle.cookie !== cookie) return this.#missed(miss);
@@ -151,54 +174,35 @@ export class NeedleCache {
       return this.#missed(miss);
     }
     const servedMs = volume.servedWithoutAskingMs(nowMs);
-    if (servedMs <= 0) return this.#whenValidated(fetcher, needle, nowMs);
+    if (servedMs <= 0) return mayAsk() ? this.#whenValidated(fetcher, needle, nowMs) : refused;
     if (servedMs < volume.policy.leaseMs * renewShare) void this.#validation(fetcher, volume);
     return this.#hit(needle);
   }
 
   /** A READ, shared where that is allowed; 'again': look again, the cache may have it now. */
-  async fetch(
+  fetch(
     volume: CachedVolume,
     fetcher: NeedleFetcher,
     command: ReadCommand,
     arrival: number,
   ): Promise<Fetched> {
-    if (command.metadataOnly) return this.read(fetcher, command);
-    const key = volume.keyOf(command.needleId);
-    const bringsWhole = command.wholeBytesMax >= command.budgetBytes;
-    const other = volume.flights.get(key);
-    if (other !== undefined) {
-      const isSound = !other.isOverwritten && !other.isOutdated;
-      if (isSound && other.cookie !== command.cookie) return this.read(fetcher, command);
-      if (isSound && other.bringsWhole >= bringsWhole) {
-        if (!other.bringsWhole && this.#patterns.isLarge(key)) return this.read(fetcher, command);
-        this.#counters.joins += 1;
-        return other.join(arrival);
-      }
-      other.isOverwritten = true;
-    }
-    const flight = new NeedleFlight(this.arrive(), command.cookie, bringsWhole);
-    volume.flights.set(key, flight);
-    const fetched = await this.read(fetcher, command);
-    if (volume.flights.get(key) === flight) volume.flights.delete(key);
-    return this.#landed(volume, key, flight, fetched);
+    return this.#reads.fetch(volume, fetcher, command, arrival);
   }
 
   /** A READ for one request alone; makes room where the cache fills the arena. */
-  async read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
-    for (let round = 1; ; round += 1) {
-      const result = await fetcher.read(command);
-      const isFull = result.kind === 'failed' && result.status === 'no_slab';
-      if (!isFull || round > shedRounds || !this.#makeRoom()) return result;
-    }
+  read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
+    return this.#reads.read(fetcher, command);
   }
 
-  /** A write or delete goes to the volume server, or was answered there: called at both. */
-  written(volumeId: number, needleId: bigint): void {
+  /**
+   * A write or delete goes to the volume server, or was answered there: called at both. `isLost`: there will be no
+   * answer, and it may be carried out yet.
+   */
+  written(volumeId: number, needleId: bigint, isLost: boolean = false): void {
     for (const target of this.#targets.values()) {
       const volume = target.known(volumeId);
       if (volume === undefined) continue;
-      volume.overwritten(needleId);
+      volume.overwritten(needleId, isLost);
       this.#store.delete(volume.keyOf(needleId), 'written');
     }
   }
@@ -238,6 +242,7 @@ export class NeedleCache {
 
   /** Every slab goes home, those being sent when they are sent. */
   close(): void {
+    this.#isClosed = true;
     this.#sweep.stop();
     this.#store.clear('closed');
   }
@@ -248,8 +253,8 @@ export class NeedleCache {
     askedAtMs: number,
   ): Promise<Found> {
     const validation = await this.#validation(fetcher, needle.volume);
-    this.#options.onValidationWait?.(performance.now() - askedAtMs, validation);
-    switch (validation) {
+    this.#options.onValidationWait?.(performance.now() - askedAtMs, validation.kind);
+    switch (validation.kind) {
       case 'checked':
         if (!needle.isLive) return this.#missed(stale);
         this.#counters.validatedHits += 1;
@@ -259,7 +264,7 @@ export class NeedleCache {
       case 'unconfirmed':
         return unconfirmed;
       case 'failed':
-        return this.#missed(miss);
+        return { kind: 'barred', status: validation.status };
     }
   }
 
@@ -267,64 +272,19 @@ export class NeedleCache {
     return (this.#targets.get(fetcher) as CachedTarget).validate(volume);
   }
 
-  /** False: it is not this side's arena that is full, or there is nothing to give back. */
-  #makeRoom(): boolean {
-    const refusals = this.#options.arenaRefusals?.();
-    if (refusals === undefined || refusals.count === this.#refusalsSeen) return false;
-    this.#refusalsSeen = refusals.count;
-    // Twice, since what is given back lies here and there.
-    return this.#store.shed(refusals.lastBytes * 2) > 0;
-  }
-
-  #landed(volume: CachedVolume, key: bigint, flight: NeedleFlight, fetched: Fetched): Fetched {
-    if (fetched.kind !== 'needle') {
-      flight.land(fetched.kind === 'failed' ? () => fetched : undefined);
-      return fetched;
-    }
-    const { needle, data } = fetched;
-    if (data === undefined || data.view.length !== needle.dataBytes) {
-      this.#patterns.noteSize(key, needle.dataBytes);
-      // Too large to be brought: so it is for whoever asked for all of it.
-      flight.land(flight.bringsWhole && data === undefined ? () => fetched : undefined);
-      return fetched;
-    }
-    const kept = data.lease.keep(data.view);
-    const share = (): Fetched & { kind: 'needle' } => ({
-      kind: 'needle',
-      needle,
-      data: { offset: 0, ...kept.lend() } satisfies NeedleData,
-    });
-    const mine = share();
-    flight.land(share);
-    if (!this.#offer(volume, key, flight, needle, kept)) {
-      kept.release();
-      if (this.#patterns.isLarge(key)) this.#patterns.giveUp(key);
-    }
-    return mine;
-  }
-
-  #offer(
-    volume: CachedVolume,
-    key: bigint,
-    flight: NeedleFlight,
-    needle: Needle,
-    kept: ReturnType<NeedleData['lease']['keep']>,
-  ): boolean {
+  /** False: `kept` stays the caller's. */
+  #offer(volume: CachedVolume, flight: NeedleFlight, needle: Needle, kept: KeptBytes): boolean {
+    if (this.#isClosed) return false;
     if (!volume.admit(flight, needle.epoch, needle.position)) return false;
     const { ttlLeftMs } = needle;
     if (ttlLeftMs !== undefined && ttlLeftMs <= this.#options.ttlMarginMs) return false;
     const expiresAtMs = ttlLeftMs === undefined ? undefined : flight.postedAtMs + ttlLeftMs;
     const payload = kept.bytes + needle.name.length + needle.mime.length + needle.pairs.length;
-    const cached = new CachedNeedle(
-      volume,
-      key,
-      needle,
-      this.#mime(needle.mime),
-      kept,
-      expiresAtMs,
-    );
+    const { key } = flight;
+    const mime = this.#mime(needle.mime);
+    const cached = new CachedNeedle(volume, key, needle, mime, kept, expiresAtMs);
     if (!this.#store.offer(key, cached, slabBytes(payload))) return false;
-    volume.count += 1;
+    volume.link(cached);
     return true;
   }
 
@@ -343,12 +303,12 @@ export class NeedleCache {
       dropChanged: (volume, needleIds) => {
         for (const needleId of needleIds) this.#store.delete(volume.keyOf(needleId), 'changed');
       },
-      sweep: (volume, reason) => this.#sweep.begin(volume, reason),
+      sweep: (first, reason) => this.#sweep.begin(first, reason),
     });
   }
 
   #left(needle: CachedNeedle, reason: EvictionReason): void {
-    needle.volume.count -= 1;
+    if (needle.isLive) needle.volume.unlink(needle);
     this.#counters.evictions[reason] += 1;
     this.#decoded.delete(needle);
     needle.leave();
@@ -365,8 +325,9 @@ export class NeedleCache {
     return found;
   }
 
-  #validated(isAnswered: boolean): void {
+  #validated(fetcher: NeedleFetcher, status: StatusName): void {
     this.#counters.validations += 1;
-    if (!isAnswered) this.#counters.validationsFailed += 1;
+    if (status !== 'ok') this.#counters.validationsFailed += 1;
+    this.#options.onRoundTrip?.(fetcher, status);
   }
 }

@@ -1,7 +1,13 @@
 import type { FetchResult } from '../../rdma/needle-fetcher.ts';
 
-/** What a reader of a needle gets: the READ's own answer, or the advice to look again, since that came too early for it. */
-export type Fetched = FetchResult | { readonly kind: 'again' };
+/**
+ * What a reader of a needle gets: the READ's own answer, somebody else's failure, or the advice to look again, since the
+ * READ came too early for it.
+ */
+export type Fetched =
+  | FetchResult
+  | (Extract<FetchResult, { kind: 'failed' }> & { readonly isShared: true })
+  | { readonly kind: 'again' };
 
 const again: Fetched = { kind: 'again' };
 
@@ -15,6 +21,7 @@ interface Joiner {
  * then answered from what it left in the cache, by the cache's rules, or by a READ of its own.
  */
 export class NeedleFlight {
+  readonly key: bigint;
   readonly cookie: number;
   /** It brings the whole needle for sure; otherwise only if that is small. */
   readonly bringsWhole: boolean;
@@ -27,8 +34,9 @@ export class NeedleFlight {
   readonly #joiners: Joiner[] = [];
 
   /** `posted`: counted with the arrivals of requests. */
-  constructor(posted: number, cookie: number, bringsWhole: boolean) {
+  constructor(posted: number, key: bigint, cookie: number, bringsWhole: boolean) {
     this.#posted = posted;
+    this.key = key;
     this.cookie = cookie;
     this.bringsWhole = bringsWhole;
   }
@@ -37,9 +45,9 @@ export class NeedleFlight {
     return new Promise((resolve) => this.#joiners.push({ arrival, resolve }));
   }
 
-  /** `share` makes an answer for one joiner; undefined: the answer is of no use to others. */
-  land(share: (() => FetchResult) | undefined): void {
-    for (const { arrival, resolve } of this.#joiners) {
+  /** `share` makes an answer for one joiner; undefined: the answer is of no use to others. The first call counts. */
+  land(share: (() => Fetched) | undefined): void {
+    for (const { arrival, resolve } of this.#joiners.splice(0)) {
       resolve(share === undefined || arrival > this.#posted ? again : share());
     }
   }

@@ -80,14 +80,13 @@ describe('range patterns', () => {
     expect(said).toEqual([false, false, false, false, true, true]);
   });
 
-  test('knows large needles until told to forget them, or too many others came', () => {
+  test('knows large needles until too many others came', () => {
     const patterns = new RangePatterns(2);
     patterns.isSequential(1n, 0, 10);
     expect(patterns.isLarge(1n)).toBe(false);
     patterns.noteSize(1n, 64 * mib);
     patterns.noteSize(2n, 64 * mib);
     expect([1n, 2n].map((known) => patterns.isLarge(known))).toEqual([true, true]);
-    patterns.forget(2n);
     patterns.noteSize(3n, 64 * mib);
     patterns.noteSize(4n, 64 * mib);
     expect([1n, 2n, 3n, 4n].map((known) => patterns.isLarge(known))).toEqual([

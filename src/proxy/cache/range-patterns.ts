@@ -54,10 +54,6 @@ export class RangePatterns {
     this.#patternOf(key).isGivenUp = true;
   }
 
-  forget(key: bigint): void {
-    this.#patterns.delete(key);
-  }
-
   #patternOf(key: bigint): Pattern {
     let pattern = this.#patterns.get(key);
     if (pattern === undefined) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { extensionOf, parseNeedlePath } from './fid.ts';
+import { extensionOf, parseNeedlePath, parseWrittenNeedles } from './fid.ts';
 
 const place = { volumeId: 3, needleId: 0x0163n, cookie: 0x7037d6ff, filename: '', ext: '' };
 
@@ -89,5 +89,21 @@ describe('extensionOf', () => {
     ['', ''],
   ])('of %j is %j', (name, ext) => {
     expect(extensionOf(name)).toBe(ext);
+  });
+});
+
+describe('the needles that a write may change', () => {
+  it.each([
+    ['/3,0100000009', [1n]],
+    ['/3,0100000009_2.jpg', [3n]],
+    ['/3/0100000009/name.txt', [1n]],
+    ['/3/x,0700000009', [7n]],
+    ['/3/0100000009/x,0700000009', [1n, 7n]],
+    ['/3/0100000009/x,0700000009.jpg', [1n, 7n]],
+    ['/3,', []],
+    ['/status', []],
+  ])('%s', (path, needleIds) => {
+    const expected = needleIds.map((needleId) => ({ volumeId: 3, needleId }));
+    expect(parseWrittenNeedles(path)).toEqual(expected);
   });
 });

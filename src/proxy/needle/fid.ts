@@ -33,6 +33,27 @@ export function parseNeedlePath(path: string): NeedlePath | undefined {
   };
 }
 
+export interface WrittenNeedle {
+  readonly volumeId: number;
+  readonly needleId: bigint;
+}
+
+/**
+ * A POST finds its volume as a read does, and its needle behind the path's last comma, up to the last dot (specification
+ * section 11); a DELETE finds both as a read does. Both needles, where they differ.
+ */
+export function parseWrittenNeedles(path: string): readonly WrittenNeedle[] {
+  const parts = splitNeedlePath(path);
+  const volumeId = parts === undefined ? undefined : parseVolumeId(parts.vid);
+  if (parts === undefined || volumeId === undefined) return [];
+  const dot = path.lastIndexOf('.');
+  const afterComma = path.slice(path.lastIndexOf(',') + 1, dot > 0 ? dot : path.length);
+  const needleIds = [parts.fid, afterComma].map((fid) => parseFid(fid)?.needleId);
+  return [...new Set(needleIds)].flatMap((needleId) =>
+    needleId === undefined ? [] : { volumeId, needleId },
+  );
+}
+
 /** From the last dot of the last path element (Go's filepath.Ext); '' if there is none. */
 export function extensionOf(name: string): string {
   const dot = name.lastIndexOf('.');

@@ -3,7 +3,12 @@
  * Specification sections 3, 4, 5.4, 6, 7, 8, 11.1.
  */
 import type { Reason } from '../outcome.ts';
-import { type NeedlePath, parseNeedlePath } from './fid.ts';
+import {
+  type NeedlePath,
+  parseNeedlePath,
+  parseWrittenNeedles,
+  type WrittenNeedle,
+} from './fid.ts';
 import { asksAttachment, asksImageOperation, findOverrides, parseQuery } from './query.ts';
 import { findToken } from './read-token-source.ts';
 import type { RequestHead } from './request-head.ts';
@@ -84,6 +89,12 @@ export function parseRead(head: RequestHead): ParsedRead {
     close: headers.close,
   };
   return { kind: 'read', read };
+}
+
+/** The needles that a write to this target may change; the volume server finds them in its own way (see fid.ts). */
+export function writtenNeedlesOf(target: string): readonly WrittenNeedle[] {
+  const path = handlerPath(splitTarget(target).rawPath);
+  return path === undefined ? [] : parseWrittenNeedles(path);
 }
 
 /** The needle that a request target names, whatever the method; undefined if it is no needle path. */

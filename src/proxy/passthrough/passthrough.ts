@@ -28,8 +28,8 @@ export interface ForwardJob {
   readonly upstreamUrl: string;
   readonly reason: Reason;
   readonly observe: ((status: number, rawHeaders: readonly string[]) => void) | undefined;
-  /** Called once, before the answer's first byte goes to the client, or when there will be none. */
-  readonly settled: (() => void) | undefined;
+  /** Called once, before the answer's first byte goes to the client, or (`isAnswered` false) when there will be none. */
+  readonly settled: ((isAnswered: boolean) => void) | undefined;
 }
 
 /** Volume servers close idle connections after 30 s: one this young is not about to be closed. */
@@ -167,7 +167,7 @@ class Forward {
     }
     usedSockets.add(answer.socket);
     observe?.(status, rawHeaders);
-    this.#settle();
+    this.#settle(true);
     const head = answerHead(answer, answerHeaders(rawHeaders, exchange.request.close));
     exchange.start(
       this.#options.debugHeaders
@@ -288,14 +288,14 @@ class Forward {
     this.#upstream?.destroy();
   }
 
-  #settle(): void {
+  #settle(isAnswered: boolean): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.job.settled?.();
+    this.job.settled?.(isAnswered);
   }
 
   #stop(): void {
-    this.#settle();
+    this.#settle(false);
     this.#over = true;
     clearTimeout(this.#silence);
   }

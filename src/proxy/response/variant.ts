@@ -10,7 +10,8 @@ export function variantOf(read: ReadRequest): string | undefined {
     read.ifNoneMatch !== undefined ||
     read.ifModifiedSince !== undefined ||
     read.overrides.length > 0 ||
-    read.wantsImageOperation;
+    read.wantsImageOperation ||
+    read.urlFilename.length > filenameMax;
   if (isOwn) return undefined;
   const bits =
     (read.method === 'HEAD' ? 1 : 0) |
@@ -19,7 +20,11 @@ export function variantOf(read: ReadRequest): string | undefined {
     (read.asAttachment ? 8 : 0) |
     (read.manifestAsIs ? 16 : 0) |
     (read.close ? 32 : 0);
-  return read.urlFilename === '' ? plainVariants[bits] : `${bits} ${read.urlFilename}`;
+  if (read.urlFilename === '') return plainVariants[bits];
+  return `${bits} ${read.urlFilename}`;
 }
+
+/** Longer ones are nobody's way of asking for the same needle again and again. */
+const filenameMax = 256;
 
 const plainVariants: readonly string[] = Array.from({ length: 64 }, (_, bits) => String(bits));

@@ -77,7 +77,9 @@ export class LearnedFacts implements HostFacts {
       if (!oldest.done) this.#types.delete(oldest.value);
     }
     this.#types.delete(ext);
-    this.#types.set(ext, { type, learnedAt: this.#limits.now() });
+    // A copy: what is cut out of a request's head would keep all of that head.
+    const ownExt = Buffer.from(ext, 'latin1').toString('latin1');
+    this.#types.set(ownExt, { type, learnedAt: this.#limits.now() });
   }
 
   #expired(since: number): boolean {
