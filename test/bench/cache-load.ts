@@ -122,6 +122,7 @@ class Wrk implements Load {
   }
 
   async run(port: number, connections: number, seconds: number): Promise<LoadRun> {
+    // It takes whole seconds.
     const duration = `${Math.max(1, Math.round(seconds))}s`;
     const args = ['-t1', `-c${connections}`, `-d${duration}`, '-s', this.#script];
     const { stdout } = await promisify(execFile)('wrk', [...args, `http://127.0.0.1:${port}`]);
