@@ -137,6 +137,8 @@ class TargetRole implements RunningTarget {
       bytesReceived: stats.bytesReceived,
       reads: stats.readsByStatus,
       validations: stats.validations,
+      volumeLeases: stats.volumeLeases,
+      changesPushed: stats.changesPushed,
       requestsInFlight: stats.requestsInFlight,
       volumesLoaded: engine.volumesLoaded,
       volumesConfirmed: engine.volumesConfirmed,

@@ -170,6 +170,18 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
     help: 'VALIDATE messages answered.',
     labels: [],
   },
+  volumeLeases: {
+    name: 'seaweed_rdma_target_volume_leases',
+    type: 'gauge',
+    help: 'Volumes whose changes are pushed, counted for each session.',
+    labels: [],
+  },
+  changesPushed: {
+    name: 'seaweed_rdma_target_changes_pushed_total',
+    type: 'counter',
+    help: 'CHANGED messages sent.',
+    labels: [],
+  },
   requestsInFlight: {
     name: 'seaweed_rdma_target_requests_in_flight',
     type: 'gauge',
@@ -250,6 +262,8 @@ export type TargetMetricName =
   | 'reads'
   | 'readSource'
   | 'validations'
+  | 'volumeLeases'
+  | 'changesPushed'
   | 'requestsInFlight'
   | 'volumes'
   | 'needles'

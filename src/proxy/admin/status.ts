@@ -65,6 +65,9 @@ export interface TargetRoleStatus {
   /** Answered reads by status name. */
   readonly reads: Readonly<Record<string, number>>;
   readonly validations: number;
+  /** Volumes whose changes are pushed, counted for each session. */
+  readonly volumeLeases: number;
+  readonly changesPushed: number;
   readonly requestsInFlight: number;
   readonly volumesLoaded: number;
   readonly volumesConfirmed: number;

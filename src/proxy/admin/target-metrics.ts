@@ -32,6 +32,8 @@ function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const reads = new MirroredCounter(set.counter('reads'));
   const readSource = new MirroredCounter(set.counter('readSource'));
   const validations = new MirroredCounter(set.counter('validations'));
+  const volumeLeases = set.gauge('volumeLeases');
+  const changesPushed = new MirroredCounter(set.counter('changesPushed'));
   const requestsInFlight = set.gauge('requestsInFlight');
   const arena = arenaGauges(set);
   return (status) => {
@@ -45,6 +47,8 @@ function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
     readSource.set(status.readsCached, { source: 'page_cache' });
     readSource.set(status.readsDisk, { source: 'disk' });
     validations.set(status.validations);
+    volumeLeases.set(status.volumeLeases);
+    changesPushed.set(status.changesPushed);
     requestsInFlight.set(status.requestsInFlight);
     arena(status.arena);
   };
