@@ -95,7 +95,7 @@ describe.skipIf(!loadBinding().hasUcx)(
         await whenServed(url);
         const answer = await fetch(url);
         expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytesOf(2n, 5000));
-        expect(answer.headers.get('x-rdma-source')).toBe('rdma');
+        expect(answer.headers.get('x-rdma-source')).toBe('cache');
       }
       expect(await sourceOf(`${base}/${formatFid(3, 1n, 7)}`)).toBe(
         '404 passthrough;reason=unknown-volume',
@@ -117,7 +117,7 @@ describe.skipIf(!loadBinding().hasUcx)(
       ] as const) {
         const proxy = await started(
           'proxy',
-          `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n[seaweedfs]\nvolume_server_url = "${origin}"\n[rdma]\ntarget = "${target.bound('rdma')}"\ntimeout = "30s"\n[memory]\nsize = "${arena}"\n[limits]\nbytes_in_flight = "1GiB"\n${admin}`,
+          `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n[seaweedfs]\nvolume_server_url = "${origin}"\n[rdma]\ntarget = "${target.bound('rdma')}"\ntimeout = "30s"\n[memory]\nsize = "${arena}"\n[cache]\nsize = "0B"\n[limits]\nbytes_in_flight = "1GiB"\n${admin}`,
         );
         const base = `http://${proxy.bound('http')}`;
         await whenServed(`${base}/${formatFid(5, 1n, 7)}`);

@@ -219,6 +219,16 @@ describe('memory', () => {
     expect(rig.fetcher.leasesOut).toBe(0);
   });
 
+  it('is not asked for again where there is nothing to give back', async () => {
+    let count = 0;
+    const rig = new CacheRig(modes.strict, { arenaRefusals: () => ({ count, lastBytes: 9 }) });
+    const reads = [11n, 12n].map((id) => rig.fetch(id));
+    count = 2;
+    for (const read of rig.fetcher.reads) read.answer({ kind: 'failed', status: 'no_slab' });
+    for (const read of reads) expect(await read).toEqual({ kind: 'failed', status: 'no_slab' });
+    expect(rig.fetcher.reads).toHaveLength(2);
+  });
+
   it('is kept when the other side`s arena is full', async () => {
     const rig = new CacheRig(modes.strict, {
       arenaRefusals: () => ({ count: 0, lastBytes: 0 }),

@@ -90,9 +90,10 @@ export class NeedleReads {
     const refusals = this.#options.arenaRefusals?.();
     if (refusals === undefined || refusals.count === this.#refusalsSeen) return false;
     this.#refusalsSeen = refusals.count;
-    this.#sheds += 1;
     // Twice, since what is given back lies here and there.
-    return this.#options.shed(refusals.lastBytes * 2);
+    const isShed = this.#options.shed(refusals.lastBytes * 2);
+    if (isShed) this.#sheds += 1;
+    return isShed;
   }
 
   #landed(volume: CachedVolume, flight: NeedleFlight, fetched: FetchResult): FetchResult {
