@@ -35,7 +35,7 @@ export interface AnswerSource {
   readonly cacheStatus: string;
 }
 
-/** A conditional read whose condition fails. */
+/** Whether metadata is not enough: a condition that fails, or a needle that must be decoded to know its length. */
 export function needsData(read: ReadRequest, needle: NeedleFacts, facts: HostFacts): boolean {
   const plan = planAnswer(read, needle, snapshotOf(facts));
   if (plan.kind === 'passthrough') return false;

@@ -25,7 +25,7 @@ const wholeBytesWithRange = 1024 * 1024;
 const simpleRange = /^bytes=(\d{1,15})-(\d{1,15})$/;
 
 export interface Wishes {
-  /** A conditional request whose condition is known to fail: its data is needed. */
+  /** Metadata is known not to be enough: a condition that fails, a length that is known after decoding. */
   readonly data: boolean;
   /** All of the needle, though a range was asked for. */
   readonly whole: boolean;
@@ -45,7 +45,7 @@ export function firstCommand(
     timeoutMs: limits.timeoutMs,
   };
   const isConditional = request.ifNoneMatch !== undefined || request.ifModifiedSince !== undefined;
-  if (request.method === 'HEAD' || (isConditional && !wishes.data)) {
+  if ((request.method === 'HEAD' || isConditional) && !wishes.data) {
     return { ...base, offset: 0, length: 0, wholeBytesMax: 0, metadataOnly: true };
   }
   if (request.range === undefined) {

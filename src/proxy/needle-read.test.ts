@@ -317,6 +317,23 @@ describe('the breaker', () => {
   });
 });
 
+describe('Cache-Status', () => {
+  it('tells of hits, misses, and what was stored, stale or shared', async () => {
+    const corridor = new Corridor();
+    const ask = async (): Promise<string> => {
+      const outcome = await corridor.serve('GET', path, []);
+      if (outcome.kind !== 'answer') throw new Error(outcome.kind);
+      outcome.release();
+      return outcome.cacheStatus;
+    };
+    expect(await ask()).toBe('fwd=uri-miss; stored');
+    expect(await ask()).toBe('hit');
+    corridor.cache.written(3, 7n);
+    const both = await Promise.all([ask(), ask()]);
+    expect(both.sort()).toEqual(['fwd=uri-miss; stored', 'hit']);
+  });
+});
+
 describe('a condition that fails', () => {
   it('costs a look at the needle, then brings it into the cache', async () => {
     const corridor = new Corridor();
@@ -327,6 +344,14 @@ describe('a condition that fails', () => {
       false,
     ]);
     expect((await corridor.get(path, headers)).source).toBe('cache');
+  });
+
+  it('is like the length of a gzip needle to a HEAD that takes none: known from the data', async () => {
+    const corridor = new Corridor({ flags: 1 }, gzipSync(text));
+    const { source, head } = await corridor.get(path, [], 'HEAD');
+    expect(source).toBe('rdma');
+    expect(head).toContain(`Content-Length: ${text.length}\r\n`);
+    expect((await corridor.get()).source).toBe('cache');
   });
 
   it('brings nothing where it holds', async () => {

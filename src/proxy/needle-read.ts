@@ -2,6 +2,7 @@
 import type { Needle, NeedleFacts, NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import type { CachedVolume } from './cache/cached-volume.ts';
 import type { Found, NeedleCache } from './cache/needle-cache.ts';
+import type { Fetched } from './cache/needle-flight.ts';
 import { type FallbackOptions, failed, passTo, tellBreaker, trouble } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
 import { type AnswerSource, answerFrom, answerPrepared, needsData } from './needle-answer.ts';
@@ -27,7 +28,7 @@ export const ttlMarginMs = 2_000;
 /** A needle that is overwritten while its ranges are read is begun again this often. */
 const attemptsMax = 3;
 
-/** `again`: look into the cache again; `changed`: overwritten meanwhile; `data`: the condition fails, so send it. */
+/** `again`: look into the cache again; `changed`: overwritten meanwhile; `data`: metadata is not enough. */
 type Attempt = NeedleOutcome | 'again' | 'changed' | 'data';
 
 interface Progress {
@@ -101,14 +102,14 @@ async function attemptFetch(reading: Reading, progress: Progress): Promise<Attem
   const { volume, wantsData, wantsWhole } = progress;
   const postedAtMs = performance.now();
   const command = firstCommand(read, options, { data: wantsData, whole: wantsWhole });
-  const fetched =
+  const fetched: Fetched =
     volume === undefined
       ? await fetcher.read(command)
       : await cache.fetch(volume, fetcher, command, progress.arrival);
   if (fetched.kind === 'again') return 'again';
   if (fetched.kind === 'failed') {
     // Whoever posted it has told the breaker.
-    if (!('isShared' in fetched)) tellBreaker(entry, fetched.status);
+    if (fetched.isShared !== true) tellBreaker(entry, fetched.status);
     return failed(options, entry, fetched.status);
   }
   tellBreaker(entry, 'ok');
@@ -120,9 +121,11 @@ async function attemptFetch(reading: Reading, progress: Progress): Promise<Attem
     return passTo(entry.upstreamUrl, 'ttl');
   }
   // Data that is fetched as such can be cached.
-  const isConditional = command.metadataOnly && read.method === 'GET';
-  if (isConditional && volume !== undefined && needsData(read, needle, entry.facts)) return 'data';
-  const cacheStatus = `fwd=${progress.stale ? 'stale' : 'uri-miss'}${progress.joined ? '; collapsed' : ''}`;
+  const isBare = command.metadataOnly && volume !== undefined;
+  if (isBare && needsData(read, needle, entry.facts)) return 'data';
+  const isCollapsed = progress.joined || fetched.isShared === true;
+  const stored = `${fetched.isStored === true ? '; stored' : ''}${isCollapsed ? '; collapsed' : ''}`;
+  const cacheStatus = `fwd=${progress.stale ? 'stale' : 'uri-miss'}${stored}`;
   return answerHolding(reading, needle, data, { name: 'rdma', cached: undefined, cacheStatus });
 }
 

@@ -22,6 +22,7 @@ export interface NeedleDropper {
   sweep(first: CachedNeedle, reason: 'changed' | 'gone'): void;
 }
 
+const noFlights: readonly NeedleFlight[] = [];
 const needleIdBits = 64n;
 /** As many as fit beside a needle's flags in a small integer. */
 const generationsMax = 1 << 22;
@@ -30,8 +31,6 @@ export class CachedVolume {
   readonly volumeId: number;
   readonly collection: string;
   readonly policy: CachePolicy;
-  /** READs under way whose bytes may be cached, by key; the newest of each needle. */
-  readonly flights: Map<bigint, NeedleFlight> = new Map();
   readonly #keyBase: bigint;
   readonly #dropper: NeedleDropper;
   #isKnown = false;
@@ -40,6 +39,8 @@ export class CachedVolume {
   #leasedUntilMs = 0;
   #generation = 0;
   #first: CachedNeedle | undefined;
+  /** READs under way whose bytes may be cached, by key. */
+  readonly #flights = new Map<bigint, NeedleFlight[]>();
   #isRetired = false;
   readonly #unsettled = new UnsettledWrites();
 
@@ -69,6 +70,25 @@ export class CachedVolume {
   /** Counts droppings of all its needles: one of another generation is dead. */
   get generation(): number {
     return this.#generation;
+  }
+
+  flightsOf(key: bigint): readonly NeedleFlight[] {
+    return this.#flights.get(key) ?? noFlights;
+  }
+
+  takeOff(flight: NeedleFlight): void {
+    const others = this.#flights.get(flight.key);
+    if (others === undefined) this.#flights.set(flight.key, [flight]);
+    else others.push(flight);
+  }
+
+  /** Idempotent. */
+  touchDown(flight: NeedleFlight): void {
+    const others = this.#flights.get(flight.key);
+    const at = others?.indexOf(flight) ?? -1;
+    if (others === undefined || at < 0) return;
+    others.splice(at, 1);
+    if (others.length === 0) this.#flights.delete(flight.key);
   }
 
   /** It is in the store now. */
@@ -159,7 +179,9 @@ export class CachedVolume {
     this.endLease();
     this.#outdateFlights(undefined);
     if (reason === 'gone') {
-      for (const flight of this.flights.values()) flight.isOverwritten = true;
+      for (const flights of this.#flights.values()) {
+        for (const flight of flights) flight.isOverwritten = true;
+      }
     }
     this.#dropAll(reason);
   }
@@ -173,8 +195,7 @@ export class CachedVolume {
   /** A write or delete of this needle went through here; `isLost`: without an answer, so that it may be done yet. */
   overwritten(needleId: bigint, isLost: boolean): void {
     const key = this.keyOf(needleId);
-    const flight = this.flights.get(key);
-    if (flight !== undefined) flight.isOverwritten = true;
+    for (const flight of this.flightsOf(key)) flight.isOverwritten = true;
     // The other modes notice when it is done.
     if (isLost && this.policy.consistency === 'immutable') this.#unsettled.add(key);
   }
@@ -205,15 +226,14 @@ export class CachedVolume {
   #drop(changedIds: readonly bigint[]): void {
     if (changedIds.length === 0) return;
     for (const needleId of changedIds) {
-      const flight = this.flights.get(this.keyOf(needleId));
-      if (flight !== undefined) flight.isOutdated = true;
+      for (const flight of this.flightsOf(this.keyOf(needleId))) flight.isOutdated = true;
     }
     this.#dropper.dropChanged(this, changedIds);
   }
 
   #outdateFlights(except: NeedleFlight | undefined): void {
-    for (const flight of this.flights.values()) {
-      if (flight !== except) flight.isOutdated = true;
+    for (const flights of this.#flights.values()) {
+      for (const flight of flights) if (flight !== except) flight.isOutdated = true;
     }
   }
 }

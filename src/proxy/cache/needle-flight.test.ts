@@ -63,6 +63,19 @@ describe('single flight', () => {
     expect(textOf(await right)).toBe('fresh bytes');
   });
 
+  it('is not kept from the right ones by readers with a wrong cookie', async () => {
+    const rig = new CacheRig();
+    void rig.fetch(7n, { cookie: 10 });
+    const right = rig.fetch();
+    const joiner = rig.fetch();
+    void rig.fetch(7n, { cookie: 10 });
+    expect(rig.fetcher.reads).toHaveLength(2);
+    rig.lastRead.needle(fresh);
+    release(await right);
+    expect(await joiner).toEqual({ kind: 'again' });
+    expect(rig.cache.stats()).toMatchObject({ needles: 1, joins: 2 });
+  });
+
   it('lets ranges wait for a needle that comes whole', async () => {
     const rig = new CacheRig();
     const whole = rig.fetch();

@@ -1,12 +1,11 @@
 import type { FetchResult } from '../../rdma/needle-fetcher.ts';
 
 /**
- * What a reader of a needle gets: the READ's own answer, somebody else's failure, or the advice to look again, since the
- * READ came too early for it.
+ * What a reader of a needle gets: a READ's answer, its own or a shared one, or the advice to look again, since the READ
+ * came too early for it. `isStored`: it is in the cache now.
  */
 export type Fetched =
-  | FetchResult
-  | (Extract<FetchResult, { kind: 'failed' }> & { readonly isShared: true })
+  | (FetchResult & { readonly isShared?: true; readonly isStored?: boolean })
   | { readonly kind: 'again' };
 
 const again: Fetched = { kind: 'again' };
@@ -39,6 +38,12 @@ export class NeedleFlight {
     this.key = key;
     this.cookie = cookie;
     this.bringsWhole = bringsWhole;
+  }
+
+  /** Its answer, or what it leaves in the cache, may be what a reader with this cookie wants. */
+  mayServe(cookie: number, wantsWhole: boolean): boolean {
+    if (this.isOverwritten || this.isOutdated || this.cookie !== cookie) return false;
+    return this.bringsWhole || !wantsWhole;
   }
 
   join(arrival: number): Promise<Fetched> {

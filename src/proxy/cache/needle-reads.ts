@@ -1,6 +1,12 @@
 /** READs: one for all who want the same needle, and again where the cache itself fills the arena. */
 import type { KeptBytes } from '../../rdma/lease.ts';
-import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
+import type {
+  FetchResult,
+  Needle,
+  NeedleData,
+  NeedleFetcher,
+  ReadCommand,
+} from '../../rdma/needle-fetcher.ts';
 import type { CacheCounters } from './cache-counters.ts';
 import type { CachedVolume } from './cached-volume.ts';
 import { type Fetched, NeedleFlight } from './needle-flight.ts';
@@ -46,29 +52,25 @@ export class NeedleReads {
     arrival: number,
   ): Promise<Fetched> {
     if (command.metadataOnly) return this.read(fetcher, command);
+    const { cookie } = command;
     const key = volume.keyOf(command.needleId);
     const bringsWhole = command.wholeBytesMax >= command.budgetBytes;
-    const other = volume.flights.get(key);
+    const other = volume.flightsOf(key).find((flight) => flight.mayServe(cookie, bringsWhole));
     if (other !== undefined) {
-      const isSound = !other.isOverwritten && !other.isOutdated;
-      if (isSound && other.cookie !== command.cookie) return this.read(fetcher, command);
-      if (isSound && other.bringsWhole >= bringsWhole) {
-        const isLarge = !other.bringsWhole && this.#options.patterns.isLarge(key);
-        if (isLarge) return this.read(fetcher, command);
-        this.#options.counters.joins += 1;
-        return other.join(arrival);
-      }
-      other.isOverwritten = true;
+      const isLarge = !other.bringsWhole && this.#options.patterns.isLarge(key);
+      if (isLarge) return this.read(fetcher, command);
+      this.#options.counters.joins += 1;
+      return other.join(arrival);
     }
-    const flight = new NeedleFlight(this.#options.arrive(), key, command.cookie, bringsWhole);
-    volume.flights.set(key, flight);
+    const flight = new NeedleFlight(this.#options.arrive(), key, cookie, bringsWhole);
+    volume.takeOff(flight);
     try {
       const fetched = await this.read(fetcher, command);
-      if (volume.flights.get(key) === flight) volume.flights.delete(key);
+      volume.touchDown(flight);
       return this.#landed(volume, flight, fetched);
     } finally {
       // Nobody may wait for ever, whatever went wrong.
-      if (volume.flights.get(key) === flight) volume.flights.delete(key);
+      volume.touchDown(flight);
       flight.land(undefined);
     }
   }
@@ -96,7 +98,7 @@ export class NeedleReads {
     return isShed;
   }
 
-  #landed(volume: CachedVolume, flight: NeedleFlight, fetched: FetchResult): FetchResult {
+  #landed(volume: CachedVolume, flight: NeedleFlight, fetched: FetchResult): Fetched {
     const { key } = flight;
     if (fetched.kind === 'failed') {
       flight.land(() => ({ ...fetched, isShared: true }));
@@ -110,17 +112,14 @@ export class NeedleReads {
       return fetched;
     }
     const kept = data.lease.keep(data.view);
-    const share = (): FetchResult => ({
-      kind: 'needle',
-      needle,
-      data: { offset: 0, ...kept.lend() },
-    });
-    const mine = share();
-    flight.land(share);
-    if (!this.#options.offer(volume, flight, needle, kept)) {
+    const lend = (): NeedleData => ({ offset: 0, ...kept.lend() });
+    const own = lend();
+    flight.land(() => ({ kind: 'needle', needle, data: lend(), isShared: true }));
+    const isStored = this.#options.offer(volume, flight, needle, kept);
+    if (!isStored) {
       kept.release();
       if (this.#options.patterns.isLarge(key)) this.#options.patterns.giveUp(key);
     }
-    return mine;
+    return { kind: 'needle', needle, data: own, isStored };
   }
 }
