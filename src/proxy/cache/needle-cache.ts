@@ -75,6 +75,8 @@ const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 const mimesMax = 1024;
 /** A larger needle than this share of the cache is read range by range, whatever the pattern. */
 const runShare = 0.125;
+/** What a target grants at most (docs/protocol.md). */
+const leaseMsMax = 60_000;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
 
@@ -298,7 +300,8 @@ export class NeedleCache {
 
   #newVolume(volumeId: number, collection: string): CachedVolume {
     this.#volumeOrdinal += 1;
-    const policy = this.#options.policyOf(collection);
+    const asked = this.#options.policyOf(collection);
+    const policy = { ...asked, leaseMs: Math.min(asked.leaseMs, leaseMsMax) };
     return new CachedVolume(this.#volumeOrdinal, volumeId, collection, policy, {
       dropChanged: (volume, needleIds) => {
         for (const needleId of needleIds) this.#store.delete(volume.keyOf(needleId), 'changed');
