@@ -11,6 +11,8 @@ const cases = readCases();
 const bodies = new RecordedBodies();
 
 describe.skipIf(!canStartRealServer(weed))('in front of the real volume server', () => {
+  let cacheHits = 0;
+
   test.each(Object.keys(groups))(
     '%s: equal to the recording',
     async (group) => {
@@ -25,13 +27,21 @@ describe.skipIf(!canStartRealServer(weed))('in front of the real volume server',
         weed: weed as string,
       });
       try {
-        const results = await run.pass();
-        expect(unequal('live', results)).toEqual([]);
-        expect(results.length).toBeGreaterThan(0);
+        // Then from the cache, and then prepared.
+        for (const pass of ['first', 'second', 'third']) {
+          const results = await run.pass();
+          expect(unequal(pass, results)).toEqual([]);
+          expect(results.length).toBeGreaterThan(0);
+        }
+        cacheHits += await run.cacheHits();
       } finally {
         await run.close();
       }
     },
     120_000,
   );
+
+  test('needles came from the cache', () => {
+    expect(cacheHits).toBeGreaterThanOrEqual(800);
+  });
 });
