@@ -75,8 +75,10 @@ async function demo() {
   say(`${written.stale} of ${written.checks} reads after an acknowledgement were not fresh`);
 
   for (const line of differences.slice(0, 20)) console.error(line);
-  const byRdma = reads.served.find((row) => row.source === 'rdma').reads;
-  const isGood = differences.length === 0 && byRdma > 0;
+  const isBothWays = ['cache', 'rdma'].every(
+    (source) => reads.served.find((row) => row.source === source).reads > 0,
+  );
+  const isGood = differences.length === 0 && isBothWays;
   const result = { ok: isGood, transport: hasUcx ? 'ucx' : 'inproc', reads, written, differences };
   if (options.json) console.log(JSON.stringify(result));
   else say(`\n${differences.length} byte differences${isGood ? '' : ': FAILED'}`);

@@ -9,6 +9,7 @@ const ownHeaders = new Set([
   'x-amz-request-id',
   'x-rdma-source',
   'server-timing',
+  'cache-status',
   'connection',
   'keep-alive',
 ]);

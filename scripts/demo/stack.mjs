@@ -49,8 +49,8 @@ volume_server_url = "http://${volumeServer}"
 [rdma]
 transport = "${transport}"
 ${place}
-[cache]
-size = "64MiB"
+[cache] # smaller than the samples, so that reads of both ways are seen
+size = "2MiB"
 [memory]
 size = "256MiB"
 [admin]
