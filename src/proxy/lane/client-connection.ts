@@ -14,7 +14,7 @@ import { sendNeedle } from './needle-send.ts';
 import { overload } from './overload.ts';
 import { isPlainRead } from './plain-read.ts';
 import { pipeRaw } from './raw-pipe.ts';
-import { type FramedRequest, frameRequest } from './request-framer.ts';
+import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import type { VirtualConnection } from './virtual-connection.ts';
 
 /** What all connections of a front share. */
@@ -49,6 +49,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #input = new InputBuffer();
+  readonly #framer: RequestFramer;
   /** head: waiting for one; busy: the corridor or the framework has a request; raw, closing: for good. */
   #state: 'head' | 'busy' | 'raw' | 'closing' = 'head';
   #scannedBytes = 0;
@@ -62,6 +63,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
+    this.#framer = new RequestFramer(host.limits.headBytes);
     this.#sinceMs = performance.now();
     socket.on('data', this.#onData);
     socket.on('end', () => this.#onEnd());
@@ -137,7 +139,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         break;
       }
       const bytes = this.#input.view();
-      const verdict = frameRequest(bytes, this.#scannedBytes, this.#host.limits.headBytes);
+      const verdict = this.#framer.frame(bytes, this.#scannedBytes);
       if (verdict.kind === 'incomplete') {
         this.#scannedBytes = bytes.length;
         break;

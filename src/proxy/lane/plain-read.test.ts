@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { isPlainRead } from './plain-read.ts';
-import { type FramedRequest, frameRequest } from './request-framer.ts';
+import { type FramedRequest, RequestFramer } from './request-framer.ts';
 
 function framed(text: string): FramedRequest {
-  const verdict = frameRequest(Buffer.from(text), 0, 65_536);
+  const verdict = new RequestFramer(65_536).frame(Buffer.from(text), 0);
   if (verdict.kind !== 'request') throw new Error('not framed');
   return verdict;
 }

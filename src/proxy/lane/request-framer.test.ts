@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type FramerVerdict, frameRequest } from './request-framer.ts';
+import { type FramerVerdict, RequestFramer } from './request-framer.ts';
 
 const headBytesMax = 4_096;
 
 function frame(text: string): FramerVerdict {
-  return frameRequest(Buffer.from(text, 'latin1'), 0, headBytesMax);
+  return new RequestFramer(headBytesMax).frame(Buffer.from(text, 'latin1'), 0);
 }
 
 describe('a plain head', () => {
   it('gives the method, the target and the headers as they came', () => {
     const head = 'GET /1,0a%2f?x=1&&y HTTP/1.1\r\nHOST: a\r\nx-A:  1 \t\r\nX-a:2\r\nEmpty:\r\n\r\n';
-    expect(frame(`${head}GET /next`)).toEqual({
+    expect(frame(`${head}GET /next`)).toMatchObject({
       kind: 'request',
       head: {
         method: 'GET',
@@ -147,10 +147,11 @@ it('gives the same verdict however the bytes were cut', () => {
     fc.property(fc.array(part, { minLength: 1, maxLength: 12 }), (parts) => {
       const text = `GET /1,01 HTTP/1.1\r\nHost: a\r\n${parts.join('')}`;
       const whole = frame(text);
+      const framer = new RequestFramer(headBytesMax);
       let scanned = 0;
       let stepwise: FramerVerdict = { kind: 'incomplete' };
       for (let n = 1; n <= text.length && stepwise.kind === 'incomplete'; n += 1) {
-        stepwise = frameRequest(Buffer.from(text.slice(0, n), 'latin1'), scanned, headBytesMax);
+        stepwise = framer.frame(Buffer.from(text.slice(0, n), 'latin1'), scanned);
         scanned = n;
       }
       // A bare line feed is refused as soon as it is seen, also where a later blank line would be looked at first.
@@ -159,4 +160,60 @@ it('gives the same verdict however the bytes were cut', () => {
     }),
     { numRuns: 2_000 },
   );
+});
+
+describe('a connection that sends the same headers again', () => {
+  const headers = 'Host: a\r\nConnection: close\r\n\r\n';
+
+  it('is given the same block', () => {
+    const framer = new RequestFramer(headBytesMax);
+    const first = framer.frame(Buffer.from(`GET /1,01 HTTP/1.1\r\n${headers}`), 0);
+    const second = framer.frame(Buffer.from(`GET /2,02?x HTTP/1.1\r\n${headers}`), 0);
+    const third = framer.frame(Buffer.from(`HEAD /2,02 HTTP/1.1\r\n${headers}GET`), 0);
+    expect(second).toMatchObject({ head: { method: 'GET', target: '/2,02?x' }, close: true });
+    expect(third).toMatchObject({ head: { method: 'HEAD', target: '/2,02' }, close: true });
+    for (const verdict of [second, third]) {
+      expect(verdict.kind === 'request' && first.kind === 'request' && verdict.block).toBe(
+        first.kind === 'request' && first.block,
+      );
+    }
+  });
+
+  it('reads each head as a connection without a past does', () => {
+    const line = fc.constantFrom(
+      'GET /1,01 HTTP/1.1\r\n',
+      'GET /1,0\t1 HTTP/1.1\r\n',
+      'GET /1,0\r1 HTTP/1.1\r\n',
+      'GET /1,01#x HTTP/1.1\r\n',
+      'GET /1,01\x7f HTTP/1.1\r\n',
+      'GET /1,01\xe9 HTTP/1.1\r\n',
+      'GET / HTTP/1.1\r\n',
+      'GET  HTTP/1.1\r\n',
+      'GET /1,01  HTTP/1.1\r\n',
+      'GET /1,01 HTTP/1.0\r\n',
+      'GET /1,01 HTTP/1.1\r\nX: y\r\n',
+      'GET /1,01\r\nX: /HTTP/1.1\r\n',
+      'get /1,01 HTTP/1.1\r\n',
+      'PUT /1,01 HTTP/1.1\r\n',
+      '\r\nGET /1,01 HTTP/1.1\r\n',
+    );
+    const block = fc.constantFrom(
+      'Host: a\r\n\r\n',
+      'Host: a\r\nContent-Length: 3\r\n\r\n',
+      'Host: a\r\nTransfer-Encoding: chunked\r\n\r\n',
+      'Host: a\r\n\r',
+      ' Host: a\r\n\r\n',
+      'Host: a\r\n\r\nGET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n',
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(line, block), { maxLength: 6 }), (heads) => {
+        const framer = new RequestFramer(headBytesMax);
+        for (const [first, rest] of heads) {
+          const bytes = Buffer.from(first + rest, 'latin1');
+          expect(framer.frame(bytes, 0)).toEqual(new RequestFramer(headBytesMax).frame(bytes, 0));
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });

@@ -4,11 +4,7 @@
  * RFC 9112 sections 2 to 7; what the volume server accepts beyond that: specification section 12.
  */
 import type { RequestHead } from '../needle/request-head.ts';
-
-export type BodyFraming =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'length'; readonly bytes: number }
-  | { readonly kind: 'chunked' };
+import { type BodyFraming, HeaderBlock } from './header-block.ts';
 
 export interface FramedRequest {
   readonly kind: 'request';
@@ -18,6 +14,8 @@ export interface FramedRequest {
   readonly body: BodyFraming;
   /** The client asked for `Connection: close`. */
   readonly close: boolean;
+  /** What the headers say, shared by all requests of a connection that send the same ones. */
+  readonly block: HeaderBlock;
 }
 
 export type FramerVerdict =
@@ -39,32 +37,88 @@ const methods: ReadonlySet<string> = new Set([
 ]);
 
 const requestLine = /^([A-Z]+) (\/[!"$-~]*) HTTP\/1\.1\r\n/;
-/** Names are tokens; values visible ASCII, blanks and tabs: other bytes Node would not reproduce in every header. */
-const headerLines = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n)*$/;
-const contentLength = /^[0-9]{1,15}$/;
-/** Go refuses other characters in Host with a text of its own. */
-const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
-const none: BodyFraming = { kind: 'none' };
-const chunked: BodyFraming = { kind: 'chunked' };
+const plainStart = 'GET /';
+const plainEnd = ' HTTP/1.1\r\n';
+/** A longer head is read each time. */
+const rememberedBytesMax = 4_096;
 const incomplete: FramerVerdict = { kind: 'incomplete' };
 
-/**
- * @param bytes all unread bytes of the connection, at least one
- * @param scannedBytes how many of them an earlier call called `incomplete`
- */
-export function frameRequest(
-  bytes: Buffer,
-  scannedBytes: number,
-  headBytesMax: number,
-): FramerVerdict {
-  const end = bytes.indexOf('\r\n\r\n', Math.max(0, scannedBytes - 3), 'latin1');
-  if (end < 0) {
-    if (bytes.length > headBytesMax) return raw(bytes);
-    return isStillPlausible(bytes, scannedBytes) ? incomplete : raw(bytes);
+/** One per connection: it remembers the headers of the request before, which most clients send again. */
+export class RequestFramer {
+  readonly #headBytesMax: number;
+  #last: HeaderBlock | undefined;
+
+  constructor(headBytesMax: number) {
+    this.#headBytesMax = headBytesMax;
   }
-  const headBytes = end + 4;
-  if (headBytes > headBytesMax) return raw(bytes);
-  return readHead(bytes.toString('latin1', 0, end + 2), headBytes) ?? raw(bytes);
+
+  /**
+   * @param bytes all unread bytes of the connection, at least one
+   * @param scannedBytes how many of them an earlier call called `incomplete`
+   */
+  frame(bytes: Buffer, scannedBytes: number): FramerVerdict {
+    return this.#frameAgain(bytes) ?? this.#frameAnew(bytes, scannedBytes);
+  }
+
+  /** One GET and nothing behind it, with the headers of the request before, byte for byte. */
+  #frameAgain(bytes: Buffer): FramedRequest | undefined {
+    const block = this.#last;
+    if (block === undefined || bytes.length > this.#headBytesMax) return undefined;
+    const lineBytes = bytes.length - block.text.length;
+    if (lineBytes < plainStart.length + plainEnd.length) return undefined;
+    const text = bytes.toString('latin1');
+    if (!text.endsWith(block.text) || !text.startsWith(plainStart)) return undefined;
+    const targetEnd = lineBytes - plainEnd.length;
+    if (!text.startsWith(plainEnd, targetEnd)) return undefined;
+    for (let at = plainStart.length; at < targetEnd; at += 1) {
+      if (!isTargetCode(text.charCodeAt(at))) return undefined;
+    }
+    return requestOf('GET', text.slice(plainStart.length - 1, targetEnd), block, bytes.length);
+  }
+
+  #frameAnew(bytes: Buffer, scannedBytes: number): FramerVerdict {
+    const end = bytes.indexOf('\r\n\r\n', Math.max(0, scannedBytes - 3), 'latin1');
+    if (end < 0) {
+      if (bytes.length > this.#headBytesMax) return raw(bytes);
+      return isStillPlausible(bytes, scannedBytes) ? incomplete : raw(bytes);
+    }
+    const headBytes = end + 4;
+    if (headBytes > this.#headBytesMax) return raw(bytes);
+    return this.#readHead(bytes.toString('latin1', 0, headBytes), headBytes) ?? raw(bytes);
+  }
+
+  #readHead(text: string, headBytes: number): FramedRequest | undefined {
+    const line = requestLine.exec(text);
+    if (line === null) return undefined;
+    const [whole, method, target] = line as unknown as [string, string, string];
+    if (!methods.has(method)) return undefined;
+    const block = this.#blockOf(text.slice(whole.length));
+    return block && requestOf(method, target, block, headBytes);
+  }
+
+  #blockOf(text: string): HeaderBlock | undefined {
+    if (this.#last?.text === text) return this.#last;
+    const block = HeaderBlock.read(text);
+    if (block !== undefined && text.length <= rememberedBytesMax) this.#last = block;
+    return block;
+  }
+}
+
+/** As in `requestLine`. */
+function isTargetCode(code: number): boolean {
+  return code >= 0x21 && code <= 0x7e && code !== 0x23;
+}
+
+function requestOf(
+  method: string,
+  target: string,
+  block: HeaderBlock,
+  headBytes: number,
+): FramedRequest {
+  const { rawHeaders, body, close } = block;
+  const isRead = method === 'GET' || method === 'HEAD';
+  const head = { method, target, rawHeaders, readHeaders: isRead ? block.readHeaders : undefined };
+  return { kind: 'request', head, headBytes, body, close, block };
 }
 
 /** Go answers some mistakes before the blank line: those must not wait here for a head that never ends. */
@@ -82,97 +136,6 @@ function isStillPlausible(bytes: Buffer, scannedBytes: number): boolean {
     lineFeed = bytes.indexOf(0x0a, lineFeed + 1);
   }
   return true;
-}
-
-/** `text`: the head without its blank line. */
-function readHead(text: string, headBytes: number): FramedRequest | undefined {
-  const line = requestLine.exec(text);
-  if (line === null) return undefined;
-  const [whole, method, target] = line as unknown as [string, string, string];
-  const fields = text.slice(whole.length);
-  if (!methods.has(method) || !headerLines.test(fields)) return undefined;
-
-  const rawHeaders = splitFields(fields);
-  const framing = readFraming(rawHeaders);
-  if (framing === undefined) return undefined;
-  return {
-    kind: 'request',
-    head: { method, target, rawHeaders },
-    headBytes,
-    body: framing.body,
-    close: framing.close,
-  };
-}
-
-function splitFields(fields: string): string[] {
-  const rawHeaders: string[] = [];
-  let at = 0;
-  while (at < fields.length) {
-    const colon = fields.indexOf(':', at);
-    const lineEnd = fields.indexOf('\r', colon);
-    rawHeaders.push(fields.slice(at, colon), trimBlanks(fields, colon + 1, lineEnd));
-    at = lineEnd + 2;
-  }
-  return rawHeaders;
-}
-
-function trimBlanks(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
-/** undefined: a message whose length or meaning two parsers could see differently. */
-function readFraming(
-  rawHeaders: readonly string[],
-): { readonly body: BodyFraming; readonly close: boolean } | undefined {
-  let hosts = 0;
-  let body = none;
-  let close = false;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const value = rawHeaders[i + 1] as string;
-    switch ((rawHeaders[i] as string).toLowerCase()) {
-      case 'host':
-        hosts += 1;
-        if (!hostValue.test(value)) return undefined;
-        break;
-      case 'content-length':
-        if (body.kind !== 'none' || !contentLength.test(value)) return undefined;
-        body = { kind: 'length', bytes: Number(value) };
-        break;
-      case 'transfer-encoding':
-        if (body.kind !== 'none' || value.toLowerCase() !== 'chunked') return undefined;
-        body = chunked;
-        break;
-      case 'connection':
-        if (/upgrade/i.test(value) || !isTokenList(value)) return undefined;
-        close ||= hasCloseToken(value);
-        break;
-      case 'expect':
-      case 'upgrade':
-      case 'http2-settings':
-      case 'proxy-connection':
-        return undefined;
-    }
-  }
-  if (hosts !== 1) return undefined;
-  return { body, close };
-}
-
-/** Go also finds a token between blanks: what is no plain list is left to it. */
-function isTokenList(value: string): boolean {
-  return value.split(',').every((token) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/.test(token.trim()));
-}
-
-function hasCloseToken(value: string): boolean {
-  if (value.length === 10 && value.toLowerCase() === 'keep-alive') return false;
-  return value.split(',').some((token) => token.trim().toLowerCase() === 'close');
 }
 
 function raw(bytes: Buffer): FramerVerdict {

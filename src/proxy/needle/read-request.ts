@@ -9,6 +9,7 @@ import {
   parseWrittenNeedles,
   type WrittenNeedle,
 } from './fid.ts';
+import { parsePlainTarget } from './plain-target.ts';
 import { asksAttachment, asksImageOperation, findOverrides, parseQuery } from './query.ts';
 import { findToken } from './read-token-source.ts';
 import type { RequestHead } from './request-head.ts';
@@ -55,9 +56,9 @@ export type ParsedRead =
 export function parseRead(head: RequestHead): ParsedRead {
   const { method } = head;
   if (method !== 'GET' && method !== 'HEAD') return passed('method');
-  const { rawPath, rawQuery } = splitTarget(head.target);
-  const path = handlerPath(rawPath);
-  const place = path === undefined ? undefined : parseNeedlePath(path);
+  const plain = parsePlainTarget(head.target);
+  const { rawPath, rawQuery } = plain === undefined ? splitTarget(head.target) : noParts;
+  const place = plain ?? placeOf(rawPath);
   if (place === undefined) return passed('path');
 
   const query = parseQuery(rawQuery);
@@ -65,7 +66,7 @@ export function parseRead(head: RequestHead): ParsedRead {
   const overrides = findOverrides(query);
   if (overrides === undefined) return passed('query');
 
-  const headers = readHeaders(head);
+  const headers = head.readHeaders ?? readHeaders(head.rawHeaders);
   if (typeof headers === 'string') return passed(headers);
   const { authorization, cookieLines } = headers;
   const read: ReadRequest = {
@@ -91,6 +92,13 @@ export function parseRead(head: RequestHead): ParsedRead {
   return { kind: 'read', read };
 }
 
+const noParts = { rawPath: '', rawQuery: '' };
+
+function placeOf(rawPath: string): NeedlePath | undefined {
+  const path = handlerPath(rawPath);
+  return path === undefined ? undefined : parseNeedlePath(path);
+}
+
 /** The needles that a write to this target may change; the volume server finds them in its own way (see fid.ts). */
 export function writtenNeedlesOf(target: string): readonly WrittenNeedle[] {
   const path = handlerPath(splitTarget(target).rawPath);
@@ -99,8 +107,7 @@ export function writtenNeedlesOf(target: string): readonly WrittenNeedle[] {
 
 /** The needle that a request target names, whatever the method; undefined if it is no needle path. */
 export function needlePathOf(target: string): NeedlePath | undefined {
-  const path = handlerPath(splitTarget(target).rawPath);
-  return path === undefined ? undefined : parseNeedlePath(path);
+  return parsePlainTarget(target) ?? placeOf(splitTarget(target).rawPath);
 }
 
 function passed(reason: Reason): ParsedRead {

@@ -1,3 +1,6 @@
+import type { Reason } from '../outcome.ts';
+import type { ReadHeaders } from './request-headers.ts';
+
 /** A request's line and headers as they came, latin1: one character is one byte. Nothing joined, nothing decoded. */
 export interface RequestHead {
   readonly method: string;
@@ -5,6 +8,8 @@ export interface RequestHead {
   readonly target: string;
   /** Flat: name, value, name, value, …; names as spelled, values trimmed of blanks. */
   readonly rawHeaders: readonly string[];
+  /** What they say of a read, or why it is none to be answered here, where that is known already. */
+  readonly readHeaders?: ReadHeaders | Reason | undefined;
 }
 
 /** First value of a header, by RFC 9110 case-insensitive name (`lowerName` in lower case); Go reads only the first. */

@@ -3,7 +3,6 @@
  * the answer in a way that is not reproduced here is refused.
  */
 import type { Reason } from '../outcome.ts';
-import type { RequestHead } from './request-head.ts';
 
 /** '' stands for an absent or empty header: the volume server treats the two alike. */
 export interface ReadHeaders {
@@ -35,7 +34,7 @@ interface Collected {
 }
 
 /** The reason why a request with these headers is not answered here, or what they say. */
-export function readHeaders({ rawHeaders }: RequestHead): ReadHeaders | Reason {
+export function readHeaders(rawHeaders: readonly string[]): ReadHeaders | Reason {
   const seen: Collected = {
     acceptEncoding: undefined,
     range: undefined,

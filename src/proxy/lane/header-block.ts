@@ -1,0 +1,167 @@
+/**
+ * The header lines of one request, read once: how the message is framed, and whether a plain read may carry them. Pure.
+ * Immutable, so that requests which send the same lines share it.
+ */
+import type { RequestHead } from '../needle/request-head.ts';
+import { readHeaders } from '../needle/request-headers.ts';
+
+export type BodyFraming =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'length'; readonly bytes: number }
+  | { readonly kind: 'chunked' };
+
+/** Names are tokens; values visible ASCII, blanks and tabs: other bytes Node would not reproduce in every header. */
+const headerLines = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n)*\r\n$/;
+const contentLength = /^[0-9]{1,15}$/;
+/** Go refuses other characters in Host with a text of its own. */
+const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
+const plainConnection = /^(?:keep-alive|close)$/i;
+const none: BodyFraming = { kind: 'none' };
+const chunked: BodyFraming = { kind: 'chunked' };
+
+/** What SeaweedFS's own clients, and those in front of them, send with reads. */
+const plainNames: ReadonlySet<string> = new Set([
+  'host',
+  'user-agent',
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'authorization',
+  'cache-control',
+  'connection',
+  'cookie',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'origin',
+  'pragma',
+  'range',
+  'referer',
+  'x-amz-request-id',
+  'x-forwarded-for',
+  'x-real-ip',
+  'x-request-id',
+  'traceparent',
+  'tracestate',
+]);
+
+export class HeaderBlock {
+  /** As it came, latin1, with the blank line. */
+  readonly text: string;
+  /** Flat: name, value, name, value, …. */
+  readonly rawHeaders: readonly string[];
+  readonly body: BodyFraming;
+  /** The client asked for `Connection: close`. */
+  readonly close: boolean;
+  #isPlain: boolean | undefined;
+  #readHeaders: RequestHead['readHeaders'];
+
+  private constructor(text: string, rawHeaders: readonly string[], framing: Framing) {
+    this.text = text;
+    this.rawHeaders = rawHeaders;
+    this.body = framing.body;
+    this.close = framing.close;
+  }
+
+  /** `text`: header lines and the blank line; undefined: what two parsers could see differently. */
+  static read(text: string): HeaderBlock | undefined {
+    if (!headerLines.test(text)) return undefined;
+    const rawHeaders = splitFields(text);
+    const framing = readFraming(rawHeaders);
+    return framing && new HeaderBlock(text, rawHeaders, framing);
+  }
+
+  /** Every name is known here, and none asks for anything but an answer. */
+  get isPlain(): boolean {
+    this.#isPlain ??= isPlain(this.rawHeaders);
+    return this.#isPlain;
+  }
+
+  get readHeaders(): RequestHead['readHeaders'] {
+    this.#readHeaders ??= readHeaders(this.rawHeaders);
+    return this.#readHeaders;
+  }
+}
+
+function isPlain(rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase();
+    if (!plainNames.has(name)) return false;
+    if (name === 'connection' && !plainConnection.test(rawHeaders[i + 1] as string)) return false;
+  }
+  return true;
+}
+
+function splitFields(text: string): string[] {
+  const rawHeaders: string[] = [];
+  let at = 0;
+  while (text.charCodeAt(at) !== 0x0d) {
+    const colon = text.indexOf(':', at);
+    const lineEnd = text.indexOf('\r', colon);
+    rawHeaders.push(text.slice(at, colon), trimBlanks(text, colon + 1, lineEnd));
+    at = lineEnd + 2;
+  }
+  return rawHeaders;
+}
+
+function trimBlanks(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+interface Framing {
+  readonly body: BodyFraming;
+  readonly close: boolean;
+}
+
+/** undefined: a message whose length or meaning two parsers could see differently. */
+function readFraming(rawHeaders: readonly string[]): Framing | undefined {
+  let hosts = 0;
+  let body = none;
+  let close = false;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const value = rawHeaders[i + 1] as string;
+    switch ((rawHeaders[i] as string).toLowerCase()) {
+      case 'host':
+        hosts += 1;
+        if (!hostValue.test(value)) return undefined;
+        break;
+      case 'content-length':
+        if (body.kind !== 'none' || !contentLength.test(value)) return undefined;
+        body = { kind: 'length', bytes: Number(value) };
+        break;
+      case 'transfer-encoding':
+        if (body.kind !== 'none' || value.toLowerCase() !== 'chunked') return undefined;
+        body = chunked;
+        break;
+      case 'connection':
+        if (/upgrade/i.test(value) || !isTokenList(value)) return undefined;
+        close ||= hasCloseToken(value);
+        break;
+      case 'expect':
+      case 'upgrade':
+      case 'http2-settings':
+      case 'proxy-connection':
+        return undefined;
+    }
+  }
+  if (hosts !== 1) return undefined;
+  return { body, close };
+}
+
+/** Go also finds a token between blanks: what is no plain list is left to it. */
+function isTokenList(value: string): boolean {
+  return value.split(',').every((token) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/.test(token.trim()));
+}
+
+function hasCloseToken(value: string): boolean {
+  if (value.length === 10 && value.toLowerCase() === 'keep-alive') return false;
+  return value.split(',').some((token) => token.trim().toLowerCase() === 'close');
+}
