@@ -22,8 +22,7 @@ const importTable: Readonly<Record<string, Allowed>> = {
   config: { values: [] },
   tools: { values: ['rdma', 'proxy/needle'] },
   origin: {
-    values: ['rdma', 'proxy', 'proxy/needle', 'proxy/response', 'proxy/targets'],
-    types: ['proxy contracts'],
+    values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
   },
   target: { values: ['rdma', 'proxy/admin'] },
   proxy: {

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseRead } from '../proxy/needle/read-request.ts';
 import type { RequestHead } from '../proxy/needle/request-head.ts';
-import type { NeedleOutcome, NeedleRoute } from '../proxy/needle-outcome.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../proxy/needle-outcome.ts';
 import { createNeedleRoute } from '../proxy/needle-route.ts';
 import type { Reason } from '../proxy/outcome.ts';
 import { TargetDirectory, targetEntry } from '../proxy/targets/target-directory.ts';
@@ -149,7 +149,7 @@ class Origin {
   async #outcome(head: RequestHead): Promise<NeedleOutcome> {
     const until = performance.now() + waitMsMax;
     for (;;) {
-      const outcome = await this.#route.serve(head, false);
+      const outcome = await outcomeOf(this.#route, head, false);
       if (outcome.kind === 'answer' || !passing.has(outcome.reason)) return outcome;
       if (performance.now() > until) return outcome;
       await sleep(waitMs);

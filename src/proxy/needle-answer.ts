@@ -5,6 +5,7 @@ import type { CachedNeedle } from './cache/cached-needle.ts';
 import { failed, passTo, tellBreaker } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
 import { type AnswerData, type Bytes, fetchRanges, type NeedleReader } from './needle-fetch.ts';
+import { NeedleHit } from './needle-hit.ts';
 import type { NeedleOutcome } from './needle-outcome.ts';
 import type { Reading } from './needle-read.ts';
 import type { Reason } from './outcome.ts';
@@ -43,25 +44,18 @@ export function needsData(read: ReadRequest, needle: NeedleFacts, facts: HostFac
 }
 
 /** What was built for this variant before; undefined: nothing, or something it rests on is not the same any more. */
-export function answerPrepared(
-  reading: Reading,
+export function preparedHit(
+  { cache, entry, read }: Reading,
   needle: CachedNeedle,
-  data: AnswerData,
-  source: AnswerSource,
-): NeedleOutcome | undefined {
-  const { cache, entry, read } = reading;
+): NeedleHit | undefined {
   const variant = variantOf(read);
   const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
   if (prepared === undefined) return undefined;
   if (entry.facts.server !== prepared.server) return undefined;
   if (contentType(read, needle, entry.facts) !== prepared.contentType) return undefined;
-  let body: Buffer | undefined;
-  if (prepared.body !== 'none') {
-    body = prepared.body === 'decoded' ? cache.decodedForm(needle) : data.whole;
-    if (body === undefined) return undefined;
-  }
-  if (prepared.body !== 'stored') data.release();
-  return answered(reading, preparedAnswer(prepared, body), data, source);
+  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
+  const decoded = cache.decodedForm(needle);
+  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
 }
 
 export async function answerFrom(
@@ -146,7 +140,6 @@ function buildOnce(
     const prepared = PreparedAnswer.of(plan, facts.server ?? '', head);
     if (prepared !== undefined) {
       if (head.length <= preparedHeadMax) cache.prepare(cached, variant, prepared);
-      return preparedAnswer(prepared, slices[0]);
     }
   }
   const varying = {
@@ -155,15 +148,6 @@ function buildOnce(
     boundary: plan.multipart ? randomBytes(30).toString('hex') : '',
   };
   return buildAnswer(plan, read, needle, facts, slices, varying);
-}
-
-function preparedAnswer(prepared: PreparedAnswer, body: Buffer | undefined): Answer {
-  return {
-    status: prepared.status,
-    head: prepared.head(newRequestId(), httpDate()),
-    body: body === undefined ? [] : [body],
-    bodyBytes: body?.length ?? 0,
-  };
 }
 
 /** One answer is made of one set of facts, whatever expires while the target answers. */

@@ -29,9 +29,26 @@ export type NeedleOutcome =
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
 
-/** The corridor as the HTTP side sees it: never throws, never rejects. */
+/** Whoever waits for an outcome. */
+export interface OutcomeReceiver {
+  receive(outcome: NeedleOutcome): void;
+  /** There is none: something threw that must not. */
+  fail(error: unknown): void;
+}
+
+/** The corridor as the HTTP side sees it. */
 export interface NeedleRoute {
-  serve(head: RequestHead, hasBody: boolean): Promise<NeedleOutcome>;
+  /** Calls one of the receiver's two once: at once where nobody has to be asked. Never throws. */
+  serve(head: RequestHead, hasBody: boolean, receiver: OutcomeReceiver): void;
   /** For what is not looked at (raw connections): the volume server for this request target, as far as it can be told. */
   upstreamFor(target: string): string;
+}
+
+/** The same as a promise, for whoever is in no hurry. Rejects where the receiver would be told to fail. */
+export function outcomeOf(
+  route: NeedleRoute,
+  head: RequestHead,
+  hasBody: boolean,
+): Promise<NeedleOutcome> {
+  return new Promise((receive, fail) => route.serve(head, hasBody, { receive, fail }));
 }

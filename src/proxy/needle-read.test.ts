@@ -6,7 +6,7 @@ import type { Needle, ReadCommand } from '../rdma/needle-fetcher.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
-import type { NeedleOutcome } from './needle-outcome.ts';
+import { type NeedleOutcome, outcomeOf } from './needle-outcome.ts';
 import { createNeedleRoute } from './needle-route.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
@@ -71,7 +71,7 @@ class Corridor {
     } as const;
     const route = createNeedleRoute(options, new TargetDirectory([entry]), this.cache);
     this.serve = (method, target, headers) =>
-      route.serve({ method, target, rawHeaders: ['Host', 'a', ...headers] }, false);
+      outcomeOf(route, { method, target, rawHeaders: ['Host', 'a', ...headers] }, false);
   }
 
   /** The answer as it would be sent, but for what differs each time; and who gave it. */

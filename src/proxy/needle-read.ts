@@ -1,13 +1,14 @@
 /** One plain read of a volume that may be served: from the cache where that is fresh, else from the target. */
 import type { Needle, NeedleFacts, NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import type { CachedNeedle } from './cache/cached-needle.ts';
 import type { CachedVolume } from './cache/cached-volume.ts';
-import type { Found, NeedleCache } from './cache/needle-cache.ts';
+import type { Found, NeedleCache, Seeker } from './cache/needle-cache.ts';
 import type { Fetched } from './cache/needle-flight.ts';
 import { type FallbackOptions, failed, passTo, tellBreaker, trouble } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
-import { type AnswerSource, answerFrom, answerPrepared, needsData } from './needle-answer.ts';
+import { type AnswerSource, answerFrom, needsData, preparedHit } from './needle-answer.ts';
 import { AnswerData, type FetchLimits, firstCommand, simpleRangeOf } from './needle-fetch.ts';
-import type { NeedleOutcome } from './needle-outcome.ts';
+import type { NeedleOutcome, OutcomeReceiver } from './needle-outcome.ts';
 import type { TargetEntry } from './targets/target-directory.ts';
 
 export interface ReadOptions extends FetchLimits, FallbackOptions {
@@ -31,52 +32,118 @@ const attemptsMax = 3;
 /** `again`: look into the cache again; `changed`: overwritten meanwhile; `data`: metadata is not enough. */
 type Attempt = NeedleOutcome | 'again' | 'changed' | 'data';
 
-interface Progress {
+/**
+ * Looks into the cache, fetches, and looks again where somebody else fetched. A hit is answered in the turn in which it
+ * is known to be fresh: no promise lies between.
+ */
+export class NeedleRead implements Reading, Seeker {
+  readonly options: ReadOptions;
+  readonly entry: TargetEntry;
+  readonly fetcher: NeedleFetcher;
+  readonly cache: NeedleCache;
+  readonly read: ReadRequest;
   readonly volume: CachedVolume | undefined;
   readonly arrival: number;
   readonly wantsWhole: boolean;
+  isFirst = true;
+  wantsData = false;
+  joined = false;
+  stale = false;
+  readonly #receiver: OutcomeReceiver;
   /** The breaker let it through to the target. */
-  admitted: boolean;
-  wantsData: boolean;
-  joined: boolean;
-  stale: boolean;
-}
+  #admitted = false;
+  #changes = 0;
 
-export async function readNeedle(reading: Reading): Promise<NeedleOutcome> {
-  const { options, entry, fetcher, cache, read } = reading;
-  const volume = cache.volume(fetcher, read.volumeId);
-  const progress: Progress = {
-    volume,
-    arrival: cache.arrive(),
-    wantsWhole: volume !== undefined && continuesRun(cache, volume, read),
-    admitted: false,
-    wantsData: false,
-    joined: false,
-    stale: false,
-  };
-  const mayAsk = (): boolean => {
-    progress.admitted ||= entry.breaker.admit();
-    return progress.admitted;
-  };
-  let changes = 0;
-  for (let isFirst = true; changes < attemptsMax; isFirst = false) {
-    if (volume !== undefined) {
-      const { needleId, cookie } = read;
-      const looked = cache.find(volume, fetcher, { needleId, cookie, isFirst, mayAsk });
-      const found = looked instanceof Promise ? await looked : looked;
-      if (found.kind === 'hit') return answerHit(reading, found);
-      if (found.kind === 'barred') return failed(options, entry, found.status);
-      if (found.kind === 'refused') return trouble(options, entry, 'breaker');
-      progress.stale ||= found.stale;
-    }
-    if (!mayAsk()) return trouble(options, entry, 'breaker');
-    const attempt = await attemptFetch(reading, progress);
-    if (typeof attempt !== 'string') return attempt;
-    if (attempt === 'data') progress.wantsData = true;
-    if (attempt === 'again') progress.joined = true;
-    if (attempt === 'changed') changes += 1;
+  constructor({ options, entry, fetcher, cache, read }: Reading, receiver: OutcomeReceiver) {
+    this.options = options;
+    this.entry = entry;
+    this.fetcher = fetcher;
+    this.cache = cache;
+    this.read = read;
+    this.volume = cache.volume(fetcher, read.volumeId);
+    this.arrival = cache.arrive();
+    this.wantsWhole = this.volume !== undefined && continuesRun(cache, this.volume, read);
+    this.#receiver = receiver;
   }
-  return trouble(options, entry, 'deadline');
+
+  get needleId(): bigint {
+    return this.read.needleId;
+  }
+
+  get cookie(): number {
+    return this.read.cookie;
+  }
+
+  mayAsk(): boolean {
+    this.#admitted ||= this.entry.breaker.admit();
+    return this.#admitted;
+  }
+
+  /** The receiver is told once, perhaps at once. */
+  begin(): void {
+    if (this.volume === undefined) this.#fetch();
+    else this.cache.find(this.volume, this.fetcher, this);
+  }
+
+  found(found: Found): void {
+    try {
+      this.#goOn(found);
+    } catch (error) {
+      this.#receiver.fail(error);
+    }
+  }
+
+  #goOn(found: Found): void {
+    const { options, entry } = this;
+    switch (found.kind) {
+      case 'hit':
+        this.#answerHit(found.needle);
+        return;
+      case 'barred':
+        this.#receiver.receive(failed(options, entry, found.status));
+        return;
+      case 'refused':
+        this.#receiver.receive(trouble(options, entry, 'breaker'));
+        return;
+      case 'miss':
+        this.stale ||= found.stale;
+        this.#fetch();
+    }
+  }
+
+  #answerHit(needle: CachedNeedle): void {
+    const prepared = preparedHit(this, needle);
+    if (prepared !== undefined) {
+      this.#receiver.receive(prepared);
+      return;
+    }
+    const data = new AnswerData();
+    data.hold({ offset: 0, ...needle.lend() });
+    const source: AnswerSource = { name: 'cache', cached: needle, cacheStatus: 'hit' };
+    this.#tell(answerHolding(this, needle, data, source));
+  }
+
+  #fetch(): void {
+    if (this.mayAsk()) this.#tell(attemptFetch(this));
+    else this.#receiver.receive(trouble(this.options, this.entry, 'breaker'));
+  }
+
+  #tell(attempt: Promise<Attempt>): void {
+    attempt.then(this.#attempted).catch((error: unknown) => this.#receiver.fail(error));
+  }
+
+  readonly #attempted = (attempt: Attempt): void => {
+    if (typeof attempt !== 'string') {
+      this.#receiver.receive(attempt);
+      return;
+    }
+    this.isFirst = false;
+    if (attempt === 'data') this.wantsData = true;
+    if (attempt === 'again') this.joined = true;
+    if (attempt === 'changed') this.#changes += 1;
+    if (this.#changes < attemptsMax) this.begin();
+    else this.#receiver.receive(trouble(this.options, this.entry, 'deadline'));
+  };
 }
 
 function continuesRun(cache: NeedleCache, volume: CachedVolume, read: ReadRequest): boolean {
@@ -84,28 +151,14 @@ function continuesRun(cache: NeedleCache, volume: CachedVolume, read: ReadReques
   return range !== undefined && cache.wantsWhole(volume, read.needleId, range.start, range.end);
 }
 
-async function answerHit(
-  reading: Reading,
-  found: Extract<Found, { kind: 'hit' }>,
-): Promise<NeedleOutcome> {
-  const { needle } = found;
-  const data = new AnswerData();
-  data.hold(found.data);
-  const source: AnswerSource = { name: 'cache', cached: needle, cacheStatus: 'hit' };
-  const prepared = answerPrepared(reading, needle, data, source);
-  if (prepared !== undefined) return prepared;
-  return (await answerHolding(reading, needle, data, source)) as NeedleOutcome;
-}
-
-async function attemptFetch(reading: Reading, progress: Progress): Promise<Attempt> {
-  const { options, entry, fetcher, cache, read } = reading;
-  const { volume, wantsData, wantsWhole } = progress;
+async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
+  const { options, entry, fetcher, cache, read, volume, wantsData, wantsWhole } = reading;
   const postedAtMs = performance.now();
   const command = firstCommand(read, options, { data: wantsData, whole: wantsWhole });
   const fetched: Fetched =
     volume === undefined
       ? await fetcher.read(command)
-      : await cache.fetch(volume, fetcher, command, progress.arrival);
+      : await cache.fetch(volume, fetcher, command, reading.arrival);
   if (fetched.kind === 'again') return 'again';
   if (fetched.kind === 'failed') {
     // Whoever posted it has told the breaker.
@@ -123,9 +176,9 @@ async function attemptFetch(reading: Reading, progress: Progress): Promise<Attem
   // Data that is fetched as such can be cached.
   const isBare = command.metadataOnly && volume !== undefined;
   if (isBare && needsData(read, needle, entry.facts)) return 'data';
-  const isCollapsed = progress.joined || fetched.isShared === true;
+  const isCollapsed = reading.joined || fetched.isShared === true;
   const stored = `${fetched.isStored === true ? '; stored' : ''}${isCollapsed ? '; collapsed' : ''}`;
-  const cacheStatus = `fwd=${progress.stale ? 'stale' : 'uri-miss'}${stored}`;
+  const cacheStatus = `fwd=${reading.stale ? 'stale' : 'uri-miss'}${stored}`;
   return answerHolding(reading, needle, data, { name: 'rdma', cached: undefined, cacheStatus });
 }
 

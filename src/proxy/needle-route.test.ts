@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bigNeedle, ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
 import type { StatusName } from '../rdma/status.ts';
-import type { NeedleRoute } from './needle-outcome.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import { createNeedleRoute, type NeedleRouteOptions } from './needle-route.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
@@ -38,8 +38,9 @@ async function get(
   { route }: Corridor,
   rawHeaders: readonly string[] = [],
   path: string = target,
-): Promise<Awaited<ReturnType<NeedleRoute['serve']>>> {
-  return await route.serve(
+): Promise<NeedleOutcome> {
+  return await outcomeOf(
+    route,
     { method: 'GET', target: path, rawHeaders: ['Host', 'volume.test', ...rawHeaders] },
     false,
   );
@@ -153,7 +154,8 @@ describe('the corridor', () => {
     ['/4,0700000009', { method: 'GET', hasBody: false }, 'unknown-volume'],
   ] as const)('passes %s %o with the reason %s', async (path, { method, hasBody }, reason) => {
     const { route } = corridor();
-    const outcome = await route.serve(
+    const outcome = await outcomeOf(
+      route,
       { method, target: path, rawHeaders: ['Host', 'volume.test'] },
       hasBody,
     );

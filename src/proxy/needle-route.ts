@@ -12,8 +12,8 @@ import {
   writtenNeedlesOf,
 } from './needle/read-request.ts';
 import type { RequestHead } from './needle/request-head.ts';
-import type { NeedleOutcome, NeedleRoute } from './needle-outcome.ts';
-import { type ReadOptions, readNeedle } from './needle-read.ts';
+import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from './needle-outcome.ts';
+import { NeedleRead, type Reading, type ReadOptions } from './needle-read.ts';
 import type { Reason } from './outcome.ts';
 import type { TargetDirectory, TargetEntry } from './targets/target-directory.ts';
 
@@ -28,18 +28,38 @@ export function createNeedleRoute(
   cache: NeedleCache = NeedleCache.off(),
 ): NeedleRoute {
   return {
-    serve: (head, hasBody) => serve(options, directory, cache, head, hasBody),
+    serve(head, hasBody, receiver): void {
+      try {
+        serve(options, directory, cache, head, hasBody, receiver);
+      } catch (error) {
+        receiver.fail(error);
+      }
+    },
     upstreamFor: (target) => upstreamOf(directory, target),
   };
 }
 
-async function serve(
+function serve(
   options: NeedleRouteOptions,
   directory: TargetDirectory,
   cache: NeedleCache,
   head: RequestHead,
   hasBody: boolean,
-): Promise<NeedleOutcome> {
+  receiver: OutcomeReceiver,
+): void {
+  const place = placeOf(options, directory, cache, head, hasBody);
+  if ('read' in place) new NeedleRead(place, receiver).begin();
+  else receiver.receive(place);
+}
+
+/** Where the request is served; or what becomes of it without that. */
+function placeOf(
+  options: NeedleRouteOptions,
+  directory: TargetDirectory,
+  cache: NeedleCache,
+  head: RequestHead,
+  hasBody: boolean,
+): Reading | NeedleOutcome {
   if (writeMethods.has(head.method)) return passWrite(directory, cache, head);
   const parsed = parseRead(head);
   if (parsed.kind === 'passthrough') {
@@ -60,7 +80,7 @@ async function serve(
   }
   if (fetcher.state.kind !== 'up') return trouble(options, entry, 'target-down');
   if (!place.confirmed) return passTo(entry.upstreamUrl, 'volume-unconfirmed');
-  return readNeedle({ options, entry, fetcher, cache, read });
+  return { options, entry, fetcher, cache, read };
 }
 
 /** What the volume server takes for a write; other methods change nothing. */

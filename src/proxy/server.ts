@@ -10,7 +10,7 @@ import type { FrontCounters, FrontLimits } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
 import { sendNeedle } from './lane/needle-send.ts';
 import { overload } from './lane/overload.ts';
-import type { NeedleRoute } from './needle-outcome.ts';
+import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
 
@@ -103,7 +103,9 @@ async function answer(
 ): Promise<void> {
   const { head } = exchange.request;
   const outcome =
-    exchange.decided ?? overload(head, host) ?? (await host.route.serve(head, exchange.hasBody));
+    exchange.decided ??
+    overload(head, host) ??
+    (await outcomeOf(host.route, head, exchange.hasBody));
   switch (outcome.kind) {
     case 'answer':
       sendNeedle(exchange, outcome, host);

@@ -26,9 +26,17 @@ export interface Lease {
  */
 export interface KeptBytes {
   readonly bytes: number;
-  /** The bytes with a lease of their own. Throws RdmaMisuseError after `release`. */
+  /** The bytes with a lease of their own. Throws RdmaMisuseError once nobody keeps, borrows or holds them. */
   lend(): { readonly view: Buffer; readonly lease: Lease };
-  /** The slab goes home with the last loan. Idempotent. */
+  /**
+   * For whoever copies the bytes in a moment, cheaper than a lease and not watched like one: they stay until `endHold`,
+   * called once for each, though the keeper lets go. Throws as `lend` does.
+   */
+  hold(): void;
+  endHold(): void;
+  /** All of them, to `target` from `at` on. Throws as `lend` does. */
+  copyTo(target: Buffer, at: number): void;
+  /** The slab goes home with the last loan and the last hold. Idempotent. */
   release(): void;
 }
 
@@ -57,6 +65,7 @@ class Token {
 export class LeasePool {
   readonly #giveBack: (handle: number) => void;
   readonly #arena: ArrayBuffer;
+  readonly #arenaBytes: Buffer;
   readonly #idle: Token[] = [];
   readonly #registry: FinalizationRegistry<Hold>;
   #leaks = 0;
@@ -65,6 +74,7 @@ export class LeasePool {
   constructor(giveBack: (handle: number) => void, arena: ArrayBuffer) {
     this.#giveBack = giveBack;
     this.#arena = arena;
+    this.#arenaBytes = Buffer.from(arena);
     this.#registry = new FinalizationRegistry((hold) => this.#collect(hold));
   }
 
@@ -81,6 +91,10 @@ export class LeasePool {
   lend(keeper: ArenaBytes, offset: number): { readonly view: Buffer; readonly lease: Lease } {
     const view = Buffer.from(this.#arena, offset, keeper.bytes);
     return { view, lease: this.#lease(0, keeper.bytes, keeper) };
+  }
+
+  copy(offset: number, bytes: number, target: Buffer, at: number): void {
+    this.#arenaBytes.copy(target, at, offset, offset + bytes);
   }
 
   /** Ends a lease for a keeper who goes on holding its slab. */
@@ -138,9 +152,9 @@ class ArenaBytes implements KeptBytes {
   readonly bytes: number;
   readonly #pool: LeasePool;
   readonly #handle: number;
-  /** In the arena; -1 after the keeper let go. */
+  /** In the arena; -1 - offset after the keeper let go. */
   #offset: number;
-  /** The keeper's and each loan's. */
+  /** The keeper's, each loan's and each `hold`'s; 0: the slab is somebody else's. */
   #holds = 1;
 
   constructor(pool: LeasePool, handle: number, offset: number, bytes: number) {
@@ -151,15 +165,32 @@ class ArenaBytes implements KeptBytes {
   }
 
   lend(): { readonly view: Buffer; readonly lease: Lease } {
-    if (this.#offset < 0) throw new RdmaMisuseError('lend() of bytes that were released');
+    this.hold();
+    return this.#pool.lend(this, this.#start);
+  }
+
+  hold(): void {
+    if (this.#holds === 0) throw new RdmaMisuseError('bytes that were released are asked for');
     this.#holds += 1;
-    return this.#pool.lend(this, this.#offset);
+  }
+
+  endHold(): void {
+    this.returned();
+  }
+
+  copyTo(target: Buffer, at: number): void {
+    if (this.#holds === 0) throw new RdmaMisuseError('bytes that were released are asked for');
+    this.#pool.copy(this.#start, this.bytes, target, at);
   }
 
   release(): void {
     if (this.#offset < 0) return;
-    this.#offset = -1;
+    this.#offset = -1 - this.#offset;
     this.returned();
+  }
+
+  get #start(): number {
+    return this.#offset < 0 ? -1 - this.#offset : this.#offset;
   }
 
   /** One hold less. */

@@ -4,7 +4,7 @@
  */
 
 import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import { type Look, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
+import { type Found, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import { marks, PreparedAnswer } from '../../src/proxy/response/prepared-answer.ts';
 import { LeasePool } from '../../src/rdma/lease.ts';
 import type { FetchResult, NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
@@ -96,14 +96,19 @@ async function fill(from: bigint, count: number): Promise<void> {
   }
 }
 
-const look = (needleId: bigint): Look => ({ needleId, cookie, isFirst: false, mayAsk: () => true });
+/** With `immutable`, which asks nobody. */
+function find(needleId: bigint): Found {
+  const finds: Found[] = [];
+  const found = (what: Found): void => void finds.push(what);
+  cache.find(volume, fetcher, { needleId, cookie, isFirst: false, mayAsk: () => true, found });
+  return finds[0] as Found;
+}
 
 /** One prepared head for each, as the first hit makes it. */
 async function prepare(from: bigint, count: number): Promise<void> {
   for (let id = from; id < from + BigInt(count); id += 1n) {
-    const found = await cache.find(volume, fetcher, look(id * 7n));
+    const found = find(id * 7n);
     if (found.kind !== 'hit') throw new Error(`needle ${id * 7n} is not cached`);
-    found.data.lease.release();
     const prepared = PreparedAnswer.of({ ...plan, ranges: [wholeRange] }, server, headOf(id));
     if (prepared !== undefined) cache.prepare(found.needle, '0', prepared);
   }

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pino from 'pino';
 import type { FrontLimits } from '../../src/proxy/lane/limits.ts';
 import type { RequestHead } from '../../src/proxy/needle/request-head.ts';
-import type { NeedleOutcome } from '../../src/proxy/needle-outcome.ts';
+import type { NeedleOutcome, NeedleRoute } from '../../src/proxy/needle-outcome.ts';
 import type { RequestRecord } from '../../src/proxy/outcome.ts';
 import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';
 
@@ -120,6 +120,18 @@ export interface FrontFixtureOptions {
   readonly serve?: (head: RequestHead, hasBody: boolean) => Promise<NeedleOutcome> | NeedleOutcome;
 }
 
+/** A corridor that answers by a function: at once, or later where that gives a promise. */
+export function routeOf(upstreamUrl: string, serve: FrontFixtureOptions['serve']): NeedleRoute {
+  return {
+    serve(head, hasBody, receiver): void {
+      const outcome = serve?.(head, hasBody) ?? passed(upstreamUrl);
+      if (!(outcome instanceof Promise)) receiver.receive(outcome);
+      else outcome.then((value) => receiver.receive(value)).catch((error) => receiver.fail(error));
+    },
+    upstreamFor: () => upstreamUrl,
+  };
+}
+
 export async function startFront(options: FrontFixtureOptions): Promise<FrontFixture> {
   const { upstreamUrl } = options;
   const records: RequestRecord[] = [];
@@ -132,10 +144,7 @@ export async function startFront(options: FrontFixtureOptions): Promise<FrontFix
       limits: { ...generousLimits, ...options.limits },
       logger: pino({ level: 'silent' }),
     },
-    {
-      serve: async (head, hasBody) => (await options.serve?.(head, hasBody)) ?? passed(upstreamUrl),
-      upstreamFor: () => upstreamUrl,
-    },
+    routeOf(upstreamUrl, options.serve),
     (record) => records.push(record),
   );
   return {

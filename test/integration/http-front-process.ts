@@ -1,7 +1,7 @@
 /** A front that serves nothing itself, as a process: prints its port. Argument: the volume server's URL. */
 import pino from 'pino';
 import { startHttpFront } from '../../src/proxy/server.ts';
-import { generousLimits } from './http-front-fixture.ts';
+import { generousLimits, routeOf } from './http-front-fixture.ts';
 
 const upstreamUrl = process.argv[2] as string;
 const front = await startHttpFront(
@@ -12,10 +12,7 @@ const front = await startHttpFront(
     limits: generousLimits,
     logger: pino({ level: 'silent' }),
   },
-  {
-    serve: async () => ({ kind: 'passthrough', reason: 'off', upstreamUrl }),
-    upstreamFor: () => upstreamUrl,
-  },
+  routeOf(upstreamUrl, undefined),
   () => undefined,
 );
 process.stdout.write(`${front.port}\n`);

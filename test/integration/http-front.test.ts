@@ -15,6 +15,7 @@ import {
   ok,
   passed,
   type Received,
+  routeOf,
   startFront,
   startUpstream,
   type UpstreamFixture,
@@ -250,7 +251,7 @@ it('listens on a unix socket', async () => {
       limits: generousLimits,
       logger: pino({ level: 'silent' }),
     },
-    { serve: async () => needleAnswer(Buffer.from('needle')), upstreamFor: () => upstream.url },
+    routeOf(upstream.url, () => needleAnswer(Buffer.from('needle'))),
     () => undefined,
   );
   expect([front.address, front.port]).toEqual([path, 0]);

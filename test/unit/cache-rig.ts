@@ -6,9 +6,10 @@ import {
   type Found,
   NeedleCache,
   type NeedleCacheOptions,
+  type Seeker,
 } from '../../src/proxy/cache/needle-cache.ts';
 import type { Fetched } from '../../src/proxy/cache/needle-flight.ts';
-import type { ReadCommand } from '../../src/rdma/needle-fetcher.ts';
+import type { NeedleData, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 import { ManualFetcher, type PendingRead } from './manual-fetcher.ts';
 
 export const cookie: number = 9;
@@ -42,15 +43,21 @@ export class CacheRig {
     return this.cache.volume(this.fetcher, 3) as CachedVolume;
   }
 
-  find(needleId: bigint = 7n, asked: number = cookie): Promise<Found> {
-    return Promise.resolve(
-      this.cache.find(this.volume, this.fetcher, {
-        needleId,
-        cookie: asked,
-        isFirst: true,
-        mayAsk: () => true,
-      }),
-    );
+  find(needleId: bigint = 7n, asked: number = cookie, change: Partial<Seeker> = {}): Promise<Held> {
+    return this.findIn(this.volume, needleId, asked, change);
+  }
+
+  findIn(
+    volume: CachedVolume,
+    needleId: bigint = 7n,
+    asked: number = cookie,
+    change: Partial<Seeker> = {},
+  ): Promise<Held> {
+    return new Promise((resolve) => {
+      const found = (what: Found): void => resolve(held(what));
+      const seeker = { needleId, cookie: asked, isFirst: true, mayAsk: () => true, found };
+      this.cache.find(volume, this.fetcher, { ...seeker, ...change });
+    });
   }
 
   fetch(
@@ -98,12 +105,20 @@ export const wholeRead: ReadCommand = {
 
 export const rangeRead: Partial<ReadCommand> = { offset: 2, length: 3, wholeBytesMax: 4 };
 
-export function release(answer: Found | Fetched): void {
+/** A hit with its bytes. */
+export type Held = Found & { readonly data?: NeedleData };
+
+/** At once: what is found need not be live later. */
+function held(found: Found): Held {
+  return found.kind === 'hit' ? { ...found, data: { offset: 0, ...found.needle.lend() } } : found;
+}
+
+export function release(answer: Held | Fetched): void {
   if ('data' in answer) answer.data?.lease.release();
 }
 
 /** What was answered, its lease given back. */
-export function textOf(answer: Found | Fetched): string {
+export function textOf(answer: Held | Fetched): string {
   release(answer);
   if (answer.kind === 'hit' || answer.kind === 'needle') return answer.data?.view.toString() ?? '';
   return answer.kind;

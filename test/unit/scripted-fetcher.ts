@@ -88,7 +88,11 @@ export class ScriptedFetcher implements NeedleFetcher {
     };
     const keep = (view: Buffer): KeptBytes => {
       const lend = (): ReturnType<KeptBytes['lend']> => ({ view, lease: this.#lease(bytes) });
-      return { bytes, lend, release: once(release) };
+      const holds: Lease[] = [];
+      const hold = (): void => void holds.push(this.#lease(bytes));
+      const endHold = (): void => holds.pop()?.release();
+      const copyTo = (target: Buffer, at: number): void => void view.copy(target, at);
+      return { bytes, lend, hold, endHold, copyTo, release: once(release) };
     };
     return { bytes, share: () => this.#lease(bytes), keep, release, [Symbol.dispose]: release };
   }

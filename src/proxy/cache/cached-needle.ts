@@ -97,6 +97,20 @@ export class CachedNeedle implements NeedleFacts {
     return this.#data.lend();
   }
 
+  /** As of `KeptBytes`. Only while it is live. */
+  hold(): void {
+    this.#data.hold();
+  }
+
+  endHold(): void {
+    this.#data.endHold();
+  }
+
+  /** Only while it is live or held. */
+  copyTo(target: Buffer, at: number): void {
+    this.#data.copyTo(target, at);
+  }
+
   /** It left the cache. */
   leave(): void {
     this.#packed |= -1 << flagBits;

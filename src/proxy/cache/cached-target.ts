@@ -3,7 +3,7 @@ import type { CachedVolume } from './cached-volume.ts';
 import {
   GroupValidation,
   type GroupValidationOptions,
-  type Validation,
+  type ValidationWaiter,
 } from './group-validation.ts';
 
 export interface CachedTargetOptions {
@@ -41,8 +41,9 @@ export class CachedTarget {
     return this.#volumes.get(volumeId);
   }
 
-  validate(volume: CachedVolume): Promise<Validation> {
-    return this.#validation.validate(volume);
+  /** As of `GroupValidation`. */
+  validate(volume: CachedVolume, waiter: ValidationWaiter | undefined): void {
+    this.#validation.validate(volume, waiter);
   }
 
   /** A session that ended pushes nothing any more; a volume that is not announced is not this target's. */

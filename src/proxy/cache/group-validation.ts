@@ -21,9 +21,35 @@ export interface GroupValidationOptions {
 
 const lost: Validation = { kind: 'failed', status: 'protocol_error' };
 
-interface Waiting {
-  readonly promise: Promise<Validation>;
-  readonly resolve: (validation: Validation) => void;
+/** A hit that waits. */
+export interface ValidationWaiter {
+  /** Called once. Must not throw. */
+  validated(validation: Validation): void;
+}
+
+/** Whoever waits for one volume. */
+class Waiting {
+  readonly volume: CachedVolume;
+  #waiters: ValidationWaiter[] = [];
+
+  constructor(volume: CachedVolume) {
+    this.volume = volume;
+  }
+
+  get leaseMs(): number {
+    const { consistency, leaseMs } = this.volume.policy;
+    return consistency === 'lease' ? leaseMs : 0;
+  }
+
+  add(waiter: ValidationWaiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  settle(validation: Validation): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.validated(validation);
+  }
 }
 
 export class GroupValidation {
@@ -38,15 +64,15 @@ export class GroupValidation {
     this.#options = options;
   }
 
-  /** Resolves when a VALIDATE that is posted after this call has been applied to the volume. */
-  validate(volume: CachedVolume): Promise<Validation> {
+  /** Tells the waiter when a VALIDATE that is posted after this call has been applied to the volume. */
+  validate(volume: CachedVolume, waiter: ValidationWaiter | undefined): void {
     let waiting = this.#waiting.get(volume);
     if (waiting === undefined) {
-      waiting = Promise.withResolvers<Validation>();
+      waiting = new Waiting(volume);
       this.#waiting.set(volume, waiting);
       this.#schedule();
     }
-    return waiting.promise;
+    if (waiter !== undefined) waiting.add(waiter);
   }
 
   /** At the end of the event loop's turn: requests that came in one turn leave together. */
@@ -60,38 +86,35 @@ export class GroupValidation {
   }
 
   #post(): void {
-    const group = this.#waiting;
-    if (group.size === 0 || this.#inFlight >= this.#options.inFlightMax) return;
+    if (this.#waiting.size === 0 || this.#inFlight >= this.#options.inFlightMax) return;
+    const group = [...this.#waiting.values()];
     this.#waiting = new Map();
     this.#inFlight += 1;
     void this.#roundTrip(group).finally(() => {
-      for (const { resolve } of group.values()) resolve(lost);
+      for (const waiting of group) waiting.settle(lost);
       this.#inFlight -= 1;
       this.#post();
     });
   }
 
   /** A message carries one length of lease. */
-  async #roundTrip(group: ReadonlyMap<CachedVolume, Waiting>): Promise<void> {
-    const byLease = Map.groupBy(group, ([{ policy }]) =>
-      policy.consistency === 'lease' ? policy.leaseMs : 0,
-    );
-    await Promise.all(
-      [...byLease].map(([leaseMs, members]) => this.#validateSome(members, leaseMs)),
-    );
+  #roundTrip(group: readonly Waiting[]): Promise<unknown> {
+    const [{ leaseMs }] = group as [Waiting];
+    if (group.every((waiting) => waiting.leaseMs === leaseMs)) {
+      return this.#validateSome(group, leaseMs);
+    }
+    const byLease = Map.groupBy(group, (waiting) => waiting.leaseMs);
+    return Promise.all([...byLease].map(([ms, members]) => this.#validateSome(members, ms)));
   }
 
-  async #validateSome(
-    members: readonly (readonly [CachedVolume, Waiting])[],
-    leaseMs: number,
-  ): Promise<void> {
+  async #validateSome(members: readonly Waiting[], leaseMs: number): Promise<void> {
     const postedAtMs = performance.now();
     const sessionId = this.#sessionId();
-    const items = members.map(([volume]) => itemOf(volume));
+    const items = members.map(({ volume }) => itemOf(volume));
     const result = await this.#fetcher.validate(items, this.#options.timeoutMs, leaseMs);
     if (result.kind === 'failed') {
       this.#options.onRoundTrip(this.#fetcher, result.status);
-      for (const [, { resolve }] of members) resolve(result);
+      for (const waiting of members) waiting.settle(result);
       // Whoever waits for the next has waited as long for the same silence.
       if (result.status === 'deadline') this.#giveUpWaiting(result);
       return;
@@ -99,23 +122,24 @@ export class GroupValidation {
     this.#options.onRoundTrip(this.#fetcher, 'ok');
     // A lease is given to a session.
     const isSameSession = sessionId !== undefined && sessionId === this.#sessionId();
-    for (const [index, [volume, waiting]] of members.entries()) {
+    for (const [index, waiting] of members.entries()) {
+      const { volume } = waiting;
       const verdict = result.verdicts[index];
       if (verdict === undefined || verdict.volumeId !== volume.volumeId) {
-        waiting.resolve(lost);
+        waiting.settle(lost);
         continue;
       }
       const leased = verdict.leased && isSameSession;
       const { epoch } = items[index] as ValidateItem;
       volume.applyVerdict({ ...verdict, leased }, epoch, postedAtMs);
-      waiting.resolve(validationOf(verdict));
+      waiting.settle(validationOf(verdict));
     }
   }
 
   #giveUpWaiting(failure: Validation): void {
     const waiting = this.#waiting;
     this.#waiting = new Map();
-    for (const { resolve } of waiting.values()) resolve(failure);
+    for (const each of waiting.values()) each.settle(failure);
   }
 
   #sessionId(): bigint | undefined {

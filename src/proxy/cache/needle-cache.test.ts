@@ -13,14 +13,9 @@ import {
 } from '../../../test/unit/cache-rig.ts';
 import { epoch } from '../../../test/unit/manual-fetcher.ts';
 import type { CachedVolume } from './cached-volume.ts';
-import type { Found, Look } from './needle-cache.ts';
+import type { Found } from './needle-cache.ts';
 
 const volumeOf4 = { volumeId: 4, version: 3, confirmed: true, collection: '' };
-
-/** For a look into another volume than the rig's. */
-function look(needleId: bigint, change: Partial<Look> = {}): Look {
-  return { needleId, cookie, isFirst: true, mayAsk: () => true, ...change };
-}
 
 describe('a strict hit', () => {
   it('is served after a VALIDATE that was posted after it came', async () => {
@@ -47,12 +42,7 @@ describe('a strict hit', () => {
     const fetched = rig.cache.fetch(other, rig.fetcher, command, rig.cache.arrive());
     rig.lastRead.needle(old);
     release(await fetched);
-    const hits = [
-      rig.find(7n),
-      rig.find(8n),
-      rig.find(7n),
-      Promise.resolve(rig.cache.find(other, rig.fetcher, look(7n))),
-    ];
+    const hits = [rig.find(7n), rig.find(8n), rig.find(7n), rig.findIn(other)];
     await rig.posted();
     expect(rig.fetcher.validates[0]?.items).toEqual([
       { volumeId: 3, epoch, position: 160n },
@@ -111,12 +101,11 @@ describe('a strict hit', () => {
   it('asks only when it may', async () => {
     const rig = new CacheRig();
     await rig.fill();
-    const refused = look(7n, { mayAsk: () => false });
-    expect(await rig.cache.find(rig.volume, rig.fetcher, refused)).toEqual({ kind: 'refused' });
+    const mayNot = { mayAsk: () => false };
+    expect(await rig.find(7n, cookie, mayNot)).toEqual({ kind: 'refused' });
     const immutable = new CacheRig(modes.immutable);
     await immutable.fill();
-    const found = await immutable.cache.find(immutable.volume, immutable.fetcher, refused);
-    expect(textOf(found)).toBe('old bytes');
+    expect(textOf(await immutable.find(7n, cookie, mayNot))).toBe('old bytes');
   });
 
   it('is none for another cookie, nor for a needle that its ttl is about to end', async () => {
@@ -202,8 +191,7 @@ describe('memory', () => {
     rig.fetcher.changed();
     expect(rig.cache.stats().needles).toBe(1500);
     for (const id of [1n, 1250n, 2500n]) {
-      const found = await rig.cache.find(volume, rig.fetcher, look(id));
-      expect(found.kind).toBe('miss');
+      expect((await rig.findIn(volume, id)).kind).toBe('miss');
     }
     await expect.poll(() => rig.cache.stats().needles).toBe(0);
     expect(rig.cache.stats().evictions.gone).toBe(2500);

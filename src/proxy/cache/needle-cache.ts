@@ -4,13 +4,7 @@
  */
 
 import type { KeptBytes } from '../../rdma/lease.ts';
-import type {
-  FetchResult,
-  Needle,
-  NeedleData,
-  NeedleFetcher,
-  ReadCommand,
-} from '../../rdma/needle-fetcher.ts';
+import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import { slabBytes } from '../../rdma/slab-size.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import type { DecodeResult } from '../response/decode.ts';
@@ -19,9 +13,10 @@ import { CacheCounters, type CacheStats } from './cache-counters.ts';
 import { CachedNeedle } from './cached-needle.ts';
 import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
+import { CheckedHit } from './checked-hit.ts';
 import { DeadSweep } from './dead-sweep.ts';
 import { DecodedForms } from './decoded-forms.ts';
-import type { Validation } from './group-validation.ts';
+import type { Validation, ValidationWaiter } from './group-validation.ts';
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
@@ -48,7 +43,7 @@ export interface NeedleCacheOptions {
 
 export type Found =
   /** Fresh: what the volume held at some moment after the request arrived, or as far as the policy promises. */
-  | { readonly kind: 'hit'; readonly needle: CachedNeedle; readonly data: NeedleData }
+  | { readonly kind: 'hit'; readonly needle: CachedNeedle }
   /** `stale`: it was there, and had changed. */
   | { readonly kind: 'miss'; readonly stale: boolean }
   /** The volume must not be served now, or nobody could be asked. */
@@ -56,13 +51,16 @@ export type Found =
   /** The target would have to be asked, and may not be. */
   | { readonly kind: 'refused' };
 
-export interface Look {
+/** Whoever looks for a needle. */
+export interface Seeker {
   readonly needleId: bigint;
   readonly cookie: number;
-  /** Not one that looks again after it waited. */
+  /** It does not look again after it waited. */
   readonly isFirst: boolean;
   /** Whether the target may be asked now; called when it is to be. */
-  readonly mayAsk: () => boolean;
+  mayAsk(): boolean;
+  /** Called once for each `find`. What is found is live now, and need not be later. Must not throw. */
+  found(found: Found): void;
 }
 
 const miss: Found = { kind: 'miss', stale: false };
@@ -156,29 +154,33 @@ export class NeedleCache {
     return isRun && dataBytes > 0 && dataBytes <= this.#options.bytesMax * runShare;
   }
 
-  /** At once where no VALIDATE is needed. */
-  find(
-    volume: CachedVolume,
-    fetcher: NeedleFetcher,
-    { needleId, cookie, isFirst, mayAsk }: Look,
-  ): Found | Promise<Found> {
-    const key = volume.keyOf(needleId);
-    if (isFirst) this.#store.asked(key);
+  /** Tells the seeker: at once where no VALIDATE is needed. */
+  find(volume: CachedVolume, fetcher: NeedleFetcher, seeker: Seeker): void {
+    const key = volume.keyOf(seeker.needleId);
+    if (seeker.isFirst) this.#store.asked(key);
     const needle = this.#store.get(key);
-    if (needle === undefined || !needle.isLive) return this.#missed(miss);
-    if (needle.cookie !== cookie) return this.#missed(miss);
+    if (needle === undefined || !needle.isLive || needle.cookie !== seeker.cookie) {
+      seeker.found(this.#missed(miss));
+      return;
+    }
     const nowMs = performance.now();
     if (
       needle.expiresAtMs !== undefined &&
       needle.expiresAtMs - nowMs < this.#options.ttlMarginMs
     ) {
       this.#store.delete(key, 'expired');
-      return this.#missed(miss);
+      seeker.found(this.#missed(miss));
+      return;
     }
     const servedMs = volume.servedWithoutAskingMs(nowMs);
-    if (servedMs <= 0) return mayAsk() ? this.#whenValidated(fetcher, needle, nowMs) : refused;
-    if (servedMs < volume.policy.leaseMs * renewShare) void this.#validation(fetcher, volume);
-    return this.#hit(needle);
+    if (servedMs > 0) {
+      if (servedMs < volume.policy.leaseMs * renewShare) this.#validate(fetcher, volume, undefined);
+      seeker.found(this.#hit(needle));
+    } else if (seeker.mayAsk()) {
+      this.#validate(fetcher, volume, new CheckedHit(needle, seeker, nowMs, this.#whenValidated));
+    } else {
+      seeker.found(refused);
+    }
   }
 
   /** A READ, shared where that is allowed; 'again': look again, the cache may have it now. */
@@ -249,12 +251,11 @@ export class NeedleCache {
     this.#store.clear('closed');
   }
 
-  async #whenValidated(
-    fetcher: NeedleFetcher,
+  readonly #whenValidated = (
     needle: CachedNeedle,
     askedAtMs: number,
-  ): Promise<Found> {
-    const validation = await this.#validation(fetcher, needle.volume);
+    validation: Validation,
+  ): Found => {
     this.#options.onValidationWait?.(performance.now() - askedAtMs, validation.kind);
     switch (validation.kind) {
       case 'checked':
@@ -268,10 +269,14 @@ export class NeedleCache {
       case 'failed':
         return { kind: 'barred', status: validation.status };
     }
-  }
+  };
 
-  #validation(fetcher: NeedleFetcher, volume: CachedVolume): Promise<Validation> {
-    return (this.#targets.get(fetcher) as CachedTarget).validate(volume);
+  #validate(
+    fetcher: NeedleFetcher,
+    volume: CachedVolume,
+    waiter: ValidationWaiter | undefined,
+  ): void {
+    (this.#targets.get(fetcher) as CachedTarget).validate(volume, waiter);
   }
 
   /** False: `kept` stays the caller's. */
@@ -320,7 +325,7 @@ export class NeedleCache {
   #hit(needle: CachedNeedle): Found {
     this.#counters.hits += 1;
     this.#counters.hitBytes += needle.dataBytes;
-    return { kind: 'hit', needle, data: { offset: 0, ...needle.lend() } };
+    return { kind: 'hit', needle };
   }
 
   #missed(found: Found): Found {

@@ -4,7 +4,7 @@
  * a client that does not read stops being read.
  */
 import type { Socket } from 'node:net';
-import type { NeedleRoute } from '../needle-outcome.ts';
+import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
 import type { RequestObserver } from '../outcome.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
@@ -166,16 +166,18 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       this.#handOver(exchange);
       return;
     }
-    this.#serveRead(exchange).catch((error: unknown) => {
-      this.#host.bug(error);
-      exchange.refuse(502, 'raw', refusalText('internal error'));
-    });
+    const { head } = request;
+    const refused = overload(head, this.#host);
+    if (refused === undefined) this.#host.route.serve(head, false, exchange);
+    else this.received(exchange, refused);
   }
 
-  async #serveRead(exchange: Exchange): Promise<void> {
-    const outcome =
-      overload(exchange.request.head, this.#host) ??
-      (await this.#host.route.serve(exchange.request.head, false));
+  failed(exchange: Exchange, error: unknown): void {
+    this.#host.bug(error);
+    exchange.refuse(502, 'raw', refusalText('internal error'));
+  }
+
+  received(exchange: Exchange, outcome: NeedleOutcome): void {
     if (outcome.kind === 'answer') {
       sendNeedle(exchange, outcome, this.#host);
     } else if (outcome.kind === 'error') {

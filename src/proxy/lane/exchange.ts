@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
-import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
 import type { AnswerFraming } from './answer-framing.ts';
 import type { FramedRequest } from './request-framer.ts';
@@ -23,6 +23,10 @@ export interface AnswerSink {
   finished(exchange: Exchange, reusable: boolean): void;
   /** Closes without another byte, after what was sent. */
   cut(exchange: Exchange): void;
+  /** What the corridor says of the request. */
+  received(exchange: Exchange, outcome: NeedleOutcome): void;
+  /** The corridor broke. */
+  failed(exchange: Exchange, error: unknown): void;
   /** Gives the connection, with this request unanswered, to the volume server raw. */
   becomeRaw(exchange: Exchange, upstreamUrl: string): void;
 }
@@ -30,7 +34,7 @@ export interface AnswerSink {
 /** Who answered, or whose failure it was. */
 export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
 
-export class Exchange {
+export class Exchange implements OutcomeReceiver {
   readonly request: FramedRequest;
   /** Head bytes as they came. */
   readonly headBytes: Buffer;
@@ -85,6 +89,14 @@ export class Exchange {
 
   get durationMs(): number {
     return performance.now() - this.#startedAtMs;
+  }
+
+  receive(outcome: NeedleOutcome): void {
+    this.#sink.received(this, outcome);
+  }
+
+  fail(error: unknown): void {
+    this.#sink.failed(this, error);
   }
 
   /** The framework's handler has the request. */

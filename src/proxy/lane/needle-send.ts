@@ -8,6 +8,7 @@ import type { Exchange } from './exchange.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 import { OutputChunks } from './output-chunks.ts';
 
+type FlatAnswer = NonNullable<NeedleAnswer['answer']['flat']>;
 export type NeedleAnswer = Extract<NeedleOutcome, { kind: 'answer' }>;
 
 export interface NeedleSendOptions {
@@ -36,6 +37,11 @@ export function sendNeedle(
     outcome.release();
     return;
   }
+  const isSmall = answer.bodyBytes <= copiedBytesMax;
+  if (isSmall && answer.flat !== undefined && !options.debugHeaders) {
+    sendFlat(exchange, outcome, answer.flat);
+    return;
+  }
   const head = options.debugHeaders
     ? withDebugHeaders(answer.head, {
         source: outcome.source,
@@ -43,17 +49,34 @@ export function sendNeedle(
         durationMs: exchange.durationMs,
       })
     : answer.head;
-  if (answer.bodyBytes > copiedBytesMax) {
-    new NeedleSend(exchange, outcome, options).begin(head);
-    return;
-  }
-  const answerBytes = head.length + answer.bodyBytes;
-  const chunk = smallAnswers.take(answerBytes);
-  const bytes = chunk?.bytes.subarray(0, answerBytes) ?? Buffer.allocUnsafe(answerBytes);
-  let at = bytes.write(head, 0, 'latin1');
-  for (const part of answer.body) at += part.copy(bytes, at);
+  if (isSmall) sendFlat(exchange, outcome, new JoinedAnswer(head, answer.body, answer.bodyBytes));
+  else new NeedleSend(exchange, outcome, options).begin(head);
+}
+
+/** In one write, of memory that is used again. */
+function sendFlat(exchange: Exchange, outcome: NeedleAnswer, flat: FlatAnswer): void {
+  const chunk = smallAnswers.take(flat.bytes);
+  const bytes = chunk?.view(flat.bytes) ?? Buffer.allocUnsafe(flat.bytes);
+  flat.copyTo(bytes);
   outcome.release();
-  exchange.finishWith(bytes, answer.bodyBytes, outcome.close, chunk?.giveBack);
+  exchange.finishWith(bytes, outcome.answer.bodyBytes, outcome.close, chunk?.giveBack);
+}
+
+class JoinedAnswer implements FlatAnswer {
+  readonly bytes: number;
+  readonly #head: string;
+  readonly #body: readonly Buffer[];
+
+  constructor(head: string, body: readonly Buffer[], bodyBytes: number) {
+    this.bytes = head.length + bodyBytes;
+    this.#head = head;
+    this.#body = body;
+  }
+
+  copyTo(target: Buffer): void {
+    let at = target.write(this.#head, 0, 'latin1');
+    for (const part of this.#body) at += part.copy(target, at);
+  }
 }
 
 class NeedleSend {

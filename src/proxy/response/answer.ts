@@ -69,8 +69,17 @@ export interface Varying {
   readonly boundary: string;
 }
 
+/** Head and body in one piece. */
+export interface FlatAnswer {
+  readonly bytes: number;
+  /** To the start of `target`. */
+  copyTo(target: Buffer): void;
+}
+
 export interface Answer {
   readonly status: 200 | 206 | 304;
+  /** Where it can be had without making `head` and `body`. */
+  readonly flat?: FlatAnswer;
   /** Status line to blank line, latin1. */
   readonly head: string;
   /** In order; views of the slices that were given, and generated part heads. */

@@ -1,33 +1,66 @@
+/** X-Amz-Request-Id: the unix time in ns as hex, then 8 random hex digits, upper case (specification 5.2). */
 import { randomFillSync } from 'node:crypto';
+
+const hexDigits = Buffer.from('0123456789ABCDEF', 'latin1');
+const timeDigits = 16;
+const randomBytes = 4;
+export const requestIdChars: number = timeDigits + randomBytes * 2;
 
 const pool = Buffer.alloc(4096);
 let poolOffset = pool.length;
 
-/** Wall clock minus monotonic clock, so that one cheap reading gives nanoseconds of the unix time. */
-let skewNs = 0n;
-let skewUntilNs = -1n;
-const skewLifeNs = 1_000_000_000n;
+/** The wall clock at one moment of the monotonic one, so that one cheap reading gives nanoseconds of the unix time. */
+let baseMs = Number.NEGATIVE_INFINITY;
+let baseHigh = 0;
+let baseLow = 0;
+const baseLifeMs = 1_000;
+const word = 2 ** 32;
+const nsPerMs = 1e6;
 
-/** X-Amz-Request-Id: the unix time in ns as hex, then 8 random hex digits, upper case (specification 5.2). */
+const scratch = Buffer.alloc(requestIdChars);
+
 export function newRequestId(): string {
-  return unixNs().toString(16).toUpperCase() + randomDigits();
+  writeRequestId(scratch, 0);
+  return scratch.toString('latin1');
 }
 
-function unixNs(): bigint {
-  const monotonicNs = process.hrtime.bigint();
-  if (monotonicNs >= skewUntilNs) {
-    skewNs = BigInt(Date.now()) * 1_000_000n - monotonicNs;
-    skewUntilNs = monotonicNs + skewLifeNs;
+/** A new one, `requestIdChars` long. */
+export function writeRequestId(target: Buffer, at: number): void {
+  const nowMs = performance.now();
+  if (nowMs - baseMs > baseLifeMs) setBase(nowMs);
+  let low = baseLow + Math.floor((nowMs - baseMs) * nsPerMs);
+  let high = baseHigh;
+  if (low >= word) {
+    low -= word;
+    high += 1;
   }
-  return monotonicNs + skewNs;
+  writeWord(target, at, high);
+  writeWord(target, at + timeDigits / 2, low);
+  writeRandom(target, at + timeDigits);
 }
 
-function randomDigits(): string {
+function setBase(nowMs: number): void {
+  const unixNs = BigInt(Date.now()) * BigInt(nsPerMs);
+  baseMs = nowMs;
+  baseHigh = Number(unixNs >> 32n);
+  baseLow = Number(unixNs & 0xffff_ffffn);
+}
+
+function writeWord(target: Buffer, at: number, value: number): void {
+  for (let i = 0; i < 8; i += 1) {
+    target[at + i] = hexDigits[(value >>> (28 - 4 * i)) & 15] as number;
+  }
+}
+
+function writeRandom(target: Buffer, at: number): void {
   if (poolOffset === pool.length) {
     randomFillSync(pool);
     poolOffset = 0;
   }
-  const digits = pool.toString('hex', poolOffset, poolOffset + 4);
-  poolOffset += 4;
-  return digits.toUpperCase();
+  for (let i = 0; i < randomBytes; i += 1) {
+    const byte = pool[poolOffset + i] as number;
+    target[at + 2 * i] = hexDigits[byte >>> 4] as number;
+    target[at + 2 * i + 1] = hexDigits[byte & 15] as number;
+  }
+  poolOffset += randomBytes;
 }

@@ -1,0 +1,88 @@
+/**
+ * What is sent for a cached needle whose answer was prepared: head and bytes stay where they are until they are copied
+ * into the memory that leaves, or, where they are many, until they leave from the arena.
+ */
+import type { CachedNeedle } from './cache/cached-needle.ts';
+import type { NeedleOutcome } from './needle-outcome.ts';
+import type { Answer, FlatAnswer } from './response/answer.ts';
+import type { PreparedAnswer } from './response/prepared-answer.ts';
+
+const noBytes: readonly Buffer[] = [];
+
+export class NeedleHit implements Answer, FlatAnswer {
+  readonly kind = 'answer';
+  readonly source = 'cache';
+  readonly transport = 'none';
+  readonly cacheStatus = 'hit';
+  readonly close: boolean;
+  readonly bodyBytes: number;
+  readonly #prepared: PreparedAnswer;
+  readonly #needle: CachedNeedle;
+  /** In place of the stored bytes. */
+  readonly #decoded: Buffer | undefined;
+  #isHeld: boolean;
+  #lent: ReturnType<CachedNeedle['lend']> | undefined;
+
+  /** `needle` is live; `decoded`: its decoded form, where that is what was prepared. */
+  constructor(
+    prepared: PreparedAnswer,
+    needle: CachedNeedle,
+    decoded: Buffer | undefined,
+    close: boolean,
+  ) {
+    this.close = close;
+    this.#prepared = prepared;
+    this.#needle = needle;
+    this.#decoded = decoded;
+    this.#isHeld = prepared.body === 'stored';
+    if (this.#isHeld) needle.hold();
+    this.bodyBytes =
+      prepared.body === 'none' ? 0 : decoded === undefined ? needle.dataBytes : decoded.length;
+  }
+
+  get answer(): Answer {
+    return this;
+  }
+
+  get flat(): FlatAnswer {
+    return this;
+  }
+
+  get status(): Answer['status'] {
+    return this.#prepared.status;
+  }
+
+  get head(): string {
+    const bytes = Buffer.allocUnsafe(this.#prepared.headBytes);
+    this.#prepared.writeHead(bytes);
+    return bytes.toString('latin1');
+  }
+
+  get body(): readonly Buffer[] {
+    if (this.#prepared.body === 'none') return noBytes;
+    if (this.#decoded !== undefined) return [this.#decoded];
+    this.#lent ??= this.#needle.lend();
+    return [this.#lent.view];
+  }
+
+  get bytes(): number {
+    return this.#prepared.headBytes + this.bodyBytes;
+  }
+
+  copyTo(target: Buffer): void {
+    this.#prepared.writeHead(target);
+    const at = this.#prepared.headBytes;
+    if (this.#decoded !== undefined) this.#decoded.copy(target, at);
+    else if (this.#isHeld) this.#needle.copyTo(target, at);
+  }
+
+  release(): void {
+    this.#lent?.lease.release();
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#needle.endHold();
+  }
+}
+
+/** An outcome as any other, to whoever does not look at `flat`. */
+export type NeedleHitOutcome = NeedleHit & Extract<NeedleOutcome, { kind: 'answer' }>;
