@@ -31,7 +31,7 @@ export type NeedleOutcome =
 
 /** The corridor as the HTTP side sees it: never throws, never rejects. */
 export interface NeedleRoute {
-  serve(head: RequestHead, hasBody: boolean): Promise<NeedleOutcome>;
+  serve(head: RequestHead, hasBody: boolean): NeedleOutcome | Promise<NeedleOutcome>;
   /** For what is not looked at (raw connections): the volume server for this request target, as far as it can be told. */
   upstreamFor(target: string): string;
 }
