@@ -209,17 +209,19 @@ export class Exchange {
    * @param close the answer says, or its framing means, that the connection ends with it
    * @returns false: no more until `drained`
    */
-  passHead(bytes: Buffer, bodyBytes: number, close: boolean): boolean {
-    if (this.#over || this.started) return true;
-    this.#framing = none;
+  passHead(bytes: Buffer, bodyBytes: number, close: boolean, flushed?: () => void): boolean {
+    if (!this.started) this.#framing = none;
     this.#close ||= close;
-    return this.pass(bytes, bodyBytes);
+    return this.pass(bytes, bodyBytes, flushed);
   }
 
-  pass(bytes: Buffer, bodyBytes: number): boolean {
-    if (this.#over) return true;
+  pass(bytes: Buffer, bodyBytes: number, flushed?: () => void): boolean {
+    if (this.#over) {
+      flushed?.();
+      return true;
+    }
     this.#bodyBytes += bodyBytes;
-    return this.#sink.send(bytes);
+    return this.#sink.send(bytes, flushed);
   }
 
   /** @param requestRead the request's body was read to its end */

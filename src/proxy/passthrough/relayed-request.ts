@@ -9,6 +9,7 @@ import { AnswerBody } from './answer-body.ts';
 import { type AnswerHead, rawHeadersOf, readAnswerHead } from './answer-head.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
 import { saysClose } from './hop-by-hop.ts';
+import type { ReadMemory } from './read-memory.ts';
 import { answerHeadText, joined, requestHead } from './relayed-head.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
@@ -60,7 +61,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   bodyCame(): void {
     const body = this.#connection === undefined ? undefined : this.exchange.takeBody();
-    if (body === undefined || this.#connection?.write(body) !== false) return;
+    if (body === undefined || this.#connection?.writeOwned(body) !== false) return;
     if (this.exchange.bodyLeftBytes > 0) this.exchange.setReading(false);
   }
 
@@ -72,14 +73,14 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   // The answer
 
-  received(bytes: Buffer): boolean {
+  received(bytes: Buffer, memory: ReadMemory): boolean {
     this.#quietTicks = 0;
-    if (this.#body === undefined) this.#readHead(bytes);
-    else this.#passBody(this.#body, bytes);
+    if (this.#body === undefined) this.#readHead(bytes, memory);
+    else this.#passBody(this.#body, bytes, memory);
     return this.exchange.unsentBytes === 0;
   }
 
-  #readHead(bytes: Buffer): void {
+  #readHead(bytes: Buffer, memory: ReadMemory): void {
     const scannedBytes = this.#begun?.length ?? 0;
     this.#begun?.append(bytes);
     let unread = this.#begun?.view() ?? bytes;
@@ -89,16 +90,19 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
       unread = unread.subarray(verdict.headBytes);
       verdict = readAnswerHead(method, unread, 0);
     }
-    if (verdict.kind === 'head') this.#begin(verdict, unread);
+    if (verdict.kind === 'head') this.#begin(verdict, unread, memory);
     else if (verdict.kind === 'broken') this.#misread();
-    else if (unread.length !== this.#begun?.length) {
-      this.#begun = new InputBuffer();
-      // What came is read over by what comes.
-      this.#begun.append(Buffer.from(unread));
-    }
+    else this.#keepBegun(unread);
   }
 
-  #begin(head: AnswerHead, bytes: Buffer): void {
+  /** What came is read over by what comes. */
+  #keepBegun(unread: Buffer): void {
+    if (unread.length === this.#begun?.length) return;
+    this.#begun = unread.length === 0 ? undefined : new InputBuffer();
+    this.#begun?.append(Buffer.from(unread));
+  }
+
+  #begin(head: AnswerHead, bytes: Buffer, memory: ReadMemory): void {
     const body = new AnswerBody(head.framing);
     const taken = body.take(bytes.subarray(head.headBytes));
     if (taken === undefined) {
@@ -113,20 +117,30 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#answerCloses = head.hasConnection && saysClose(rawHeadersOf(head));
     const closes = this.#answerCloses || body.endsWithConnection;
     const end = head.headBytes + taken;
-    const hungry = exchange.passHead(this.#outgoing(head, bytes, end), body.ownBytes, closes);
-    this.#goOn(body, hungry, end < bytes.length);
+    const isStray = end < bytes.length;
+    const all = isStray ? bytes.subarray(0, end) : bytes;
+    const hungry = this.#goesAsItCame(head)
+      ? exchange.passHead(all, body.ownBytes, closes, lentFor(all, memory))
+      : this.#passAnew(head, all.subarray(head.headBytes), body.ownBytes, closes);
+    this.#goOn(body, hungry, isStray);
   }
 
-  /** The answer's head as the client gets it, and what follows it until `end`. */
-  #outgoing(head: AnswerHead, bytes: Buffer, end: number): Buffer {
-    const closeAsked = this.exchange.request.close;
-    if (!head.hasConnection && !closeAsked && !this.terms.debugHeaders)
-      return bytes.subarray(0, end);
-    const text = this.debugged(answerHeadText(head, closeAsked));
-    return Buffer.concat([Buffer.from(text, 'latin1'), bytes.subarray(head.headBytes, end)]);
+  #goesAsItCame(head: AnswerHead): boolean {
+    return !head.hasConnection && !this.exchange.request.close && !this.terms.debugHeaders;
   }
 
-  #passBody(body: AnswerBody, bytes: Buffer): void {
+  #passAnew(head: AnswerHead, rest: Buffer, bodyBytes: number, closes: boolean): boolean {
+    const { exchange } = this;
+    const text = this.debugged(answerHeadText(head, exchange.request.close));
+    const headBytes = Buffer.from(text, 'latin1');
+    if (rest.length < lentBytesMin) {
+      return exchange.passHead(Buffer.concat([headBytes, rest]), bodyBytes, closes);
+    }
+    exchange.passHead(headBytes, 0, closes);
+    return exchange.pass(rest, bodyBytes);
+  }
+
+  #passBody(body: AnswerBody, bytes: Buffer, memory: ReadMemory): void {
     const earlierBytes = body.ownBytes;
     const taken = body.take(bytes);
     if (taken === undefined) {
@@ -134,7 +148,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
       return;
     }
     const ours = taken === bytes.length ? bytes : bytes.subarray(0, taken);
-    const hungry = this.exchange.pass(ours, body.ownBytes - earlierBytes);
+    const hungry = this.exchange.pass(ours, body.ownBytes - earlierBytes, lentFor(ours, memory));
     this.#goOn(body, hungry, taken < bytes.length);
   }
 
@@ -223,6 +237,15 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#connection?.destroy();
     this.cut();
   }
+}
+
+/** Small answers leave at once: the memory is free again without a callback. */
+const lentBytesMin = 16_384;
+
+function lentFor(bytes: Buffer, memory: ReadMemory): (() => void) | undefined {
+  return bytes.length < lentBytesMin || bytes.buffer !== memory.bytes.buffer
+    ? undefined
+    : memory.lend();
 }
 
 function isLoss(error: NodeJS.ErrnoException | undefined): boolean {

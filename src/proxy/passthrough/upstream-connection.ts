@@ -3,14 +3,15 @@
  * into memory of its own; bytes that nobody waits for end it.
  */
 import { connect, type Socket } from 'node:net';
+import { freeAtOnce, ReadMemory } from './read-memory.ts';
 
 /** Whoever has the connection. */
 export interface ConnectionUser {
   /**
-   * @param bytes valid during the call, or as long as wanted where it returns false
-   * @returns the memory may be read into again
+   * @param bytes valid during the call, and until their memory is given back where it was lent
+   * @returns false: somebody else still looks at the bytes
    */
-  received(bytes: Buffer): boolean;
+  received(bytes: Buffer, memory: ReadMemory): boolean;
   /** The connection takes more. */
   writable(): void;
   /** It is gone. `error` undefined: the volume server closed it in good order. */
@@ -22,8 +23,8 @@ export interface UpstreamAddress {
   readonly port: number;
 }
 
-/** One read; memory that was never read into is not resident. */
-const readBytes = 65_536;
+/** Smaller ones cost less than freeing them does. */
+const freedBytesMin = 16_384;
 
 export class UpstreamConnection {
   user: ConnectionUser | undefined;
@@ -36,8 +37,9 @@ export class UpstreamConnection {
   readonly #onGone: (connection: UpstreamConnection) => void;
   #error: NodeJS.ErrnoException | undefined;
   #isGone = false;
-  /** For the next read; undefined: the same as for the last one. */
-  #nextMemory: Buffer | undefined = Buffer.allocUnsafeSlow(readBytes);
+  #memory = ReadMemory.take();
+  /** For the next read it is another one than for the last. */
+  #isMemoryNew = true;
 
   constructor(address: UpstreamAddress, onGone: (connection: UpstreamConnection) => void) {
     this.#onGone = onGone;
@@ -46,8 +48,8 @@ export class UpstreamConnection {
       noDelay: true,
       keepAlive: true,
       onread: {
-        buffer: () => this.#memory() as Buffer,
-        callback: (byteCount, memory) => this.#received(byteCount, memory as Buffer),
+        buffer: () => this.#nextMemory() as Buffer,
+        callback: (byteCount) => this.#received(byteCount),
       },
     });
     this.#socket.on('connect', () => {
@@ -75,6 +77,13 @@ export class UpstreamConnection {
     return this.#socket.write(bytes);
   }
 
+  /** As `write`, of memory that nobody else looks at: large pieces are freed when they have left. */
+  writeOwned(bytes: Buffer): boolean {
+    return bytes.length < freedBytesMin
+      ? this.#socket.write(bytes)
+      : this.#socket.write(bytes, () => freeAtOnce(bytes));
+  }
+
   pause(): void {
     this.#socket.pause();
   }
@@ -89,19 +98,23 @@ export class UpstreamConnection {
     this.#gone(undefined);
   }
 
-  #memory(): Buffer | undefined {
-    const memory = this.#nextMemory;
-    this.#nextMemory = undefined;
-    return memory;
+  #nextMemory(): Buffer | undefined {
+    if (!this.#isMemoryNew) return undefined;
+    this.#isMemoryNew = false;
+    return this.#memory.bytes;
   }
 
-  #received(byteCount: number, memory: Buffer): boolean {
+  #received(byteCount: number): boolean {
     if (this.user === undefined) {
       this.destroy();
       return true;
     }
-    const isFree = this.user.received(memory.subarray(0, byteCount));
-    if (!isFree) this.#nextMemory = Buffer.allocUnsafeSlow(readBytes);
+    const memory = this.#memory;
+    const isFree = this.user.received(memory.bytes.subarray(0, byteCount), memory);
+    if (!isFree || memory.isLent) {
+      this.#memory = ReadMemory.take();
+      this.#isMemoryNew = true;
+    }
     return true;
   }
 

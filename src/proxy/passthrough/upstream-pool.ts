@@ -56,12 +56,12 @@ export class UpstreamPool {
   giveBack(connection: UpstreamConnection): void {
     connection.user = undefined;
     connection.isUsed = true;
+    connection.ticks = 0;
     const next = this.#waiting.shift();
     if (next !== undefined) {
       this.#give(connection, next);
       return;
     }
-    connection.ticks = 0;
     this.#idle.push(connection);
     if (this.#idle.length > idleConnectionsMax) this.#idle[0]?.destroy();
   }
