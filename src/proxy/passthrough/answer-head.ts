@@ -30,7 +30,7 @@ const broken: AnswerHeadVerdict = { kind: 'broken' };
 const wholeHead =
   /^HTTP\/1\.1 [1-9][0-9]{2} [\t -~\x80-\xff]*\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*$/;
 const firstBytes = Buffer.from('HTTP/1.1 ', 'latin1');
-const bareLineFeed = /(?:^|[^\r])\n/;
+const bareLineFeed = /[^\r]\n/;
 
 /**
  * @param method of the request
@@ -67,7 +67,7 @@ export function readAnswerHead(
         if (name !== 'content-length' && name !== 'transfer-encoding') break;
         hasCoding ||= name === 'transfer-encoding';
         lengthOrCoding ??= [];
-        lengthOrCoding.push(name, text.slice(colon + 1, lineEnd).trim());
+        lengthOrCoding.push(name, trimBlanks(text.slice(colon + 1, lineEnd)));
       }
     }
     at = lineEnd + 2;
