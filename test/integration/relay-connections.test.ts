@@ -1,5 +1,6 @@
 /** The relay's connections to the volume server: how many, whose the bytes are, and what happens when they end. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import dns from 'node:dns';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   eventually,
   type FrontFixture,
@@ -21,6 +22,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   await fixture.close();
   await upstream.close();
 });
@@ -55,6 +57,30 @@ describe('connections to the volume server', () => {
     expect(upstream.accepted()).toBe(3);
     await eventually(() => upstream.sockets.size === 0, 8_000);
   }, 15_000);
+
+  it('to a name with several addresses try them in turn', async () => {
+    answer = ({ socket, head }) => {
+      const name = head.split(' ')[1] as string;
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${name.length}\r\n\r\n${name}`);
+    };
+    await front({ upstreamUrl: upstream.url.replace('127.0.0.1', 'volume.test') });
+    // Nobody listens on the first one: the reading memory must be told to the second attempt too.
+    const addresses = ['127.0.0.2', '127.0.0.1'].map((address) => ({ address, family: 4 }));
+    const lookup = vi
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((
+        _name: string,
+        _options: unknown,
+        done: (error: null, found: typeof addresses) => void,
+      ) => done(null, addresses)) as unknown as typeof dns.lookup);
+    const client = fixture.connect();
+    for (const name of ['/a', '/b', '/c']) {
+      client.send(get(name));
+      await client.until((text) => text.endsWith(name));
+    }
+    expect(lookup).toHaveBeenCalledOnce();
+    expect(upstream.accepted()).toBe(1);
+  });
 
   it('are bounded, and who waits is served in turn', async () => {
     const held: Received[] = [];

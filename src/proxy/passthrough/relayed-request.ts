@@ -52,6 +52,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   given(connection: UpstreamConnection): void {
     this.#connection = connection;
+    this.#quietTicks = 0;
     const { exchange } = this;
     const head = requestHead(exchange.request, exchange.headBytes);
     const body = exchange.takeBody();

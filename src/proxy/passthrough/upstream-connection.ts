@@ -38,8 +38,6 @@ export class UpstreamConnection {
   #error: NodeJS.ErrnoException | undefined;
   #isGone = false;
   #memory = ReadMemory.take();
-  /** For the next read it is another one than for the last. */
-  #isMemoryNew = true;
 
   constructor(address: UpstreamAddress, onGone: (connection: UpstreamConnection) => void) {
     this.#onGone = onGone;
@@ -48,7 +46,8 @@ export class UpstreamConnection {
       noDelay: true,
       keepAlive: true,
       onread: {
-        buffer: () => this.#nextMemory() as Buffer,
+        // Asked before each read, and anew for each address that is tried.
+        buffer: () => this.#memory.bytes,
         callback: (byteCount) => this.#received(byteCount),
       },
     });
@@ -98,12 +97,6 @@ export class UpstreamConnection {
     this.#gone(undefined);
   }
 
-  #nextMemory(): Buffer | undefined {
-    if (!this.#isMemoryNew) return undefined;
-    this.#isMemoryNew = false;
-    return this.#memory.bytes;
-  }
-
   #received(byteCount: number): boolean {
     if (this.user === undefined) {
       this.destroy();
@@ -111,10 +104,7 @@ export class UpstreamConnection {
     }
     const memory = this.#memory;
     const isFree = this.user.received(memory.bytes.subarray(0, byteCount), memory);
-    if (!isFree || memory.isLent) {
-      this.#memory = ReadMemory.take();
-      this.#isMemoryNew = true;
-    }
+    if (!isFree || memory.isLent) this.#memory = ReadMemory.take();
     return true;
   }
 

@@ -84,6 +84,7 @@ export class UpstreamPool {
   }
 
   close(): void {
+    this.#waiting.length = 0;
     for (const connection of this.#connections) connection.destroy();
   }
 
