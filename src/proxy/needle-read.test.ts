@@ -36,7 +36,7 @@ class Corridor {
     method: string,
     target: string,
     headers: readonly string[],
-  ) => Promise<NeedleOutcome>;
+  ) => NeedleOutcome | Promise<NeedleOutcome>;
 
   constructor(change: Partial<Needle> = {}, bytes: Buffer = text, policy: CachePolicy = immutable) {
     this.fetcher.bytes = bytes;

@@ -1,22 +1,23 @@
 /**
  * The HTTP front: a net.Server whose connections are read by the lane, and fastify for what the lane hands over. The
- * pipeline of a handed-over request, in order: corridor, then passthrough. No logic of its own.
+ * pipeline of a request, in order: corridor, then the relay, or passthrough where it was handed over. No logic of its own.
  */
 import type { Logger } from 'pino';
 import { startFramework } from './framework.ts';
 import type { ConnectionHost } from './lane/client-connection.ts';
-import { type Exchange, refusalText } from './lane/exchange.ts';
+import { deliver } from './lane/deliver.ts';
+import type { Exchange } from './lane/exchange.ts';
 import type { FrontCounters, FrontLimits } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
-import { sendNeedle } from './lane/needle-send.ts';
 import { overload } from './lane/overload.ts';
 import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
+import { Relay } from './passthrough/relay.ts';
 
 export interface HttpFrontOptions {
   readonly listen: ListenAddress;
-  /** False: plain reads take the framework's way; the answers are the same. */
+  /** False: everything takes the framework's way; the answers are the same. */
   readonly lane: boolean;
   readonly debugHeaders: boolean;
   readonly limits: FrontLimits;
@@ -49,12 +50,14 @@ export async function startHttpFront(
     bytesInFlight: 0,
     bytesCopied: 0,
   };
-  const passthrough = new Passthrough({
+  const forwarding = {
     connectTimeoutMs,
     answerTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
     debugHeaders,
-  });
+  };
+  const passthrough = new Passthrough(forwarding);
+  const relay = options.lane ? new Relay(forwarding) : undefined;
   const bug = (error: unknown): void =>
     logger.error({ event: 'bug', err: error }, 'a request could not be handled');
   const framework = await startFramework(limits.headBytes, bug, (exchange) =>
@@ -66,7 +69,7 @@ export async function startHttpFront(
     observe,
     limits,
     counters,
-    lane: options.lane,
+    relay,
     debugHeaders,
     connectTimeoutMs,
     bug,
@@ -84,6 +87,7 @@ export async function startHttpFront(
   const close = async (drainMs: number): Promise<void> => {
     draining = true;
     await listener.close(drainMs);
+    relay?.close();
     passthrough.close();
     await framework.close();
   };
@@ -102,20 +106,6 @@ async function answer(
   passthrough: Passthrough,
 ): Promise<void> {
   const { head } = exchange.request;
-  const outcome =
-    exchange.decided ??
-    overload(head, host) ??
-    (await outcomeOf(host.route, head, exchange.hasBody));
-  switch (outcome.kind) {
-    case 'answer':
-      sendNeedle(exchange, outcome, host);
-      return;
-    case 'error':
-      exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
-      return;
-    case 'passthrough': {
-      const { reason, upstreamUrl, observe, settled } = outcome;
-      passthrough.forward({ exchange, upstreamUrl, reason, observe, settled });
-    }
-  }
+  const outcome = overload(head, host) ?? (await outcomeOf(host.route, head, exchange.hasBody));
+  deliver(exchange, outcome, host, passthrough);
 }

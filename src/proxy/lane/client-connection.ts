@@ -6,16 +6,21 @@
 import type { Socket } from 'node:net';
 import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
 import type { RequestObserver } from '../outcome.ts';
+import { deliver, type Forwarder } from './deliver.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
-import { sendNeedle } from './needle-send.ts';
 import { overload } from './overload.ts';
-import { isPlainRead } from './plain-read.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import type { VirtualConnection } from './virtual-connection.ts';
+
+/** The short way to the volume server. */
+export interface Relay extends Forwarder {
+  /** False: the framework must have it. */
+  accepts(request: FramedRequest): boolean;
+}
 
 /** What all connections of a front share. */
 export interface ConnectionHost {
@@ -23,8 +28,8 @@ export interface ConnectionHost {
   readonly observe: RequestObserver;
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
-  /** False: reads take the framework's way. */
-  readonly lane: boolean;
+  /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
+  readonly relay: Relay | undefined;
   readonly debugHeaders: boolean;
   /** No further request is begun on a connection. */
   readonly draining: boolean;
@@ -55,6 +60,8 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #scannedBytes = 0;
   #exchange: Exchange | undefined;
   #handover: Handover | undefined;
+  /** Of a request that is not the framework's: what is still to be taken. */
+  #bodyLeftBytes = 0;
   #inputEnded = false;
   #advancing = false;
   #sinceMs: number;
@@ -126,6 +133,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     }
     this.#input.append(chunk);
     if (this.#handover?.pump() === true) this.#sinceMs = performance.now();
+    if (this.#bodyLeftBytes > 0) this.#exchange?.carrier?.bodyCame();
     if (this.#input.length > aheadBytesMax) this.#socket.pause();
   };
 
@@ -162,32 +170,24 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     const exchange = new Exchange(request, headBytes, this, this.#host.observe);
     this.#exchange = exchange;
     this.#host.counters.requestsInFlight += 1;
-    if (!this.#host.lane || !isPlainRead(request)) {
+    if (this.#host.relay?.accepts(request) !== true) {
       this.#handOver(exchange);
       return;
     }
+    this.#bodyLeftBytes = request.body.kind === 'length' ? request.body.bytes : 0;
     const { head } = request;
     const refused = overload(head, this.#host);
-    if (refused === undefined) this.#host.route.serve(head, false, exchange);
+    if (refused === undefined) this.#host.route.serve(head, exchange.hasBody, exchange);
     else this.received(exchange, refused);
+  }
+
+  received(exchange: Exchange, outcome: NeedleOutcome): void {
+    deliver(exchange, outcome, this.#host, this.#host.relay as Relay);
   }
 
   failed(exchange: Exchange, error: unknown): void {
     this.#host.bug(error);
     exchange.refuse(502, 'raw', refusalText('internal error'));
-  }
-
-  received(exchange: Exchange, outcome: NeedleOutcome): void {
-    if (outcome.kind === 'answer') {
-      sendNeedle(exchange, outcome, this.#host);
-    } else if (outcome.kind === 'error') {
-      exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
-    } else if (exchange.over) {
-      exchange.decide({ outcome: 'passthrough', reason: outcome.reason, transport: 'none' });
-    } else {
-      exchange.decided = outcome;
-      this.#handOver(exchange);
-    }
   }
 
   #handOver(exchange: Exchange): void {
@@ -208,12 +208,25 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     else if (this.#input.length <= aheadBytesMax) this.#socket.resume();
   }
 
+  get bodyLeftBytes(): number {
+    return this.#bodyLeftBytes;
+  }
+
+  takeBody(): Buffer | undefined {
+    if (this.#bodyLeftBytes === 0 || this.#input.length === 0) return undefined;
+    const bytes = this.#input.view().subarray(0, this.#bodyLeftBytes);
+    this.#input.consume(bytes.length);
+    this.#bodyLeftBytes -= bytes.length;
+    return bytes;
+  }
+
   #onEnd(): void {
     this.#inputEnded = true;
     if (this.#state === 'head') this.#endOfInput();
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
-    if (this.#handover?.bodyDone === false) this.#socket.destroy();
+    const isCutShort = this.#bodyLeftBytes > this.#input.length;
+    if (isCutShort || this.#handover?.bodyDone === false) this.#socket.destroy();
   }
 
   #endOfInput(): void {
@@ -222,6 +235,10 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   }
 
   // Writing
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
 
   send(bytes: Buffer | string, flushed?: () => void): boolean {
     return typeof bytes === 'string'
@@ -240,6 +257,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #onDrain(): void {
     this.#sinceMs = performance.now();
     this.#exchange?.onDrain?.();
+    this.#exchange?.carrier?.drained();
     if (this.#state === 'head') {
       this.#socket.resume();
       this.#advance();
@@ -248,7 +266,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   finished(exchange: Exchange, reusable: boolean): void {
     this.#leave(exchange);
-    const bodyDone = this.#handover?.bodyDone ?? true;
+    const bodyDone = this.#bodyLeftBytes === 0 && this.#handover?.bodyDone !== false;
     if (!reusable || !bodyDone || this.#host.draining) this.#close();
     else if (exchange.outgoing === undefined) this.#nextRequest();
     else this.#handover?.takeBack(exchange.outgoing, () => this.#nextRequest());

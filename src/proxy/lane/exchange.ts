@@ -12,6 +12,14 @@ import type { FramedRequest } from './request-framer.ts';
 
 /** What an exchange needs of its connection. */
 export interface AnswerSink {
+  /** Sent, and not taken by the kernel yet. */
+  readonly unsentBytes: number;
+  /** Of the request's body, what `takeBody` has not given yet. */
+  readonly bodyLeftBytes: number;
+  /** What is there of the request's body, and not one byte more; undefined: nothing. */
+  takeBody(): Buffer | undefined;
+  /** False: no more of the request's body is wanted for now. */
+  setReading(reading: boolean): void;
   /** False: wait for `onDrain`. `flushed` is called once: when the bytes have left, or never will. */
   send(bytes: Buffer | string, flushed?: () => void): boolean;
   /** Holds back what is sent until `uncork`, so that a head leaves with its body's first bytes. */
@@ -31,15 +39,26 @@ export interface AnswerSink {
   becomeRaw(exchange: Exchange, upstreamUrl: string): void;
 }
 
+/** Whoever streams a request's body and its answer without the framework. */
+export interface Carrier {
+  /** More of the request's body is there. */
+  bodyCame(): void;
+  /** The client can take more of the answer. */
+  drained(): void;
+  /** The client is gone before the answer was complete. */
+  gone(): void;
+}
+
 /** Who answered, or whose failure it was. */
 export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
+
+const none: AnswerFraming = { kind: 'none' };
 
 export class Exchange implements OutcomeReceiver {
   readonly request: FramedRequest;
   /** Head bytes as they came. */
   readonly headBytes: Buffer;
-  /** The corridor's verdict, where the lane asked for it already. */
-  decided: NeedleOutcome | undefined;
+  carrier: Carrier | undefined;
   /** As Node sees the request, once it was handed over. */
   incoming: IncomingMessage | undefined;
   outgoing: ServerResponse | undefined;
@@ -85,6 +104,22 @@ export class Exchange implements OutcomeReceiver {
   /** Nothing more can be sent: complete, cut, or the client is gone. */
   get over(): boolean {
     return this.#over;
+  }
+
+  get unsentBytes(): number {
+    return this.#sink.unsentBytes;
+  }
+
+  get bodyLeftBytes(): number {
+    return this.#sink.bodyLeftBytes;
+  }
+
+  takeBody(): Buffer | undefined {
+    return this.#sink.takeBody();
+  }
+
+  setReading(reading: boolean): void {
+    if (!this.#over) this.#sink.setReading(reading);
   }
 
   get durationMs(): number {
@@ -173,10 +208,38 @@ export class Exchange implements OutcomeReceiver {
       return;
     }
     this.#close ||= close;
-    this.#framing = { kind: 'none' };
+    this.#framing = none;
     this.#bodyBytes = bodyBytes;
     this.#sink.send(answer, flushed);
     this.#end(!this.#close && !this.hasBody);
+  }
+
+  /**
+   * An answer's head, with what is there of its body, as they are; `pass` and `finishPassed` follow. Where it ends is
+   * counted by the caller.
+   *
+   * @param bodyBytes how many of the body's own bytes, framing left out
+   * @param close the answer says, or its framing means, that the connection ends with it
+   * @returns false: no more until `drained`
+   */
+  passHead(bytes: Buffer, bodyBytes: number, close: boolean, flushed?: () => void): boolean {
+    if (!this.started) this.#framing = none;
+    this.#close ||= close;
+    return this.pass(bytes, bodyBytes, flushed);
+  }
+
+  pass(bytes: Buffer, bodyBytes: number, flushed?: () => void): boolean {
+    if (this.#over) {
+      flushed?.();
+      return true;
+    }
+    this.#bodyBytes += bodyBytes;
+    return this.#sink.send(bytes, flushed);
+  }
+
+  /** @param requestRead the request's body was read to its end */
+  finishPassed(requestRead: boolean): void {
+    if (!this.#over) this.#end(requestRead && !this.#close);
   }
 
   /** An error of the proxy itself: the few bytes that make a client try another replica. */
@@ -219,6 +282,7 @@ export class Exchange implements OutcomeReceiver {
     this.#over = true;
     this.#settle();
     this.onGone?.();
+    this.carrier?.gone();
   }
 
   #end(reusable: boolean): void {

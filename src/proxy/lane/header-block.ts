@@ -1,5 +1,5 @@
 /**
- * The header lines of one request, read once: how the message is framed, and whether a plain read may carry them. Pure.
+ * The header lines of one request, read once: how the message is framed, and what they say of a read. Pure.
  * Immutable, so that requests which send the same lines share it.
  */
 import type { RequestHead } from '../needle/request-head.ts';
@@ -15,35 +15,8 @@ const headerLines = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n)*\r\n$/;
 const contentLength = /^[0-9]{1,15}$/;
 /** Go refuses other characters in Host with a text of its own. */
 const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
-const plainConnection = /^(?:keep-alive|close)$/i;
 const none: BodyFraming = { kind: 'none' };
 const chunked: BodyFraming = { kind: 'chunked' };
-
-/** What SeaweedFS's own clients, and those in front of them, send with reads. */
-const plainNames: ReadonlySet<string> = new Set([
-  'host',
-  'user-agent',
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'authorization',
-  'cache-control',
-  'connection',
-  'cookie',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'origin',
-  'pragma',
-  'range',
-  'referer',
-  'x-amz-request-id',
-  'x-forwarded-for',
-  'x-real-ip',
-  'x-request-id',
-  'traceparent',
-  'tracestate',
-]);
 
 export class HeaderBlock {
   /** As it came, latin1, with the blank line. */
@@ -53,7 +26,6 @@ export class HeaderBlock {
   readonly body: BodyFraming;
   /** The client asked for `Connection: close`. */
   readonly close: boolean;
-  #isPlain: boolean | undefined;
   #readHeaders: RequestHead['readHeaders'];
 
   private constructor(text: string, rawHeaders: readonly string[], framing: Framing) {
@@ -71,25 +43,10 @@ export class HeaderBlock {
     return framing && new HeaderBlock(text, rawHeaders, framing);
   }
 
-  /** Every name is known here, and none asks for anything but an answer. */
-  get isPlain(): boolean {
-    this.#isPlain ??= isPlain(this.rawHeaders);
-    return this.#isPlain;
-  }
-
   get readHeaders(): RequestHead['readHeaders'] {
     this.#readHeaders ??= readHeaders(this.rawHeaders);
     return this.#readHeaders;
   }
-}
-
-function isPlain(rawHeaders: readonly string[]): boolean {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
-    if (!plainNames.has(name)) return false;
-    if (name === 'connection' && !plainConnection.test(rawHeaders[i + 1] as string)) return false;
-  }
-  return true;
 }
 
 function splitFields(text: string): string[] {

@@ -9,6 +9,7 @@ export class RequestBody {
   #leftBytes = 0;
   #line = '';
   #trailerLines = 0;
+  #chunkBytes = 0;
   #stage: 'stretch' | 'size-line' | 'trailer-line' | 'done';
   readonly #chunked: boolean;
 
@@ -17,6 +18,11 @@ export class RequestBody {
     this.#leftBytes = framing.kind === 'length' ? framing.bytes : 0;
     if (this.#chunked) this.#stage = 'size-line';
     else this.#stage = this.#leftBytes === 0 ? 'done' : 'stretch';
+  }
+
+  /** Of all chunks that have begun, framing left out. */
+  get chunkBytes(): number {
+    return this.#chunkBytes;
   }
 
   get done(): boolean {
@@ -69,6 +75,7 @@ export class RequestBody {
       this.#stage = 'trailer-line';
       return true;
     }
+    this.#chunkBytes += chunkBytes;
     this.#leftBytes = chunkBytes + 2;
     this.#stage = 'stretch';
     return true;

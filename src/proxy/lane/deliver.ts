@@ -1,0 +1,29 @@
+/** Where an outcome of the corridor goes: the same three ways out for the lane and for the framework. */
+import type { NeedleOutcome } from '../needle-outcome.ts';
+import { type Exchange, refusalText } from './exchange.ts';
+import { type NeedleSendOptions, sendNeedle } from './needle-send.ts';
+
+export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
+
+/** Takes a request to the volume server and its answer to the exchange; never throws. */
+export interface Forwarder {
+  forward(exchange: Exchange, outcome: PassthroughOutcome): void;
+}
+
+export function deliver(
+  exchange: Exchange,
+  outcome: NeedleOutcome,
+  options: NeedleSendOptions,
+  forwarder: Forwarder,
+): void {
+  switch (outcome.kind) {
+    case 'answer':
+      sendNeedle(exchange, outcome, options);
+      return;
+    case 'error':
+      exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
+      return;
+    case 'passthrough':
+      forwarder.forward(exchange, outcome);
+  }
+}

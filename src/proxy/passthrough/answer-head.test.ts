@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { answerHeadBytesMax, rawHeadersOf, readAnswerHead } from './answer-head.ts';
+
+const read = (text: string, method = 'GET') =>
+  readAnswerHead(method, Buffer.from(text, 'latin1'), 0);
+const head = (lines: string): string => `HTTP/1.1 200 OK\r\n${lines}\r\n`;
+
+describe('an answer’s head', () => {
+  it('ends at its blank line', () => {
+    const text = head('Content-Length: 4\r\nServer: x\r\n');
+    expect(read(`${text}\r\n\r\nHTTP`)).toMatchObject({
+      kind: 'head',
+      status: 200,
+      headBytes: text.length,
+      framing: { kind: 'length', bytes: 4 },
+      hasConnection: false,
+    });
+  });
+
+  it('may have bytes from 0x80 on, no reason phrase, no blank behind a colon, and empty values', () => {
+    const verdict = read('HTTP/1.1 404 \r\nX:\xff\xa0 \r\nY:\t\r\nConnection: close\r\n\r\n');
+    if (verdict.kind !== 'head') throw new Error(verdict.kind);
+    expect(verdict).toMatchObject({ status: 404, framing: { kind: 'eof' }, hasConnection: true });
+    expect(rawHeadersOf(verdict)).toEqual(['X', '\xff\xa0', 'Y', '', 'Connection', 'close']);
+  });
+
+  it.each([
+    ['Transfer-Encoding: Chunked\r\n', { kind: 'chunked' }],
+    ['CONTENT-LENGTH:7\r\nContent-Length: 7\r\n', { kind: 'length', bytes: 7 }],
+    ['X-Length-Of-It: 7\r\n', { kind: 'eof' }],
+  ] as const)('with %j is framed as %j', (lines, framing) => {
+    expect(read(head(lines))).toMatchObject({ kind: 'head', framing });
+  });
+
+  it('of a HEAD and of a 304 has no body behind it', () => {
+    expect(read(head('Content-Length: 7\r\n'), 'HEAD')).toMatchObject({
+      framing: { kind: 'none' },
+    });
+    expect(read('HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n')).toMatchObject({
+      framing: { kind: 'none' },
+    });
+  });
+
+  it('of an interim answer is told apart, but not of another protocol', () => {
+    expect(read('HTTP/1.1 100 Continue\r\n\r\n')).toEqual({ kind: 'interim', headBytes: 25 });
+    expect(read('HTTP/1.1 101 Switching Protocols\r\n\r\n')).toEqual({ kind: 'broken' });
+  });
+
+  it.each([
+    'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n',
+    'HTTP/1.1 200\r\n\r\n',
+    'HTTP/1.1 2000 OK\r\n\r\n',
+    'HTTP/1.1 020 OK\r\n\r\n',
+    'HTTP/1.1 200 O\x01K\r\n\r\n',
+    'http/1.1 200 OK\r\n\r\n',
+    ' HTTP/1.1 200 OK\r\n\r\n',
+    '\r\nHTTP/1.1 200 OK\r\n\r\n',
+    head('X: a\0b\r\n'),
+    head('X: \x7f\r\n'),
+    head('X: a\nY: b\r\n'),
+    head('X: a\rY: b\r\n'),
+    head('X: a\r\n b\r\n'),
+    head('X : a\r\n'),
+    head(': a\r\n'),
+    head('X\r\n'),
+    head('X\xff: a\r\n'),
+    head('Content-Length: -5\r\n'),
+    head('Content-Length: +5\r\n'),
+    head('Content-Length: \r\n'),
+    head('Content-Length: 0x5\r\n'),
+    head('Content-Length: 5, 5\r\n'),
+    head('Content-Length: \xa05\r\n'),
+    head('Content-Length: 9999999999999999\r\n'),
+    head('Content-Length: 1\r\nContent-Length: 2\r\n'),
+    head('Content-Length: 1\r\nTransfer-Encoding: chunked\r\n'),
+    head('Transfer-Encoding: chunked\r\nContent-Length: 1\r\n'),
+    head('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n'),
+    head('Transfer-Encoding: gzip, chunked\r\n'),
+    head('Transfer-Encoding: identity\r\n'),
+  ])('%j is broken', (text) => {
+    expect(read(text)).toEqual({ kind: 'broken' });
+  });
+
+  it.each(['HTTP/1.1 200 OK\n', 'HTTP/1.1 200 OK\r\nX: y\n\n', 'SSH-2.0', 'HTTP/2', '\n'])(
+    '%j is broken before it ends',
+    (text) => {
+      expect(read(text)).toEqual({ kind: 'broken' });
+    },
+  );
+
+  it('that has no end is broken', () => {
+    const text = head(`X: ${'y'.repeat(answerHeadBytesMax)}`);
+    expect(read(text.slice(0, -4))).toEqual({ kind: 'broken' });
+    expect(read(`${text}\r\n`)).toEqual({ kind: 'broken' });
+  });
+
+  it('is the same however it comes', () => {
+    const text = `${head('X: y\r\nContent-Length: 3\r\n')}abc`;
+    const whole = read(text);
+    fc.assert(
+      fc.property(fc.array(fc.nat(20), { minLength: 1 }), (sizes) => {
+        let scanned = 0;
+        for (let i = 0; scanned < text.length; i += 1) {
+          const came = Math.min(text.length, scanned + (sizes[i % sizes.length] as number) + 1);
+          const verdict = readAnswerHead('GET', Buffer.from(text.slice(0, came)), scanned);
+          if (verdict.kind !== 'incomplete') {
+            expect(verdict).toEqual(whole);
+            return;
+          }
+          scanned = came;
+        }
+        throw new Error('never complete');
+      }),
+    );
+  });
+});

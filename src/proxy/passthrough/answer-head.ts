@@ -1,0 +1,105 @@
+/**
+ * Finds the head of a volume server's answer in the bytes of a connection. A strict recogniser: what two parsers could
+ * read differently is `broken`. Values may have bytes from 0x80 on, as names of needles do. RFC 9112 sections 4 to 6. Pure.
+ */
+import { type AnswerFraming, answerFraming } from '../lane/answer-framing.ts';
+
+export interface AnswerHead {
+  readonly kind: 'head';
+  readonly status: number;
+  /** Blank line included. */
+  readonly headBytes: number;
+  /** latin1, without the blank line. */
+  readonly text: string;
+  readonly framing: AnswerFraming;
+  readonly hasConnection: boolean;
+}
+
+export type AnswerHeadVerdict =
+  | AnswerHead
+  /** A 1xx: the answer follows. */
+  | { readonly kind: 'interim'; readonly headBytes: number }
+  | { readonly kind: 'incomplete' | 'broken' };
+
+/** Volume servers send up to 64 KiB of pairs. */
+export const answerHeadBytesMax = 1_048_576;
+
+const incomplete: AnswerHeadVerdict = { kind: 'incomplete' };
+const broken: AnswerHeadVerdict = { kind: 'broken' };
+
+const wholeHead =
+  /^HTTP\/1\.1 [1-9][0-9]{2} [\t -~\x80-\xff]*\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*$/;
+const firstBytes = Buffer.from('HTTP/1.1 ', 'latin1');
+const bareLineFeed = /[^\r]\n/;
+
+/**
+ * @param method of the request
+ * @param bytes all that came
+ * @param scannedBytes how many of them an earlier call called `incomplete`
+ */
+export function readAnswerHead(
+  method: string,
+  bytes: Buffer,
+  scannedBytes: number,
+): AnswerHeadVerdict {
+  const end = bytes.indexOf('\r\n\r\n', Math.max(0, scannedBytes - 3), 'latin1');
+  if (end < 0) return isStillPlausible(bytes, scannedBytes) ? incomplete : broken;
+  const text = bytes.toString('latin1', 0, end + 2);
+  if (end > answerHeadBytesMax || !wholeHead.test(text)) return broken;
+
+  const status = Number(text.slice(9, 12));
+  // Nobody asked to switch protocols.
+  if (status < 200) return status === 101 ? broken : { kind: 'interim', headBytes: end + 4 };
+  let lengthOrCoding: string[] | undefined;
+  let hasConnection = false;
+  let hasCoding = false;
+  let at = text.indexOf('\r') + 2;
+  while (at < text.length) {
+    const colon = text.indexOf(':', at);
+    const lineEnd = text.indexOf('\r', colon);
+    switch (colon - at) {
+      case 10:
+        hasConnection ||= text.slice(at, colon).toLowerCase() === 'connection';
+        break;
+      case 14:
+      case 17: {
+        const name = text.slice(at, colon).toLowerCase();
+        if (name !== 'content-length' && name !== 'transfer-encoding') break;
+        hasCoding ||= name === 'transfer-encoding';
+        lengthOrCoding ??= [];
+        lengthOrCoding.push(name, trimBlanks(text.slice(colon + 1, lineEnd)));
+      }
+    }
+    at = lineEnd + 2;
+  }
+  // One of them alone, or the same length twice: else two parsers see two ends.
+  if (hasCoding && lengthOrCoding?.length !== 2) return broken;
+  const framing = answerFraming(method, status, lengthOrCoding ?? none);
+  if (framing === undefined) return broken;
+  return { kind: 'head', status, headBytes: end + 4, text, framing, hasConnection };
+}
+
+const none: readonly string[] = [];
+
+/** Flat, as received. */
+export function rawHeadersOf({ text }: AnswerHead): readonly string[] {
+  const rawHeaders: string[] = [];
+  for (const line of text.split('\r\n').slice(1, -1)) {
+    const colon = line.indexOf(':');
+    rawHeaders.push(line.slice(0, colon), trimBlanks(line.slice(colon + 1)));
+  }
+  return rawHeaders;
+}
+
+/** Not `trim`: 0xa0 is a byte of a name. */
+function trimBlanks(value: string): string {
+  return value.replace(/^[\t ]+|[\t ]+$/g, '');
+}
+
+/** A head that never ends as heads do must not be waited for. */
+function isStillPlausible(bytes: Buffer, scannedBytes: number): boolean {
+  if (bytes.length > answerHeadBytesMax) return false;
+  const compared = Math.min(bytes.length, firstBytes.length);
+  if (bytes.compare(firstBytes, 0, compared, 0, compared) !== 0) return false;
+  return !bareLineFeed.test(bytes.toString('latin1', Math.max(0, scannedBytes - 1)));
+}

@@ -1,0 +1,128 @@
+/**
+ * How a forwarded request may end, whoever carries it: the same failure has the same status, the same words and the
+ * same accounting. Tells the corridor once whether there is an answer.
+ */
+import { withDebugHeaders } from '../lane/debug-headers.ts';
+import type { PassthroughOutcome } from '../lane/deliver.ts';
+import { type Exchange, refusalText } from '../lane/exchange.ts';
+import type { RetryBudget } from './retry-budget.ts';
+
+export interface ForwardingOptions {
+  readonly connectTimeoutMs: number;
+  /** Without a byte from the volume server: 504 before the answer, a cut connection after its start. */
+  readonly answerTimeoutMs: number;
+  /** Per volume server; more wait for a free one. */
+  readonly upstreamConnections: number;
+  readonly debugHeaders: boolean;
+}
+
+/** What all requests of one way share. */
+export interface ForwardingTerms extends ForwardingOptions {
+  readonly budget: RetryBudget;
+}
+
+/** Volume servers close idle connections after 30 s: one this young is not about to be closed. */
+export const idleConnectionMs = 5_000;
+export const idleConnectionsMax = 256;
+
+export abstract class Forwarding {
+  readonly exchange: Exchange;
+  protected readonly outcome: PassthroughOutcome;
+  protected readonly terms: ForwardingTerms;
+  #isOver = false;
+  #isSettled = false;
+  #retried = false;
+
+  constructor(exchange: Exchange, outcome: PassthroughOutcome, terms: ForwardingTerms) {
+    this.exchange = exchange;
+    this.outcome = outcome;
+    this.terms = terms;
+    terms.budget.earn();
+  }
+
+  get over(): boolean {
+    return this.#isOver;
+  }
+
+  /** Sends it again, on a connection that carried nothing before. */
+  protected abstract again(): void;
+
+  /** Sending it twice changes nothing, and can be done: no byte of it was streamed. */
+  get isRepeatable(): boolean {
+    const { method } = this.exchange.request.head;
+    return (method === 'GET' || method === 'HEAD') && !this.exchange.hasBody;
+  }
+
+  /** There is an answer: before its first byte goes to the client. */
+  protected settle(isAnswered: boolean): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.outcome.settled?.(isAnswered);
+  }
+
+  protected debugged(head: string): string {
+    const { reason } = this.outcome;
+    if (!this.terms.debugHeaders) return head;
+    return withDebugHeaders(head, {
+      source: `passthrough;reason=${reason}`,
+      cacheStatus: `fwd=${reason === 'method' ? 'method' : 'bypass'}; detail=${reason}`,
+      durationMs: this.exchange.durationMs,
+    });
+  }
+
+  /** The connection broke before an answer began. `isUsed`: it had answered before. */
+  protected lostConnection(isUsed: boolean): void {
+    if (!isUsed) {
+      // The volume server closed without an answer, as it does where its handler panics; so do we.
+      this.cut();
+    } else if (!this.#retried && this.isRepeatable && this.terms.budget.spend()) {
+      this.#retried = true;
+      this.again();
+    } else {
+      this.refuse(502, 'the volume server closed the connection');
+    }
+  }
+
+  protected noConnection(): void {
+    this.refuse(502, 'the volume server cannot be reached');
+  }
+
+  protected noAnswerInTime(): void {
+    this.refuse(504, 'the volume server did not answer in time');
+  }
+
+  protected noConnectionInTime(): void {
+    this.refuse(504, 'no connection to the volume server is free');
+  }
+
+  /** An answer that is not read: stored control bytes, or a negative length. It is asked for again, as bytes. */
+  protected misread(): void {
+    if (this.isRepeatable) {
+      this.stop();
+      this.exchange.becomeRaw(this.outcome.upstreamUrl);
+    } else {
+      this.refuse(502, 'the volume server sent no valid answer');
+    }
+  }
+
+  /** After the first byte there is no way back. */
+  protected cut(): void {
+    if (this.#isOver) return;
+    this.stop();
+    const { reason } = this.outcome;
+    this.exchange.decide({ outcome: 'error', reason, transport: 'none' });
+    this.exchange.cut();
+  }
+
+  /** The answer is complete, or there will be none. */
+  protected stop(): void {
+    this.settle(false);
+    this.#isOver = true;
+  }
+
+  protected refuse(status: 502 | 504, text: string): void {
+    if (this.#isOver) return;
+    this.stop();
+    this.exchange.refuse(status, this.outcome.reason, refusalText(text));
+  }
+}

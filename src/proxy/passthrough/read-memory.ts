@@ -1,0 +1,36 @@
+/**
+ * Memory for reading, used again and again: V8 answers what adds up outside of the heap with collections of the whole
+ * heap, and these cost large bodies more than everything else.
+ */
+
+/** One read; pages that were never read into are not resident. */
+const memoryBytes = 262_144;
+/** Kept for later; more are left to the collector. */
+const spareCountMax = 64;
+const spare: ReadMemory[] = [];
+
+export class ReadMemory {
+  readonly bytes: Buffer = Buffer.allocUnsafeSlow(memoryBytes);
+  /** Somebody else looks at its bytes, and `giveBack` is to be called. */
+  isLent = false;
+
+  static take(): ReadMemory {
+    return spare.pop() ?? new ReadMemory();
+  }
+
+  /** It is not read into again until `giveBack`, which is called once. */
+  lend(): () => void {
+    this.isLent = true;
+    return this.#giveBack;
+  }
+
+  readonly #giveBack = (): void => {
+    this.isLent = false;
+    if (spare.length < spareCountMax) spare.push(this);
+  };
+}
+
+/** Bytes that are all of their memory, and that nobody looks at any more. */
+export function freeAtOnce({ buffer, byteLength }: Buffer): void {
+  if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
+}

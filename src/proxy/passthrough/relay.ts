@@ -1,0 +1,64 @@
+/**
+ * Carries requests that are passed to the volume server from the client's connection to the volume server's and back,
+ * without an HTTP framework between them: the short way of what `isRelayable` takes.
+ */
+import type { Relay as LaneRelay } from '../lane/client-connection.ts';
+import type { PassthroughOutcome } from '../lane/deliver.ts';
+import type { Exchange } from '../lane/exchange.ts';
+import type { FramedRequest } from '../lane/request-framer.ts';
+import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
+import { isRelayable } from './relayable.ts';
+import { RelayedRequest } from './relayed-request.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { tickMs, UpstreamPool } from './upstream-pool.ts';
+
+export class Relay implements LaneRelay {
+  readonly #terms: ForwardingTerms;
+  readonly #pools = new Map<string, UpstreamPool>();
+  /** Only while there are connections. */
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(options: ForwardingOptions) {
+    this.#terms = { ...options, budget: new RetryBudget() };
+  }
+
+  accepts(request: FramedRequest): boolean {
+    return isRelayable(request);
+  }
+
+  forward(exchange: Exchange, outcome: PassthroughOutcome): void {
+    exchange.decide({ outcome: 'passthrough', reason: outcome.reason, transport: 'none' });
+    if (exchange.over) {
+      outcome.settled?.(false);
+      return;
+    }
+    const pool = this.#poolOf(outcome.upstreamUrl);
+    this.#ticker ??= setInterval(this.#tick, tickMs).unref();
+    new RelayedRequest(exchange, outcome, this.#terms, pool).begin();
+  }
+
+  close(): void {
+    clearInterval(this.#ticker);
+    for (const pool of this.#pools.values()) pool.close();
+  }
+
+  #poolOf(upstreamUrl: string): UpstreamPool {
+    let pool = this.#pools.get(upstreamUrl);
+    if (pool === undefined) {
+      pool = new UpstreamPool(upstreamUrl, this.#terms.upstreamConnections);
+      this.#pools.set(upstreamUrl, pool);
+    }
+    return pool;
+  }
+
+  readonly #tick = (): void => {
+    let isEmpty = true;
+    for (const pool of this.#pools.values()) {
+      pool.tick();
+      isEmpty &&= pool.isEmpty;
+    }
+    if (!isEmpty) return;
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+  };
+}

@@ -1,0 +1,254 @@
+/**
+ * One request on its way over the relay. The head goes as it came, the body as the client sends it, the answer's bytes
+ * as the volume server sends them; only their ends are counted here. Neither side is read faster than the other takes.
+ */
+import type { PassthroughOutcome } from '../lane/deliver.ts';
+import type { Carrier, Exchange } from '../lane/exchange.ts';
+import { InputBuffer } from '../lane/input-buffer.ts';
+import { AnswerBody } from './answer-body.ts';
+import { type AnswerHead, rawHeadersOf, readAnswerHead } from './answer-head.ts';
+import { Forwarding, type ForwardingTerms } from './forwarding.ts';
+import { saysClose } from './hop-by-hop.ts';
+import type { ReadMemory } from './read-memory.ts';
+import { answerHeadText, joined, requestHead } from './relayed-head.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
+
+export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
+  readonly #pool: UpstreamPool;
+  #connection: UpstreamConnection | undefined;
+  /** The beginning of an answer's head whose end has not come. */
+  #begun: InputBuffer | undefined;
+  #body: AnswerBody | undefined;
+  #answerCloses = false;
+  #isPaused = false;
+  /** Without a sign of life from the volume server. */
+  #quietTicks = 0;
+  /** Of the connection, when silence was looked at last: an upload is progress too. */
+  #sentBytes = 0;
+
+  constructor(
+    exchange: Exchange,
+    outcome: PassthroughOutcome,
+    terms: ForwardingTerms,
+    pool: UpstreamPool,
+  ) {
+    super(exchange, outcome, terms);
+    this.#pool = pool;
+  }
+
+  begin(): void {
+    this.exchange.carrier = this;
+    this.#pool.acquire(this);
+  }
+
+  protected override again(): void {
+    this.#connection = undefined;
+    this.#begun = undefined;
+    this.#pool.open(this);
+  }
+
+  // The request
+
+  given(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    this.#quietTicks = 0;
+    const { exchange } = this;
+    const head = requestHead(exchange.request, exchange.headBytes);
+    const body = exchange.takeBody();
+    const hungry = connection.write(body === undefined ? head : joined(head, body));
+    if (exchange.bodyLeftBytes > 0) exchange.setReading(hungry);
+  }
+
+  bodyCame(): void {
+    const body = this.#connection === undefined ? undefined : this.exchange.takeBody();
+    if (body === undefined || this.#connection?.writeOwned(body) !== false) return;
+    if (this.exchange.bodyLeftBytes > 0) this.exchange.setReading(false);
+  }
+
+  writable(): void {
+    if (this.exchange.bodyLeftBytes === 0) return;
+    this.exchange.setReading(true);
+    this.bodyCame();
+  }
+
+  // The answer
+
+  received(bytes: Buffer, memory: ReadMemory): boolean {
+    this.#quietTicks = 0;
+    if (this.#body === undefined) this.#readHead(bytes, memory);
+    else this.#passBody(this.#body, bytes, memory);
+    return this.exchange.unsentBytes === 0;
+  }
+
+  #readHead(bytes: Buffer, memory: ReadMemory): void {
+    const scannedBytes = this.#begun?.length ?? 0;
+    this.#begun?.append(bytes);
+    let unread = this.#begun?.view() ?? bytes;
+    const { method } = this.exchange.request.head;
+    let verdict = readAnswerHead(method, unread, scannedBytes);
+    while (verdict.kind === 'interim') {
+      unread = unread.subarray(verdict.headBytes);
+      verdict = readAnswerHead(method, unread, 0);
+    }
+    if (verdict.kind === 'head') this.#begin(verdict, unread, memory);
+    else if (verdict.kind === 'broken') this.#misread();
+    else this.#keepBegun(unread);
+  }
+
+  /** What came is read over by what comes. */
+  #keepBegun(unread: Buffer): void {
+    if (unread.length === this.#begun?.length) return;
+    this.#begun = unread.length === 0 ? undefined : new InputBuffer();
+    this.#begun?.append(Buffer.from(unread));
+  }
+
+  #begin(head: AnswerHead, bytes: Buffer, memory: ReadMemory): void {
+    const body = new AnswerBody(head.framing);
+    const taken = body.take(bytes.subarray(head.headBytes));
+    if (taken === undefined) {
+      this.#misread();
+      return;
+    }
+    const { exchange, outcome } = this;
+    this.#begun = undefined;
+    this.#body = body;
+    outcome.observe?.(head.status, rawHeadersOf(head));
+    this.settle(true);
+    this.#answerCloses = head.hasConnection && saysClose(rawHeadersOf(head));
+    const closes = this.#answerCloses || body.endsWithConnection;
+    const end = head.headBytes + taken;
+    const isStray = end < bytes.length;
+    const all = isStray ? bytes.subarray(0, end) : bytes;
+    const hungry = this.#goesAsItCame(head)
+      ? exchange.passHead(all, body.ownBytes, closes, lentFor(all, memory))
+      : this.#passAnew(head, all.subarray(head.headBytes), body.ownBytes, closes);
+    this.#goOn(body, hungry, isStray);
+  }
+
+  #goesAsItCame(head: AnswerHead): boolean {
+    return !head.hasConnection && !this.exchange.request.close && !this.terms.debugHeaders;
+  }
+
+  #passAnew(head: AnswerHead, rest: Buffer, bodyBytes: number, closes: boolean): boolean {
+    const { exchange } = this;
+    const text = this.debugged(answerHeadText(head, exchange.request.close));
+    const headBytes = Buffer.from(text, 'latin1');
+    if (rest.length < lentBytesMin) {
+      return exchange.passHead(Buffer.concat([headBytes, rest]), bodyBytes, closes);
+    }
+    exchange.passHead(headBytes, 0, closes);
+    return exchange.pass(rest, bodyBytes);
+  }
+
+  #passBody(body: AnswerBody, bytes: Buffer, memory: ReadMemory): void {
+    const earlierBytes = body.ownBytes;
+    const taken = body.take(bytes);
+    if (taken === undefined) {
+      this.#breakOff();
+      return;
+    }
+    const ours = taken === bytes.length ? bytes : bytes.subarray(0, taken);
+    const hungry = this.exchange.pass(ours, body.ownBytes - earlierBytes, lentFor(ours, memory));
+    this.#goOn(body, hungry, taken < bytes.length);
+  }
+
+  /** @param isStray there are bytes behind the answer that nobody asked for */
+  #goOn(body: AnswerBody, hungry: boolean, isStray: boolean): void {
+    if (body.done) {
+      this.#complete(!isStray && !this.#answerCloses);
+    } else if (!hungry) {
+      this.#isPaused = true;
+      this.#connection?.pause();
+    }
+  }
+
+  drained(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#connection?.resume();
+  }
+
+  #complete(reusable: boolean): void {
+    if (this.over) return;
+    this.stop();
+    const { exchange } = this;
+    const connection = this.#connection as UpstreamConnection;
+    const requestRead = exchange.bodyLeftBytes === 0 && connection.unsentBytes === 0;
+    this.#connection = undefined;
+    // Before the answer's end: the client's next request may go out at once.
+    if (reusable && requestRead) this.#pool.giveBack(connection);
+    else connection.destroy();
+    exchange.finishPassed(requestRead);
+  }
+
+  // Failures
+
+  /** The client is gone: the volume server is not kept busy for it. */
+  gone(): void {
+    this.stop();
+    if (this.#connection === undefined) this.#pool.forget(this);
+    else this.#connection.destroy();
+  }
+
+  upstreamGone(error: NodeJS.ErrnoException | undefined): void {
+    if (this.over) return;
+    const connection = this.#connection as UpstreamConnection;
+    if (this.#body !== undefined) {
+      if (this.#body.endsWithConnection && error === undefined) this.#complete(false);
+      else this.cut();
+    } else if (error?.code === 'ETIMEDOUT') {
+      this.noAnswerInTime();
+    } else if (!connection.isConnected || !isLoss(error)) {
+      this.noConnection();
+    } else {
+      this.lostConnection(connection.isUsed);
+    }
+  }
+
+  tick(): void {
+    const connection = this.#connection;
+    const sentBytes = connection?.sentBytes ?? 0;
+    if (this.#isPaused || (this.#body === undefined && sentBytes !== this.#sentBytes)) {
+      this.#sentBytes = sentBytes;
+      this.#quietTicks = 0;
+      return;
+    }
+    this.#quietTicks += 1;
+    const { connectTimeoutMs, answerTimeoutMs } = this.terms;
+    const isConnecting = connection?.isConnected === false;
+    if (this.#quietTicks * tickMs <= (isConnecting ? connectTimeoutMs : answerTimeoutMs)) return;
+    connection?.destroy();
+    if (connection === undefined) {
+      this.#pool.forget(this);
+      this.noConnectionInTime();
+    } else if (this.#body === undefined) {
+      this.noAnswerInTime();
+    } else {
+      this.cut();
+    }
+  }
+
+  #misread(): void {
+    this.#connection?.destroy();
+    this.misread();
+  }
+
+  #breakOff(): void {
+    this.#connection?.destroy();
+    this.cut();
+  }
+}
+
+/** Small answers leave at once: the memory is free again without a callback. */
+const lentBytesMin = 16_384;
+
+function lentFor(bytes: Buffer, memory: ReadMemory): (() => void) | undefined {
+  return bytes.length < lentBytesMin || bytes.buffer !== memory.bytes.buffer
+    ? undefined
+    : memory.lend();
+}
+
+function isLoss(error: NodeJS.ErrnoException | undefined): boolean {
+  return error === undefined || error.code === 'ECONNRESET' || error.code === 'EPIPE';
+}

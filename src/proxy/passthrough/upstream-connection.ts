@@ -1,0 +1,120 @@
+/**
+ * One connection to a volume server: carries one request at a time and knows whose the bytes are that come. It reads
+ * into memory of its own; bytes that nobody waits for end it.
+ */
+import { connect, type Socket } from 'node:net';
+import { freeAtOnce, ReadMemory } from './read-memory.ts';
+
+/** Whoever has the connection. */
+export interface ConnectionUser {
+  /**
+   * @param bytes valid during the call, and until their memory is given back where it was lent
+   * @returns false: somebody else still looks at the bytes
+   */
+  received(bytes: Buffer, memory: ReadMemory): boolean;
+  /** The connection takes more. */
+  writable(): void;
+  /** It is gone. `error` undefined: the volume server closed it in good order. */
+  upstreamGone(error: NodeJS.ErrnoException | undefined): void;
+}
+
+export interface UpstreamAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Smaller ones cost less than freeing them does. */
+const freedBytesMin = 16_384;
+
+export class UpstreamConnection {
+  user: ConnectionUser | undefined;
+  isConnected = false;
+  /** It has answered before: if it dies now, it may have been closed for idleness. */
+  isUsed = false;
+  /** Since it was opened or given back; counted by the pool. */
+  ticks = 0;
+  readonly #socket: Socket;
+  readonly #onGone: (connection: UpstreamConnection) => void;
+  #error: NodeJS.ErrnoException | undefined;
+  #isGone = false;
+  #memory = ReadMemory.take();
+
+  constructor(address: UpstreamAddress, onGone: (connection: UpstreamConnection) => void) {
+    this.#onGone = onGone;
+    this.#socket = connect({
+      ...address,
+      noDelay: true,
+      keepAlive: true,
+      onread: {
+        // Asked before each read, and anew for each address that is tried.
+        buffer: () => this.#memory.bytes,
+        callback: (byteCount) => this.#received(byteCount),
+      },
+    });
+    this.#socket.on('connect', () => {
+      this.isConnected = true;
+    });
+    this.#socket.on('drain', () => this.user?.writable());
+    this.#socket.on('error', (error) => {
+      this.#error = error;
+    });
+    this.#socket.on('end', () => this.#gone(undefined));
+    this.#socket.on('close', () => this.#gone(this.#error));
+  }
+
+  /** Handed to the socket, and not sent yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  get sentBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
+  /** False: wait for `writable`. */
+  write(bytes: Buffer): boolean {
+    return this.#socket.write(bytes);
+  }
+
+  /** As `write`, of memory that nobody else looks at: large pieces are freed when they have left. */
+  writeOwned(bytes: Buffer): boolean {
+    return bytes.length < freedBytesMin
+      ? this.#socket.write(bytes)
+      : this.#socket.write(bytes, () => freeAtOnce(bytes));
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Without a word to its user. Idempotent. */
+  destroy(): void {
+    this.user = undefined;
+    this.#gone(undefined);
+  }
+
+  #received(byteCount: number): boolean {
+    if (this.user === undefined) {
+      this.destroy();
+      return true;
+    }
+    const memory = this.#memory;
+    const isFree = this.user.received(memory.bytes.subarray(0, byteCount), memory);
+    if (!isFree || memory.isLent) this.#memory = ReadMemory.take();
+    return true;
+  }
+
+  #gone(error: NodeJS.ErrnoException | undefined): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const { user } = this;
+    this.user = undefined;
+    this.#socket.destroy();
+    user?.upstreamGone(error);
+    this.#onGone(this);
+  }
+}

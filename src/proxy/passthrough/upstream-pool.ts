@@ -1,0 +1,105 @@
+/** The relay's connections to one volume server: the one used last goes out first, and more than the bound wait. */
+import { idleConnectionMs, idleConnectionsMax } from './forwarding.ts';
+import {
+  type ConnectionUser,
+  type UpstreamAddress,
+  UpstreamConnection,
+} from './upstream-connection.ts';
+
+export interface PoolUser extends ConnectionUser {
+  /** Has the connection from now on, until it gives it back or destroys it. */
+  given(connection: UpstreamConnection): void;
+  /** Called every `tickMs` while it waits for a connection, or has one. */
+  tick(): void;
+}
+
+/** How finely silence and idleness are told: one timer for all, and none per request. */
+export const tickMs = 500;
+
+export class UpstreamPool {
+  readonly #address: UpstreamAddress;
+  readonly #connectionsMax: number;
+  readonly #connections = new Set<UpstreamConnection>();
+  /** Used last, last. */
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #waiting: PoolUser[] = [];
+
+  constructor(upstreamUrl: string, connectionsMax: number) {
+    const { hostname, port } = new URL(upstreamUrl);
+    this.#address = {
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? 80 : Number(port),
+    };
+    this.#connectionsMax = connectionsMax;
+  }
+
+  /** Nothing is open and nobody waits. */
+  get isEmpty(): boolean {
+    return this.#connections.size === 0 && this.#waiting.length === 0;
+  }
+
+  acquire(user: PoolUser): void {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) this.#give(idle, user);
+    else if (this.#connections.size < this.#connectionsMax) this.open(user);
+    else this.#waiting.push(user);
+  }
+
+  /** Whatever the bound says: for a request whose connection has just died. */
+  open(user: PoolUser): void {
+    const connection = new UpstreamConnection(this.#address, this.#onGone);
+    this.#connections.add(connection);
+    this.#give(connection, user);
+  }
+
+  /** A connection whose answer is complete. */
+  giveBack(connection: UpstreamConnection): void {
+    connection.user = undefined;
+    connection.isUsed = true;
+    connection.ticks = 0;
+    const next = this.#waiting.shift();
+    if (next !== undefined) {
+      this.#give(connection, next);
+      return;
+    }
+    this.#idle.push(connection);
+    if (this.#idle.length > idleConnectionsMax) this.#idle[0]?.destroy();
+  }
+
+  /** Waits no longer. */
+  forget(user: PoolUser): void {
+    const at = this.#waiting.indexOf(user);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  /** Called every `tickMs`. */
+  tick(): void {
+    for (const connection of this.#connections) {
+      connection.ticks += 1;
+      const { user } = connection;
+      if (user !== undefined) (user as PoolUser).tick();
+      else if (connection.ticks > idleConnectionMs / tickMs) connection.destroy();
+    }
+    for (const user of [...this.#waiting]) user.tick();
+  }
+
+  close(): void {
+    this.#waiting.length = 0;
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #give(connection: UpstreamConnection, user: PoolUser): void {
+    connection.user = user;
+    connection.ticks = 0;
+    user.given(connection);
+  }
+
+  readonly #onGone = (connection: UpstreamConnection): void => {
+    this.#connections.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    if (this.#connections.size >= this.#connectionsMax) return;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.open(next);
+  };
+}
