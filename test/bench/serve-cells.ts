@@ -1,0 +1,186 @@
+/** Measures the groups of a plan: every server in turn, round after round, by the same load. */
+import { readFileSync } from 'node:fs';
+import { askInTurn, type Load } from './load.ts';
+import type { Needles } from './needles.ts';
+import { type CpuSample, cpuOf, cpuUsBetween } from './process-cpu.ts';
+import { inRounds, median, round } from './rounds.ts';
+import type { Group, SubjectName, Work } from './serve-plan.ts';
+import { cpuOfSubject, type Subject, type Subjects } from './subjects.ts';
+
+/** CPU times are of one request. */
+export interface Round {
+  readonly requestsPerSecond: number;
+  /** Of the server's own processes. */
+  readonly serverCpuUs: number;
+  /** And of its target, where it has one. */
+  readonly cpuUs: number;
+  readonly upstreamCpuUs: number;
+  /** Share of the time that the server under test ran. */
+  readonly busy: number;
+  /** Of the core of whoever asks. */
+  readonly otherCoreBusy: number;
+}
+
+export interface Cell extends Round {
+  readonly work: Work;
+  readonly bytes: number;
+  readonly connections: number;
+  readonly subject: SubjectName;
+  /** Nothing but the server limits the requests a second: they may be compared. */
+  readonly isSaturated: boolean;
+  /** Something that should have answered by itself did not. */
+  readonly hasAskedUpstream: boolean;
+  /** Of the body, by the CPU of server and target. */
+  readonly megabytesPerCpuSecond: number;
+  readonly rounds: readonly Round[];
+}
+
+export interface CellOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+/** Less than this share of its core: something else was the slowest. */
+const saturatedShare = 0.95;
+const hitShareMin = 0.999;
+/** Brought by the first read; a prepared answer or a place in a cache comes with the second. */
+const warmUpTurns = 2;
+/** Of the server's CPU: what a volume server takes when nobody asks it is less. */
+const upstreamShareMax = 0.2;
+const ownAnswers: ReadonlySet<SubjectName> = new Set([
+  ...(['strict', 'immutable', 'lane-off', 'miss-shm', 'miss-tcp'] as const),
+  ...(['nginx-cache', 'varnish'] as const),
+]);
+
+/** Every needle of it is in every cache then. */
+export async function warmUp(
+  subjects: Subjects,
+  names: Iterable<SubjectName>,
+  all: readonly Needles[],
+): Promise<void> {
+  for (const name of names) {
+    const subject = subjects.get(name);
+    if (subject === undefined) continue;
+    for (const needles of all) {
+      for (let i = 0; i < warmUpTurns; i += 1) await askInTurn(subject.port, needles, 0);
+    }
+  }
+}
+
+/** Of those of its servers that run; one round more than asked for is measured and dropped. */
+export async function measureGroup(
+  subjects: Subjects,
+  group: Group,
+  load: Load,
+  { rounds, seconds }: CellOptions,
+): Promise<readonly Cell[]> {
+  const names = group.subjects.filter((name) => subjects.get(name) !== undefined);
+  const figures = await inRounds(names, rounds + 1, async (name) => {
+    const subject = subjects.get(name) as Subject;
+    subject.onTurn?.(true);
+    try {
+      return await measureRound(subject, group, load, seconds);
+    } finally {
+      subject.onTurn?.(false);
+    }
+  });
+  return names.map((name) => cellOf(group, name, figures[name].slice(1)));
+}
+
+async function measureRound(
+  subject: Subject,
+  { work, connections }: Group,
+  load: Load,
+  seconds: number,
+): Promise<Round> {
+  const hitsBefore = (await subject.cacheStats?.())?.hits;
+  const others = { before: otherCores(), after: otherCores() };
+  const before = samplesOf(subject);
+  const run = await load.run(subject.port, connections, seconds);
+  const after = samplesOf(subject);
+  others.after = otherCores();
+  const hitsAfter = (await subject.cacheStats?.())?.hits;
+  if (work === 'read' && hitsBefore !== undefined && hitsAfter !== undefined) {
+    mustBeHits(subject.name, hitsAfter - hitsBefore, run.requests);
+  }
+  const serverUs = cpuUsBetween(before.server, after.server);
+  const targetUs = cpuUsBetween(before.target, after.target);
+  return {
+    requestsPerSecond: run.requestsPerSecond,
+    serverCpuUs: serverUs / run.requests,
+    cpuUs: (serverUs + targetUs) / run.requests,
+    upstreamCpuUs: cpuUsBetween(before.upstream, after.upstream) / run.requests,
+    busy: serverUs / (run.seconds * 1e6),
+    otherCoreBusy: busiest(others.before, others.after),
+  };
+}
+
+interface Samples {
+  readonly server: CpuSample;
+  readonly target: CpuSample;
+  readonly upstream: CpuSample;
+}
+
+function samplesOf(subject: Subject): Samples {
+  const of = (pid: number | undefined): CpuSample => cpuOf(pid === undefined ? [] : [pid]);
+  return {
+    server: cpuOfSubject(subject),
+    target: of(subject.targetPid),
+    upstream: of(subject.upstreamPid),
+  };
+}
+
+function cellOf(group: Group, subject: SubjectName, rounds: readonly Round[]): Cell {
+  const { work, bytes, connections } = group;
+  const of = (figure: keyof Round, digits: number): number =>
+    round(median(rounds.map((each) => each[figure])), digits);
+  const cpuUs = of('cpuUs', 2);
+  const upstreamCpuUs = of('upstreamCpuUs', 2);
+  const busy = of('busy', 3);
+  return {
+    ...{ work, bytes, connections, subject },
+    requestsPerSecond: of('requestsPerSecond', 0),
+    serverCpuUs: of('serverCpuUs', 2),
+    cpuUs,
+    upstreamCpuUs,
+    busy,
+    otherCoreBusy: of('otherCoreBusy', 3),
+    isSaturated: busy >= saturatedShare,
+    hasAskedUpstream:
+      work === 'read' && ownAnswers.has(subject) && upstreamCpuUs > cpuUs * upstreamShareMax,
+    megabytesPerCpuSecond: Math.round(bytes / cpuUs),
+    rounds,
+  };
+}
+
+/** A figure of hits is one of hits. */
+function mustBeHits(name: string, hits: number, requests: number): void {
+  if (hits >= requests * hitShareMin) return;
+  throw new Error(`${name}: ${hits} of ${requests} requests were hits`);
+}
+
+interface CoreTimes {
+  readonly idle: number;
+  readonly total: number;
+}
+
+/** All but the first, which is the measured server's. */
+function otherCores(): readonly CoreTimes[] {
+  const lines = readFileSync('/proc/stat', 'latin1').split('\n');
+  return lines
+    .filter((line) => /^cpu[1-9]/.test(line))
+    .map((line) => {
+      // user, nice, system, idle, iowait, irq, softirq, steal; guest times are in user's.
+      const ticks = line.split(/\s+/).slice(1, 9).map(Number);
+      const idle = (ticks[3] as number) + (ticks[4] as number);
+      return { idle, total: ticks.reduce((sum, each) => sum + each, 0) };
+    });
+}
+
+function busiest(before: readonly CoreTimes[], after: readonly CoreTimes[]): number {
+  const shares = after.map(({ idle, total }, core) => {
+    const from = before[core] as CoreTimes;
+    return total === from.total ? 0 : 1 - (idle - from.idle) / (total - from.total);
+  });
+  return Math.max(0, ...shares);
+}
