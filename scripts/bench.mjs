@@ -119,8 +119,8 @@ async function measureCache() {
 }
 
 function measureServe() {
-  const { rounds, sizes, connections, quick } = options;
-  const asked = { seconds, rounds, sizes, connections, isQuick: quick, isAlone: false };
+  const { rounds, sizes, connections, servers, quick } = options;
+  const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
   return runServeBench(join(root, 'test', 'bench', 'serve-bench.ts'), asked, process.env);
 }
 

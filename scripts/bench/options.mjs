@@ -1,5 +1,6 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
+import { serverNames } from './serve-names.mjs';
 
 export const parts = ['fetch', 'cache', 'serve'];
 
@@ -12,6 +13,7 @@ export const help = `usage: npm run bench [-- --only PART] [--quick] [--json] â€
   --rounds N       of serve (default 5)
   --sizes LIST     of serve, for example 1KiB,4MiB: reads of these sizes only
   --connections L  of serve, for example 16,64
+  --servers LIST   of serve, some of: ${Object.keys(serverNames).join(', ')}
   --json           one JSON document instead of tables
   --markdown FILE  the tables, to a file as well
   --svg FILE       of serve: CPU time of one request by server, as a picture
@@ -24,20 +26,21 @@ export class UsageError extends Error {}
 
 /** Throws UsageError. */
 export function readOptions(args) {
-  const { seconds, rounds, sizes, connections, only, ...rest } = parsed(args);
+  const { seconds, rounds, sizes, connections, servers, only, ...rest } = parsed(args);
   if (only !== undefined && !parts.includes(only)) {
     throw new UsageError(`--only takes ${parts.join(', ')}`);
   }
   if (rest.quick && only !== undefined && only !== 'serve') {
     throw new UsageError('--quick is of serve');
   }
-  const isPicked = sizes !== undefined || connections !== undefined;
+  const isPicked = [sizes, connections, servers].some((each) => each !== undefined);
   return {
     ...rest,
     parts: rest.quick || isPicked ? ['serve'] : only === undefined ? parts : [only],
     seconds: numberOf('--seconds', seconds, { above: 0, upTo: 60 }),
     rounds: wholeOf('--rounds', rounds, 100),
     sizes: sizes?.split(',').map(bytesOf),
+    servers: servers?.split(',').map(serverOf),
     connections: connections?.split(',').map((each) => wholeOf('--connections', each, 1000)),
   };
 }
@@ -51,7 +54,8 @@ function parsed(args) {
       options: {
         seconds: { ...text, default: '1' },
         rounds: { ...text, default: '5' },
-        ...{ only: text, sizes: text, connections: text, markdown: text, svg: text },
+        ...{ only: text, sizes: text, connections: text, servers: text },
+        ...{ markdown: text, svg: text },
         ...{ quick: flag, json: flag, help: flag },
       },
     }).values;
@@ -70,6 +74,11 @@ function wholeOf(name, text, upTo) {
   const number = numberOf(name, text, { above: 0, upTo });
   if (Number.isInteger(number)) return number;
   throw new UsageError(`${name} takes whole numbers up to ${upTo}`);
+}
+
+function serverOf(name) {
+  if (name in serverNames) return name;
+  throw new UsageError(`--servers takes ${Object.keys(serverNames).join(', ')}`);
 }
 
 function bytesOf(text) {

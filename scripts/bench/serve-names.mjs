@@ -17,5 +17,5 @@ export const serverNames = {
 
 /** A figure's name, with whom it compares with written out. */
 export function named(figure) {
-  return figure.replace(/÷ ([a-z-]+)/, (all, name) => `÷ ${serverNames[name] ?? name}`);
+  return figure.replace(/÷ ([a-z-]+)/, (_, name) => `÷ ${serverNames[name] ?? name}`);
 }

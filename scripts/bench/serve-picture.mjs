@@ -17,14 +17,17 @@ const font = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 const panels = [
   {
     title: '4 KiB, the bytes are cached',
-    subjects: ['strict', 'immutable', 'nginx-cache', 'varnish', 'node-http', 'fastify'],
+    subjects: [
+      ...['strict', 'immutable', 'volume-server', 'nginx-cache', 'varnish'],
+      ...['node-http', 'fastify'],
+    ],
   },
   {
     title: '4 KiB, nothing is cached',
-    subjects: ['miss-shm', 'miss-tcp', 'volume-server', 'nginx-proxy', 'passthrough'],
+    subjects: ['miss-shm', 'miss-tcp', 'volume-server', 'nginx-proxy'],
   },
 ];
-const ours = new Set(['strict', 'immutable', 'miss-shm', 'miss-tcp', 'passthrough']);
+const ours = new Set(['strict', 'immutable', 'miss-shm', 'miss-tcp']);
 
 /** undefined where no read of 4 KiB at `connections` was measured. */
 export function servePicture({ cells, machine }, connections) {
@@ -70,8 +73,7 @@ function barsOf(cells, subjects, connections) {
     )
     .filter(({ subject }) => subjects.includes(subject))
     .map(({ subject, serverCpuUs, cpuUs, upstreamCpuUs }) => {
-      const passes = subject === 'nginx-proxy' || subject === 'passthrough';
-      const behindUs = cpuUs - serverCpuUs + (passes ? upstreamCpuUs : 0);
+      const behindUs = cpuUs - serverCpuUs + (subject === 'nginx-proxy' ? upstreamCpuUs : 0);
       return { subject, ownUs: serverCpuUs, behindUs };
     })
     .sort((a, b) => a.ownUs + a.behindUs - b.ownUs - b.behindUs);

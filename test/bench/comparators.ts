@@ -1,4 +1,5 @@
 /** The servers that the proxy is compared with, configured to be fast: docs/performance.md says how, and why. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,7 @@ export async function startVolumeServer(
     [
       ...[weed, 'master', '-ip=127.0.0.1', '-ip.bind=127.0.0.1', `-mdir=${dir}`],
       ...[`-port=${masterPort}`, `-port.grpc=${masterGrpc}`],
+      ...(hasTelemetry(weed) ? ['-telemetry=false'] : []),
     ],
     dir,
     core,
@@ -48,6 +50,12 @@ export async function startVolumeServer(
   );
   await program.until(() => answers(`http://127.0.0.1:${port}/status`));
   return { program, port, master };
+}
+
+/** A master that knows the flag reports to its makers without it. */
+function hasTelemetry(weed: string): boolean {
+  const { stdout, stderr } = spawnSync(weed, ['master', '-h'], { encoding: 'utf8' });
+  return `${stdout}${stderr}`.includes('-telemetry');
 }
 
 export interface Nginx {

@@ -34,7 +34,8 @@ const proxy = await startProxy(optionsOf(settings), pino({ level: 'error' }));
 let sampler: HeapSampler | undefined;
 
 process.on('message', (question: ProxyQuestion) => {
-  void answer(question).then((value) => process.send?.(value));
+  // Whoever asked may be gone.
+  void answer(question).then((value) => process.connected && process.send?.(value));
 });
 process.once('disconnect', () => void proxy.close(0));
 process.send?.({ port: Number(proxy.address.split(':').at(-1)) });

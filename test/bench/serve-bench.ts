@@ -25,20 +25,18 @@ import { Subjects } from './subjects.ts';
 export interface ServeOptions extends PlanOptions {
   readonly seconds: number;
   readonly rounds: number;
-  /** Without what is not ours. */
-  readonly isAlone: boolean;
+  /** Of those of the plan only these; undefined: all. */
+  readonly servers: readonly SubjectName[] | undefined;
 }
 
 const mebibyte = 1024 * 1024;
 const idleSeconds = 10;
 const writtenVolumeId = 4;
 const writtenCount = 100;
-const ours: ReadonlySet<SubjectName> = new Set([
-  ...(['strict', 'immutable', 'lane-off', 'miss-shm', 'miss-tcp', 'passthrough'] as const),
-]);
 
 const options = JSON.parse(process.argv[2] ?? '') as ServeOptions;
-const weed = options.isAlone ? undefined : process.env['WEED_BIN'];
+const weed = process.env['WEED_BIN'];
+const isForFigures = options.sizes === undefined && options.connections === undefined;
 const isPinned = pinOthers();
 const folders: string[] = [];
 process.once('exit', () => {
@@ -51,10 +49,13 @@ process.channel?.unref();
 const plan = planOf(options)
   // What stands in for the volume server cannot be written to.
   .filter(({ work }) => work === 'read' || weed !== undefined)
-  .map((group) => ({ ...group, subjects: group.subjects.filter(isWanted) }));
+  .map((group) => ({ ...group, subjects: group.subjects.filter(isWanted) }))
+  .filter(({ subjects }) => subjects.length > 0);
 const names = new Set(plan.flatMap(({ subjects }) => subjects));
 const volumeDir = scratch(tmpdir());
-const dir = scratch(existsSync('/dev/shm') ? '/dev/shm' : tmpdir());
+// A file system in memory reads otherwise than the volumes' own, so only what is no volume lies there.
+const isMemoryOffered = process.env['TMPDIR'] === undefined && existsSync('/dev/shm');
+const dir = scratch(isMemoryOffered ? '/dev/shm' : tmpdir());
 const sizes = [...new Set([smallBytes, ...plan.map(({ bytes }) => bytes)])].sort((a, b) => a - b);
 const needles = writeNeedles(
   volumeDir,
@@ -94,7 +95,7 @@ async function measureAll(): Promise<Omit<Measured, 'missing'>> {
   const open = { rounds: options.rounds, seconds };
   const latencies = await measureLatencies(subjects, asked, needlesOf(smallBytes), open);
   const strict = subjects.get('strict');
-  if (strict === undefined || options.isAlone) return { cells, latencies, idle: [] };
+  if (strict === undefined || !isForFigures) return { cells, latencies, idle: [] };
   say('idle');
   return { cells, latencies, idle: [await measureIdle(strict, idleSeconds)] };
 }
@@ -135,7 +136,7 @@ function latenciesAsked(cells: readonly Cell[]): readonly LatencyAsked[] {
 }
 
 function isWanted(name: SubjectName): boolean {
-  return !options.isAlone || ours.has(name);
+  return options.servers?.includes(name) ?? true;
 }
 
 function needlesOf(bytes: number): Needles {
