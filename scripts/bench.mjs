@@ -118,10 +118,11 @@ async function measureCache() {
   return { bench, overhead, hitRatio, bars: cacheBars({ bench, overhead }) };
 }
 
-function measureServe() {
+async function measureServe() {
   const { rounds, sizes, connections, servers, quick } = options;
   const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
-  return runServeBench(join(root, 'test', 'bench', 'serve-bench.ts'), asked, process.env);
+  const script = join(root, 'test', 'bench', 'serve-bench.ts');
+  return (await runServeBench(script, asked, process.env)) ?? process.exit(1);
 }
 
 async function jsonOf(args) {

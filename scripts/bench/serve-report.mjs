@@ -3,13 +3,15 @@ import { named, serverNames } from './serve-names.mjs';
 import { size, table } from './tables.mjs';
 
 const workNames = { read: 'reads', write: 'writes', mixed: '90 % reads, 10 % writes' };
+const limits = { generator: 'generator-bound', neighbours: 'its core was not left alone' };
 /** A generator that is busier than this is what limits. */
 const generatorBusyMax = 0.9;
 
 export function serveMarkdown(serve, isQuick) {
   const parts = [figuresMarkdown(serve)];
   if (!isQuick) parts.push(cellsMarkdown(serve));
-  parts.push(latencyMarkdown(serve));
+  if (serve.latencies.length > 0) parts.push(latencyMarkdown(serve));
+  parts.push(...idleMarkdown(serve));
   return parts.join('\n\n');
 }
 
@@ -44,7 +46,7 @@ function cellsMarkdown({ cells }) {
   return [
     '## The proxy against other servers: everything',
     '',
-    'CPU is of one request: of the server and all its processes, of its target, of the volume server behind it. Requests per CPU second are those of server and target together. Generator-bound: the server had time left on its core.',
+    'CPU is of one request: of the server and all its processes, of its target, of the volume server behind it. Requests per CPU second are those of server and target together. Generator-bound: the server’s core had time left; not left alone: something else took of it.',
     ...[...groups].flatMap(([title, group]) => [
       '',
       title,
@@ -57,7 +59,7 @@ function cellsMarkdown({ cells }) {
 function cellRow(cell) {
   const targetUs = cell.cpuUs - cell.serverCpuUs;
   const notes = [
-    ...(cell.isSaturated ? [] : ['generator-bound']),
+    ...(cell.limitedBy === 'itself' ? [] : [limits[cell.limitedBy]]),
     ...(cell.hasAskedUpstream ? ['asked the volume server'] : []),
   ];
   return [
@@ -71,7 +73,7 @@ function cellRow(cell) {
   ];
 }
 
-function latencyMarkdown({ latencies, idle }) {
+function latencyMarkdown({ latencies }) {
   return [
     '### Latency of a 4 KiB hit at a constant rate, from when a request was due',
     '',
@@ -89,9 +91,12 @@ function latencyMarkdown({ latencies, idle }) {
         ].join(', '),
       ]),
     ),
-    ...idle.flatMap(({ subject, seconds, cpuPercent, wakeUpsPerSecond }) => [
-      '',
-      `Idle for ${seconds} s after the traffic stopped, ${serverNames[subject].split(',')[0]}: ${cpuPercent} % of a core, ${wakeUpsPerSecond} wake-ups a second, all threads.`,
-    ]),
   ].join('\n');
+}
+
+function idleMarkdown({ idle }) {
+  return idle.map(({ subject, seconds, cpuPercent, wakeUpsPerSecond }) => {
+    const name = serverNames[subject].split(',')[0];
+    return `Idle for ${seconds} s after the traffic stopped, the ${name} took ${cpuPercent} % of a core and woke up ${wakeUpsPerSecond} times a second, all threads.`;
+  });
 }

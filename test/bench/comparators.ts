@@ -1,4 +1,7 @@
-/** The servers that the proxy is compared with, configured to be fast: docs/performance.md says how, and why. */
+/**
+ * The servers that the proxy is compared with, configured to be fast: docs/performance.md says how, and why. Each has a
+ * folder of its own, which whoever starts it makes and removes.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -10,18 +13,11 @@ export interface Comparator {
   readonly port: number;
 }
 
-export interface Place {
-  /** Made for it, and removed by whoever made it. */
-  readonly dir: string;
-  /** undefined: nothing is pinned. */
-  readonly core: string | undefined;
-}
-
 /** A volume server on the volumes in `volumeDir`, and the master that it wants to have. */
 export async function startVolumeServer(
   weed: string,
   volumeDir: string,
-  { dir, core }: Place,
+  dir: string,
 ): Promise<Comparator & { readonly master: Program }> {
   const [masterPort, masterGrpc, port, grpc] = (await freePorts(4)) as [
     number,
@@ -36,7 +32,6 @@ export async function startVolumeServer(
       ...(hasTelemetry(weed) ? ['-telemetry=false'] : []),
     ],
     dir,
-    core,
   );
   await master.until(() => answers(`http://127.0.0.1:${masterPort}/cluster/status`));
   const program = new Program(
@@ -46,7 +41,6 @@ export async function startVolumeServer(
       '-preStopSeconds=0',
     ],
     dir,
-    core,
   );
   await program.until(() => answers(`http://127.0.0.1:${port}/status`));
   return { program, port, master };
@@ -65,16 +59,13 @@ export interface Nginx {
 }
 
 /** One worker, with a server that caches and one that passes on; undefined: not installed. */
-export async function startNginx(
-  upstreamPort: number,
-  { dir, core }: Place,
-): Promise<Nginx | undefined> {
+export async function startNginx(upstreamPort: number, dir: string): Promise<Nginx | undefined> {
   if (!isInstalled('nginx', ['-v'])) return undefined;
   const [cachePort, proxyPort] = (await freePorts(2)) as [number, number];
   const file = join(dir, 'nginx.conf');
   writeFileSync(file, nginxConfiguration(dir, { upstreamPort, cachePort, proxyPort }));
   const args = ['-p', dir, '-e', join(dir, 'error.log'), '-c', file];
-  const program = new Program(['nginx', ...args], dir, core);
+  const program = new Program(['nginx', ...args], dir);
   await program.until(() => answers(`http://127.0.0.1:${proxyPort}/status`));
   return { program, cachePort, proxyPort };
 }
@@ -140,7 +131,7 @@ http {
 /** Its memory holds all of it; what it logs to shared memory for each request is left out. undefined: not installed. */
 export async function startVarnish(
   upstreamPort: number,
-  { dir, core }: Place,
+  dir: string,
 ): Promise<Comparator | undefined> {
   if (!isInstalled('varnishd', ['-V'])) return undefined;
   const [port] = (await freePorts(1)) as [number];
@@ -168,7 +159,6 @@ sub vcl_backend_response { set beresp.ttl = 10h; }
       ...Object.entries(parameters).flatMap(([name, value]) => ['-p', `${name}=${value}`]),
     ],
     dir,
-    core,
   );
   await program.until(() => answers(`http://127.0.0.1:${port}/status`));
   return { program, port };

@@ -1,4 +1,4 @@
-/** Programs that are not ours, on the core they are told: they end with this process, whatever ends it. */
+/** Programs that are not ours: they end with this process, whatever ends it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -24,11 +24,9 @@ export class Program {
   readonly #log: string[] = [];
   #ended: string | undefined;
 
-  /** `core` undefined: wherever this process runs. */
-  constructor(command: readonly string[], cwd: string, core: string | undefined) {
-    const pinned = core === undefined ? command : ['taskset', '-c', core, ...command];
-    const [file, ...args] = pinned as [string, ...string[]];
-    this.name = (command[0] as string).split('/').at(-1) as string;
+  constructor(command: readonly string[], cwd: string) {
+    const [file, ...args] = command as [string, ...string[]];
+    this.name = file.split('/').at(-1) as string;
     const env = { ...process.env, HOME: cwd };
     this.#child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.once('error', (error) => {

@@ -63,24 +63,33 @@ const needles = writeNeedles(
 );
 createVolume({ dir: volumeDir, volumeId: writtenVolumeId, collection: '' }).close();
 
-say(`starting ${[...names].join(', ')}`);
-const subjects = await Subjects.start({ dir, volumeDir, needles, names, weed, isPinned });
 try {
-  const missing = [...names].filter((name) => subjects.get(name) === undefined);
-  if (missing.length > 0) say(`not installed: ${missing.join(', ')}`);
-  say('warming up');
-  await warmUp(subjects, names, needles);
-  const measured = { ...(await measureAll()), missing };
-  const { seconds, rounds } = options;
-  const generator = loadOf(needlesOf(smallBytes), dir).name;
-  const how = { seconds, rounds, isPinned, generator };
-  const document = { ...how, ...measured, figures: figuresOf(measured) };
-  console.log(JSON.stringify(document, undefined, 1));
-} finally {
-  await subjects.stop();
+  await main();
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
 }
 
-async function measureAll(): Promise<Omit<Measured, 'missing'>> {
+async function main(): Promise<void> {
+  say(`starting ${[...names].join(', ')}`);
+  const subjects = await Subjects.start({ dir, volumeDir, needles, names, weed, isPinned });
+  try {
+    const missing = [...names].filter((name) => subjects.get(name) === undefined);
+    if (missing.length > 0) say(`not installed: ${missing.join(', ')}`);
+    say('warming up');
+    await warmUp(subjects, names, needles);
+    const measured = { ...(await measureAll(subjects)), missing };
+    const { seconds, rounds } = options;
+    const generator = loadOf(needlesOf(smallBytes), dir).name;
+    const how = { seconds, rounds, isPinned, generator };
+    const document = { ...how, ...measured, figures: figuresOf(measured) };
+    console.log(JSON.stringify(document, undefined, 1));
+  } finally {
+    await subjects.stop();
+  }
+}
+
+async function measureAll(subjects: Subjects): Promise<Omit<Measured, 'missing'>> {
   const cells: Cell[] = [];
   for (const [index, group] of plan.entries()) {
     const { work, bytes, connections } = group;

@@ -1,5 +1,6 @@
 /** Measures the groups of a plan: every server in turn, round after round, by the same load. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { askInTurn, type Load } from './load.ts';
 import type { Needles } from './needles.ts';
 import { type CpuSample, cpuOf, cpuUsBetween } from './process-cpu.ts';
@@ -17,17 +18,24 @@ export interface Round {
   readonly upstreamCpuUs: number;
   /** Share of the time that the server under test ran. */
   readonly busy: number;
-  /** Of the core of whoever asks. */
+  /** That anything ran on its core. */
+  readonly coreBusy: number;
+  /** That anything ran on the core of whoever asks. */
   readonly otherCoreBusy: number;
 }
+
+/**
+ * What kept the server from answering more: only where it was the server itself may requests a second be compared.
+ * `neighbours`: its core had no time left, and the server did not get all of it.
+ */
+export type Limit = 'itself' | 'generator' | 'neighbours';
 
 export interface Cell extends Round {
   readonly work: Work;
   readonly bytes: number;
   readonly connections: number;
   readonly subject: SubjectName;
-  /** Nothing but the server limits the requests a second: they may be compared. */
-  readonly isSaturated: boolean;
+  readonly limitedBy: Limit;
   /** Something that should have answered by itself did not. */
   readonly hasAskedUpstream: boolean;
   /** Of the body, by the CPU of server and target. */
@@ -41,8 +49,13 @@ export interface CellOptions {
 }
 
 /** Less than this share of its core: something else was the slowest. */
-const saturatedShare = 0.95;
+export const saturatedShare = 0.95;
 const hitShareMin = 0.999;
+/** How long one look is, and how many there are at most until a server is taken as it is. */
+const quietLookMs = 40;
+const quietLooksMax = 50;
+/** Of a core, in all. */
+const quietShare = 0.1;
 /** Brought by the first read; a prepared answer or a place in a cache comes with the second. */
 const warmUpTurns = 2;
 /** Of the server's CPU: what a volume server takes when nobody asks it is less. */
@@ -75,14 +88,9 @@ export async function measureGroup(
   { rounds, seconds }: CellOptions,
 ): Promise<readonly Cell[]> {
   const names = group.subjects.filter((name) => subjects.get(name) !== undefined);
-  const figures = await inRounds(names, rounds + 1, async (name) => {
+  const figures = await inRounds(names, rounds + 1, (name) => {
     const subject = subjects.get(name) as Subject;
-    subject.onTurn?.(true);
-    try {
-      return await measureRound(subject, group, load, seconds);
-    } finally {
-      subject.onTurn?.(false);
-    }
+    return subjects.onOwnCore(subject, () => measureRound(subject, group, load, seconds));
   });
   return names.map((name) => cellOf(group, name, figures[name].slice(1)));
 }
@@ -93,12 +101,13 @@ async function measureRound(
   load: Load,
   seconds: number,
 ): Promise<Round> {
+  await whenQuiet(subject);
   const hitsBefore = (await subject.cacheStats?.())?.hits;
-  const others = { before: otherCores(), after: otherCores() };
+  const coresBefore = coreTimes();
   const before = samplesOf(subject);
   const run = await load.run(subject.port, connections, seconds);
   const after = samplesOf(subject);
-  others.after = otherCores();
+  const [core = 1, ...otherCores] = busyShares(coresBefore, coreTimes());
   const hitsAfter = (await subject.cacheStats?.())?.hits;
   if (work === 'read' && hitsBefore !== undefined && hitsAfter !== undefined) {
     mustBeHits(subject.name, hitsAfter - hitsBefore, run.requests);
@@ -111,8 +120,22 @@ async function measureRound(
     cpuUs: (serverUs + targetUs) / run.requests,
     upstreamCpuUs: cpuUsBetween(before.upstream, after.upstream) / run.requests,
     busy: serverUs / (run.seconds * 1e6),
-    otherCoreBusy: busiest(others.before, others.after),
+    coreBusy: core,
+    otherCoreBusy: Math.max(0, ...otherCores),
   };
+}
+
+/** What whoever asked before left unread is still being worked on for a while, behind this server too. */
+async function whenQuiet(subject: Subject): Promise<void> {
+  for (let look = 0; look < quietLooksMax; look += 1) {
+    const before = samplesOf(subject);
+    await pause(quietLookMs);
+    const after = samplesOf(subject);
+    const ranUs = (['server', 'target', 'upstream'] as const)
+      .map((each) => cpuUsBetween(before[each], after[each]))
+      .reduce((sum, each) => sum + each, 0);
+    if (ranUs < quietLookMs * 1e3 * quietShare) return;
+  }
 }
 
 interface Samples {
@@ -136,7 +159,7 @@ function cellOf(group: Group, subject: SubjectName, rounds: readonly Round[]): C
     round(median(rounds.map((each) => each[figure])), digits);
   const cpuUs = of('cpuUs', 2);
   const upstreamCpuUs = of('upstreamCpuUs', 2);
-  const busy = of('busy', 3);
+  const [busy, coreBusy] = [of('busy', 3), of('coreBusy', 3)];
   return {
     ...{ work, bytes, connections, subject },
     requestsPerSecond: of('requestsPerSecond', 0),
@@ -144,13 +167,19 @@ function cellOf(group: Group, subject: SubjectName, rounds: readonly Round[]): C
     cpuUs,
     upstreamCpuUs,
     busy,
+    coreBusy,
     otherCoreBusy: of('otherCoreBusy', 3),
-    isSaturated: busy >= saturatedShare,
+    limitedBy: limitOf(busy, coreBusy),
     hasAskedUpstream:
       work === 'read' && ownAnswers.has(subject) && upstreamCpuUs > cpuUs * upstreamShareMax,
     megabytesPerCpuSecond: Math.round(bytes / cpuUs),
     rounds,
   };
+}
+
+function limitOf(busy: number, coreBusy: number): Limit {
+  if (busy >= saturatedShare) return 'itself';
+  return coreBusy >= saturatedShare ? 'neighbours' : 'generator';
 }
 
 /** A figure of hits is one of hits. */
@@ -164,11 +193,11 @@ interface CoreTimes {
   readonly total: number;
 }
 
-/** All but the first, which is the measured server's. */
-function otherCores(): readonly CoreTimes[] {
+/** By core. */
+function coreTimes(): readonly CoreTimes[] {
   const lines = readFileSync('/proc/stat', 'latin1').split('\n');
   return lines
-    .filter((line) => /^cpu[1-9]/.test(line))
+    .filter((line) => /^cpu\d/.test(line))
     .map((line) => {
       // user, nice, system, idle, iowait, irq, softirq, steal; guest times are in user's.
       const ticks = line.split(/\s+/).slice(1, 9).map(Number);
@@ -177,10 +206,9 @@ function otherCores(): readonly CoreTimes[] {
     });
 }
 
-function busiest(before: readonly CoreTimes[], after: readonly CoreTimes[]): number {
-  const shares = after.map(({ idle, total }, core) => {
+function busyShares(before: readonly CoreTimes[], after: readonly CoreTimes[]): readonly number[] {
+  return after.map(({ idle, total }, core) => {
     const from = before[core] as CoreTimes;
     return total === from.total ? 0 : 1 - (idle - from.idle) / (total - from.total);
   });
-  return Math.max(0, ...shares);
 }

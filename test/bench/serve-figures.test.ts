@@ -29,7 +29,7 @@ describe('figures', () => {
     const measured = measuredBy(quick, { strict: 10, 'nginx-cache': 13 });
     const cells = measured.cells.map((cell) =>
       cell.subject === 'nginx-cache'
-        ? { ...cell, isSaturated: false, rounds: slowed(cell.rounds, 2) }
+        ? { ...cell, limitedBy: 'generator' as const, rounds: slowed(cell.rounds, 2) }
         : cell,
     );
     const figure = find(figuresOf({ ...measured, cells }), 'hit, strict, 16', 'nginx-cache');
@@ -105,7 +105,7 @@ function measuredBy(
         ...group,
         ...(first as (typeof rounds)[number]),
         ...{ subject, rounds },
-        ...{ isSaturated: true, hasAskedUpstream: false, megabytesPerCpuSecond: 1 },
+        ...{ limitedBy: 'itself', hasAskedUpstream: false, megabytesPerCpuSecond: 1 },
       };
     }),
   );
@@ -120,7 +120,7 @@ function measuredBy(
 function roundsOf(serverCpuUs: number, targetUs: number): Cell['rounds'] {
   const requestsPerSecond = 1e6 / serverCpuUs;
   const cpuUs = serverCpuUs + targetUs;
-  const others = { upstreamCpuUs: 0, busy: 1, otherCoreBusy: 0.5 };
+  const others = { upstreamCpuUs: 0, busy: 1, coreBusy: 1, otherCoreBusy: 0.5 };
   return Array.from({ length: 3 }, () => ({ requestsPerSecond, serverCpuUs, cpuUs, ...others }));
 }
 

@@ -1,7 +1,7 @@
 /** Cells → the figures that the proxy is held to, each with its bar. Pure. */
 import { mixedPeriod } from './load.ts';
 import { median, ratioOf, round } from './rounds.ts';
-import type { Cell, Round } from './serve-cells.ts';
+import type { Cell, Limit, Round } from './serve-cells.ts';
 import type { Idle, LatencyCell } from './serve-latency.ts';
 import {
   largeBytes,
@@ -36,17 +36,19 @@ export interface Figure {
   readonly note: string;
 }
 
-type By = 'requests/s' | 'CPU';
-
 interface Comparison {
   readonly value: number;
-  readonly by: By;
+  readonly limitedBy: Limit;
 }
 
 /** More than these of the idle proxy would be seen in a monitor. */
 const idleCpuPercentMax = 0.05;
 const idleWakeUpsMax = 5;
-const generatorBound = 'generator-bound: by CPU';
+const notes: Readonly<Record<Limit, string>> = {
+  itself: '',
+  generator: 'generator-bound: by CPU',
+  neighbours: 'its core was not left alone: by CPU',
+};
 
 export function figuresOf(measured: Measured): readonly Figure[] {
   const table = new FigureTable(measured);
@@ -92,7 +94,7 @@ class FigureTable {
     this.#add(
       { work, name: `÷ ${than}`, immutable, sign: '≥', bar },
       compared?.value,
-      compared?.by,
+      compared?.limitedBy,
     );
   }
 
@@ -100,7 +102,7 @@ class FigureTable {
   fasterMiss(work: string, at: At, bar: number): void {
     const compared = this.#compare(at, 'miss-shm', 'volume-server', 'serverCpuUs');
     const named = { work, name: "proxy's core ÷ volume-server", sign: '≥', bar } as const;
-    this.#add(named, compared?.value, compared?.by);
+    this.#add(named, compared?.value, compared?.limitedBy);
   }
 
   cheaperMiss(work: string, at: At, bar: number): void {
@@ -174,7 +176,7 @@ class FigureTable {
     const large = { ...small, bytes: largeBytes };
     const compared = this.#compare(large, 'passthrough', 'nginx-proxy', 'serverCpuUs');
     const named = { work: '1 MiB passthrough, GET', name: 'MB/s ÷ nginx-proxy' } as const;
-    this.#add({ ...named, sign: '≥', bar: 0.9 }, compared?.value, compared?.by);
+    this.#add({ ...named, sign: '≥', bar: 0.9 }, compared?.value, compared?.limitedBy);
   }
 
   #cell(at: At, subject: SubjectName): Cell | undefined {
@@ -196,11 +198,13 @@ class FigureTable {
   ): Comparison | undefined {
     const [our, their] = [this.#cell(at, ours), this.#cell(at, theirs)];
     if (our === undefined || their === undefined) return undefined;
-    if (our.isSaturated && their.isSaturated) {
+    const limits = [our.limitedBy, their.limitedBy];
+    if (limits.every((limit) => limit === 'itself')) {
       const [above, below] = [our, their].map((each) => valuesOf(each, 'requestsPerSecond'));
-      return { value: ratioOf(above as number[], below as number[]), by: 'requests/s' };
+      return { value: ratioOf(above as number[], below as number[]), limitedBy: 'itself' };
     }
-    return { value: ratioOf(valuesOf(their, cpu), valuesOf(our, cpu)), by: 'CPU' };
+    const limitedBy = limits.includes('generator') ? 'generator' : 'neighbours';
+    return { value: ratioOf(valuesOf(their, cpu), valuesOf(our, cpu)), limitedBy };
   }
 
   #perCpu(at: At, ours: SubjectName, theirs: SubjectName): number | undefined {
@@ -216,7 +220,7 @@ class FigureTable {
   #add(
     figure: Pick<Figure, 'work' | 'name' | 'sign' | 'bar'> & { immutable?: number | undefined },
     value: number | undefined,
-    by: By = 'requests/s',
+    limitedBy: Limit = 'itself',
   ): void {
     const { sign, bar, immutable } = figure;
     const shown = value === undefined ? undefined : round(value);
@@ -225,7 +229,7 @@ class FigureTable {
       value: shown,
       immutable: immutable === undefined ? undefined : round(immutable),
       verdict: shown === undefined ? this.#whyNot(figure.name) : verdictOf(shown, sign, bar),
-      note: by === 'CPU' ? generatorBound : '',
+      note: notes[limitedBy],
     });
   }
 }

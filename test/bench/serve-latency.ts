@@ -43,17 +43,12 @@ export async function measureLatencies(
   { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
 ): Promise<readonly LatencyCell[]> {
   const byKey = new Map(asked.map((each) => [`${each.subject} at half of ${each.halfOf}`, each]));
-  const runs = await inRounds([...byKey.keys()], rounds + 1, async (key) => {
+  const runs = await inRounds([...byKey.keys()], rounds + 1, (key) => {
     const { subject: name, requestsPerSecond } = byKey.get(key) as LatencyAsked;
     const subject = subjects.get(name) as Subject;
     const { port } = subject;
-    subject.onTurn?.(true);
-    try {
-      const options = { port, needles, requestsPerSecond, connections, seconds, warmUpSeconds };
-      return await openLoop(options);
-    } finally {
-      subject.onTurn?.(false);
-    }
+    const options = { port, needles, requestsPerSecond, connections, seconds, warmUpSeconds };
+    return subjects.onOwnCore(subject, () => openLoop(options));
   });
   return [...byKey].map(([key, each]) => {
     const kept = (runs[key] as readonly OpenLoopRun[]).slice(1);

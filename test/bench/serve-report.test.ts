@@ -86,11 +86,11 @@ function cell(subject: SubjectName, serverCpuUs: number, targetUs: number): Cell
     requestsPerSecond: 60_000,
     serverCpuUs,
     cpuUs: serverCpuUs + targetUs,
-    ...{ upstreamCpuUs: 40, busy: 0.9, otherCoreBusy: 0.5 },
+    ...{ upstreamCpuUs: 40, busy: 0.9, coreBusy: 0.92, otherCoreBusy: 0.5 },
   };
   return {
     ...{ work: 'read', bytes: 4096, connections: 16, subject, ...round },
-    ...{ isSaturated: false, hasAskedUpstream: false, rounds: [round] },
+    ...{ limitedBy: 'generator', hasAskedUpstream: false, rounds: [round] },
     megabytesPerCpuSecond: Math.round(4096 / round.cpuUs),
   };
 }

@@ -1,12 +1,11 @@
 /** Everything that the serve bench measures, running: our proxies in each way, and what is installed beside them. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CacheStats } from '../../src/proxy/cache/cache-counters.ts';
 import {
   type Comparator,
   type Nginx,
-  type Place,
   startNginx,
   startVarnish,
   startVolumeServer,
@@ -20,7 +19,6 @@ import {
   otherCores,
   type Servers,
 } from './processes.ts';
-import type { Program } from './programs.ts';
 import type { ProxySettings } from './proxy-process.ts';
 import type { SubjectName } from './serve-plan.ts';
 
@@ -33,8 +31,6 @@ export interface Subject {
   readonly upstreamPid: number | undefined;
   /** undefined: it is no proxy of ours, or has no cache. */
   readonly cacheStats: (() => Promise<CacheStats>) | undefined;
-  /** Before and after it is measured. */
-  readonly onTurn: ((isMeasured: boolean) => void) | undefined;
 }
 
 export interface SubjectsOptions {
@@ -95,12 +91,29 @@ export class Subjects {
     return this.#subjects.get(name);
   }
 
+  /**
+   * The core that is measured is its own meanwhile: what the others do when nobody asks them stays on the other, and so does
+   * the volume server while it stands behind somebody else.
+   */
+  async onOwnCore<Figure>(subject: Subject, measure: () => Promise<Figure>): Promise<Figure> {
+    this.#move(subject, measuredCore);
+    try {
+      return await measure();
+    } finally {
+      this.#move(subject, otherCores);
+    }
+  }
+
   async stop(): Promise<void> {
     for (const each of this.#running.toReversed()) await each.stop();
   }
 
-  get #core(): string | undefined {
-    return this.#options.isPinned ? measuredCore : undefined;
+  #move({ pid }: Subject, core: string): void {
+    if (!this.#options.isPinned) return;
+    for (const member of familyOf(pid)) {
+      // Fails for one that has ended meanwhile.
+      spawnSync('taskset', ['-acp', core, String(member)], { stdio: 'ignore' });
+    }
   }
 
   async #startUpstream(): Promise<void> {
@@ -111,21 +124,11 @@ export class Subjects {
       this.#upstream = { port: Number(new URL(url).port), pid: origin.pid };
       return;
     }
-    const core = this.#options.isPinned ? otherCores : undefined;
-    const place = { ...this.#place('weed'), core };
-    const { program, port, master } = await startVolumeServer(weed, volumeDir, place);
+    const { program, port, master } = await startVolumeServer(weed, volumeDir, this.#dir('weed'));
     this.#keep(master);
     this.#keep(program);
     this.#upstream = { port, pid: program.pid };
-    this.#add('volume-server', { port, pid: program.pid, upstreamPid: undefined }, (isMeasured) =>
-      this.#move(program, isMeasured ? measuredCore : otherCores),
-    );
-  }
-
-  /** The same server is behind the others when it is not measured itself. */
-  #move(program: Program, core: string): void {
-    if (!this.#options.isPinned) return;
-    execFileSync('taskset', ['-acp', core, String(program.pid)], { stdio: 'ignore' });
+    this.#add('volume-server', { port, pid: program.pid, upstreamPid: undefined });
   }
 
   async #startProxies(): Promise<void> {
@@ -133,10 +136,8 @@ export class Subjects {
     for (const [name, settings] of Object.entries(proxies)) {
       if (!this.#options.names.has(name as SubjectName)) continue;
       const target = await this.#targetFor(settings.tls, upstreamUrl);
-      const proxy = await MeasuredProxy.start(
-        { ...settings, upstreamUrl, target: target.address, validationsMax: 1 },
-        this.#options.isPinned,
-      );
+      const started = { ...settings, upstreamUrl, target: target.address, validationsMax: 1 };
+      const proxy = await MeasuredProxy.start(started, false);
       this.#keep(proxy.process);
       const cacheStats = settings.cacheBytes === 0 ? undefined : () => proxy.cacheStats();
       const at = { port: proxy.port, pid: proxy.process.pid, targetPid: target.pid, cacheStats };
@@ -162,11 +163,11 @@ export class Subjects {
     const { names } = this.#options;
     const { port: upstreamPort } = this.#upstream;
     if (names.has('nginx-cache') || names.has('nginx-proxy')) {
-      const nginx = await startNginx(upstreamPort, this.#place('nginx'));
+      const nginx = await startNginx(upstreamPort, this.#dir('nginx'));
       if (nginx !== undefined) this.#addNginx(nginx);
     }
     if (names.has('varnish')) {
-      const varnish = await startVarnish(upstreamPort, this.#place('varnish'));
+      const varnish = await startVarnish(upstreamPort, this.#dir('varnish'));
       if (varnish !== undefined) this.#addComparator('varnish', varnish);
     }
   }
@@ -189,18 +190,16 @@ export class Subjects {
       ['fastify', 'fastify'],
     ] as const) {
       if (!this.#options.names.has(name)) continue;
-      const server = this.#keep(
-        new MeasuredProcess('memory-server.ts', [kind, needles], this.#core),
-      );
+      const server = this.#keep(new MeasuredProcess('memory-server.ts', [kind, needles]));
       const { port } = (await server.said()) as { readonly port: number };
       this.#add(name, { port, pid: server.pid, upstreamPid: undefined });
     }
   }
 
-  #place(name: string): Place {
+  #dir(name: string): string {
     const dir = join(this.#options.dir, name);
     mkdirSync(dir);
-    return { dir, core: this.#core };
+    return dir;
   }
 
   #keep<Started extends { stop(): Promise<void> }>(started: Started): Started {
@@ -208,18 +207,13 @@ export class Subjects {
     return started;
   }
 
-  #add(
-    name: SubjectName,
-    at: Pick<Subject, 'port' | 'pid'> & Partial<Subject>,
-    onTurn?: Subject['onTurn'],
-  ): void {
+  #add(name: SubjectName, at: Pick<Subject, 'port' | 'pid'> & Partial<Subject>): void {
     this.#subjects.set(name, {
       name,
       targetPid: undefined,
       upstreamPid: this.#upstream.pid,
       cacheStats: undefined,
       ...at,
-      onTurn,
     });
   }
 }
