@@ -1,6 +1,6 @@
 /** Measures the groups of a plan: every server in turn, round after round, by the same load. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { busyShares, coreTimes } from './core-times.ts';
 import { askInTurn, type Load } from './load.ts';
 import type { Needles } from './needles.ts';
 import { type CpuSample, cpuOf, cpuUsBetween } from './process-cpu.ts';
@@ -90,9 +90,22 @@ export async function measureGroup(
   const names = group.subjects.filter((name) => subjects.get(name) !== undefined);
   const figures = await inRounds(names, rounds + 1, (name) => {
     const subject = subjects.get(name) as Subject;
-    return subjects.onOwnCore(subject, () => measureRound(subject, group, load, seconds));
+    return subjects.onOwnCore(subject, () =>
+      orOnceMore(() => measureRound(subject, group, load, seconds)),
+    );
   });
   return names.map((name) => cellOf(group, name, figures[name].slice(1)));
+}
+
+/** A cell that the machine spoiled does not end a run of many minutes; one that fails twice does. */
+async function orOnceMore<Figure>(measure: () => Promise<Figure>): Promise<Figure> {
+  try {
+    return await measure();
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`bench: measured once more, since ${said}\n`);
+    return measure();
+  }
 }
 
 async function measureRound(
@@ -105,7 +118,11 @@ async function measureRound(
   const hitsBefore = (await subject.cacheStats?.())?.hits;
   const coresBefore = coreTimes();
   const before = samplesOf(subject);
-  const run = await load.run(subject.port, connections, seconds);
+  const run = await load.run(subject.port, connections, seconds).catch((cause: unknown) => {
+    throw new Error(`${subject.name}: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  });
   const after = samplesOf(subject);
   const [core = 1, ...otherCores] = busyShares(coresBefore, coreTimes());
   const hitsAfter = (await subject.cacheStats?.())?.hits;
@@ -186,29 +203,4 @@ function limitOf(busy: number, coreBusy: number): Limit {
 function mustBeHits(name: string, hits: number, requests: number): void {
   if (hits >= requests * hitShareMin) return;
   throw new Error(`${name}: ${hits} of ${requests} requests were hits`);
-}
-
-interface CoreTimes {
-  readonly idle: number;
-  readonly total: number;
-}
-
-/** By core. */
-function coreTimes(): readonly CoreTimes[] {
-  const lines = readFileSync('/proc/stat', 'latin1').split('\n');
-  return lines
-    .filter((line) => /^cpu\d/.test(line))
-    .map((line) => {
-      // user, nice, system, idle, iowait, irq, softirq, steal; guest times are in user's.
-      const ticks = line.split(/\s+/).slice(1, 9).map(Number);
-      const idle = (ticks[3] as number) + (ticks[4] as number);
-      return { idle, total: ticks.reduce((sum, each) => sum + each, 0) };
-    });
-}
-
-function busyShares(before: readonly CoreTimes[], after: readonly CoreTimes[]): readonly number[] {
-  return after.map(({ idle, total }, core) => {
-    const from = before[core] as CoreTimes;
-    return total === from.total ? 0 : 1 - (idle - from.idle) / (total - from.total);
-  });
 }
