@@ -21,9 +21,7 @@ export function figuresMarkdown(serve) {
     '## The proxy against other servers: the figures',
     '',
     `${isPinned ? 'Whatever is measured has one core; who asks, the target and the volume server behind it share the other.' : 'Not pinned: everything shares the cores.'} Asked by ${generator}. Medians of ${rounds} rounds of ${seconds} s, after one that is dropped; a ratio is the median of the rounds' own.`,
-    ...(missing.length === 0
-      ? []
-      : ['', `Not installed: ${missing.map((name) => serverNames[name]).join(', ')}.`]),
+    ...(missing.length === 0 ? [] : ['', `Not installed: ${missing.map(missingName).join(', ')}.`]),
     '',
     ...table(
       ['work', 'figure', 'strict', 'bar', '', 'immutable', ''],
@@ -33,6 +31,11 @@ export function figuresMarkdown(serve) {
       ]),
     ),
   ].join('\n');
+}
+
+function missingName(name) {
+  const hint = name === 'volume-server' ? ' (WEED_BIN is not set)' : '';
+  return `${serverNames[name]}${hint}`;
 }
 
 function cellsMarkdown({ cells }) {

@@ -17,11 +17,11 @@ afterEach(() => {
 
 describe('the open loop', () => {
   test('asks as often as it was told, and says how long answers take', async () => {
-    const run = await ask(await serverThat(oneByOne(2)), 100);
-    expect(run.requests).toBe(100);
+    const run = await ask(await serverThat(oneByOne(10)), 50);
+    expect(run.requests).toBe(50);
     expect(run.unanswered).toBe(0);
-    expect(run.p50Us).toBeGreaterThan(1_500);
-    expect(run.p50Us).toBeLessThan(50_000);
+    expect(run.p50Us).toBeGreaterThan(8_000);
+    expect(run.p50Us).toBeLessThan(100_000);
   });
 
   test('counts the time that requests spend in the queue of a server that is too slow', async () => {

@@ -74,6 +74,10 @@ describe('figures', () => {
     const figures = figuresOf({ ...measuredBy(quick), latencies });
     expect(find(figures, 'p99', 'half of its own')).toMatchObject({ value: 1, verdict: 'met' });
     expect(find(figures, 'p99', "volume server's")).toMatchObject({ value: 0.5, verdict: 'met' });
+    const busy = latencies.map((each) => ({ ...each, generatorBusy: 0.95 }));
+    const bound = figuresOf({ ...measuredBy(quick), latencies: busy });
+    expect(find(bound, 'p99', 'half of its own').note).toBe('generator-bound');
+    expect(find(figures, 'p99', 'half of its own').note).toBe('');
   });
 
   test('an idle proxy may neither run nor wake up', () => {

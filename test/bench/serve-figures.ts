@@ -44,10 +44,14 @@ interface Comparison {
 /** More than these of the idle proxy would be seen in a monitor. */
 const idleCpuPercentMax = 0.05;
 const idleWakeUpsMax = 5;
-const notes: Readonly<Record<Limit, string>> = {
+/** Of a core: whoever asks for latencies is what limits from there on. */
+export const askerBusyMax = 0.9;
+/** `asker`: whoever asked for a latency had no time left. */
+const notes: Readonly<Record<Limit | 'asker', string>> = {
   itself: '',
   generator: 'generator-bound: by CPU',
   neighbours: 'its core was not left alone: by CPU',
+  asker: 'generator-bound',
 };
 
 export function figuresOf(measured: Measured): readonly Figure[] {
@@ -119,18 +123,17 @@ class FigureTable {
   }
 
   latency(latencies: readonly LatencyCell[]): void {
-    const p99 = (name: SubjectName, halfOf: LatencyCell['halfOf']): readonly number[] | undefined =>
-      latencies.find((each) => each.subject === name && each.halfOf === halfOf)?.p99UsByRound;
-    const server = p99('volume-server', 'its own');
+    const find = (name: SubjectName, halfOf: LatencyCell['halfOf']): LatencyCell | undefined =>
+      latencies.find((each) => each.subject === name && each.halfOf === halfOf);
+    const server = find('volume-server', 'its own');
     for (const halfOf of ['its own', "the volume server's"] as const) {
-      const strict = p99('strict', halfOf);
-      const immutable = p99('immutable', halfOf);
+      const strict = find('strict', halfOf);
       const name = `÷ volume-server, the proxy at half of ${halfOf}`;
-      const over = (ours: readonly number[] | undefined): number | undefined =>
-        ours && server && ratioOf(ours, server);
       const work = 'p99 of a 4 KiB hit at half of the saturating load';
-      const value = over(strict);
-      this.#add({ work, name, immutable: over(immutable), sign: '≤', bar: 1 }, value);
+      const immutable = p99Ratio(find('immutable', halfOf), server);
+      const isBound = [strict, server].some((each) => (each?.generatorBusy ?? 0) > askerBusyMax);
+      const limitedBy = isBound ? 'asker' : 'itself';
+      this.#add({ work, name, immutable, sign: '≤', bar: 1 }, p99Ratio(strict, server), limitedBy);
     }
   }
 
@@ -220,7 +223,7 @@ class FigureTable {
   #add(
     figure: Pick<Figure, 'work' | 'name' | 'sign' | 'bar'> & { immutable?: number | undefined },
     value: number | undefined,
-    limitedBy: Limit = 'itself',
+    limitedBy: Limit | 'asker' = 'itself',
   ): void {
     const { sign, bar, immutable } = figure;
     const shown = value === undefined ? undefined : round(value);
@@ -232,6 +235,10 @@ class FigureTable {
       note: notes[limitedBy],
     });
   }
+}
+
+function p99Ratio(ours?: LatencyCell, theirs?: LatencyCell): number | undefined {
+  return ours && theirs && ratioOf(ours.p99UsByRound, theirs.p99UsByRound);
 }
 
 function verdictOf(value: number, sign: '≥' | '≤', bar: number): 'met' | 'not met' {
