@@ -1,0 +1,79 @@
+/**
+ * Hundreds of hostile requests, each between innocent reads: behind the front there happens what happens without it,
+ * to the byte, whoever answers and however the bytes are cut.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hostileCodings } from './hostile-codings.ts';
+import { hostileHeads } from './hostile-heads.ts';
+import { hostileLengths } from './hostile-lengths.ts';
+import type { HostileRequest } from './hostile-request.ts';
+import { atRandom, byteByByte, Chance, pausing, type Segmentation, whole } from './segments.ts';
+import { cachedRead, passedRead, Station } from './station.ts';
+
+const all: readonly HostileRequest[] = [...hostileLengths, ...hostileCodings, ...hostileHeads];
+const stationCount = 12;
+/** Enough to see what is wrong. */
+const findingsMax = 30;
+
+it('are many, and each has a name of its own', () => {
+  expect(all.length).toBeGreaterThan(300);
+  expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+});
+
+interface Stream {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly mayEnd: boolean;
+}
+
+/** The request behind an innocent read and before another, once for each who may answer these. */
+const streams: readonly Stream[] = all.flatMap(({ name, bytes, mayEnd }) =>
+  [
+    cachedRead('first') + bytes + passedRead('last'),
+    passedRead('first') + bytes + cachedRead('last'),
+  ].map((text, i) => ({
+    name: `${name} ${i === 0 ? 'before a passed' : 'before a cached'} read`,
+    bytes: Buffer.from(text, 'latin1'),
+    mayEnd,
+  })),
+);
+
+describe.each([
+  { lane: true, lenient: false },
+  { lane: true, lenient: true },
+  { lane: false, lenient: false },
+  { lane: false, lenient: true },
+])('with lane $lane, before an application that is lenient: $lenient', (options) => {
+  let stations: readonly Station[];
+  beforeAll(async () => {
+    stations = await Promise.all(
+      Array.from({ length: stationCount }, () => Station.start(options)),
+    );
+  });
+  afterAll(async () => {
+    await Promise.all(stations.map((station) => station.close()));
+  });
+
+  it('hostile requests do what they do without a front', async () => {
+    const findings: string[] = [];
+    const work = streams.entries();
+    await Promise.all(
+      stations.map(async (station) => {
+        for (const [number, { name, bytes, mayEnd }] of work) {
+          if (findings.length >= findingsMax) break;
+          const direct = await station.direct(bytes);
+          for (const segmentation of segmentationsOf(number)) {
+            const found = await station.compare({ bytes, segmentation, direct, mayEnd });
+            findings.push(...found.map((each) => `${name}, ${segmentation.name}: ${each}`));
+          }
+        }
+      }),
+    );
+    expect(findings).toEqual([]);
+  }, 60_000);
+});
+
+function segmentationsOf(number: number): readonly Segmentation[] {
+  const chance = new Chance(number);
+  return [whole, number % 2 === 0 ? byteByByte : atRandom(chance), pausing(chance)];
+}
