@@ -1,5 +1,5 @@
 /** Requests whose first line or header lines two parsers could read differently. RFC 9112 sections 2 to 5. */
-import { type HostileRequest, head, hostile, victim } from './hostile-request.ts';
+import { type HostileRequest, head, headBytesMax, hostile, victim } from './hostile-request.ts';
 
 /** First lines; a Host and the empty line follow. */
 const firstLines: readonly (readonly [name: string, line: string])[] = [
@@ -176,6 +176,11 @@ const hosts: readonly (readonly [name: string, ...lines: string[]])[] = [
   ['a Host behind other lines', 'X: y', 'Host: a'],
 ];
 
+function headOf(bytes: number): string {
+  const emptyBytes = head('GET', 'X: ').length;
+  return head('GET', `X: ${'y'.repeat(bytes - emptyBytes)}`);
+}
+
 const whole: readonly HostileRequest[] = [
   hostile('HTTP/0.9', `GET ${victim}\r\n`),
   hostile('HTTP/0.9 with a line feed', `GET ${victim}\n`),
@@ -201,6 +206,11 @@ const whole: readonly HostileRequest[] = [
   hostile('a PUT with Expect', `${head('PUT', 'Expect: 100-continue', 'Content-Length: 5')}hello`),
   hostile('a folded first line', `GET ${victim} HTTP/1.1\r\n Host: a\r\n\r\n`),
   hostile('a plain read', head('GET')),
+  ...[-1, 0, 1, 2].map((more) =>
+    hostile(`a head ${more} bytes over the limit`, headOf(headBytesMax + more)),
+  ),
+  hostile('a head at the limit without its end', headOf(headBytesMax).slice(0, -1)),
+  hostile('a head over the limit without its end', headOf(headBytesMax + 9).slice(0, -4)),
 ];
 
 export const hostileHeads: readonly HostileRequest[] = [

@@ -11,6 +11,8 @@ export interface HostileRequest {
   readonly mayEnd: boolean;
 }
 
+/** Of the fronts in these tests: longer heads are raw. */
+export const headBytesMax = 65_536;
 /** The needle that hostile requests name. */
 export const victim = '/1,0312345678';
 /** A request that nobody sent, where a body or a rest is taken for one. */

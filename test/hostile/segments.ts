@@ -57,6 +57,13 @@ export function atRandom(chance: Chance): Segmentation {
   };
 }
 
+export function cutAt(at: number): Segmentation {
+  return {
+    name: `cut at ${at}`,
+    send: (client, bytes) => sendCut(client, bytes, [at], () => sleep(1)),
+  };
+}
+
 /** Two packets with a pause, cut beside a byte on which parsers change their state. */
 export function pausing(chance: Chance): Segmentation {
   return {

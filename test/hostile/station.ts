@@ -12,7 +12,9 @@ import {
   startFront,
 } from '../integration/http-front-fixture.ts';
 import { Application, answerBody } from './application.ts';
+import { headBytesMax } from './hostile-request.ts';
 import { type Segmentation, whole } from './segments.ts';
+import { happens } from './waiting.ts';
 
 /** Reads of this needle are answered by the corridor, as from a cache, where it gets to see them. */
 const cachedNeedle = '/1,0112345678';
@@ -59,8 +61,6 @@ export interface Sending {
 /** Nothing more happens when nothing happened for so many rounds. */
 const quietRounds = 4;
 const quietMs = 6;
-/** What must come has not come by then: something is wrong. */
-const patienceMs = 2_000;
 
 export class Station {
   /** What is asked directly. */
@@ -78,7 +78,7 @@ export class Station {
     const front = await startFront({
       upstreamUrl: application.url,
       lane,
-      limits: { headBytes: 65_536 },
+      limits: { headBytes: headBytesMax },
       serve: ({ method, target }, hasBody) => {
         const name = `${method} ${target}`;
         understood.push(name);
@@ -238,14 +238,4 @@ function show(value: unknown): string {
 /** Node says in each answer what the next hop makes of the connection; a needle's answer has a Server besides, and some have a Date. */
 function unhopped(text: string): string {
   return text.replace(/^(?:Connection|Keep-Alive|Server|Date): .*\r\n/gm, '');
-}
-
-/** True as soon as the condition is; false when it has not become so. */
-async function happens(condition: () => boolean): Promise<boolean> {
-  const deadline = performance.now() + patienceMs;
-  while (!condition()) {
-    if (performance.now() > deadline) return false;
-    await sleep(1);
-  }
-  return true;
 }
