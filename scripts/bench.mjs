@@ -1,49 +1,28 @@
 /**
  * `npm run bench`: what a fetch costs from JavaScript against a native loop that does the same READ and against ucx_perftest,
- * what the needle map costs as it grows, and what the cache saves and costs. Figures of one run stand beside each other;
- * only their ratios mean anything.
+ * what the needle map costs as it grows, what the cache saves and costs, and the proxy against the volume server, nginx and
+ * Varnish. Figures of one run stand beside each other; only their ratios mean anything.
  */
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { cacheBars, cacheMarkdown } from './bench/cache-report.mjs';
 import { fetchBars, fetchMarkdown } from './bench/fetch-report.mjs';
+import { help, readOptions, UsageError } from './bench/options.mjs';
 import { measurePerftest } from './bench/perftest.mjs';
+import { servePicture } from './bench/serve-picture.mjs';
+import { serveMarkdown } from './bench/serve-report.mjs';
+import { runServeBench } from './bench/serve-run.mjs';
 
 const root = join(import.meta.dirname, '..');
 const buildFolder = join(root, 'build-bench');
+const pictureConnections = 16;
 const run = promisify(execFile);
-const parts = ['fetch', 'cache'];
-const help = `usage: npm run bench [-- --seconds N] [--only PART] [--json]
 
-  --seconds N   how long each cell is measured (default 1)
-  --only PART   fetch: a fetch and the needle map; cache: hits, their cost and the hit ratio (default both)
-  --json        one JSON document instead of tables
-`;
-
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '1' },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (values.help) {
-  process.stdout.write(help);
-  process.exit(0);
-}
-const seconds = Number(values.seconds);
-if (!(seconds > 0 && seconds <= 60)) {
-  process.stderr.write(`--seconds takes a number over 0, up to 60\n\n${help}`);
-  process.exit(2);
-}
-
-if (values.only !== undefined && !parts.includes(values.only)) {
-  process.stderr.write(`--only takes ${parts.join(' or ')}\n\n${help}`);
-  process.exit(2);
-}
+const options = optionsOrExit();
+const { seconds } = options;
 
 const transports = [
   { name: 'shm', tls: 'tcp,posix,sysv,cma,self' },
@@ -58,20 +37,44 @@ const environment = {
   UCX_WARN_UNUSED_ENV_VARS: 'n',
 };
 
-const isAsked = (part) => values.only === undefined || values.only === part;
-const fetch = isAsked('fetch') ? await measureFetch() : undefined;
-const cache = isAsked('cache') ? await measureCache() : undefined;
-const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores`;
-const result = { machine, node: process.version, seconds, fetch, cache };
-process.stdout.write(values.json ? `${JSON.stringify(result, undefined, 1)}\n` : markdown());
+const measures = { fetch: measureFetch, cache: measureCache, serve: measureServe };
+const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores, Node ${process.version}`;
+const result = { machine, node: process.version, seconds };
+for (const part of options.parts) result[part] = await measures[part]();
+const tables = markdown();
+process.stdout.write(options.json ? `${JSON.stringify(result, undefined, 1)}\n` : tables);
+if (options.markdown !== undefined) writeFileSync(options.markdown, tables);
+if (options.svg !== undefined) writePicture(options.svg);
+
+function optionsOrExit() {
+  try {
+    const read = readOptions(process.argv.slice(2));
+    if (!read.help) return read;
+    process.stdout.write(help);
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${help}`);
+    process.exit(2);
+  }
+}
 
 function markdown() {
-  const head = `${machine}, Node ${process.version}, ${seconds} s a cell. Compare within this run only.`;
+  const { fetch, cache, serve } = result;
   return [
-    head,
+    `${machine}, ${seconds} s a cell. Compare within this run only.`,
     ...(fetch === undefined ? [] : [fetchMarkdown(fetch)]),
     ...(cache === undefined ? [] : [cacheMarkdown(cache)]),
+    ...(serve === undefined ? [] : [serveMarkdown(serve, options.quick)]),
+    '',
   ].join('\n\n');
+}
+
+function writePicture(file) {
+  const cells = result.serve?.cells ?? [];
+  const picture = servePicture({ cells, machine }, pictureConnections);
+  if (picture === undefined) say('no picture: no reads of 4 KiB at 16 connections were measured');
+  else writeFileSync(file, picture);
 }
 
 function say(step) {
@@ -113,6 +116,13 @@ async function measureCache() {
   say('the hit ratio');
   const { rows: hitRatio } = await jsonOf([script('hit-ratio-bench.ts'), '--json']);
   return { bench, overhead, hitRatio, bars: cacheBars({ bench, overhead }) };
+}
+
+async function measureServe() {
+  const { rounds, sizes, connections, servers, quick } = options;
+  const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
+  const script = join(root, 'test', 'bench', 'serve-bench.ts');
+  return (await runServeBench(script, asked, process.env)) ?? process.exit(1);
 }
 
 async function jsonOf(args) {

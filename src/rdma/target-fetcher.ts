@@ -83,15 +83,25 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
     return this.#book.read(this.#target, this, command);
   }
 
-  async validate(
+  validate(
     items: readonly ValidateItem[],
     timeoutMs: number,
     leaseMs = 0,
   ): Promise<ValidateResult> {
-    if (!(leaseMs >= 0 && leaseMs <= leaseMsMax)) throw new RangeError(`a lease of ${leaseMs} ms`);
+    if (!(leaseMs >= 0 && leaseMs <= leaseMsMax)) {
+      return Promise.reject(new RangeError(`a lease of ${leaseMs} ms`));
+    }
     // Never less than the caller counts.
     const wholeMs = Math.ceil(leaseMs);
     if (items.length <= itemsMax) return this.#validateSome(items, timeoutMs, wholeMs);
+    return this.#validateMany(items, timeoutMs, wholeMs);
+  }
+
+  async #validateMany(
+    items: readonly ValidateItem[],
+    timeoutMs: number,
+    wholeMs: number,
+  ): Promise<ValidateResult> {
     const parts: Promise<ValidateResult>[] = [];
     for (let at = 0; at < items.length; at += itemsMax) {
       parts.push(this.#validateSome(items.slice(at, at + itemsMax), timeoutMs, wholeMs));

@@ -6,7 +6,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadOf } from './cache-load.ts';
 import {
   type HeapPerHit,
   measureHeap,
@@ -16,9 +15,10 @@ import {
   type Variant,
   warmUp,
 } from './cache-measures.ts';
-import { writeNeedles } from './cache-needles.ts';
-import { MeasuredProcess, MeasuredProxy, pinOthers, type Servers } from './cache-processes.ts';
-import type { ProxySettings } from './cache-proxy.ts';
+import { loadOf } from './load.ts';
+import { writeNeedles } from './needles.ts';
+import { MeasuredProcess, MeasuredProxy, pinOthers, type Servers } from './processes.ts';
+import type { ProxySettings } from './proxy-process.ts';
 
 const seconds = Number(process.argv[2] ?? 1);
 const rounds = 5;
@@ -71,7 +71,7 @@ async function withProxies(
   tls: string,
   use: (proxies: Proxies, servers: MeasuredProcess) => Promise<void>,
 ): Promise<void> {
-  const servers = new MeasuredProcess('cache-servers.ts', [dir, tls]);
+  const servers = new MeasuredProcess('target-process.ts', [dir, tls]);
   const running: MeasuredProcess[] = [servers];
   try {
     const at = (await servers.said()) as Servers;

@@ -1,9 +1,9 @@
 /** What cache-bench.ts measures of running proxies. */
 import type { CacheStats } from '../../src/proxy/cache/cache-counters.ts';
-import { inRounds, median, ratioOf, round, spreadOf } from './cache-figures.ts';
-import { askInTurn, type Load, type LoadRun } from './cache-load.ts';
-import type { Needles } from './cache-needles.ts';
-import type { MeasuredProcess, MeasuredProxy } from './cache-processes.ts';
+import { askInTurn, type Load, type LoadRun } from './load.ts';
+import type { Needles } from './needles.ts';
+import type { MeasuredProcess, MeasuredProxy } from './processes.ts';
+import { inRounds, median, ratioOf, round, spreadOf } from './rounds.ts';
 
 /** `off` keeps nothing: every read is a fetch. `strict-2`: two VALIDATEs under way. */
 export type Variant = 'off' | 'immutable' | 'lease' | 'strict' | 'strict-2';

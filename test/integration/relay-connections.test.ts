@@ -154,6 +154,16 @@ describe('connections to the volume server', () => {
     expect(upstream.accepted()).toBe(2);
   });
 
+  it('that have not read the whole request are not used again', async () => {
+    await front();
+    const client = fixture.connect();
+    client.send('PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\npart');
+    await eventually(() => upstream.sockets.size === 1);
+    for (const socket of upstream.sockets) socket.write(ok);
+    expect(await client.untilClosed()).toBe(ok);
+    await eventually(() => upstream.sockets.size === 0, 2_000);
+  });
+
   it('that the volume server closes with its answer are not used again', async () => {
     const closing = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
     // It says so, and does not do it.

@@ -23,8 +23,8 @@ const lost: Validation = { kind: 'failed', status: 'protocol_error' };
 
 /** A hit that waits. */
 export interface ValidationWaiter {
-  /** Called once. Must not throw. */
-  validated(validation: Validation): void;
+  /** Called once. Must not throw. `nowMs`: monotonic, of all that waited together. */
+  validated(validation: Validation, nowMs: number): void;
 }
 
 /** Whoever waits for one volume. */
@@ -48,7 +48,8 @@ class Waiting {
   settle(validation: Validation): void {
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiters) waiter.validated(validation);
+    const nowMs = performance.now();
+    for (const waiter of waiters) waiter.validated(validation, nowMs);
   }
 }
 

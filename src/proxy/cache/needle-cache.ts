@@ -253,10 +253,10 @@ export class NeedleCache {
 
   readonly #whenValidated = (
     needle: CachedNeedle,
-    askedAtMs: number,
     validation: Validation,
+    waitedMs: number,
   ): Found => {
-    this.#options.onValidationWait?.(performance.now() - askedAtMs, validation.kind);
+    this.#options.onValidationWait?.(waitedMs, validation.kind);
     switch (validation.kind) {
       case 'checked':
         if (!needle.isLive) return this.#missed(stale);

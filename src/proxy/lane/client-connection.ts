@@ -126,7 +126,6 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'closing') return;
     if (this.#state === 'head') {
-      if (this.#input.length === 0) this.#sinceMs = performance.now();
       this.#input.append(chunk);
       this.#advance();
       return;
@@ -149,6 +148,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       const bytes = this.#input.view();
       const verdict = this.#framer.frame(bytes, this.#scannedBytes);
       if (verdict.kind === 'incomplete') {
+        if (this.#scannedBytes === 0) this.#sinceMs = performance.now();
         this.#scannedBytes = bytes.length;
         break;
       }
@@ -165,10 +165,10 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   #begin(request: FramedRequest, headBytes: Buffer): void {
     this.#state = 'busy';
-    this.#sinceMs = performance.now();
     this.#input.consume(request.headBytes);
     const exchange = new Exchange(request, headBytes, this, this.#host.observe);
     this.#exchange = exchange;
+    this.#sinceMs = exchange.startedAtMs;
     this.#host.counters.requestsInFlight += 1;
     if (this.#host.relay?.accepts(request) !== true) {
       this.#handOver(exchange);
@@ -246,6 +246,11 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       : this.#socket.write(bytes, flushed);
   }
 
+  sendAtOnce(bytes: Buffer): boolean {
+    this.#socket.write(bytes);
+    return this.#socket.writableLength === 0;
+  }
+
   cork(): void {
     this.#socket.cork();
   }
@@ -275,7 +280,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #nextRequest(): void {
     if (this.#state !== 'busy') return;
     this.#state = 'head';
-    this.#sinceMs = performance.now();
+    // When, the sweep sees by what was sent.
     if (this.#socket.isPaused()) this.#socket.resume();
     this.#advance();
   }

@@ -22,6 +22,8 @@ export interface AnswerSink {
   setReading(reading: boolean): void;
   /** False: wait for `onDrain`. `flushed` is called once: when the bytes have left, or never will. */
   send(bytes: Buffer | string, flushed?: () => void): boolean;
+  /** The same without a callback, which costs a tick; true: the kernel has taken everything that was sent so far. */
+  sendAtOnce(bytes: Buffer): boolean;
   /** Holds back what is sent until `uncork`, so that a head leaves with its body's first bytes. */
   cork(): void;
   uncork(): void;
@@ -69,7 +71,7 @@ export class Exchange implements OutcomeReceiver {
 
   readonly #sink: AnswerSink;
   readonly #observer: RequestObserver;
-  readonly #startedAtMs = performance.now();
+  readonly startedAtMs: number = performance.now();
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -123,7 +125,7 @@ export class Exchange implements OutcomeReceiver {
   }
 
   get durationMs(): number {
-    return performance.now() - this.#startedAtMs;
+    return performance.now() - this.startedAtMs;
   }
 
   receive(outcome: NeedleOutcome): void {
@@ -201,17 +203,15 @@ export class Exchange implements OutcomeReceiver {
     this.#end(requestRead && !this.#close);
   }
 
-  /** A whole answer to a request without a body, in one write. `flushed` as with `AnswerSink.send`. */
-  finishWith(answer: Buffer, bodyBytes: number, close: boolean, flushed?: () => void): void {
-    if (this.#over || this.started) {
-      flushed?.();
-      return;
-    }
+  /** A whole answer to a request without a body, in one write. True: `answer` is not needed any more. */
+  finishWith(answer: Buffer, bodyBytes: number, close: boolean): boolean {
+    if (this.#over || this.started) return true;
     this.#close ||= close;
     this.#framing = none;
     this.#bodyBytes = bodyBytes;
-    this.#sink.send(answer, flushed);
+    const hasLeft = this.#sink.sendAtOnce(answer);
     this.#end(!this.#close && !this.hasBody);
+    return hasLeft;
   }
 
   /**

@@ -36,10 +36,6 @@ export class Listener {
         resolve();
       });
     });
-    const { limits } = this.#host;
-    const everyMs = Math.min(limits.headTimeoutMs, limits.idleTimeoutMs) / 4;
-    this.#sweeper = setInterval(() => this.#sweep(), Math.max(20, Math.min(250, everyMs)));
-    this.#sweeper.unref();
   }
 
   /** A path where it listens on one, else the bound address. */
@@ -69,10 +65,21 @@ export class Listener {
     counters.connections += 1;
     const connection = new ClientConnection(socket, this.#host);
     this.#connections.add(connection);
+    this.#sweeper ??= this.#newSweeper();
     socket.on('close', () => {
       counters.connections -= 1;
       this.#connections.delete(connection);
+      if (this.#connections.size > 0) return;
+      clearInterval(this.#sweeper);
+      this.#sweeper = undefined;
     });
+  }
+
+  /** Only while there are connections: an idle proxy is not woken. */
+  #newSweeper(): NodeJS.Timeout {
+    const { limits } = this.#host;
+    const everyMs = Math.min(limits.headTimeoutMs, limits.idleTimeoutMs) / 4;
+    return setInterval(() => this.#sweep(), Math.max(20, Math.min(250, everyMs))).unref();
   }
 
   #sweep(): void {

@@ -20,7 +20,7 @@ export interface NeedleSendOptions {
 /** Up to this, copying costs less than a second buffer in the write. */
 const copiedBytesMax = 16_384;
 /** Heads are up to a few KiB. */
-const smallAnswers = new OutputChunks(copiedBytesMax + 4096, 512);
+const smallAnswers = new OutputChunks(copiedBytesMax + 4096);
 /** One socket write; how finely a slow reader's progress is seen. */
 const sliceBytes = 131_072;
 /** A client that took longer than this for a slice is slow. */
@@ -59,7 +59,8 @@ function sendFlat(exchange: Exchange, outcome: NeedleAnswer, flat: FlatAnswer): 
   const bytes = chunk?.view(flat.bytes) ?? Buffer.allocUnsafe(flat.bytes);
   flat.copyTo(bytes);
   outcome.release();
-  exchange.finishWith(bytes, outcome.answer.bodyBytes, outcome.close, chunk?.giveBack);
+  const hasLeft = exchange.finishWith(bytes, outcome.answer.bodyBytes, outcome.close);
+  if (hasLeft && chunk !== undefined) smallAnswers.giveBack(chunk);
 }
 
 class JoinedAnswer implements FlatAnswer {

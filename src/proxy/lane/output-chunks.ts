@@ -1,16 +1,16 @@
-/** Memory for small answers that leave in one write: used again and again, so that no answer costs an allocation. */
+/**
+ * Memory for small answers that leave in one write: used again and again, so that no answer costs an allocation. The
+ * kernel takes nearly every one at once; a chunk that it did not take is given up to the socket, and a new one made.
+ */
 
 export class OutputChunk {
   readonly #bytes: Buffer;
   /** Most answers are as long as the one before. */
   #view: Buffer;
-  /** It may be used again: call it when the bytes have left, or never will. Once for each `take`. */
-  readonly giveBack: () => void;
 
-  constructor(bytes: Buffer, giveBack: (chunk: OutputChunk) => void) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
     this.#view = bytes;
-    this.giveBack = () => giveBack(this);
   }
 
   /** Its first bytes; at most as many as were asked for. */
@@ -22,24 +22,20 @@ export class OutputChunk {
 
 export class OutputChunks {
   readonly #chunkBytes: number;
-  readonly #countMax: number;
   readonly #idle: OutputChunk[] = [];
-  #count = 0;
-  readonly #giveBack = (chunk: OutputChunk): void => {
-    this.#idle.push(chunk);
-  };
 
-  constructor(chunkBytes: number, countMax: number) {
+  constructor(chunkBytes: number) {
     this.#chunkBytes = chunkBytes;
-    this.#countMax = countMax;
   }
 
-  /** undefined: it would have to be larger, or all are being sent. */
+  /** undefined: it would have to be larger. */
   take(bytes: number): OutputChunk | undefined {
     if (bytes > this.#chunkBytes) return undefined;
-    const idle = this.#idle.pop();
-    if (idle !== undefined || this.#count === this.#countMax) return idle;
-    this.#count += 1;
-    return new OutputChunk(Buffer.allocUnsafeSlow(this.#chunkBytes), this.#giveBack);
+    return this.#idle.pop() ?? new OutputChunk(Buffer.allocUnsafeSlow(this.#chunkBytes));
+  }
+
+  /** Its bytes have left, and nobody holds them. */
+  giveBack(chunk: OutputChunk): void {
+    this.#idle.push(chunk);
   }
 }

@@ -11,21 +11,22 @@ const spare: ReadMemory[] = [];
 
 export class ReadMemory {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(memoryBytes);
-  /** Somebody else looks at its bytes, and `giveBack` is to be called. */
-  isLent = false;
+  /** Its reader must take another one, also where it was given back already. */
+  wasLent = false;
 
   static take(): ReadMemory {
-    return spare.pop() ?? new ReadMemory();
+    const memory = spare.pop() ?? new ReadMemory();
+    memory.wasLent = false;
+    return memory;
   }
 
-  /** It is not read into again until `giveBack`, which is called once. */
+  /** Once: it is not read into until what is returned was called, once. */
   lend(): () => void {
-    this.isLent = true;
+    this.wasLent = true;
     return this.#giveBack;
   }
 
   readonly #giveBack = (): void => {
-    this.isLent = false;
     if (spare.length < spareCountMax) spare.push(this);
   };
 }

@@ -104,7 +104,7 @@ export class UpstreamConnection {
     }
     const memory = this.#memory;
     const isFree = this.user.received(memory.bytes.subarray(0, byteCount), memory);
-    if (!isFree || memory.isLent) this.#memory = ReadMemory.take();
+    if (!isFree || memory.wasLent) this.#memory = ReadMemory.take();
     return true;
   }
 

@@ -63,7 +63,8 @@ export class PreparedAnswer {
   /** The head for one answer, `headBytes` long, at the start of `target`. */
   writeHead(target: Buffer): void {
     target.write(this.#head, 0, 'latin1');
-    writeRequestId(target, this.#idAt);
-    writeHttpDate(target, this.#dateAt);
+    const nowMs = performance.now();
+    writeRequestId(target, this.#idAt, nowMs);
+    writeHttpDate(target, this.#dateAt, nowMs);
   }
 }

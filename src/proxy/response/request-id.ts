@@ -20,13 +20,12 @@ const nsPerMs = 1e6;
 const scratch = Buffer.alloc(requestIdChars);
 
 export function newRequestId(): string {
-  writeRequestId(scratch, 0);
+  writeRequestId(scratch, 0, performance.now());
   return scratch.toString('latin1');
 }
 
-/** A new one, `requestIdChars` long. */
-export function writeRequestId(target: Buffer, at: number): void {
-  const nowMs = performance.now();
+/** A new one, `requestIdChars` long. `nowMs`: monotonic. */
+export function writeRequestId(target: Buffer, at: number, nowMs: number): void {
   if (nowMs - baseMs > baseLifeMs) setBase(nowMs);
   let low = baseLow + Math.floor((nowMs - baseMs) * nsPerMs);
   let high = baseHigh;

@@ -1,4 +1,4 @@
-/** The processes of cache-bench.ts, seen from the one that measures: the proxies on a core of their own. */
+/** Our processes, seen from the one that measures: the proxies on a core of their own. */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,15 +7,17 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { CacheStats } from '../../src/proxy/cache/cache-counters.ts';
 import type { Allocated } from './cache-heap-sampler.ts';
-import type { ProxyQuestion, ProxySettings } from './cache-proxy.ts';
+import type { ProxyQuestion, ProxySettings } from './proxy-process.ts';
 
 export interface Servers {
   readonly upstreamUrl: string;
   readonly target: string;
 }
 
-const proxyCore = '0';
-const otherCores = `1-${availableParallelism() - 1}`;
+/** Of whatever is measured. */
+export const measuredCore = '0';
+/** Of whoever asks, and of all that stands behind what is measured. */
+export const otherCores: string = `1-${availableParallelism() - 1}`;
 /** Of /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
 const microsecondsPerTick = 10_000;
 const servingTries = 200;
@@ -25,7 +27,7 @@ const servingPauseMs = 50;
 export function pinOthers(): boolean {
   if (availableParallelism() < 2) return false;
   try {
-    execFileSync('taskset', ['-c', proxyCore, 'true'], { stdio: 'ignore' });
+    execFileSync('taskset', ['-c', measuredCore, 'true'], { stdio: 'ignore' });
     execFileSync('taskset', ['-acp', otherCores, String(process.pid)], { stdio: 'ignore' });
     return true;
   } catch {
@@ -66,6 +68,10 @@ export class MeasuredProcess {
     return answer;
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   /** User and system so far. */
   get cpuUs(): number {
     const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
@@ -92,8 +98,8 @@ export class MeasuredProxy {
 
   /** Resolves when its reads are served from the target. */
   static async start(settings: ProxySettings, isPinned: boolean): Promise<MeasuredProxy> {
-    const core = isPinned ? proxyCore : undefined;
-    const child = new MeasuredProcess('cache-proxy.ts', [JSON.stringify(settings)], core);
+    const core = isPinned ? measuredCore : undefined;
+    const child = new MeasuredProcess('proxy-process.ts', [JSON.stringify(settings)], core);
     const { port } = (await child.said()) as { readonly port: number };
     const proxy = new MeasuredProxy(child, port);
     for (let i = 0; i < servingTries; i += 1) {

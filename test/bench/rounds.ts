@@ -1,4 +1,4 @@
-/** Figures of cache-bench.ts: variants are measured in turn, round after round, since the machine is never quite the same. */
+/** Variants are measured in turn, round after round, since the machine is never quite the same; and what rounds come to. */
 
 export interface Spread {
   readonly p50: number;

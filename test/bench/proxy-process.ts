@@ -1,5 +1,5 @@
 /**
- * The proxy of cache-bench.ts, in a process of its own. Argument: its settings as JSON. Says where it listens, then answers
+ * The proxy of a bench, in a process of its own. Argument: its settings as JSON. Says where it listens, then answers
  * questions about itself.
  */
 import pino from 'pino';
@@ -18,6 +18,9 @@ export interface ProxySettings {
   /** 0: no cache. */
   readonly cacheBytes: number;
   readonly validationsMax: number;
+  readonly lane?: boolean;
+  /** `off`: everything is passed to the volume server. */
+  readonly mode?: 'prefer' | 'off';
 }
 
 export type ProxyQuestion = 'state' | 'sample' | 'allocated';
@@ -27,10 +30,12 @@ const timeoutMs = 5_000;
 
 const settings = JSON.parse(process.argv[2] ?? '') as ProxySettings;
 const proxy = await startProxy(optionsOf(settings), pino({ level: 'error' }));
-const sampler = new HeapSampler();
+/** Connected to V8 only when it is asked for. */
+let sampler: HeapSampler | undefined;
 
 process.on('message', (question: ProxyQuestion) => {
-  void answer(question).then((value) => process.send?.(value));
+  // Whoever asked may be gone.
+  void answer(question).then((value) => process.connected && process.send?.(value));
 });
 process.once('disconnect', () => void proxy.close(0));
 process.send?.({ port: Number(proxy.address.split(':').at(-1)) });
@@ -39,28 +44,32 @@ async function answer(question: ProxyQuestion): Promise<object> {
   switch (question) {
     case 'state': {
       const { cache, targets } = proxy.status();
-      const isServing = targets.every(
-        ({ volumesConfirmed, auth, server }) =>
-          volumesConfirmed > 0 && auth === 'open' && server !== undefined,
-      );
+      const isServing =
+        settings.mode === 'off' ||
+        targets.every(
+          ({ volumesConfirmed, auth, server }) =>
+            volumesConfirmed > 0 && auth === 'open' && server !== undefined,
+        );
       return { isServing, cache };
     }
     case 'sample':
+      sampler ??= new HeapSampler();
       await sampler.start();
       return {};
     case 'allocated':
+      if (sampler === undefined) throw new Error('asked for before it was sampled');
       return sampler.stop();
   }
 }
 
 function optionsOf(asked: ProxySettings): ProxyOptions {
-  const { consistency, cacheBytes, validationsMax } = asked;
+  const { consistency, cacheBytes, validationsMax, lane = true, mode = 'prefer' } = asked;
   const policy: CachePolicy = { consistency, leaseMs: 1_000 };
   return {
     version: 'bench',
     http: {
       listen: { host: '127.0.0.1', port: 0 },
-      lane: true,
+      lane,
       onCorrupt: 'pass',
       debugHeaders: false,
       limits: generousLimits,
@@ -68,7 +77,7 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
     volumeServers: [{ url: asked.upstreamUrl, target: asked.target }],
     readKey: () => undefined,
     rdma: {
-      mode: 'prefer',
+      mode,
       transport: 'ucx',
       deviceName: 'lo',
       tls: asked.tls,

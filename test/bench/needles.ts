@@ -1,4 +1,4 @@
-/** The needles that cache-bench.ts asks for. */
+/** The needles that the benches ask for. */
 import { SampleVolume } from '../contract/sample-volume.ts';
 
 export interface Needles {
@@ -7,9 +7,14 @@ export interface Needles {
   readonly paths: readonly string[];
 }
 
+export interface NeedleShape {
+  readonly bytes: number;
+  readonly count: number;
+}
+
 const volumeId = 3;
 const kibibyte = 1024;
-const shapes = [
+const cacheShapes: readonly NeedleShape[] = [
   { bytes: 4 * kibibyte, count: 1000 },
   { bytes: 64 * kibibyte, count: 64 },
   { bytes: 256 * kibibyte, count: 16 },
@@ -17,8 +22,11 @@ const shapes = [
   { bytes: 4096 * kibibyte, count: 4 },
 ];
 
-/** One volume with all of them; by size, the smallest first. */
-export function writeNeedles(dir: string): readonly Needles[] {
+/** One volume with all of them, in the order of the shapes. */
+export function writeNeedles(
+  dir: string,
+  shapes: readonly NeedleShape[] = cacheShapes,
+): readonly Needles[] {
   const volume = new SampleVolume(dir, volumeId);
   let needleId = 0n;
   const all = shapes.map(({ bytes, count }) => {

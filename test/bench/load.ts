@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Needles } from './cache-needles.ts';
+import type { Needles } from './needles.ts';
 
 const receiveBytes = 1024 * 1024;
 const statusLine = 'HTTP/1.1 200 OK\r\n';
@@ -96,11 +96,29 @@ export interface Load {
 export interface LoadRun {
   readonly requests: number;
   readonly requestsPerSecond: number;
+  /** As whoever asked measured it. */
+  readonly seconds: number;
 }
 
+/** Of reads. */
 export function loadOf(needles: Needles, dir: string): Load {
-  return hasWrk() ? new Wrk(needles, dir) : new BareLoad(needles);
+  if (!hasWrk()) return new BareLoad(needles);
+  return new Wrk(join(dir, `read-${needles.bytes}.lua`), readScript(needles.paths));
 }
+
+/** All requests write, or every tenth does; undefined where wrk is missing: only it can. */
+export function writeLoadOf(
+  kind: 'write' | 'mixed',
+  { read, written }: { readonly read: Needles; readonly written: Needles },
+  dir: string,
+): Load | undefined {
+  if (!hasWrk()) return undefined;
+  const script = writeScript(kind === 'mixed' ? read.paths : [], written);
+  return new Wrk(join(dir, `${kind}-${read.bytes}.lua`), script);
+}
+
+/** Requests that `mixed` sends for each one that writes, that one included. */
+export const mixedPeriod = 10;
 
 function hasWrk(): boolean {
   try {
@@ -116,26 +134,30 @@ class Wrk implements Load {
   readonly name = 'wrk';
   readonly #script: string;
 
-  constructor({ bytes, paths }: Needles, dir: string) {
-    this.#script = join(dir, `in-turn-${bytes}.lua`);
-    writeFileSync(this.#script, luaFor(paths));
+  constructor(file: string, script: string) {
+    this.#script = file;
+    writeFileSync(file, script);
   }
 
   async run(port: number, connections: number, seconds: number): Promise<LoadRun> {
     // It takes whole seconds.
     const duration = `${Math.max(1, Math.round(seconds))}s`;
-    const args = ['-t1', `-c${connections}`, `-d${duration}`, '-s', this.#script];
-    const { stdout } = await promisify(execFile)('wrk', [...args, `http://127.0.0.1:${port}`]);
-    const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
+    const args = ['-t1', `-c${connections}`, `-d${duration}`, '--timeout', '30s'];
+    const { stdout } = await promisify(execFile)('wrk', [
+      ...args,
+      ...['-s', this.#script, `http://127.0.0.1:${port}`],
+    ]);
+    const [, count, took] = /(\d+) requests in ([\d.]+)s/.exec(stdout) ?? [];
+    const requests = Number(count);
     const requestsPerSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
     const isBad = /Socket errors|Non-2xx/.test(stdout);
     if (isBad || !(requests > 0 && requestsPerSecond > 0)) throw new Error(`wrk said:\n${stdout}`);
-    return { requests, requestsPerSecond };
+    return { requests, requestsPerSecond, seconds: Number(took) };
   }
 }
 
-function luaFor(paths: readonly string[]): string {
-  return `local paths = { ${paths.map((path) => `'${path}'`).join(', ')} }
+function readScript(paths: readonly string[]): string {
+  return `local paths = ${luaList(paths)}
 local requests, at = {}, 0
 function init()
   for i, path in ipairs(paths) do requests[i] = wrk.format('GET', path) end
@@ -145,6 +167,36 @@ function request()
   return requests[at]
 end
 `;
+}
+
+/** Each needle is written with one body, then with another: a volume server does not store again what it has. */
+function writeScript(read: readonly string[], written: Needles): string {
+  return `local paths, targets = ${luaList(read)}, ${luaList(written.paths)}
+local reads, writes, at, writeAt, count = {}, {}, 0, 0, 0
+function init()
+  for i, path in ipairs(paths) do reads[i] = wrk.format('GET', path) end
+  local type = { ['Content-Type'] = 'application/octet-stream' }
+  for _, letter in ipairs({ 'a', 'b' }) do
+    local body = string.rep(letter, ${written.bytes})
+    for _, path in ipairs(targets) do
+      writes[#writes + 1] = wrk.format('PUT', path, type, body)
+    end
+  end
+end
+function request()
+  count = count + 1
+  if #reads == 0 or count % ${mixedPeriod} == 0 then
+    writeAt = writeAt % #writes + 1
+    return writes[writeAt]
+  end
+  at = at % #reads + 1
+  return reads[at]
+end
+`;
+}
+
+function luaList(paths: readonly string[]): string {
+  return `{ ${paths.map((path) => `'${path}'`).join(', ')} }`;
 }
 
 class BareLoad implements Load {
@@ -170,6 +222,6 @@ class BareLoad implements Load {
     await Promise.all(clients.map(ask));
     const took = (performance.now() - startedAt) / 1e3;
     for (const client of clients) client.close();
-    return { requests: asked, requestsPerSecond: asked / took };
+    return { requests: asked, requestsPerSecond: asked / took, seconds: took };
   }
 }

@@ -1,0 +1,16 @@
+/** Runs test/bench/serve-bench.ts in a process of its own, which ends what it started when this one ends. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** undefined: something that is needed could not be started, or failed; it has said what. */
+export async function runServeBench(script, options, env) {
+  const child = spawn(process.execPath, [script, JSON.stringify(options)], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const chunks = [];
+  child.stdout.on('data', (chunk) => chunks.push(chunk));
+  const [code] = await once(child, 'close');
+  if (code !== 0) return undefined;
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
