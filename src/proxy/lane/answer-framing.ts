@@ -11,7 +11,7 @@ const eof: AnswerFraming = { kind: 'eof' };
 
 /**
  * @param rawHeaders flat, as received
- * @returns undefined: a length that cannot be understood
+ * @returns undefined: an end that cannot be understood, or that two parsers could see in two places
  */
 export function answerFraming(
   method: string,
@@ -20,13 +20,20 @@ export function answerFraming(
 ): AnswerFraming | undefined {
   if (method === 'HEAD' || status === 204 || status === 304) return none;
   let length: string | undefined;
+  let coding: string | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase();
     const value = rawHeaders[i + 1] as string;
-    if (name === 'transfer-encoding') return /^chunked$/i.test(value) ? chunked : undefined;
-    if (name !== 'content-length') continue;
-    if (length !== undefined && length !== value) return undefined;
-    length = value;
+    if (name === 'transfer-encoding') {
+      if (coding !== undefined) return undefined;
+      coding = value;
+    } else if (name === 'content-length') {
+      if (length !== undefined && length !== value) return undefined;
+      length = value;
+    }
+  }
+  if (coding !== undefined) {
+    return length === undefined && /^chunked$/i.test(coding) ? chunked : undefined;
   }
   if (length === undefined) return eof;
   return /^[0-9]{1,15}$/.test(length) ? { kind: 'length', bytes: Number(length) } : undefined;

@@ -93,6 +93,7 @@ describe('what two parsers could read differently is raw', () => {
       'chunked and length',
       `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n`,
     ],
+    ['a tab behind chunked', `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\t\r\n\r\n`],
     ['another coding', `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n`],
     ['chunked twice', `PUT / HTTP/1.1\r\n${host}${'Transfer-Encoding: chunked\r\n'.repeat(2)}\r\n`],
     ['Expect', `PUT / HTTP/1.1\r\n${host}Expect: 100-continue\r\n\r\n`],

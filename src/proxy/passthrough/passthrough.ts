@@ -130,6 +130,11 @@ class Forward extends Forwarding {
     this.#upstream = upstream;
     this.#socket = socket;
     this.#onUsedSocket = usedSockets.has(socket);
+    // Nobody asked to switch protocols. Without a listener Node drops the connection and tells nobody.
+    upstream.on('upgrade', (_answer, switched) => {
+      switched.destroy();
+      if (!this.over) this.misread();
+    });
     if (this.over) upstream.destroy();
   }
 
@@ -142,7 +147,8 @@ class Forward extends Forwarding {
     const { rawHeaders } = answer;
     const status = answer.statusCode as number;
     const framing = answerFraming(exchange.request.head.method, status, rawHeaders);
-    if (framing === undefined || rawHeaders.length >= headerLinesMax * 2) {
+    const isKnown = answer.httpVersion === '1.1' && status >= 200 && framing !== undefined;
+    if (!isKnown || rawHeaders.length >= headerLinesMax * 2) {
       this.#upstream?.destroy();
       this.misread();
       return;
@@ -224,7 +230,7 @@ class Forward extends Forwarding {
 }
 
 function answerHead(answer: IncomingMessage, headers: readonly string[]): string {
-  let head = `HTTP/${answer.httpVersion} ${answer.statusCode} ${answer.statusMessage}\r\n`;
+  let head = `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n`;
   for (let i = 0; i < headers.length; i += 2) {
     head += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`;
   }
