@@ -65,13 +65,17 @@ export class NeedleHit implements Answer, FlatAnswer {
     return [this.#lent.view];
   }
 
-  get bytes(): number {
-    return this.#prepared.headBytes + this.bodyBytes;
+  get headBytes(): number {
+    return this.#prepared.headBytes;
+  }
+
+  copyHeadTo(target: Buffer): void {
+    this.#prepared.writeHead(target);
   }
 
   copyTo(target: Buffer): void {
     this.#prepared.writeHead(target);
-    const at = this.#prepared.headBytes;
+    const at = this.headBytes;
     if (this.#decoded !== undefined) this.#decoded.copy(target, at);
     else if (this.#isHeld) this.#needle.copyTo(target, at);
   }

@@ -66,7 +66,7 @@ export interface RunningProxy {
 }
 
 /** How often each volume server is asked what only it knows, and how long an answer may take. */
-const probeEveryMs = 1_000;
+const probeEveryMs = 2_000;
 const probeTimeoutMs = 2_000;
 /** A target ends sessions that say nothing for its session_timeout. */
 const keepAliveMs = 30_000;

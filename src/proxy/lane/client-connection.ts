@@ -14,6 +14,7 @@ import type { FrontCounters, FrontLimits } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
+import { SendPace } from './send-pace.ts';
 import type { VirtualConnection } from './virtual-connection.ts';
 
 /** The short way to the volume server. */
@@ -57,6 +58,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   readonly #host: ConnectionHost;
   readonly #input = new InputBuffer();
   readonly #framer: RequestFramer;
+  readonly pace: SendPace = new SendPace();
   /** head: waiting for one; busy: the corridor or the framework has a request; raw, closing: for good. */
   #state: 'head' | 'busy' | 'raw' | 'closing' = 'head';
   #scannedBytes = 0;
@@ -266,6 +268,14 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   sendAtOnce(bytes: Buffer): boolean {
     this.#socket.write(bytes);
+    return this.#socket.writableLength === 0;
+  }
+
+  sendBothAtOnce(first: Buffer, second: Buffer): boolean {
+    this.#socket.cork();
+    this.#socket.write(first);
+    this.#socket.write(second);
+    this.#socket.uncork();
     return this.#socket.writableLength === 0;
   }
 

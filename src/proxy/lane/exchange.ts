@@ -9,6 +9,7 @@ import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
 import type { AnswerFraming } from './answer-framing.ts';
 import type { FramedRequest } from './request-framer.ts';
+import type { SendPace } from './send-pace.ts';
 
 /** What an exchange needs of its connection. */
 export interface AnswerSink {
@@ -24,6 +25,10 @@ export interface AnswerSink {
   send(bytes: Buffer | string, flushed?: () => void): boolean;
   /** The same without a callback, which costs a tick; true: the kernel has taken everything that was sent so far. */
   sendAtOnce(bytes: Buffer): boolean;
+  /** Of two pieces in one write. */
+  sendBothAtOnce(first: Buffer, second: Buffer): boolean;
+  /** How much the client takes in one write. */
+  readonly pace: SendPace;
   /** Holds back what is sent until `uncork`, so that a head leaves with its body's first bytes. */
   cork(): void;
   uncork(): void;
@@ -55,6 +60,7 @@ export interface Carrier {
 export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
 
 const none: AnswerFraming = { kind: 'none' };
+const noBytes = Buffer.alloc(0);
 
 export class Exchange implements OutcomeReceiver {
   readonly request: FramedRequest;
@@ -112,6 +118,10 @@ export class Exchange implements OutcomeReceiver {
     return this.#sink.unsentBytes;
   }
 
+  get pace(): SendPace {
+    return this.#sink.pace;
+  }
+
   get bodyLeftBytes(): number {
     return this.#sink.bodyLeftBytes;
   }
@@ -150,10 +160,10 @@ export class Exchange implements OutcomeReceiver {
   }
 
   /**
-   * @param head latin1, status line to blank line
+   * @param head status line to blank line; a text is latin1
    * @param close the answer says, or its framing means, that the connection ends with it
    */
-  start(head: string, framing: AnswerFraming, close: boolean): void {
+  start(head: Buffer | string, framing: AnswerFraming, close: boolean): void {
     if (this.#over || this.started) return;
     this.#framing = framing;
     this.#close ||= close || framing.kind === 'eof';
@@ -210,6 +220,22 @@ export class Exchange implements OutcomeReceiver {
     this.#framing = none;
     this.#bodyBytes = bodyBytes;
     const hasLeft = this.#sink.sendAtOnce(answer);
+    this.#end(!this.#close && !this.hasBody);
+    return hasLeft;
+  }
+
+  /** The same in two pieces; `flushed` is called once: when they have left, or never will. True: they left at once. */
+  finishWithBoth(head: Buffer, body: Buffer, close: boolean, flushed: () => void): boolean {
+    if (this.#over || this.started) {
+      flushed();
+      return true;
+    }
+    this.#close ||= close;
+    this.#framing = none;
+    this.#bodyBytes = body.length;
+    const hasLeft = this.#sink.sendBothAtOnce(head, body);
+    if (hasLeft) flushed();
+    else this.#sink.send(noBytes, flushed);
     this.#end(!this.#close && !this.hasBody);
     return hasLeft;
   }

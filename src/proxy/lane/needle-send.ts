@@ -1,6 +1,7 @@
 /**
- * Sends a needle's answer: small ones in one write from a copy, large ones slice by slice from the lease. The lease is
- * released once: when its last byte has left, or when the socket is closed, never while a write is pending.
+ * Sends a needle's answer: small ones in one write from a copy, larger ones from the lease, in one write with the head or
+ * slice by slice. The lease is released once: when its last byte has left, or when the socket is closed, never while a
+ * write is pending.
  */
 import type { NeedleOutcome } from '../needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
@@ -21,11 +22,6 @@ export interface NeedleSendOptions {
 const copiedBytesMax = 16_384;
 /** Heads are up to a few KiB. */
 const smallAnswers = new OutputChunks(copiedBytesMax + 4096);
-/** One socket write; how finely a slow reader's progress is seen. */
-const sliceBytes = 131_072;
-/** A client that took longer than this for a slice is slow. */
-const slowSliceMs = 250;
-
 export function sendNeedle(
   exchange: Exchange,
   outcome: NeedleAnswer,
@@ -37,45 +33,81 @@ export function sendNeedle(
     outcome.release();
     return;
   }
-  const isSmall = answer.bodyBytes <= copiedBytesMax;
-  if (isSmall && answer.flat !== undefined && !options.debugHeaders) {
-    sendFlat(exchange, outcome, answer.flat);
+  const flat =
+    answer.flat !== undefined && !options.debugHeaders
+      ? answer.flat
+      : new JoinedAnswer(headOf(exchange, outcome, options), answer.body);
+  if (answer.bodyBytes <= copiedBytesMax) {
+    sendCopied(exchange, outcome, flat);
     return;
   }
-  const head = options.debugHeaders
-    ? withDebugHeaders(answer.head, {
-        source: outcome.source,
-        cacheStatus: outcome.cacheStatus,
-        durationMs: exchange.durationMs,
-      })
-    : answer.head;
-  if (isSmall) sendFlat(exchange, outcome, new JoinedAnswer(head, answer.body, answer.bodyBytes));
-  else new NeedleSend(exchange, outcome, options).begin(head);
+  const [body] = answer.body;
+  const isWhole = answer.body.length === 1 && answer.bodyBytes <= exchange.pace.bytes;
+  if (isWhole) sendWhole(exchange, outcome, flat, body as Buffer, options.counters);
+  else new NeedleSend(exchange, outcome, options).begin(flat);
+}
+
+function headOf(exchange: Exchange, outcome: NeedleAnswer, options: NeedleSendOptions): string {
+  const { head } = outcome.answer;
+  if (!options.debugHeaders) return head;
+  const { source, cacheStatus } = outcome;
+  return withDebugHeaders(head, { source, cacheStatus, durationMs: exchange.durationMs });
 }
 
 /** In one write, of memory that is used again. */
-function sendFlat(exchange: Exchange, outcome: NeedleAnswer, flat: FlatAnswer): void {
-  const chunk = smallAnswers.take(flat.bytes);
-  const bytes = chunk?.view(flat.bytes) ?? Buffer.allocUnsafe(flat.bytes);
-  flat.copyTo(bytes);
+function sendCopied(exchange: Exchange, outcome: NeedleAnswer, flat: FlatAnswer): void {
+  const bytes = flat.headBytes + outcome.answer.bodyBytes;
+  const chunk = smallAnswers.take(bytes);
+  const target = chunk?.view(bytes) ?? Buffer.allocUnsafe(bytes);
+  flat.copyTo(target);
   outcome.release();
-  const hasLeft = exchange.finishWith(bytes, outcome.answer.bodyBytes, outcome.close);
+  const hasLeft = exchange.finishWith(target, outcome.answer.bodyBytes, outcome.close);
+  if (hasLeft && chunk !== undefined) smallAnswers.giveBack(chunk);
+}
+
+/** In one write of two pieces. */
+function sendWhole(
+  exchange: Exchange,
+  outcome: NeedleAnswer,
+  flat: FlatAnswer,
+  body: Buffer,
+  counters: FrontCounters,
+): void {
+  const { pace } = exchange;
+  const chunk = smallAnswers.take(flat.headBytes);
+  const head = chunk?.view(flat.headBytes) ?? Buffer.allocUnsafe(flat.headBytes);
+  flat.copyHeadTo(head);
+  const writtenAtMs = performance.now();
+  const flushed = (): void => {
+    counters.bytesInFlight -= body.length;
+    pace.left(performance.now() - writtenAtMs);
+    outcome.release();
+  };
+  counters.bytesInFlight += body.length;
+  const hasLeft = exchange.finishWithBoth(head, body, outcome.close, flushed);
   if (hasLeft && chunk !== undefined) smallAnswers.giveBack(chunk);
 }
 
 class JoinedAnswer implements FlatAnswer {
-  readonly bytes: number;
   readonly #head: string;
   readonly #body: readonly Buffer[];
 
-  constructor(head: string, body: readonly Buffer[], bodyBytes: number) {
-    this.bytes = head.length + bodyBytes;
+  constructor(head: string, body: readonly Buffer[]) {
     this.#head = head;
     this.#body = body;
   }
 
+  get headBytes(): number {
+    return this.#head.length;
+  }
+
+  copyHeadTo(target: Buffer): void {
+    target.write(this.#head, 0, 'latin1');
+  }
+
   copyTo(target: Buffer): void {
-    let at = target.write(this.#head, 0, 'latin1');
+    this.copyHeadTo(target);
+    let at = this.headBytes;
     for (const part of this.#body) at += part.copy(target, at);
   }
 }
@@ -101,8 +133,10 @@ class NeedleSend {
     this.#leftBytes = outcome.answer.bodyBytes;
   }
 
-  begin(head: string): void {
+  begin(flat: FlatAnswer): void {
     const { bodyBytes } = this.#outcome.answer;
+    const head = Buffer.allocUnsafe(flat.headBytes);
+    flat.copyHeadTo(head);
     this.#options.counters.bytesInFlight += bodyBytes;
     this.#exchange.onGone = () => this.#end();
     this.#exchange.start(head, { kind: 'length', bytes: bodyBytes }, this.#outcome.close);
@@ -112,7 +146,7 @@ class NeedleSend {
   #pump(): void {
     while (this.#leftBytes > 0 && !this.#exchange.over) {
       const part = this.#parts[this.#part] as Buffer;
-      const slice = part.subarray(this.#offset, this.#offset + sliceBytes);
+      const slice = part.subarray(this.#offset, this.#offset + this.#exchange.pace.bytes);
       this.#offset += slice.length;
       this.#leftBytes -= slice.length;
       if (this.#offset === part.length) {
@@ -133,7 +167,8 @@ class NeedleSend {
       this.#end();
       return;
     }
-    this.#spareLease();
+    const tookMs = performance.now() - this.#writtenAtMs;
+    if (this.#exchange.pace.left(tookMs)) this.#spareLease();
     this.#pump();
   }
 
@@ -141,7 +176,6 @@ class NeedleSend {
   #spareLease(): void {
     const { limits, counters } = this.#options;
     if (this.#released || this.#leftBytes > limits.connectionBytes) return;
-    if (performance.now() - this.#writtenAtMs < slowSliceMs) return;
     if (counters.bytesCopied + this.#leftBytes > limits.bytesInFlight) return;
     this.#copiedBytes = this.#leftBytes;
     counters.bytesCopied += this.#copiedBytes;

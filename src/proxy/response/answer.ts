@@ -69,16 +69,18 @@ export interface Varying {
   readonly boundary: string;
 }
 
-/** Head and body in one piece. */
+/** An answer whose head need not be made into a text. */
 export interface FlatAnswer {
-  readonly bytes: number;
+  readonly headBytes: number;
   /** To the start of `target`. */
+  copyHeadTo(target: Buffer): void;
+  /** Head and body, to the start of `target`. */
   copyTo(target: Buffer): void;
 }
 
 export interface Answer {
   readonly status: 200 | 206 | 304;
-  /** Where it can be had without making `head` and `body`. */
+  /** Where it can be copied without making `head` and `body`. */
   readonly flat?: FlatAnswer;
   /** Status line to blank line, latin1. */
   readonly head: string;

@@ -3,7 +3,7 @@
  * exist, so the answer is an error of its own that tells its `Server` value, and a 401 tells that reads need a token
  * (the token is checked before anything else, specification section 4).
  */
-import { Agent, request } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:http';
 import type { LearnedFacts } from './learned-facts.ts';
 
 export interface UpstreamProbeOptions {
@@ -29,6 +29,7 @@ interface ProbeAnswer {
 
 export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const target = targetOf(options.upstreamUrl, agent);
   let ok: boolean | undefined;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
@@ -42,7 +43,7 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
   const probeOnce = async (): Promise<void> => {
     const sentAt = performance.now();
     try {
-      const answer = await ask(options.upstreamUrl, agent, options.timeoutMs);
+      const answer = await ask(target, options.timeoutMs);
       if (answer.server === undefined) {
         report(false, `no Server header in the answer (status ${answer.status})`);
       } else {
@@ -73,25 +74,41 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
   };
 }
 
-function ask(upstreamUrl: string, agent: Agent, timeoutMs: number): Promise<ProbeAnswer> {
+/** Made once: a probe is nearly all that an idle proxy does. */
+function targetOf(upstreamUrl: string, agent: Agent): RequestOptions {
+  const { hostname, port } = new URL(upstreamUrl);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? 80 : Number(port),
+    path: '/0,000000000000',
+    headers: { 'user-agent': 'seaweed-rdma' },
+    agent,
+  };
+}
+
+function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
   return new Promise((resolve, reject) => {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const asked = request(
-      new URL('/0,000000000000', upstreamUrl),
-      { agent, signal: deadline, headers: { 'user-agent': 'seaweed-rdma' } },
-      (answer) => {
-        answer.resume();
-        answer.on('error', reject);
-        answer.on('end', () => {
-          const server = answer.headers['server'];
-          resolve({
-            status: answer.statusCode ?? 0,
-            server: typeof server === 'string' ? server : undefined,
-          });
+    const asked = request(target, (answer) => {
+      answer.resume();
+      answer.on('error', reject);
+      answer.on('end', () => {
+        clearTimeout(deadline);
+        const server = answer.headers['server'];
+        resolve({
+          status: answer.statusCode ?? 0,
+          server: typeof server === 'string' ? server : undefined,
         });
-      },
+      });
+    });
+    const deadline = setTimeout(
+      () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)),
+      timeoutMs,
     );
-    asked.on('error', reject);
+    deadline.unref();
+    asked.on('error', (error) => {
+      clearTimeout(deadline);
+      reject(error);
+    });
     asked.end();
   });
 }
