@@ -52,6 +52,7 @@ const tooMuch: readonly Row[] = [
   ['the beginning of an answer behind it', `${plain}HTTP/1.1 200 OK\r\nCont`],
   ['an interim answer behind it', `${plain}HTTP/1.1 100 Continue\r\n\r\n`],
   ['a byte behind it', `${plain}x`],
+  ['a byte behind it, and another answer later', [`${plain}x`, stray]],
   ['a line end behind it', `${plain}\r\n`],
   ['a NUL behind it', `${plain}\0`],
   ['another answer behind chunks', coded(chunks) + stray],

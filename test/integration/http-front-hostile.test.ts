@@ -121,6 +121,27 @@ describe('a request that hides another one', () => {
     expect(upstream.received.map((request) => request.body)).toEqual(['hello']);
   });
 
+  it.each(['\r\n', '\n', '\r\n\r\n', '\r'])(
+    'behind %j after a POST is the next request, as the volume server reads it',
+    async (lineEnds) => {
+      const client = fixture.connect();
+      for (const bytes of `${post}Content-Length: 2\r\n\r\nok${lineEnds}${smuggled}`)
+        client.send(bytes);
+      await client.until((text) => text.endsWith('[/1,smuggled]'));
+      expect(fixture.records.map(({ outcome }) => outcome)).toEqual(['passthrough', 'cache']);
+    },
+  );
+
+  it.each([
+    ['five of them after a POST', `${post}Content-Length: 2\r\n\r\nok\r\n\r\n\n`],
+    ['one after a GET', 'GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n\r\n'],
+  ])('behind line ends is not looked into: %s', async (_name, text) => {
+    const client = fixture.connect();
+    client.send(text + smuggled);
+    await eventually(() => upstream.accepted() === 2);
+    expect(served).toEqual(['/2,02']);
+  });
+
   it('in the rest of a body that was answered early is never begun', async () => {
     const client = fixture.connect();
     client.send(`${post}Content-Length: 1000000\r\n\r\n`);

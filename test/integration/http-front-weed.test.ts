@@ -1,49 +1,20 @@
 /** The front before a real volume server, where `WEED_BIN` names one: writes through it, and answers equal to direct ones. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FrontFixture, RawClient, startFront } from './http-front-fixture.ts';
-
-const weed = process.env['WEED_BIN'];
+import { startWeed, type WeedServer, weed } from './weed-server.ts';
 
 describe.skipIf(weed === undefined)('before a real volume server', () => {
-  let directory: string;
-  let server: ChildProcess;
-  let port: number;
+  let server: WeedServer;
   let fixture: FrontFixture;
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'http-front-weed-'));
-    const [master, masterGrpc, volumeGrpc, volume] = await freePorts(4);
-    port = volume as number;
-    server = spawn(
-      weed as string,
-      [
-        'server',
-        '-ip=127.0.0.1',
-        '-ip.bind=127.0.0.1',
-        `-dir=${directory}`,
-        '-volume.max=3',
-        `-master.port=${master}`,
-        `-master.port.grpc=${masterGrpc}`,
-        '-master.volumeSizeLimitMB=64',
-        `-volume.port=${port}`,
-        `-volume.port.grpc=${volumeGrpc}`,
-        '-volume.preStopSeconds=0',
-      ],
-      { stdio: 'ignore', cwd: directory, env: { ...process.env, HOME: directory } },
-    );
-    await grown(`http://127.0.0.1:${master}/vol/grow?count=1`);
-    fixture = await startFront({ upstreamUrl: `http://127.0.0.1:${port}` });
+    server = await startWeed();
+    fixture = await startFront({ upstreamUrl: `http://127.0.0.1:${server.port}` });
   });
 
   afterAll(async () => {
     await fixture?.close();
-    server?.kill('SIGKILL');
-    rmSync(directory, { recursive: true, force: true });
+    server?.close();
   });
 
   it("a write, a read, an overwrite and a delete on one connection are the server's own", async () => {
@@ -89,7 +60,7 @@ describe.skipIf(weed === undefined)('before a real volume server', () => {
     'GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\nGET /2,02 HTTP/1.0\r\n\r\n',
     'POST /1,01 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n',
   ])('%j is answered as it is without a front', async (request) => {
-    const direct = await answerOf(new RawClient(port), request);
+    const direct = await answerOf(new RawClient(server.port), request);
     expect(direct === '' || direct.startsWith('HTTP/1.')).toBe(true);
     expect(await answerOf(fixture.connect(), request)).toBe(direct);
   });
@@ -101,28 +72,4 @@ async function answerOf(client: RawClient, request: string): Promise<string> {
   const text = await client.untilClosed();
   client.socket.destroy();
   return text.replace(/^(Date|X-Amz-Request-Id): .*$/gm, '$1: *');
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
-}
-
-/** Until the master has a volume server to grow a volume on. */
-async function grown(url: string): Promise<void> {
-  const deadline = performance.now() + 40_000;
-  while (performance.now() < deadline) {
-    const answer = await fetch(url).catch(() => undefined);
-    if (answer?.ok === true) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error('the volume server did not come up');
 }

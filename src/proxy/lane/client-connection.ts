@@ -43,6 +43,8 @@ export interface ConnectionHost {
 
 /** Pipelined bytes that are read ahead of the request in hand. */
 const aheadBytesMax = 65_536;
+/** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
+const ignoredLineEndBytes = 4;
 /** How long a client that was told of the end may go on sending. */
 const lingerMs = 1_000;
 /** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
@@ -64,6 +66,8 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #handover: Handover | undefined;
   /** Of a request that is not the framework's: what is still to be taken. */
   #bodyLeftBytes = 0;
+  /** Carriage returns and line feeds that may stand before the next request. */
+  #ignoredBytesLeft = 0;
   #inputEnded = false;
   #advancing = false;
   #sinceMs: number;
@@ -147,6 +151,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         this.#socket.pause();
         break;
       }
+      if (this.#ignoredBytesLeft > 0 && !this.#ignoreLineEnds()) break;
       const bytes = this.#input.view();
       const verdict = this.#framer.frame(bytes, this.#scannedBytes);
       if (verdict.kind === 'incomplete') {
@@ -165,8 +170,21 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     if (this.#state === 'head' && this.#inputEnded) this.#endOfInput();
   }
 
+  /** False: there is nothing behind them yet. */
+  #ignoreLineEnds(): boolean {
+    const bytes = this.#input.view();
+    const countMax = Math.min(bytes.length, this.#ignoredBytesLeft);
+    let count = 0;
+    while (count < countMax && (bytes[count] === 0x0d || bytes[count] === 0x0a)) count += 1;
+    this.#input.consume(count);
+    const isAll = count === bytes.length;
+    this.#ignoredBytesLeft = isAll ? this.#ignoredBytesLeft - count : 0;
+    return !isAll;
+  }
+
   #begin(request: FramedRequest, headBytes: Buffer): void {
     this.#state = 'busy';
+    if (request.head.method === 'POST') this.#ignoredBytesLeft = ignoredLineEndBytes;
     this.#input.consume(request.headBytes);
     const exchange = new Exchange(request, headBytes, this, this.#host.observe);
     this.#exchange = exchange;

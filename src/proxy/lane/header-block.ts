@@ -13,8 +13,11 @@ export type BodyFraming =
 /** Names are tokens; values visible ASCII, blanks and tabs: other bytes Node would not reproduce in every header. */
 const headerLines = /^(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n)*\r\n$/;
 const contentLength = /^[0-9]{1,15}$/;
-/** The volume server drops a tab behind the word; llhttp keeps it, and finds a coding that it does not know. */
-const tabbedCoding = /^transfer-encoding:[\t ]*chunked.*\t/im;
+/**
+ * With chunks. A tab behind the word: the volume server drops it, llhttp keeps it and finds a coding that it does not
+ * know. Trailer: the volume server refuses some names in it, and it ends here.
+ */
+const oddChunks = /^(?:transfer-encoding:[\t ]*chunked.*\t|trailer:)/im;
 /** Go refuses other characters in Host with a text of its own. */
 const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
 const none: BodyFraming = { kind: 'none' };
@@ -42,7 +45,7 @@ export class HeaderBlock {
     if (!headerLines.test(text)) return undefined;
     const rawHeaders = splitFields(text);
     const framing = readFraming(rawHeaders);
-    if (framing?.body.kind === 'chunked' && tabbedCoding.test(text)) return undefined;
+    if (framing?.body.kind === 'chunked' && oddChunks.test(text)) return undefined;
     return framing && new HeaderBlock(text, rawHeaders, framing);
   }
 

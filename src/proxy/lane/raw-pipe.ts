@@ -42,17 +42,34 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
     upstream.setTimeout(0);
   });
   for (const bytes of options.prefix) upstream.write(bytes);
-  client.pipe(upstream);
   upstream.pipe(client, { end: false });
-  if (client.readableEnded) upstream.end();
 
   return new Promise((resolve) => {
     let linger: NodeJS.Timeout | undefined;
+    let isEnding = false;
+    // Once a turn, and not at once: what the volume server has said before it closed must be read first, as writing to
+    // a closed connection destroys it, answer and all.
+    let waiting: Buffer[] = [];
+    const passOn = (): void => {
+      const came = waiting;
+      waiting = [];
+      if (isEnding || upstream.destroyed) return;
+      const bytes = came.length === 1 ? came[0] : Buffer.concat(came);
+      if (bytes !== undefined && !upstream.write(bytes)) client.pause();
+      if (client.readableEnded) upstream.end();
+    };
+    client.on('data', (bytes: Buffer) => {
+      if (waiting.push(bytes) === 1) setImmediate(passOn);
+    });
+    upstream.on('drain', () => client.resume());
+    if (client.readableEnded) upstream.end();
+    else client.on('end', () => setImmediate(passOn));
+    client.resume();
     // What the client still sends is read and dropped: closing over unread bytes would reset the connection and take
     // the answer with it.
     const endClient = (): void => {
+      isEnding = true;
       client.end();
-      client.unpipe(upstream);
       client.resume();
       if (client.writableFinished) startLinger();
       else client.once('finish', startLinger);
