@@ -85,7 +85,6 @@ events { worker_connections 4096; }
 http {
   access_log off;
   sendfile on;
-  tcp_nopush on;
   keepalive_requests 1000000000;
   keepalive_timeout 600s;
   client_max_body_size 1g;
