@@ -39,6 +39,8 @@ const methods: ReadonlySet<string> = new Set([
 const requestLine = /^([A-Z]+) (\/[!"$-~]*) HTTP\/1\.1\r\n/;
 const plainStart = 'GET /';
 const plainEnd = ' HTTP/1.1\r\n';
+/** A longer line is no plain read's: rather a body came with the head. */
+const lineBytesMax = 1_024;
 /** A longer head is read each time. */
 const rememberedBytesMax = 4_096;
 const incomplete: FramerVerdict = { kind: 'incomplete' };
@@ -65,7 +67,9 @@ export class RequestFramer {
     const block = this.#last;
     if (block === undefined || bytes.length > this.#headBytesMax) return undefined;
     const lineBytes = bytes.length - block.text.length;
-    if (lineBytes < plainStart.length + plainEnd.length) return undefined;
+    if (lineBytes < plainStart.length + plainEnd.length || lineBytes > lineBytesMax) {
+      return undefined;
+    }
     const text = bytes.toString('latin1');
     if (!text.endsWith(block.text) || !text.startsWith(plainStart)) return undefined;
     const targetEnd = lineBytes - plainEnd.length;
