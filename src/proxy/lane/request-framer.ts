@@ -59,7 +59,10 @@ export class RequestFramer {
    * @param scannedBytes how many of them an earlier call called `incomplete`
    */
   frame(bytes: Buffer, scannedBytes: number): FramerVerdict {
-    return this.#frameAgain(bytes) ?? this.#frameAnew(bytes, scannedBytes);
+    return (
+      (scannedBytes === 0 ? this.#frameAgain(bytes) : undefined) ??
+      this.#frameAnew(bytes, scannedBytes)
+    );
   }
 
   /** One GET and nothing behind it, with the headers of the request before, byte for byte. */
