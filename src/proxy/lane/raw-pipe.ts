@@ -21,7 +21,7 @@ export interface RawPipeOptions {
 }
 
 /** Pieces that a turn reads ahead of what it writes, of 64 KiB at most. */
-const waitingCountMax = 4;
+const waitingCountMax = 16;
 const unreachable =
   'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n' +
   'Connection: close\r\n\r\nvolume server not reachable\n';
