@@ -20,6 +20,8 @@ export interface RawPipeOptions {
   readonly lingerMs: number;
 }
 
+/** Pieces that a turn reads ahead of what it writes, of 64 KiB at most. */
+const waitingCountMax = 16;
 const unreachable =
   'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n' +
   'Connection: close\r\n\r\nvolume server not reachable\n';
@@ -54,12 +56,15 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
       const came = waiting;
       waiting = [];
       if (isEnding || upstream.destroyed) return;
-      const bytes = came.length === 1 ? came[0] : Buffer.concat(came);
-      if (bytes !== undefined && !upstream.write(bytes)) client.pause();
+      upstream.cork();
+      for (const bytes of came) upstream.write(bytes);
+      upstream.uncork();
+      if (!upstream.writableNeedDrain) client.resume();
       if (client.readableEnded) upstream.end();
     };
     client.on('data', (bytes: Buffer) => {
       if (waiting.push(bytes) === 1) setImmediate(passOn);
+      if (waiting.length === waitingCountMax) client.pause();
     });
     upstream.on('drain', () => client.resume());
     if (client.readableEnded) upstream.end();
