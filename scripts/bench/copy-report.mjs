@@ -1,6 +1,9 @@
 /** What the copy part measured → tables. Pure. */
 import { size, table } from './tables.mjs';
 
+/** A sender that ran for less of the time waited for something. */
+const saturatedShare = 0.95;
+
 export function copyMarkdown(copy) {
   const { rounds, seconds, isPinned, generator, connections, arenaBytes, cells } = copy;
   return [
@@ -17,6 +20,7 @@ export function copyMarkdown(copy) {
     ),
     '',
     limitLine(copy),
+    ...waitedLines(cells),
   ].join('\n');
 }
 
@@ -27,6 +31,15 @@ function cellRow({ bytes, copied, whole, ratio, ratioMin, ratioMax, verdict }) {
     ...[copied.answersPerSecond, whole.answersPerSecond],
     ...[copied, whole].map(({ busy }) => `${Math.round(busy * 100)} %`),
     verdict,
+  ];
+}
+
+function waitedLines(cells) {
+  const isFull = ({ copied, whole }) => Math.min(copied.busy, whole.busy) >= saturatedShare;
+  if (cells.every(isFull)) return [];
+  return [
+    '',
+    'Where the sender ran for less than 95 % of the time it waited, for who asks or for its core: measure such sizes again where nothing else runs.',
   ];
 }
 

@@ -37,6 +37,8 @@ describe('one size', () => {
     expect(against(4, 8, 8, 8, 12, 12).verdict).toBe('either');
     expect(against(4, 12, 12, 12, 8, 8).verdict).toBe('either');
     expect(against(4, 9.9, 9.9, 9.9, 9.9, 9.9).verdict).toBe('either');
+    expect(against(4, 10.1, 10.1, 10.1, 10.1, 10.1).verdict).toBe('either');
+    expect(against(4, 9.7, 9.7, 9.7, 9.7, 9.7).verdict).toBe('two pieces');
   });
 });
 
@@ -74,6 +76,13 @@ describe('the tables', () => {
     expect(lines).toContain(
       '| 32 KiB | 10.0 | 8.0 | 0.80 | 0.80 to 0.80 | 100000 | 125000 | 100 % | 100 % | two pieces |',
     );
+  });
+
+  test('a sender that did not run all the time is pointed out', () => {
+    const busy = 'ran for less than 95 %';
+    expect(copyMarkdown(copy)).not.toContain(busy);
+    const waited = cells.map((each) => ({ ...each, whole: { ...each.whole, busy: 0.94 } }));
+    expect(copyMarkdown({ ...copy, cells: waited })).toContain(busy);
   });
 
   test('the limit is told with what is set', () => {

@@ -12,6 +12,7 @@ import { type Load, loadOf } from './load.ts';
 import { cpuOf, cpuUsBetween } from './process-cpu.ts';
 import { MeasuredProcess, measuredCore, pinOthers } from './processes.ts';
 import { inRounds } from './rounds.ts';
+import { orOnceMore } from './serve-cells.ts';
 
 export interface CopyOptions {
   /** A cell's length; wrk takes whole ones. */
@@ -48,7 +49,7 @@ for (const [index, each] of needles.entries()) {
   generator = load.name;
   // The first round is dropped.
   const figures = await inRounds(['copied', 'whole'], options.rounds + 1, (way) =>
-    measureRound(load, ports[way]),
+    orOnceMore(() => measureRound(load, ports[way])),
   );
   cells.push(
     copyCellOf(each.bytes, { copied: figures.copied.slice(1), whole: figures.whole.slice(1) }),
