@@ -1,20 +1,22 @@
 /**
  * `npm run bench`: what a fetch costs from JavaScript against a native loop that does the same READ and against ucx_perftest,
- * what the needle map costs as it grows, what the cache saves and costs, and the proxy against the volume server, nginx and
- * Varnish. Figures of one run stand beside each other; only their ratios mean anything.
+ * what the needle map costs as it grows, what the cache saves and costs, up to which size a body is copied, and the proxy
+ * against the volume server, nginx and Varnish. Figures of one run stand beside each other; only their ratios mean
+ * anything.
  */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { runBench } from './bench/bench-run.mjs';
 import { cacheBars, cacheMarkdown } from './bench/cache-report.mjs';
+import { copyMarkdown } from './bench/copy-report.mjs';
 import { fetchBars, fetchMarkdown } from './bench/fetch-report.mjs';
 import { help, readOptions, UsageError } from './bench/options.mjs';
 import { measurePerftest } from './bench/perftest.mjs';
 import { servePicture } from './bench/serve-picture.mjs';
 import { serveMarkdown } from './bench/serve-report.mjs';
-import { runServeBench } from './bench/serve-run.mjs';
 
 const root = join(import.meta.dirname, '..');
 const buildFolder = join(root, 'build-bench');
@@ -37,7 +39,12 @@ const environment = {
   UCX_WARN_UNUSED_ENV_VARS: 'n',
 };
 
-const measures = { fetch: measureFetch, cache: measureCache, serve: measureServe };
+const measures = {
+  fetch: measureFetch,
+  cache: measureCache,
+  copy: measureCopy,
+  serve: measureServe,
+};
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores, Node ${process.version}`;
 const result = { machine, node: process.version, seconds };
 for (const part of options.parts) result[part] = await measures[part]();
@@ -60,11 +67,12 @@ function optionsOrExit() {
 }
 
 function markdown() {
-  const { fetch, cache, serve } = result;
+  const { fetch, cache, copy, serve } = result;
   return [
     `${machine}, ${seconds} s a cell. Compare within this run only.`,
     ...(fetch === undefined ? [] : [fetchMarkdown(fetch)]),
     ...(cache === undefined ? [] : [cacheMarkdown(cache)]),
+    ...(copy === undefined ? [] : [copyMarkdown(copy)]),
     ...(serve === undefined ? [] : [serveMarkdown(serve, options.quick)]),
     '',
   ].join('\n\n');
@@ -118,11 +126,18 @@ async function measureCache() {
   return { bench, overhead, hitRatio, bars: cacheBars({ bench, overhead }) };
 }
 
+async function measureCopy() {
+  const { rounds, sizes } = options;
+  say('the two ways of sending a body');
+  const script = join(root, 'test', 'bench', 'copy-size-bench.ts');
+  return (await runBench(script, { seconds, rounds, sizes }, process.env)) ?? process.exit(1);
+}
+
 async function measureServe() {
   const { rounds, sizes, connections, servers, quick } = options;
   const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
   const script = join(root, 'test', 'bench', 'serve-bench.ts');
-  return (await runServeBench(script, asked, process.env)) ?? process.exit(1);
+  return (await runBench(script, asked, process.env)) ?? process.exit(1);
 }
 
 async function jsonOf(args) {

@@ -2,16 +2,17 @@
 import { parseArgs } from 'node:util';
 import { serverNames } from './serve-names.mjs';
 
-export const parts = ['fetch', 'cache', 'serve'];
+export const parts = ['fetch', 'cache', 'copy', 'serve'];
 
 export const help = `usage: npm run bench [-- --only PART] [--quick] [--json] â€¦
 
   --only PART      fetch: a fetch and the needle map; cache: hits, their cost and the hit ratio;
+                   copy: up to which size a body is copied;
                    serve: against the volume server (WEED_BIN), nginx, Varnish (default all)
   --quick          the figures of serve alone, in a few minutes
   --seconds N      how long each cell is measured (default 1); wrk takes whole seconds
-  --rounds N       of serve (default 5)
-  --sizes LIST     of serve, for example 1KiB,4MiB: reads of these sizes only
+  --rounds N       of serve and copy (default 5)
+  --sizes LIST     of serve, or of copy with --only copy, for example 1KiB,256KiB: these only
   --connections L  of serve, for example 16,64
   --servers LIST   of serve, some of: ${Object.keys(serverNames).join(', ')}
   --json           one JSON document instead of tables
@@ -21,6 +22,8 @@ export const help = `usage: npm run bench [-- --only PART] [--quick] [--json] â€
 
 const units = { B: 1, KiB: 1024, MiB: 1024 * 1024 };
 const bytesMax = 64 * units.MiB;
+/** A longer body is no single write to begin with. */
+const copiedBytesMax = 256 * units.KiB;
 
 export class UsageError extends Error {}
 
@@ -33,13 +36,17 @@ export function readOptions(args) {
   if (rest.quick && only !== undefined && only !== 'serve') {
     throw new UsageError('--quick is of serve');
   }
+  const isCopy = only === 'copy';
+  if (isCopy && (connections ?? servers ?? rest.svg) !== undefined) {
+    throw new UsageError('--connections, --servers and --svg are of serve');
+  }
   const isPicked = [sizes, connections, servers].some((each) => each !== undefined);
   return {
     ...rest,
-    parts: rest.quick || isPicked ? ['serve'] : only === undefined ? parts : [only],
+    parts: !isCopy && (rest.quick || isPicked) ? ['serve'] : only === undefined ? parts : [only],
     seconds: numberOf('--seconds', seconds, { above: 0, upTo: 60 }),
     rounds: wholeOf('--rounds', rounds, 100),
-    sizes: sizes?.split(',').map(bytesOf),
+    sizes: sizes?.split(',').map((each) => bytesOf(each, isCopy ? copiedBytesMax : bytesMax)),
     servers: servers?.split(',').map(serverOf),
     connections: connections?.split(',').map((each) => wholeOf('--connections', each, 1000)),
   };
@@ -81,9 +88,9 @@ function serverOf(name) {
   throw new UsageError(`--servers takes ${Object.keys(serverNames).join(', ')}`);
 }
 
-function bytesOf(text) {
+function bytesOf(text, upTo) {
   const [, count, unit] = /^(\d+)(B|KiB|MiB)$/.exec(text) ?? [];
   const bytes = Number(count) * (units[unit] ?? 0);
-  if (bytes >= 1 && bytes <= bytesMax) return bytes;
-  throw new UsageError('--sizes takes sizes like 4KiB and 1MiB, up to 64MiB');
+  if (bytes >= 1 && bytes <= upTo) return bytes;
+  throw new UsageError(`--sizes takes sizes like 4KiB and 1MiB, up to ${upTo / units.KiB}KiB`);
 }

@@ -9,6 +9,8 @@ import { deliver } from './lane/deliver.ts';
 import type { Exchange } from './lane/exchange.ts';
 import type { FrontCounters, FrontLimits } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
+import { copiedBytesMax } from './lane/needle-send.ts';
+import { OutputChunks } from './lane/output-chunks.ts';
 import { overload } from './lane/overload.ts';
 import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
@@ -21,6 +23,8 @@ export interface HttpFrontOptions {
   readonly lane: boolean;
   readonly debugHeaders: boolean;
   readonly limits: FrontLimits;
+  /** Longer needles leave from where they lie; for the bench that asks which ones should. */
+  readonly copiedBytesMax?: number;
   readonly logger: Logger;
 }
 
@@ -71,6 +75,7 @@ export async function startHttpFront(
     counters,
     relay,
     debugHeaders,
+    smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs,
     bug,
     get draining() {

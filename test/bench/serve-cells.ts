@@ -98,7 +98,7 @@ export async function measureGroup(
 }
 
 /** A cell that the machine spoiled does not end a run of many minutes; one that fails twice does. */
-async function orOnceMore<Figure>(measure: () => Promise<Figure>): Promise<Figure> {
+export async function orOnceMore<Figure>(measure: () => Promise<Figure>): Promise<Figure> {
   try {
     return await measure();
   } catch (error) {

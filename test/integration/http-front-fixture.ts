@@ -116,6 +116,7 @@ export interface FrontFixtureOptions {
   readonly limits?: Partial<FrontLimits>;
   readonly lane?: boolean;
   readonly debugHeaders?: boolean;
+  readonly copiedBytesMax?: number;
   /** Without it every request passes with reason `off`. */
   readonly serve?: (head: RequestHead, hasBody: boolean) => Promise<NeedleOutcome> | NeedleOutcome;
 }
@@ -142,6 +143,7 @@ export async function startFront(options: FrontFixtureOptions): Promise<FrontFix
       lane: options.lane ?? true,
       debugHeaders: options.debugHeaders ?? false,
       limits: { ...generousLimits, ...options.limits },
+      ...(options.copiedBytesMax !== undefined && { copiedBytesMax: options.copiedBytesMax }),
       logger: pino({ level: 'silent' }),
     },
     routeOf(upstreamUrl, options.serve),

@@ -11,6 +11,7 @@ import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
+import type { OutputChunks } from './output-chunks.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
@@ -32,6 +33,7 @@ export interface ConnectionHost {
   /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
   readonly relay: Relay | undefined;
   readonly debugHeaders: boolean;
+  readonly smallAnswers: OutputChunks;
   /** No further request is begun on a connection. */
   readonly draining: boolean;
   readonly connectTimeoutMs: number;

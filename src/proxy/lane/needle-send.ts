@@ -7,7 +7,7 @@ import type { NeedleOutcome } from '../needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
 import type { Exchange } from './exchange.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
-import { OutputChunks } from './output-chunks.ts';
+import type { OutputChunks } from './output-chunks.ts';
 
 type FlatAnswer = NonNullable<NeedleAnswer['answer']['flat']>;
 export type NeedleAnswer = Extract<NeedleOutcome, { kind: 'answer' }>;
@@ -16,12 +16,13 @@ export interface NeedleSendOptions {
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
   readonly debugHeaders: boolean;
+  /** Bodies up to its `bodyBytesMax` are copied. */
+  readonly smallAnswers: OutputChunks;
 }
 
-/** Up to this, copying costs less than a second buffer in the write. */
-const copiedBytesMax = 16_384;
-/** Heads are up to a few KiB. */
-const smallAnswers = new OutputChunks(copiedBytesMax + 4096);
+/** Up to this, copying costs less than a second buffer in the write: docs/performance.md, "Where copying ends". */
+export const copiedBytesMax = 32_768;
+
 export function sendNeedle(
   exchange: Exchange,
   outcome: NeedleAnswer,
@@ -37,13 +38,13 @@ export function sendNeedle(
     answer.flat !== undefined && !options.debugHeaders
       ? answer.flat
       : new JoinedAnswer(headOf(exchange, outcome, options), answer.body);
-  if (answer.bodyBytes <= copiedBytesMax) {
-    sendCopied(exchange, outcome, flat);
+  if (answer.bodyBytes <= options.smallAnswers.bodyBytesMax) {
+    sendCopied(exchange, outcome, flat, options);
     return;
   }
   const [body] = answer.body;
   const isWhole = answer.body.length === 1 && answer.bodyBytes <= exchange.pace.bytes;
-  if (isWhole) sendWhole(exchange, outcome, flat, body as Buffer, options.counters);
+  if (isWhole) sendWhole(exchange, outcome, flat, body as Buffer, options);
   else new NeedleSend(exchange, outcome, options).begin(flat);
 }
 
@@ -55,7 +56,12 @@ function headOf(exchange: Exchange, outcome: NeedleAnswer, options: NeedleSendOp
 }
 
 /** In one write, of memory that is used again. */
-function sendCopied(exchange: Exchange, outcome: NeedleAnswer, flat: FlatAnswer): void {
+function sendCopied(
+  exchange: Exchange,
+  outcome: NeedleAnswer,
+  flat: FlatAnswer,
+  { smallAnswers }: NeedleSendOptions,
+): void {
   const bytes = flat.headBytes + outcome.answer.bodyBytes;
   const chunk = smallAnswers.take(bytes);
   const target = chunk?.view(bytes) ?? Buffer.allocUnsafe(bytes);
@@ -71,7 +77,7 @@ function sendWhole(
   outcome: NeedleAnswer,
   flat: FlatAnswer,
   body: Buffer,
-  counters: FrontCounters,
+  { counters, smallAnswers }: NeedleSendOptions,
 ): void {
   const { pace } = exchange;
   const chunk = smallAnswers.take(flat.headBytes);

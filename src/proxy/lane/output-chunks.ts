@@ -3,6 +3,9 @@
  * kernel takes nearly every one at once; a chunk that it did not take is given up to the socket, and a new one made.
  */
 
+/** Heads are up to a few KiB. */
+const headBytesMax = 4096;
+
 export class OutputChunk {
   readonly #bytes: Buffer;
   /** Most answers are as long as the one before. */
@@ -21,11 +24,14 @@ export class OutputChunk {
 }
 
 export class OutputChunks {
+  /** Longer bodies are not meant to be copied here. */
+  readonly bodyBytesMax: number;
   readonly #chunkBytes: number;
   readonly #idle: OutputChunk[] = [];
 
-  constructor(chunkBytes: number) {
-    this.#chunkBytes = chunkBytes;
+  constructor(bodyBytesMax: number) {
+    this.bodyBytesMax = bodyBytesMax;
+    this.#chunkBytes = bodyBytesMax + headBytesMax;
   }
 
   /** undefined: it would have to be larger. */

@@ -1,9 +1,9 @@
-/** Runs test/bench/serve-bench.ts in a process of its own, which ends what it started when this one ends. */
+/** Runs a bench in a process of its own, which ends what it started when this one ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /** undefined: something that is needed could not be started, or failed; it has said what. */
-export async function runServeBench(script, options, env) {
+export async function runBench(script, options, env) {
   const child = spawn(process.execPath, [script, JSON.stringify(options)], {
     env,
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

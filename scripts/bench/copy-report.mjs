@@ -1,0 +1,51 @@
+/** What the copy part measured → tables. Pure. */
+import { size, table } from './tables.mjs';
+
+/** A sender that ran for less of the time waited for something. */
+const saturatedShare = 0.95;
+
+export function copyMarkdown(copy) {
+  const { rounds, seconds, isPinned, generator, connections, arenaBytes, cells } = copy;
+  return [
+    '## Where copying ends',
+    '',
+    `${isPinned ? 'The sender has one core, who asks the other.' : 'Not pinned: everything shares the cores.'} Asked by ${generator} on ${connections} connections, for needles at random places of ${size(arenaBytes)}. CPU is the sender’s, of one answer. Medians of ${rounds} rounds of ${seconds} s, after one that is dropped; a ratio is the median of the rounds’ own.`,
+    '',
+    ...table(
+      [
+        ...['size', 'copied, CPU µs', 'two pieces', '÷ copied', 'of the rounds'],
+        ...['copied, answers/s', 'two pieces', 'copied, busy', 'two pieces', 'cheaper'],
+      ],
+      cells.map(cellRow),
+    ),
+    '',
+    limitLine(copy),
+    ...waitedLines(cells),
+  ].join('\n');
+}
+
+function cellRow({ bytes, copied, whole, ratio, ratioMin, ratioMax, verdict }) {
+  return [
+    ...[size(bytes), copied.cpuUs.toFixed(1), whole.cpuUs.toFixed(1), ratio.toFixed(2)],
+    `${ratioMin.toFixed(2)} to ${ratioMax.toFixed(2)}`,
+    ...[copied.answersPerSecond, whole.answersPerSecond],
+    ...[copied, whole].map(({ busy }) => `${Math.round(busy * 100)} %`),
+    verdict,
+  ];
+}
+
+function waitedLines(cells) {
+  const isFull = ({ copied, whole }) => Math.min(copied.busy, whole.busy) >= saturatedShare;
+  if (cells.every(isFull)) return [];
+  return [
+    '',
+    'Where the sender ran for less than 95 % of the time it waited, for who asks or for its core: measure such sizes again where nothing else runs.',
+  ];
+}
+
+function limitLine({ limit, current }) {
+  if (limit === current) return `Copied up to ${size(limit)}, which is what is set.`;
+  const set = `${size(current)} is set.`;
+  if (limit > 0) return `Copied up to ${size(limit)}; ${set}`;
+  return `Two pieces are cheaper at every size that was measured; ${set}`;
+}
