@@ -72,6 +72,11 @@ const probeTimeoutMs = 2_000;
 const keepAliveMs = 30_000;
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
+/**
+ * How long a turn of the event loop waits for an answer to what it posted before it sleeps: about as long as a target on
+ * the same machine takes (docs/performance.md).
+ */
+const spinUs = 30;
 /** With inproc: how often the volume server is asked what it serves. */
 const confirmEveryMs = 1_000;
 
@@ -345,7 +350,7 @@ function clientOptions({
     requestsMax: Math.min(requestsInFlightMax, 65_535),
   };
   if (rdma.transport === 'ucx') {
-    return { ...common, kind: 'ucx', deviceName: rdma.deviceName, tls: rdma.tls };
+    return { ...common, kind: 'ucx', deviceName: rdma.deviceName, tls: rdma.tls, spinUs };
   }
   return {
     ...common,

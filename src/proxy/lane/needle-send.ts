@@ -21,7 +21,7 @@ export interface NeedleSendOptions {
 }
 
 /** Up to this, copying costs less than a second buffer in the write: docs/performance.md, "Where copying ends". */
-export const copiedBytesMax = 32_768;
+export const copiedBytesMax = 16_384;
 
 export function sendNeedle(
   exchange: Exchange,
