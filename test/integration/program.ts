@@ -104,13 +104,13 @@ export class Role {
 
 const started: Role[] = [];
 
+// Not where a role is started: a hook that is made while a test runs is none of the file's.
+afterAll(() => {
+  for (const role of started) if (!role.hasEnded) role.signal('SIGKILL');
+});
+
 /** Not ready yet: await `line('ready')`. Whatever is left when the file's tests are over is killed. */
 export function startRole(args: readonly string[], environment: Environment = {}): Role {
-  if (started.length === 0) {
-    afterAll(() => {
-      for (const role of started) if (!role.hasEnded) role.signal('SIGKILL');
-    });
-  }
   const child = spawn(program, args, {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
