@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http';
 import fastify from 'fastify';
-import { type Exchange, refusalText } from './lane/exchange.ts';
+import type { Exchange } from './lane/exchange.ts';
 import type { VirtualConnection } from './lane/virtual-connection.ts';
 
 export interface Framework {
@@ -15,10 +15,9 @@ export interface Framework {
 
 export type RequestHandler = (exchange: Exchange) => Promise<void>;
 
-/** @param bug told what a handler threw; the request in hand gets 502 */
+/** What a handler throws fails its exchange. */
 export async function startFramework(
   headBytesMax: number,
-  bug: (error: unknown) => void,
   handle: RequestHandler,
 ): Promise<Framework> {
   const server = createServer({
@@ -46,8 +45,7 @@ export async function startFramework(
     try {
       await handle(exchange);
     } catch (error) {
-      bug(error);
-      exchange.refuse(502, 'raw', refusalText('internal error'));
+      exchange.fail(error);
     }
   });
   app.all('/', () => undefined);

@@ -136,10 +136,11 @@ function buildOnce(
 ): Answer {
   const variant = cached === undefined ? undefined : variantOf(read);
   if (cached !== undefined && variant !== undefined) {
-    const { head } = buildAnswer(plan, read, needle, facts, slices, marks);
-    const prepared = PreparedAnswer.of(plan, facts.server ?? '', head);
+    const answer = buildAnswer(plan, read, needle, facts, slices, marks);
+    const prepared = PreparedAnswer.of(plan, facts.server ?? '', answer.head);
     if (prepared !== undefined) {
-      if (head.length <= preparedHeadMax) cache.prepare(cached, variant, prepared);
+      if (answer.head.length <= preparedHeadMax) cache.prepare(cached, variant, prepared);
+      return { ...answer, head: prepared.head };
     }
   }
   const varying = {

@@ -3,7 +3,6 @@
  * into the memory that leaves, or, where they are many, until they leave from the arena.
  */
 import type { CachedNeedle } from './cache/cached-needle.ts';
-import type { NeedleOutcome } from './needle-outcome.ts';
 import type { Answer, FlatAnswer } from './response/answer.ts';
 import type { PreparedAnswer } from './response/prepared-answer.ts';
 
@@ -53,9 +52,7 @@ export class NeedleHit implements Answer, FlatAnswer {
   }
 
   get head(): string {
-    const bytes = Buffer.allocUnsafe(this.#prepared.headBytes);
-    this.#prepared.writeHead(bytes);
-    return bytes.toString('latin1');
+    return this.#prepared.head;
   }
 
   get body(): readonly Buffer[] {
@@ -87,6 +84,3 @@ export class NeedleHit implements Answer, FlatAnswer {
     this.#needle.endHold();
   }
 }
-
-/** An outcome as any other, to whoever does not look at `flat`. */
-export type NeedleHitOutcome = NeedleHit & Extract<NeedleOutcome, { kind: 'answer' }>;

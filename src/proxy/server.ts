@@ -64,7 +64,7 @@ export async function startHttpFront(
   const relay = options.lane ? new Relay(forwarding) : undefined;
   const bug = (error: unknown): void =>
     logger.error({ event: 'bug', err: error }, 'a request could not be handled');
-  const framework = await startFramework(limits.headBytes, bug, (exchange) =>
+  const framework = await startFramework(limits.headBytes, (exchange) =>
     answer(exchange, host, passthrough),
   );
   let draining = false;

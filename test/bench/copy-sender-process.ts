@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import pino from 'pino';
 import { CachedNeedle } from '../../src/proxy/cache/cached-needle.ts';
 import { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import { NeedleHit, type NeedleHitOutcome } from '../../src/proxy/needle-hit.ts';
+import { NeedleHit } from '../../src/proxy/needle-hit.ts';
 import type { NeedleRoute } from '../../src/proxy/needle-outcome.ts';
 import { marks, PreparedAnswer } from '../../src/proxy/response/prepared-answer.ts';
 import { startHttpFront } from '../../src/proxy/server.ts';
@@ -56,7 +56,7 @@ const route: NeedleRoute = {
     const { prepared, needles, next } = hits.get(target) as Hits;
     (hits.get(target) as Hits).next = (next + 1) % needles.length;
     const needle = needles[next] as CachedNeedle;
-    receiver.receive(new NeedleHit(prepared, needle, undefined, false) as NeedleHitOutcome);
+    receiver.receive(new NeedleHit(prepared, needle, undefined, false));
   },
   upstreamFor: () => upstreamUrl,
 };

@@ -5,7 +5,7 @@ import { type NeedleSendOptions, sendNeedle } from './needle-send.ts';
 
 export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
 
-/** Takes a request to the volume server and its answer to the exchange; never throws. */
+/** Takes a request that can still be answered to the volume server, and its answer to the exchange; never throws. */
 export interface Forwarder {
   forward(exchange: Exchange, outcome: PassthroughOutcome): void;
 }
@@ -24,6 +24,8 @@ export function deliver(
       exchange.refuse(outcome.status, outcome.reason, refusalText(outcome.reason));
       return;
     case 'passthrough':
-      forwarder.forward(exchange, outcome);
+      exchange.decide({ outcome: 'passthrough', reason: outcome.reason, transport: 'none' });
+      if (exchange.over) outcome.settled?.(false);
+      else forwarder.forward(exchange, outcome);
   }
 }

@@ -56,9 +56,8 @@ export type ParsedRead =
 export function parseRead(head: RequestHead): ParsedRead {
   const { method } = head;
   if (method !== 'GET' && method !== 'HEAD') return passed('method');
-  const plain = parsePlainTarget(head.target);
-  const { rawPath, rawQuery } = plain === undefined ? splitTarget(head.target) : noParts;
-  const place = plain ?? placeOf(rawPath);
+  const { rawPath, rawQuery } = splitTarget(head.target);
+  const place = parsePlainTarget(head.target) ?? placeOf(rawPath);
   if (place === undefined) return passed('path');
 
   const query = parseQuery(rawQuery);
@@ -91,8 +90,6 @@ export function parseRead(head: RequestHead): ParsedRead {
   };
   return { kind: 'read', read };
 }
-
-const noParts = { rawPath: '', rawQuery: '' };
 
 function placeOf(rawPath: string): NeedlePath | undefined {
   const path = handlerPath(rawPath);

@@ -54,11 +54,6 @@ export class Passthrough implements Forwarder {
   }
 
   forward(exchange: Exchange, outcome: PassthroughOutcome): void {
-    exchange.decide({ outcome: 'passthrough', reason: outcome.reason, transport: 'none' });
-    if (exchange.over) {
-      outcome.settled?.(false);
-      return;
-    }
     const forward = new Forward(exchange, outcome, this.#terms, (fresh) =>
       this.#send(forward, outcome.upstreamUrl, fresh),
     );

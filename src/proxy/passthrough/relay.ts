@@ -27,11 +27,6 @@ export class Relay implements LaneRelay {
   }
 
   forward(exchange: Exchange, outcome: PassthroughOutcome): void {
-    exchange.decide({ outcome: 'passthrough', reason: outcome.reason, transport: 'none' });
-    if (exchange.over) {
-      outcome.settled?.(false);
-      return;
-    }
     const pool = this.#poolOf(outcome.upstreamUrl);
     this.#ticker ??= setInterval(this.#tick, tickMs).unref();
     new RelayedRequest(exchange, outcome, this.#terms, pool).begin();

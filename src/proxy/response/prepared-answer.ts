@@ -60,7 +60,14 @@ export class PreparedAnswer {
     return this.#head.length;
   }
 
-  /** The head for one answer, `headBytes` long, at the start of `target`. */
+  /** The head for one answer, latin1. */
+  get head(): string {
+    const bytes = Buffer.allocUnsafe(this.headBytes);
+    this.writeHead(bytes);
+    return bytes.toString('latin1');
+  }
+
+  /** The same, `headBytes` long, at the start of `target`. */
   writeHead(target: Buffer): void {
     target.write(this.#head, 0, 'latin1');
     const nowMs = performance.now();
