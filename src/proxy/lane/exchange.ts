@@ -8,6 +8,7 @@ import { STATUS_CODES } from 'node:http';
 import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
 import type { AnswerFraming } from './answer-framing.ts';
+import { fieldLines } from './field-lines.ts';
 import type { FramedRequest } from './request-framer.ts';
 import type { SendPace } from './send-pace.ts';
 
@@ -338,11 +339,7 @@ export class Exchange implements OutcomeReceiver {
 }
 
 function lastChunk(rawTrailers: readonly string[]): string {
-  let text = '0\r\n';
-  for (let i = 0; i < rawTrailers.length; i += 2) {
-    text += `${rawTrailers[i] as string}: ${rawTrailers[i + 1] as string}\r\n`;
-  }
-  return `${text}\r\n`;
+  return `0\r\n${fieldLines(rawTrailers)}\r\n`;
 }
 
 /** The body of an error that is the proxy's own, so that nobody looks for it in the volume server's log. */

@@ -3,6 +3,7 @@
  * everything that this program could misread. Buffers are the two sockets' own.
  */
 import { connect, type Socket } from 'node:net';
+import { addressOf } from './upstream-address.ts';
 
 export interface RawPipeEnd {
   /** Bytes that came from the volume server. */
@@ -28,10 +29,8 @@ const unreachable =
 
 /** Resolves when both sides are closed. */
 export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPipeEnd> {
-  const { hostname, port } = new URL(options.upstreamUrl);
   const upstream = connect({
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? 80 : Number(port),
+    ...addressOf(options.upstreamUrl),
     allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,

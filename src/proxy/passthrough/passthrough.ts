@@ -9,6 +9,7 @@ import httpProxy from 'http-proxy-3';
 import { answerFraming } from '../lane/answer-framing.ts';
 import type { Forwarder, PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
+import { fieldLines } from '../lane/field-lines.ts';
 import {
   Forwarding,
   type ForwardingOptions,
@@ -225,9 +226,5 @@ class Forward extends Forwarding {
 }
 
 function answerHead(answer: IncomingMessage, headers: readonly string[]): string {
-  let head = `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n`;
-  for (let i = 0; i < headers.length; i += 2) {
-    head += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`;
-  }
-  return `${head}\r\n`;
+  return `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${fieldLines(headers)}\r\n`;
 }

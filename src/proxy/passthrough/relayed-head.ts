@@ -1,4 +1,5 @@
 /** The heads that the relay sends: the bytes that came, or what has to be written anew of them. Pure. */
+import { fieldLines } from '../lane/field-lines.ts';
 import type { FramedRequest } from '../lane/request-framer.ts';
 import { type AnswerHead, rawHeadersOf } from './answer-head.ts';
 import { answerHeaders, requestHeaders } from './hop-by-hop.ts';
@@ -22,14 +23,6 @@ export function answerHeadText(head: AnswerHead, closeAsked: boolean): string {
   if (!head.hasConnection && !closeAsked) return `${text}\r\n`;
   const statusLine = text.slice(0, text.indexOf('\n') + 1);
   return `${statusLine}${fieldLines(answerHeaders(rawHeadersOf(head), closeAsked))}\r\n`;
-}
-
-function fieldLines(rawHeaders: readonly string[]): string {
-  let lines = '';
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    lines += `${rawHeaders[i] as string}: ${rawHeaders[i + 1] as string}\r\n`;
-  }
-  return lines;
 }
 
 /** One buffer of two that lie one behind the other in memory, or of copies. */

@@ -1,4 +1,5 @@
 /** The relay's connections to one volume server: the one used last goes out first, and more than the bound wait. */
+import { addressOf } from '../lane/upstream-address.ts';
 import { idleConnectionMs, idleConnectionsMax } from './forwarding.ts';
 import {
   type ConnectionUser,
@@ -25,11 +26,7 @@ export class UpstreamPool {
   readonly #waiting: PoolUser[] = [];
 
   constructor(upstreamUrl: string, connectionsMax: number) {
-    const { hostname, port } = new URL(upstreamUrl);
-    this.#address = {
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port: port === '' ? 80 : Number(port),
-    };
+    this.#address = addressOf(upstreamUrl);
     this.#connectionsMax = connectionsMax;
   }
 

@@ -4,6 +4,7 @@
  * (the token is checked before anything else, specification section 4).
  */
 import { Agent, type RequestOptions, request } from 'node:http';
+import { urlToHttpOptions } from 'node:url';
 import type { LearnedFacts } from './learned-facts.ts';
 
 export interface UpstreamProbeOptions {
@@ -76,11 +77,8 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
 
 /** Made once: a probe is nearly all that an idle proxy does. */
 function targetOf(upstreamUrl: string, agent: Agent): RequestOptions {
-  const { hostname, port } = new URL(upstreamUrl);
   return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? 80 : Number(port),
-    path: '/0,000000000000',
+    ...urlToHttpOptions(new URL('/0,000000000000', upstreamUrl)),
     headers: { 'user-agent': 'seaweed-rdma' },
     agent,
   };
