@@ -4,6 +4,7 @@
  */
 import type { RequestHead } from '../needle/request-head.ts';
 import { readHeaders } from '../needle/request-headers.ts';
+import { splitFields } from './field-lines.ts';
 
 export type BodyFraming =
   | { readonly kind: 'none' }
@@ -20,6 +21,16 @@ const contentLength = /^[0-9]{1,15}$/;
 const oddChunks = /^(?:transfer-encoding:[\t ]*chunked.*\t|trailer:)/im;
 /** Go refuses other characters in Host with a text of its own. */
 const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
+/** They end at a proxy: RFC 9110 section 7.6.1. */
+export const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+]);
+const plainConnection = /^(?:keep-alive|close)$/i;
 const none: BodyFraming = { kind: 'none' };
 const chunked: BodyFraming = { kind: 'chunked' };
 
@@ -32,6 +43,7 @@ export class HeaderBlock {
   /** The client asked for `Connection: close`. */
   readonly close: boolean;
   #readHeaders: RequestHead['readHeaders'];
+  #hops: 'none' | 'connection' | 'odd' | undefined;
 
   private constructor(text: string, rawHeaders: readonly string[], framing: Framing) {
     this.text = text;
@@ -53,30 +65,24 @@ export class HeaderBlock {
     this.#readHeaders ??= readHeaders(this.rawHeaders);
     return this.#readHeaders;
   }
-}
 
-function splitFields(text: string): string[] {
-  const rawHeaders: string[] = [];
-  let at = 0;
-  while (text.charCodeAt(at) !== 0x0d) {
-    const colon = text.indexOf(':', at);
-    const lineEnd = text.indexOf('\r', colon);
-    rawHeaders.push(text.slice(at, colon), trimBlanks(text, colon + 1, lineEnd));
-    at = lineEnd + 2;
+  /** What of it ends at a proxy: nothing, a `Connection` that says keep-alive or close, or something rarer. */
+  get hops(): 'none' | 'connection' | 'odd' {
+    this.#hops ??= readHops(this.rawHeaders);
+    return this.#hops;
   }
-  return rawHeaders;
 }
 
-function trimBlanks(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+function readHops(rawHeaders: readonly string[]): 'none' | 'connection' | 'odd' {
+  let hops: 'none' | 'connection' = 'none';
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase();
+    if (!hopByHop.has(name)) continue;
+    const isPlain = name === 'connection' && plainConnection.test(rawHeaders[i + 1] as string);
+    if (!isPlain) return 'odd';
+    hops = 'connection';
+  }
+  return hops;
 }
 
 interface Framing {

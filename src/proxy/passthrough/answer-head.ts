@@ -3,6 +3,7 @@
  * read differently is `broken`. Values may have bytes from 0x80 on, as names of needles do. RFC 9112 sections 4 to 6. Pure.
  */
 import { type AnswerFraming, answerFraming } from '../lane/answer-framing.ts';
+import { splitFields, trimBlanks } from '../lane/field-lines.ts';
 
 export interface AnswerHead {
   readonly kind: 'head';
@@ -67,7 +68,7 @@ export function readAnswerHead(
         if (name !== 'content-length' && name !== 'transfer-encoding') break;
         hasCoding ||= name === 'transfer-encoding';
         lengthOrCoding ??= [];
-        lengthOrCoding.push(name, trimBlanks(text.slice(colon + 1, lineEnd)));
+        lengthOrCoding.push(name, trimBlanks(text, colon + 1, lineEnd));
       }
     }
     at = lineEnd + 2;
@@ -83,17 +84,7 @@ const none: readonly string[] = [];
 
 /** Flat, as received. */
 export function rawHeadersOf({ text }: AnswerHead): readonly string[] {
-  const rawHeaders: string[] = [];
-  for (const line of text.split('\r\n').slice(1, -1)) {
-    const colon = line.indexOf(':');
-    rawHeaders.push(line.slice(0, colon), trimBlanks(line.slice(colon + 1)));
-  }
-  return rawHeaders;
-}
-
-/** Not `trim`: 0xa0 is a byte of a name. */
-function trimBlanks(value: string): string {
-  return value.replace(/^[\t ]+|[\t ]+$/g, '');
+  return splitFields(text.slice(text.indexOf('\n') + 1));
 }
 
 /** A head that never ends as heads do must not be waited for. */

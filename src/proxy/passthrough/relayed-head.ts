@@ -6,9 +6,9 @@ import { answerHeaders, requestHeaders } from './hop-by-hop.ts';
 import { hasConnection } from './relayable.ts';
 
 /** @param headBytes of the request, as they came */
-export function requestHead({ head }: FramedRequest, headBytes: Buffer): Buffer {
-  const { method, target, rawHeaders } = head;
-  if (!hasConnection(rawHeaders)) return headBytes;
+export function requestHead(request: FramedRequest, headBytes: Buffer): Buffer {
+  if (!hasConnection(request)) return headBytes;
+  const { method, target, rawHeaders } = request.head;
   const lines = fieldLines(requestHeaders(rawHeaders));
   return Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`, 'latin1');
 }
