@@ -1,35 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  eventually,
-  type FrontFixture,
-  type FrontFixtureOptions,
-  needleAnswer,
-  ok,
-  type Received,
-  startFront,
-  startUpstream,
-  type UpstreamFixture,
-} from './http-front-fixture.ts';
+import { describe, expect, it } from 'vitest';
+import { fixture, front, get, stage, upstream } from './front-stage.ts';
+import { eventually, needleAnswer, ok } from './http-front-fixture.ts';
 
-let upstream: UpstreamFixture;
-let fixture: FrontFixture;
-let answer: (request: Received) => void;
-
-beforeEach(async () => {
-  answer = ({ socket }) => void socket.write(ok);
-  upstream = await startUpstream((request) => answer(request));
-});
-
-afterEach(async () => {
-  await fixture.close();
-  await upstream.close();
-});
-
-async function front(options: Partial<FrontFixtureOptions> = {}): Promise<void> {
-  fixture = await startFront({ upstreamUrl: upstream.url, ...options });
-}
-
-const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const malformed =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
 
@@ -64,7 +36,7 @@ describe('time', () => {
   });
 
   it('a slow answer is awaited however long the connection would idle', async () => {
-    answer = ({ socket }) => void setTimeout(() => socket.write(ok), 400);
+    stage.answer = ({ socket }) => void setTimeout(() => socket.write(ok), 400);
     await front({ limits: { idleTimeoutMs: 100, headTimeoutMs: 100 } });
     const client = fixture.connect();
     client.send(get('/a'));
@@ -109,7 +81,7 @@ describe('numbers', () => {
     const gate = new Promise<void>((resolve) => {
       go = resolve;
     });
-    answer = ({ socket }) => void gate.then(() => socket.write(ok));
+    stage.answer = ({ socket }) => void gate.then(() => socket.write(ok));
     const served: string[] = [];
     await front({
       limits: { requestsInFlight: 2 },
@@ -189,7 +161,7 @@ describe('numbers', () => {
 
 describe('the end', () => {
   it('waits for the request in hand, then for nothing', async () => {
-    answer = ({ socket }) => void setTimeout(() => socket.write(ok), 150);
+    stage.answer = ({ socket }) => void setTimeout(() => socket.write(ok), 150);
     await front();
     const idle = fixture.connect();
     const busy = fixture.connect();
@@ -204,7 +176,7 @@ describe('the end', () => {
   });
 
   it('destroys what has not finished in time', async () => {
-    answer = () => undefined;
+    stage.answer = () => undefined;
     await front();
     const client = fixture.connect();
     client.send(get('/a'));

@@ -1,35 +1,7 @@
 /** What a proxy in front of a volume server gets wrong by habit: one test for each finding. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  eventually,
-  type FrontFixture,
-  type FrontFixtureOptions,
-  ok,
-  type Received,
-  startFront,
-  startUpstream,
-  type UpstreamFixture,
-} from './http-front-fixture.ts';
-
-let upstream: UpstreamFixture;
-let fixture: FrontFixture;
-let answer: (request: Received) => void;
-
-beforeEach(async () => {
-  answer = ({ socket }) => void socket.write(ok);
-  upstream = await startUpstream((request) => answer(request));
-});
-
-afterEach(async () => {
-  await fixture.close();
-  await upstream.close();
-});
-
-async function front(options: Partial<FrontFixtureOptions> = {}): Promise<void> {
-  fixture = await startFront({ upstreamUrl: upstream.url, ...options });
-}
-
-const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
+import { describe, expect, it } from 'vitest';
+import { fixture, front, get, stage, upstream } from './front-stage.ts';
+import { eventually, ok, startUpstream } from './http-front-fixture.ts';
 
 describe('towards the volume server', () => {
   it.each([
@@ -66,7 +38,7 @@ describe('towards the volume server', () => {
   it.each(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE'])(
     'a %s without a body gets no length and no coding, and the answer is its own',
     async (method) => {
-      answer = ({ socket }) =>
+      stage.answer = ({ socket }) =>
         void socket.write('HTTP/1.1 299 As It Is\r\nContent-Length: 0\r\nX: y\r\n\r\n');
       await front();
       const client = fixture.connect();
@@ -106,7 +78,7 @@ describe('towards the client', () => {
       'HTTP/1.1 200 OK\r\nTrailer: T\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: 1\r\nt: 2\r\n\r\n',
     ],
   ])('an answer with %s is what the volume server sent', async (_name, bytes) => {
-    answer = ({ socket }) => void socket.write(bytes, 'latin1');
+    stage.answer = ({ socket }) => void socket.write(bytes, 'latin1');
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -117,7 +89,8 @@ describe('towards the client', () => {
   });
 
   it('the length of a HEAD is kept, and the next answer follows', async () => {
-    answer = ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+    stage.answer = ({ socket }) =>
+      void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
     await front();
     const client = fixture.connect();
     client.send('HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2));
@@ -126,7 +99,7 @@ describe('towards the client', () => {
   });
 
   it('an answer without a length ends with the connection', async () => {
-    answer = ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nX: y\r\n\r\nall there is');
+    stage.answer = ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nX: y\r\n\r\nall there is');
     await front();
     const client = fixture.connect();
     client.send(get('/a') + get('/b'));
@@ -135,7 +108,7 @@ describe('towards the client', () => {
 
   it('a close of the volume server is passed on and kept', async () => {
     const bytes = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
-    answer = ({ socket }) => void socket.end(bytes);
+    stage.answer = ({ socket }) => void socket.end(bytes);
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -150,7 +123,7 @@ describe('towards the client', () => {
     ['differing lengths', 'Content-Length: 1\r\nContent-Length: 2\r\n'],
   ])('an answer with %s, which Node does not read, is passed as bytes', async (_name, headers) => {
     const bytes = `HTTP/1.1 200 OK\r\n${headers}\r\n`;
-    answer = ({ socket }) => void socket.end(bytes, 'latin1');
+    stage.answer = ({ socket }) => void socket.end(bytes, 'latin1');
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -161,7 +134,7 @@ describe('towards the client', () => {
   });
 
   it('a DELETE whose answer Node does not read is not sent twice', async () => {
-    answer = ({ socket }) => void socket.end('HTTP/1.1 202 Accepted\r\nX: \0\r\n\r\n');
+    stage.answer = ({ socket }) => void socket.end('HTTP/1.1 202 Accepted\r\nX: \0\r\n\r\n');
     await front();
     const client = fixture.connect();
     client.send('DELETE /1,01 HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -170,7 +143,7 @@ describe('towards the client', () => {
   });
 
   it('the corridor is told status and headers as they arrived', async () => {
-    answer = ({ socket }) =>
+    stage.answer = ({ socket }) =>
       void socket.write('HTTP/1.1 206 Partial Content\r\nsErver: x\r\nContent-Length: 0\r\n\r\n');
     const told: unknown[] = [];
     await front({
@@ -191,7 +164,8 @@ describe('towards the client', () => {
 
 describe('a volume server that fails', () => {
   it('in mid-body ends the client connection at once', async () => {
-    answer = ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart');
+    stage.answer = ({ socket }) =>
+      void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart');
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -202,7 +176,7 @@ describe('a volume server that fails', () => {
   });
 
   it('in mid-chunk never gets a last chunk', async () => {
-    answer = ({ socket }) =>
+    stage.answer = ({ socket }) =>
       void socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
     await front();
     const client = fixture.connect();
@@ -211,7 +185,7 @@ describe('a volume server that fails', () => {
   });
 
   it('without an answer closes the client connection without an answer', async () => {
-    answer = ({ socket }) => void socket.destroy();
+    stage.answer = ({ socket }) => void socket.destroy();
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -232,7 +206,8 @@ describe('a volume server that fails', () => {
   });
 
   it('by closing an idle connection just then costs a GET a retry, nothing else', async () => {
-    answer = ({ socket, earlier }) => void (earlier === 0 ? socket.write(ok) : socket.destroy());
+    stage.answer = ({ socket, earlier }) =>
+      void (earlier === 0 ? socket.write(ok) : socket.destroy());
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -247,7 +222,8 @@ describe('a volume server that fails', () => {
   });
 
   it('by closing an idle connection never has a POST sent twice', async () => {
-    answer = ({ socket, earlier }) => void (earlier === 0 ? socket.write(ok) : socket.destroy());
+    stage.answer = ({ socket, earlier }) =>
+      void (earlier === 0 ? socket.write(ok) : socket.destroy());
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -258,7 +234,8 @@ describe('a volume server that fails', () => {
   });
 
   it('on every used connection is retried within a budget', async () => {
-    answer = ({ socket, earlier }) => void (earlier === 0 ? socket.write(ok) : socket.destroy());
+    stage.answer = ({ socket, earlier }) =>
+      void (earlier === 0 ? socket.write(ok) : socket.destroy());
     await front();
     const client = fixture.connect();
     // Pairs: one request opens a pooled connection, the next one finds it dead.
@@ -276,7 +253,7 @@ describe('a volume server that fails', () => {
 
   it('by sending a stray answer loses that connection, and no client gets it', async () => {
     const stray = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray';
-    answer = ({ socket, earlier }) => void socket.write(earlier === 0 ? ok + stray : ok);
+    stage.answer = ({ socket, earlier }) => void socket.write(earlier === 0 ? ok + stray : ok);
     await front();
     const client = fixture.connect();
     for (let i = 1; i <= 4; i += 1) {
@@ -301,7 +278,7 @@ describe('a volume server that fails', () => {
 
 describe('a client that is gone', () => {
   it('releases its upstream connection at once', async () => {
-    answer = () => undefined;
+    stage.answer = () => undefined;
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -313,7 +290,7 @@ describe('a client that is gone', () => {
   });
 
   it('with 100 unread pipelined requests holds no upstream connection', async () => {
-    answer = ({ socket }) =>
+    stage.answer = ({ socket }) =>
       void socket.write(
         `HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n${'x'.repeat(1_000_000)}`,
       );
@@ -339,7 +316,7 @@ describe('a client that is gone', () => {
   });
 
   it('for sending only still gets its answer', async () => {
-    answer = ({ socket }) => void setTimeout(() => socket.write(ok), 50);
+    stage.answer = ({ socket }) => void setTimeout(() => socket.write(ok), 50);
     await front();
     const client = fixture.connect();
     client.socket.end(get('/a') + get('/b'));

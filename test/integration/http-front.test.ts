@@ -4,40 +4,18 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startHttpFront } from '../../src/proxy/server.ts';
+import { fixture, front, stage, upstream } from './front-stage.ts';
 import {
   eventually,
-  type FrontFixture,
-  type FrontFixtureOptions,
   generousLimits,
   needleAnswer,
   ok,
   passed,
   type Received,
   routeOf,
-  startFront,
-  startUpstream,
-  type UpstreamFixture,
 } from './http-front-fixture.ts';
-
-let upstream: UpstreamFixture;
-let fixture: FrontFixture;
-let answer: (request: Received) => void;
-
-beforeEach(async () => {
-  answer = ({ socket }) => void socket.write(ok);
-  upstream = await startUpstream((request) => answer(request));
-});
-
-afterEach(async () => {
-  await fixture?.close();
-  await upstream.close();
-});
-
-async function front(options: Partial<FrontFixtureOptions> = {}): Promise<void> {
-  fixture = await startFront({ upstreamUrl: upstream.url, ...options });
-}
 
 function targetOf(request: Received | undefined): string | undefined {
   return request?.head.split(' ')[1];
@@ -51,7 +29,7 @@ function echoTarget(request: Received): void {
 
 describe.each([true, false])('requests on one connection, lane %s', (lane) => {
   it('are answered in order when pipelined, whoever answers each', async () => {
-    answer = echoTarget;
+    stage.answer = echoTarget;
     await front({
       lane,
       serve: async (head) => {
@@ -87,7 +65,7 @@ describe.each([true, false])('requests on one connection, lane %s', (lane) => {
   });
 
   it('may mix bodies and reads, delivered byte by byte', async () => {
-    answer = echoTarget;
+    stage.answer = echoTarget;
     await front({
       lane,
       serve: (head) =>
@@ -210,7 +188,7 @@ describe('what is not understood', () => {
   });
 
   it('behind understood requests waits for their answers', async () => {
-    answer = echoTarget;
+    stage.answer = echoTarget;
     await front();
     const client = fixture.connect();
     client.send('GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\nGET /raw HTTP/1.0\r\n\r\n');

@@ -1,42 +1,17 @@
 /** The relay's connections to the volume server: how many, whose the bytes are, and what happens when they end. */
 import dns from 'node:dns';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  eventually,
-  type FrontFixture,
-  type FrontFixtureOptions,
-  ok,
-  type Received,
-  startFront,
-  startUpstream,
-  type UpstreamFixture,
-} from './http-front-fixture.ts';
+import { fixture, front, get, stage, upstream } from './front-stage.ts';
+import { eventually, type FrontFixtureOptions, ok, type Received } from './http-front-fixture.ts';
 
-let upstream: UpstreamFixture;
-let fixture: FrontFixture;
-let answer: (request: Received) => void;
-
-beforeEach(async () => {
-  answer = ({ socket }) => void socket.write(ok);
-  upstream = await startUpstream((request) => answer(request));
-});
-
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks();
-  await fixture.close();
-  await upstream.close();
 });
-
-async function front(options: Partial<FrontFixtureOptions> = {}): Promise<void> {
-  fixture = await startFront({ upstreamUrl: upstream.url, ...options });
-}
-
-const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 describe('connections to the volume server', () => {
   it('are used again, the last one first, and closed when they have been idle for long', async () => {
     const held: Received[] = [];
-    answer = (request) => void held.push(request);
+    stage.answer = (request) => void held.push(request);
     await front();
     const clients = [fixture.connect(), fixture.connect(), fixture.connect()];
     for (const client of clients) client.send(get('/a'));
@@ -44,7 +19,7 @@ describe('connections to the volume server', () => {
     for (const { socket } of held) socket.write(ok);
     for (const client of clients) await client.until((text) => text === ok);
     const last = held[2]?.socket;
-    answer = ({ socket }) => void socket.write(ok);
+    stage.answer = ({ socket }) => void socket.write(ok);
     for (const client of clients) {
       client.send(get('/b'));
       await client.until((text) => text === ok + ok);
@@ -59,7 +34,7 @@ describe('connections to the volume server', () => {
   }, 15_000);
 
   it('to a name with several addresses try them in turn', async () => {
-    answer = ({ socket, head }) => {
+    stage.answer = ({ socket, head }) => {
       const name = head.split(' ')[1] as string;
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${name.length}\r\n\r\n${name}`);
     };
@@ -84,7 +59,7 @@ describe('connections to the volume server', () => {
 
   it('are bounded, and who waits is served in turn', async () => {
     const held: Received[] = [];
-    answer = (request) => void held.push(request);
+    stage.answer = (request) => void held.push(request);
     await front({ limits: { requestsInFlight: 2 } });
     const clients = [1, 2, 3, 4].map((number) => {
       const client = fixture.connect();
@@ -104,7 +79,7 @@ describe('connections to the volume server', () => {
 
   it('are waited for by nobody who is gone', async () => {
     const held: Received[] = [];
-    answer = (request) => void held.push(request);
+    stage.answer = (request) => void held.push(request);
     await front({ limits: { requestsInFlight: 1 } });
     const [first, second] = [fixture.connect(), fixture.connect()];
     first.send(`PUT /1 HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -122,7 +97,7 @@ describe('connections to the volume server', () => {
 
   it('that died are replaced for who waits', async () => {
     const held: Received[] = [];
-    answer = (request) => void held.push(request);
+    stage.answer = (request) => void held.push(request);
     await front({ limits: { requestsInFlight: 1 } });
     const [first, second] = [fixture.connect(), fixture.connect()];
     first.send(`PUT /1 HTTP/1.1\r\nHost: a\r\n\r\n`);
@@ -144,7 +119,7 @@ describe('connections to the volume server', () => {
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
     ],
   ])('with stray bytes %s are not used again', async (_name, bytes) => {
-    answer = ({ socket, earlier }) => void socket.write(earlier === 0 ? `${bytes}x` : ok);
+    stage.answer = ({ socket, earlier }) => void socket.write(earlier === 0 ? `${bytes}x` : ok);
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -167,7 +142,7 @@ describe('connections to the volume server', () => {
   it('that the volume server closes with its answer are not used again', async () => {
     const closing = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
     // It says so, and does not do it.
-    answer = ({ socket }) => void socket.write(closing);
+    stage.answer = ({ socket }) => void socket.write(closing);
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -181,7 +156,7 @@ describe('a volume server that goes', () => {
     ['in the middle of a head', 'HTTP/1.1 200 OK\r\nCont'],
     ['behind an interim answer', 'HTTP/1.1 100 Continue\r\n\r\n'],
   ])('%s has not answered', async (_name, bytes) => {
-    answer = ({ socket }) => void socket.end(bytes);
+    stage.answer = ({ socket }) => void socket.end(bytes);
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -190,7 +165,7 @@ describe('a volume server that goes', () => {
   });
 
   it('in the middle of a head on a used connection is asked once more', async () => {
-    answer = ({ socket, earlier }) =>
+    stage.answer = ({ socket, earlier }) =>
       void (earlier === 0 ? socket.write(ok) : socket.end('HTTP/1.1 200 OK\r\nCont'));
     await front();
     const client = fixture.connect();
@@ -202,7 +177,7 @@ describe('a volume server that goes', () => {
   });
 
   it('by a reset in a body that ends with the connection cuts the client', async () => {
-    answer = ({ socket }) => {
+    stage.answer = ({ socket }) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\npart');
       setTimeout(() => socket.resetAndDestroy(), 50);
     };
@@ -252,7 +227,7 @@ describe('a write', () => {
     ['the volume server closes', (request: Received) => void request.socket.destroy()],
     ['its answer is not understood', (request: Received) => void request.socket.write('nonsense')],
   ])('is told of once when %s', async (_name, how) => {
-    answer = how;
+    stage.answer = how;
     await front({ serve });
     const client = fixture.connect();
     client.send('DELETE /1,01 HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -262,7 +237,7 @@ describe('a write', () => {
   });
 
   it('is told of once when its client goes', async () => {
-    answer = () => undefined;
+    stage.answer = () => undefined;
     await front({ serve });
     const client = fixture.connect();
     client.send('DELETE /1,01 HTTP/1.1\r\nHost: a\r\n\r\n');

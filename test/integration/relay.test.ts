@@ -2,39 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  eventually,
-  type FrontFixture,
-  type FrontFixtureOptions,
-  needleAnswer,
-  ok,
-  passed,
-  type Received,
-  startFront,
-  startUpstream,
-  type UpstreamFixture,
-} from './http-front-fixture.ts';
+import { fixture, front, get, stage, upstream } from './front-stage.ts';
+import { eventually, needleAnswer, ok, passed } from './http-front-fixture.ts';
 import { UploadSink } from './upload-sink.ts';
 
-let upstream: UpstreamFixture;
-let fixture: FrontFixture;
-let answer: (request: Received) => void;
-
-beforeEach(async () => {
-  answer = ({ socket }) => void socket.write(ok);
-  upstream = await startUpstream((request) => answer(request));
-});
-
-afterEach(async () => {
-  await fixture.close();
-  await upstream.close();
-});
-
-async function front(options: Partial<FrontFixtureOptions> = {}): Promise<void> {
-  fixture = await startFront({ upstreamUrl: upstream.url, ...options });
-}
-
-const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const put = (target: string, body: string): string =>
   `PUT ${target} HTTP/1.1\r\nHost: a\r\nX:  y \r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 const chunked =
@@ -74,7 +45,7 @@ describe('bytes', () => {
     ['interim answers before it', `HTTP/1.1 102 P\r\nA: b\r\n\r\nHTTP/1.1 100 C\r\n\r\n${ok}`],
   ])('of an answer with %s go on as they came, wherever it is cut', async (_name, bytes) => {
     let pieceBytes = 1;
-    answer = ({ socket }) => void sendInPieces(socket, Buffer.from(bytes), pieceBytes);
+    stage.answer = ({ socket }) => void sendInPieces(socket, Buffer.from(bytes), pieceBytes);
     await front();
     const expected = bytes.slice(bytes.lastIndexOf('HTTP/1.1'));
     for (; pieceBytes <= bytes.length; pieceBytes += 7) {
@@ -88,7 +59,7 @@ describe('bytes', () => {
   });
 
   it('of chunks are counted without their framing', async () => {
-    answer = ({ socket }) => void socket.write(chunked);
+    stage.answer = ({ socket }) => void socket.write(chunked);
     await front();
     const client = fixture.connect();
     client.send(get('/a'));
@@ -98,7 +69,7 @@ describe('bytes', () => {
 
   it('of broken chunks cut the connection', async () => {
     const start = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n';
-    answer = ({ socket }) => {
+    stage.answer = ({ socket }) => {
       socket.write(start);
       setTimeout(() => socket.write('nonsense\r\n0\r\n\r\n'), 20);
     };
@@ -110,7 +81,7 @@ describe('bytes', () => {
   });
 
   it('of an interim answer alone are kept from the client', async () => {
-    answer = ({ socket }) => {
+    stage.answer = ({ socket }) => {
       socket.write('HTTP/1.1 100 Continue\r\n\r\n');
       setTimeout(() => socket.write(ok.slice(0, 7)), 20);
       setTimeout(() => socket.write(ok.slice(7)), 40);
@@ -164,7 +135,7 @@ describe('large bodies', () => {
       const body = Buffer.alloc(mebibytes * 1_048_576, 'seaweed');
       const head = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`;
       let source: Socket | undefined;
-      answer = ({ socket }) => {
+      stage.answer = ({ socket }) => {
         source = socket;
         socket.write(head);
         socket.write(body);
@@ -193,7 +164,7 @@ describe('large bodies', () => {
 
 describe('reads and writes on one connection', () => {
   it('are answered in order, from here and from the volume server', async () => {
-    answer = ({ socket, head, body }) => {
+    stage.answer = ({ socket, head, body }) => {
       const text = `${head.split(' ')[1]} ${body}`;
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
     };
