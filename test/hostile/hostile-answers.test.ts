@@ -3,7 +3,7 @@
  * the connection of the request in hand is either still in step or closed, and everything is counted once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type FrontFixture,
   passed,
@@ -14,9 +14,9 @@ import { readAnswers } from './client-parser.ts';
 import { type HostileAnswer, hostileAnswers, strayMark } from './hostile-answers.ts';
 import { head } from './hostile-request.ts';
 import { innocentAnswer, ScriptedUpstream } from './scripted-upstream.ts';
+import { stationsFor } from './stations.ts';
 import { happens } from './waiting.ts';
 
-const stationCount = 12;
 const findingsMax = 30;
 
 interface Asked {
@@ -159,33 +159,23 @@ class AnswerStation {
 }
 
 describe.each([true, false])('with lane %s', (lane) => {
-  let stations: readonly AnswerStation[];
-  beforeAll(async () => {
-    stations = await Promise.all(
-      Array.from({ length: stationCount }, () => AnswerStation.start(lane)),
-    );
-  });
-  afterAll(async () => {
-    await Promise.all(stations.map((station) => station.close()));
-  });
+  const onEach = stationsFor(() => AnswerStation.start(lane));
 
   it('hostile answers hurt nobody else', async () => {
     const findings: string[] = [];
     const work = hostileAnswers
       .flatMap((answer) => [...requests, ...unfinished].map((asked) => ({ answer, asked })))
       .values();
-    await Promise.all(
-      stations.map(async (station) => {
-        for (const { answer, asked } of work) {
-          for (const byteByByte of answer.isStray ? [false] : [false, true]) {
-            if (findings.length >= findingsMax) return;
-            const found = await station.ask(asked, answer, byteByByte);
-            const how = `${asked.name}, ${answer.name}${byteByByte ? ', byte by byte' : ''}`;
-            findings.push(...found.map((each) => `${how}: ${each}`));
-          }
+    await onEach(async (station) => {
+      for (const { answer, asked } of work) {
+        for (const byteByByte of answer.isStray ? [false] : [false, true]) {
+          if (findings.length >= findingsMax) return;
+          const found = await station.ask(asked, answer, byteByByte);
+          const how = `${asked.name}, ${answer.name}${byteByByte ? ', byte by byte' : ''}`;
+          findings.push(...found.map((each) => `${how}: ${each}`));
         }
-      }),
-    );
+      }
+    });
     expect(findings).toEqual([]);
   }, 60_000);
 });

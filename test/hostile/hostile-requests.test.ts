@@ -2,7 +2,7 @@
  * Hundreds of hostile requests, each between innocent reads: behind the front there happens what happens without it,
  * to the byte, whoever answers and however the bytes are cut.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hostileCodings } from './hostile-codings.ts';
 import { hostileHeads } from './hostile-heads.ts';
 import { hostileLengths } from './hostile-lengths.ts';
@@ -17,9 +17,9 @@ import {
   whole,
 } from './segments.ts';
 import { cachedRead, passedRead, Station } from './station.ts';
+import { kinds, stationsFor } from './stations.ts';
 
 const all: readonly HostileRequest[] = [...hostileLengths, ...hostileCodings, ...hostileHeads];
-const stationCount = 12;
 /** Enough to see what is wrong. */
 const findingsMax = 30;
 
@@ -46,68 +46,52 @@ const streams: readonly Stream[] = all.flatMap(({ name, bytes, mayEnd }) =>
   })),
 );
 
-describe.each([
-  { lane: true, lenient: false },
-  { lane: true, lenient: true },
-  { lane: false, lenient: true },
-])('with lane $lane, before an application that is lenient: $lenient', (options) => {
-  let stations: readonly Station[];
-  beforeAll(async () => {
-    stations = await Promise.all(
-      Array.from({ length: stationCount }, () => Station.start(options)),
-    );
-  });
-  afterAll(async () => {
-    await Promise.all(stations.map((station) => station.close()));
-  });
+describe.each(kinds)(
+  'with lane $lane, before an application that is lenient: $lenient',
+  (options) => {
+    const onEach = stationsFor(() => Station.start(options));
 
-  it('hostile requests do what they do without a front', async () => {
-    const findings: string[] = [];
-    const work = streams.entries();
-    await onEach(stations, async (station) => {
-      for (const [number, { name, bytes, mayEnd }] of work) {
-        if (findings.length >= findingsMax) break;
-        const direct = await station.direct(bytes);
-        for (const segmentation of segmentationsOf(number)) {
-          const found = await station.compare({ bytes, segmentation, direct, mayEnd });
-          findings.push(...found.map((each) => `${name}, ${segmentation.name}: ${each}`));
+    it('hostile requests do what they do without a front', async () => {
+      const findings: string[] = [];
+      const work = streams.entries();
+      await onEach(async (station) => {
+        for (const [number, { name, bytes, mayEnd }] of work) {
+          if (findings.length >= findingsMax) break;
+          const direct = await station.direct(bytes);
+          for (const segmentation of segmentationsOf(number)) {
+            const found = await station.compare({ bytes, segmentation, direct, mayEnd });
+            findings.push(...found.map((each) => `${name}, ${segmentation.name}: ${each}`));
+          }
         }
-      }
-    });
-    expect(findings).toEqual([]);
-  }, 60_000);
+      });
+      expect(findings).toEqual([]);
+    }, 60_000);
 
-  it('good requests do, too, cut in two at any byte', async () => {
-    const bytes = Buffer.from(
-      cachedRead('1') + passedRead('2') + put + cachedRead('3') + chunked + cachedRead('4') + odd,
-      'latin1',
-    );
-    const findings: string[] = [];
-    const cuts = Array.from(bytes.keys()).slice(1).values();
-    await onEach(stations, async (station) => {
-      const direct = await station.direct(bytes);
-      for (const at of cuts) {
-        if (findings.length >= findingsMax) break;
-        const sending = { bytes, segmentation: cutAt(at), direct, mayEnd: false };
-        const found = await station.compare(sending);
-        findings.push(...found.map((each) => `cut at ${at}: ${each}`));
-      }
-    });
-    expect(findings).toEqual([]);
-  }, 60_000);
-});
+    it('good requests do, too, cut in two at any byte', async () => {
+      const bytes = Buffer.from(
+        cachedRead('1') + passedRead('2') + put + cachedRead('3') + chunked + cachedRead('4') + odd,
+        'latin1',
+      );
+      const findings: string[] = [];
+      const cuts = Array.from(bytes.keys()).slice(1).values();
+      await onEach(async (station) => {
+        const direct = await station.direct(bytes);
+        for (const at of cuts) {
+          if (findings.length >= findingsMax) break;
+          const sending = { bytes, segmentation: cutAt(at), direct, mayEnd: false };
+          const found = await station.compare(sending);
+          findings.push(...found.map((each) => `cut at ${at}: ${each}`));
+        }
+      });
+      expect(findings).toEqual([]);
+    }, 60_000);
+  },
+);
 
 const put = `${head('PUT', 'Content-Length: 5')}hello`;
 const chunked = `${head('POST', 'Transfer-Encoding: chunked')}3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n`;
 /** Raw from here. */
 const odd = head('GET', 'X: y\x80') + passedRead('5');
-
-async function onEach(
-  stations: readonly Station[],
-  work: (station: Station) => Promise<void>,
-): Promise<void> {
-  await Promise.all(stations.map(work));
-}
 
 function segmentationsOf(number: number): readonly Segmentation[] {
   const chance = new Chance(number);

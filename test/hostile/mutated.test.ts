@@ -2,17 +2,17 @@
  * Requests of the hostile lists, changed at random: nobody thought of these. `HOSTILE_RUNS` sets how many, and
  * `HOSTILE_SEED` where to begin: the number in a finding's name, to see it alone.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hostileCodings } from './hostile-codings.ts';
 import { hostileHeads } from './hostile-heads.ts';
 import { hostileLengths } from './hostile-lengths.ts';
 import { head, smuggled } from './hostile-request.ts';
 import { atRandom, Chance, whole } from './segments.ts';
 import { cachedRead, passedRead, Station } from './station.ts';
+import { kinds, stationsFor } from './stations.ts';
 
 const runCount = Number(process.env['HOSTILE_RUNS'] ?? 250);
 const firstSeed = Number(process.env['HOSTILE_SEED'] ?? 1);
-const stationCount = 12;
 const findingsMax = 20;
 
 /** Long ones are long for one reason alone. */
@@ -75,51 +75,41 @@ function mutated(chance: Chance): string {
   return text;
 }
 
-describe.each([
-  { lane: true, lenient: false },
-  { lane: true, lenient: true },
-  { lane: false, lenient: true },
-])('with lane $lane, before an application that is lenient: $lenient', (options) => {
-  let stations: readonly Station[];
-  beforeAll(async () => {
-    stations = await Promise.all(
-      Array.from({ length: stationCount }, () => Station.start(options)),
-    );
-  });
-  afterAll(async () => {
-    await Promise.all(stations.map((station) => station.close()));
-  });
+describe.each(kinds)(
+  'with lane $lane, before an application that is lenient: $lenient',
+  (options) => {
+    const onEach = stationsFor(() => Station.start(options));
 
-  it(
-    `${runCount} mutated requests do what they do without a front`,
-    async () => {
-      const findings: string[] = [];
-      let seed = firstSeed;
-      const work = async (station: Station): Promise<void> => {
-        while (seed < firstSeed + runCount && findings.length < findingsMax) {
-          const chance = new Chance(seed);
-          seed += 1;
-          const name = seed - 1;
-          const bytes = Buffer.from(
-            cachedRead('first') + mutated(chance) + mutated(chance) + passedRead('last'),
-            'latin1',
-          );
-          const direct = await station.direct(bytes);
-          const mayEnd = /chunked/i.test(bytes.toString('latin1'));
-          for (const segmentation of [whole, atRandom(chance)]) {
-            const found = await station.compare({ bytes, segmentation, direct, mayEnd });
-            findings.push(
-              ...found.map(
-                (each) =>
-                  `seed ${name}, ${segmentation.name}: ${JSON.stringify(bytes.toString('latin1'))} ${each}`,
-              ),
+    it(
+      `${runCount} mutated requests do what they do without a front`,
+      async () => {
+        const findings: string[] = [];
+        let seed = firstSeed;
+        await onEach(async (station) => {
+          while (seed < firstSeed + runCount && findings.length < findingsMax) {
+            const chance = new Chance(seed);
+            seed += 1;
+            const name = seed - 1;
+            const bytes = Buffer.from(
+              cachedRead('first') + mutated(chance) + mutated(chance) + passedRead('last'),
+              'latin1',
             );
+            const direct = await station.direct(bytes);
+            const mayEnd = /chunked/i.test(bytes.toString('latin1'));
+            for (const segmentation of [whole, atRandom(chance)]) {
+              const found = await station.compare({ bytes, segmentation, direct, mayEnd });
+              findings.push(
+                ...found.map(
+                  (each) =>
+                    `seed ${name}, ${segmentation.name}: ${JSON.stringify(bytes.toString('latin1'))} ${each}`,
+                ),
+              );
+            }
           }
-        }
-      };
-      await Promise.all(stations.map(work));
-      expect(findings).toEqual([]);
-    },
-    60_000 + runCount * 20,
-  );
-});
+        });
+        expect(findings).toEqual([]);
+      },
+      60_000 + runCount * 20,
+    );
+  },
+);
