@@ -166,7 +166,7 @@ class ArenaBytes implements KeptBytes {
 
   lend(): { readonly view: Buffer; readonly lease: Lease } {
     this.hold();
-    return this.#pool.lend(this, this.#start);
+    return this.#pool.lend(this, startOf(this.#offset));
   }
 
   hold(): void {
@@ -180,7 +180,7 @@ class ArenaBytes implements KeptBytes {
 
   copyTo(target: Buffer, at: number): void {
     if (this.#holds === 0) throw new RdmaMisuseError('bytes that were released are asked for');
-    this.#pool.copy(this.#start, this.bytes, target, at);
+    this.#pool.copy(startOf(this.#offset), this.bytes, target, at);
   }
 
   release(): void {
@@ -189,15 +189,16 @@ class ArenaBytes implements KeptBytes {
     this.returned();
   }
 
-  get #start(): number {
-    return this.#offset < 0 ? -1 - this.#offset : this.#offset;
-  }
-
   /** One hold less. */
   returned(): void {
     this.#holds -= 1;
     if (this.#holds === 0) this.#pool.giveBack(this.#handle);
   }
+}
+
+/** Of bytes kept or let go. No private method: that would cost each of a million objects a word. */
+function startOf(offset: number): number {
+  return offset < 0 ? -1 - offset : offset;
 }
 
 class ArenaLease implements Lease {
