@@ -1,7 +1,9 @@
 /** What cache-bench.ts measures of running proxies. */
+
 import type { CacheStats } from '../../src/proxy/cache/cache-counters.ts';
 import { askInTurn, type Load, type LoadRun } from './load.ts';
 import type { Needles } from './needles.ts';
+import { type CpuSample, cpuOf, cpuUsBetween } from './process-cpu.ts';
 import type { MeasuredProcess, MeasuredProxy } from './processes.ts';
 import { inRounds, median, ratioOf, round, spreadOf } from './rounds.ts';
 
@@ -144,10 +146,12 @@ async function runOnce(
 ): Promise<Run> {
   const before = await proxy.cacheStats();
   const startedAt = performance.now();
-  const [proxyUs, targetUs] = [proxy.process.cpuUs, servers.cpuUs];
+  const measured = [proxy.process, servers].map(({ pid }) => [pid]);
+  const cpuBefore = measured.map(cpuOf);
   const run = await load.run(proxy.port, connections, seconds);
-  const proxyCpuUs = proxy.process.cpuUs - proxyUs;
-  const targetCpuUs = servers.cpuUs - targetUs;
+  const [proxyCpuUs, targetCpuUs] = measured.map((pids, i) =>
+    cpuUsBetween(cpuBefore[i] as CpuSample, cpuOf(pids)),
+  ) as [number, number];
   const tookUs = (performance.now() - startedAt) * 1e3;
   const after = await proxy.cacheStats();
   if (isCached) mustBeHits(before, after, run.requests);

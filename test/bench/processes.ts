@@ -1,7 +1,6 @@
 /** Our processes, seen from the one that measures: the proxies on a core of their own. */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -18,8 +17,6 @@ export interface Servers {
 export const measuredCore = '0';
 /** Of whoever asks, and of all that stands behind what is measured. */
 export const otherCores: string = `1-${availableParallelism() - 1}`;
-/** Of /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
-const microsecondsPerTick = 10_000;
 const servingTries = 200;
 const servingPauseMs = 50;
 
@@ -70,14 +67,6 @@ export class MeasuredProcess {
 
   get pid(): number {
     return this.#child.pid as number;
-  }
-
-  /** User and system so far. */
-  get cpuUs(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
-    // Counted from the state, the first field after the name in brackets: utime and stime.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * microsecondsPerTick;
   }
 
   async stop(): Promise<void> {

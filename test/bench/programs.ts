@@ -1,7 +1,6 @@
 /** Programs that are not ours: they end with this process, whatever ends it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { familyOf } from './process-cpu.ts';
 
@@ -99,20 +98,3 @@ export async function answers(url: string): Promise<boolean> {
 }
 
 /** All at once, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map((server) => {
-      const address = server.address();
-      server.close();
-      if (address === null || typeof address === 'string') throw new TypeError('no port');
-      return address.port;
-    }),
-  );
-}

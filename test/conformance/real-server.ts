@@ -3,6 +3,7 @@
  * data. Needs root: the server gets a mount namespace of its own, in which the host's tables of types are those of the
  * recording.
  */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -14,9 +15,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../free-ports.ts';
 import { fixturesFolder, type RecordedGroup, type RecordedServer } from './transcript.ts';
 
 export interface RealServer {
@@ -182,16 +183,6 @@ function get(address: string, path: string): Promise<string | undefined> {
     });
     asked.on('error', () => resolve(undefined)).end();
   });
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  }
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 export function canStartRealServer(weed: string | undefined): weed is string {

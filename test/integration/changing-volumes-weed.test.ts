@@ -2,14 +2,15 @@
  * A real volume server's volumes that change while needles of them are cached and read, where `WEED_BIN` names one: what
  * changing-volumes.test.ts asks of the test's own writer, as far as a real one can be made to do it.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePorts } from '../free-ports.ts';
 import { KeepAliveClient } from '../history/keep-alive-client.ts';
 import { type Stack, startStack } from '../history/roles.ts';
 import type { TrackedNeedle } from '../history/tracked-needle.ts';
@@ -27,7 +28,7 @@ describe.skipIf(weed === '')('of a real volume server’s volume', () => {
   let stack: Stack;
 
   beforeAll(async () => {
-    ports = await freePorts();
+    ports = (await freePorts(4)) as [number, number, number, number];
     const dir = join(folder, 'data');
     mkdirSync(dir);
     server = startServer(dir, ports);
@@ -167,16 +168,6 @@ function startServer(dir: string, ports: readonly number[]): ChildProcess {
     '-volume.preStopSeconds=0',
   ];
   return spawn(weed, args, { stdio: 'ignore', cwd: dir, env: { ...process.env, HOME: dir } });
-}
-
-async function freePorts(): Promise<[number, number, number, number]> {
-  const servers = Array.from({ length: 4 }, () => createServer());
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  }
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports as [number, number, number, number];
 }
 
 async function isOk(url: string): Promise<boolean> {

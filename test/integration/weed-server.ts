@@ -1,9 +1,10 @@
 /** A real SeaweedFS in a directory of its own: master, and a volume server with one volume to write to. */
+
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../free-ports.ts';
 
 /** The program; undefined: tests that need it are skipped. */
 export const weed: string | undefined = process.env['WEED_BIN'];
@@ -45,19 +46,6 @@ export async function startWeed(): Promise<WeedServer> {
     throw error;
   }
   return { port: volume as number, close };
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
 }
 
 /** Until the master has a volume server to grow a volume on. */
