@@ -206,7 +206,14 @@ describe('health', () => {
 });
 
 describe('metrics', () => {
-  const record = { transport: 'none', durationMs: 2, bodyBytes: 10 } as const;
+  const record = {
+    transport: 'none',
+    durationMs: 2,
+    bodyBytes: 10,
+    request: { method: 'GET', target: '/3,01637037d6', rawHeaders: [] },
+    answerHead: '',
+    decidedMs: 0,
+  } as const;
 
   async function lines(metrics: ProxyMetrics): Promise<string[]> {
     return (await metrics.expose()).text.split('\n');

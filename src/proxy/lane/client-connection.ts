@@ -4,6 +4,7 @@
  * a client that does not read stops being read.
  */
 import type { Socket } from 'node:net';
+import type { RequestHead } from '../needle/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
 import type { RequestObserver } from '../outcome.ts';
 import { deliver, type Forwarder } from './deliver.ts';
@@ -163,7 +164,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       }
       this.#scannedBytes = 0;
       if (verdict.kind === 'raw') {
-        this.#goRaw(this.#host.route.upstreamFor(verdict.target), []);
+        this.#goRaw(this.#host.route.upstreamFor(verdict.target), [], unread(verdict.target));
         break;
       }
       this.#begin(verdict, bytes.subarray(0, verdict.headBytes));
@@ -253,7 +254,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   #endOfInput(): void {
     if (this.#input.length === 0) this.#close();
-    else this.#goRaw(this.#host.route.upstreamFor('/'), []);
+    else this.#goRaw(this.#host.route.upstreamFor('/'), [], unread('/'));
   }
 
   // Writing
@@ -322,7 +323,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   becomeRaw(exchange: Exchange, upstreamUrl: string): void {
     this.#leave(exchange);
-    this.#goRaw(upstreamUrl, [exchange.headBytes]);
+    this.#goRaw(upstreamUrl, [exchange.headBytes], exchange.request.head);
   }
 
   answerAsNode(bytes: Buffer): void {
@@ -341,7 +342,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   // Leaving the state machine
 
-  #goRaw(upstreamUrl: string, prefix: readonly Buffer[]): void {
+  #goRaw(upstreamUrl: string, prefix: readonly Buffer[], request: RequestHead): void {
     this.#state = 'raw';
     this.#handover?.destroy();
     this.#socket.off('data', this.#onData);
@@ -356,6 +357,9 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         transport: 'none',
         durationMs: performance.now() - startedAtMs,
         bodyBytes: end.answerBytes,
+        request,
+        answerHead: '',
+        decidedMs: 0,
       });
     });
   }
@@ -377,4 +381,9 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     exchange?.lost();
     this.#handover?.destroy();
   }
+}
+
+/** What is told of a request that nobody reads. */
+function unread(target: string): RequestHead {
+  return { method: '', target, rawHeaders: [] };
 }

@@ -79,6 +79,10 @@ export class Exchange implements OutcomeReceiver {
   readonly #sink: AnswerSink;
   readonly #observer: RequestObserver;
   readonly startedAtMs: number = performance.now();
+  /** Since then, when the corridor had decided; 0: not asked for. */
+  decidedMs = 0;
+  /** A reference: whoever observes reads it while the answer ends. */
+  answerHead: Buffer | string = '';
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -167,6 +171,7 @@ export class Exchange implements OutcomeReceiver {
   start(head: Buffer | string, framing: AnswerFraming, close: boolean): void {
     if (this.#over || this.started) return;
     this.#framing = framing;
+    this.answerHead = head;
     this.#close ||= close || framing.kind === 'eof';
     this.#cork();
     this.#sink.send(head);
@@ -219,6 +224,7 @@ export class Exchange implements OutcomeReceiver {
     if (this.#over || this.started) return true;
     this.#close ||= close;
     this.#framing = none;
+    this.answerHead = answer;
     this.#bodyBytes = bodyBytes;
     const hasLeft = this.#sink.sendAtOnce(answer);
     this.#end(!this.#close && !this.hasBody);
@@ -233,6 +239,7 @@ export class Exchange implements OutcomeReceiver {
     }
     this.#close ||= close;
     this.#framing = none;
+    this.answerHead = head;
     this.#bodyBytes = body.length;
     const hasLeft = this.#sink.sendBothAtOnce(head, body);
     if (hasLeft) flushed();
@@ -334,7 +341,17 @@ export class Exchange implements OutcomeReceiver {
   #settle(): void {
     if (this.#settled || this.#source === undefined) return;
     this.#settled = true;
-    this.#observer({ ...this.#source, durationMs: this.durationMs, bodyBytes: this.#bodyBytes });
+    const { outcome, reason, transport } = this.#source;
+    this.#observer({
+      outcome,
+      reason,
+      transport,
+      durationMs: this.durationMs,
+      bodyBytes: this.#bodyBytes,
+      request: this.request.head,
+      answerHead: this.answerHead,
+      decidedMs: this.decidedMs,
+    });
   }
 }
 

@@ -113,6 +113,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     const { exchange, outcome } = this;
     this.#begun = undefined;
     this.#body = body;
+    exchange.answerHead = head.text;
     outcome.observe?.(head.status, rawHeadersOf(head));
     this.settle(true);
     this.#answerCloses = head.hasConnection && saysClose(rawHeadersOf(head));
