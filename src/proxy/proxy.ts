@@ -12,12 +12,14 @@ import type { ProxyStatus, TargetStatus } from './admin/status.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
+import { newFrontCounters } from './lane/limits.ts';
 import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
 import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+import { watchTarget } from './watched-target.ts';
 
 export interface ProxyOptions {
   readonly version: string;
@@ -54,6 +56,8 @@ export interface ProxyOptions {
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
   };
+  /** Log lines that a rate limit held back. */
+  readonly suppressedLines?: () => number;
 }
 
 export interface RunningProxy {
@@ -68,8 +72,6 @@ export interface RunningProxy {
 /** How often each volume server is asked what only it knows, and how long an answer may take. */
 const probeEveryMs = 2_000;
 const probeTimeoutMs = 2_000;
-/** A target ends sessions that say nothing for its session_timeout. */
-const keepAliveMs = 30_000;
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
 /**
@@ -79,6 +81,8 @@ const validationsMaxDefault = 1;
 const spinUs = 30;
 /** With inproc: how often the volume server is asked what it serves. */
 const confirmEveryMs = 1_000;
+/** As long as there is no listener. */
+const noFront = newFrontCounters();
 
 /** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
 export async function startProxy(options: ProxyOptions, logger: Logger): Promise<RunningProxy> {
@@ -185,6 +189,13 @@ class ProxyRole implements RunningProxy {
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,
       requestsInFlight: this.#front?.stats.requestsInFlight ?? 0,
+      front: this.#front?.stats ?? noFront,
+      upstreamPools: this.#front?.upstreamPools ?? [],
+      fabric: {
+        requestsInFlight: stats?.requestsInFlight ?? 0,
+        lateReplies: stats?.lateReplies ?? 0,
+      },
+      logLinesSuppressed: this.#options.suppressedLines?.() ?? 0,
       targets: this.#directory.entries.map((entry, index) =>
         targetStatus(entry, this.#probes[index]?.ok ?? false),
       ),
@@ -195,6 +206,7 @@ class ProxyRole implements RunningProxy {
         bytesLeased: stats.arenaBytesUsed,
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: stats.leaseLeaks,
+        refusals: stats.arenaRefusals,
       },
     };
   }
@@ -243,31 +255,9 @@ class ProxyRole implements RunningProxy {
   }
 
   #observed(fetcher: NeedleFetcher): NeedleFetcher {
-    let was = '';
-    fetcher.onChange(() => {
-      const { state, address } = fetcher;
-      if (state.kind === was) return;
-      was = state.kind;
-      if (state.kind === 'up') {
-        const { transport, sessionId } = state;
-        const fields = {
-          event: 'target-up',
-          target: address,
-          transport,
-          session_id: `${sessionId}`,
-        };
-        this.#logger.info(fields, 'the target is up');
-      } else if (state.kind === 'down' && state.status !== 'closed') {
-        const { status, detail } = state;
-        const fields = { event: 'target-down', target: address, reason: status, detail };
-        this.#logger.warn(fields, 'the target is down: reads pass through to the volume server');
-      }
-    });
-    const keepAlive = setInterval(() => {
-      if (fetcher.state.kind === 'up') void fetcher.ping(this.#options.rdma.timeoutMs);
-    }, keepAliveMs);
-    this.#keepAlives.push(keepAlive.unref());
-    return new ObservedFetcher(fetcher, this.#metrics.readFinished);
+    const observed = new ObservedFetcher(fetcher, this.#metrics.readFinished);
+    this.#keepAlives.push(watchTarget(observed, this.#options.rdma.timeoutMs, this.#logger));
+    return observed;
   }
 
   #probe({ upstreamUrl, facts }: TargetEntry): UpstreamProbe {
@@ -369,6 +359,8 @@ function targetStatus(entry: TargetEntry, isUpstreamUp: boolean): TargetStatus {
     upstreamUrl: entry.upstreamUrl,
     state: fetcher?.state,
     breaker: entry.breaker.state,
+    breakerOpens: entry.breaker.opens,
+    counted: fetcher instanceof ObservedFetcher ? fetcher.counts : undefined,
     volumes: volumes.length,
     volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
     server: facts.server,

@@ -7,7 +7,7 @@ import { startFramework } from './framework.ts';
 import type { ConnectionHost } from './lane/client-connection.ts';
 import { deliver } from './lane/deliver.ts';
 import type { Exchange } from './lane/exchange.ts';
-import type { FrontCounters, FrontLimits } from './lane/limits.ts';
+import { type FrontCounters, type FrontLimits, newFrontCounters } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
 import { copiedBytesMax } from './lane/needle-send.ts';
 import { OutputChunks } from './lane/output-chunks.ts';
@@ -16,6 +16,7 @@ import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
 import { Relay } from './passthrough/relay.ts';
+import type { PoolStatus } from './passthrough/upstream-pool.ts';
 
 export interface HttpFrontOptions {
   readonly listen: ListenAddress;
@@ -34,6 +35,8 @@ export interface HttpFront {
   /** 0 for a unix socket. */
   readonly port: number;
   readonly stats: Readonly<FrontCounters>;
+  /** Connections to volume servers, of what takes the short way. */
+  readonly upstreamPools: readonly PoolStatus[];
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -48,17 +51,13 @@ export async function startHttpFront(
   observe: RequestObserver,
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
-  const counters: FrontCounters = {
-    connections: 0,
-    requestsInFlight: 0,
-    bytesInFlight: 0,
-    bytesCopied: 0,
-  };
+  const counters = newFrontCounters();
   const forwarding = {
     connectTimeoutMs,
     answerTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
     debugHeaders,
+    counters,
   };
   const passthrough = new Passthrough(forwarding);
   const relay = options.lane ? new Relay(forwarding) : undefined;
@@ -100,6 +99,9 @@ export async function startHttpFront(
     address: typeof bound === 'string' ? bound : bound.address,
     port: typeof bound === 'string' ? 0 : bound.port,
     stats: counters,
+    get upstreamPools() {
+      return relay?.pools ?? [];
+    },
     close: (drainMs) => (closed ??= close(drainMs)),
   };
 }

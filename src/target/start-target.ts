@@ -130,6 +130,7 @@ class TargetRole implements RunningTarget {
       isListening: this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       sessions: stats.sessionsActive,
+      sessionsPending: stats.sessionsPending,
       sessionsTotal: stats.sessionsTotal,
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
@@ -154,6 +155,7 @@ class TargetRole implements RunningTarget {
         bytesLeased: stats.arenaBytesLeased,
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: 0, // leases of the target are native and move-only
+        refusals: stats.arenaRefusals,
       },
       confirmation: this.#confirmation?.snapshot(),
     };

@@ -108,6 +108,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     const waitedMs = nowMs - this.#sinceMs;
     if (waitedMs > this.#patienceMs(limits)) {
       if (this.#state === 'head' && this.#input.length > 0) {
+        this.#host.counters.headTimeouts += 1;
         this.#socket.write(malformed, 'latin1');
         this.#close();
       } else {
@@ -164,7 +165,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       }
       this.#scannedBytes = 0;
       if (verdict.kind === 'raw') {
-        this.#goRaw(this.#host.route.upstreamFor(verdict.target), [], unread(verdict.target));
+        this.#goRawUnread(verdict.target);
         break;
       }
       this.#begin(verdict, bytes.subarray(0, verdict.headBytes));
@@ -194,9 +195,11 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     this.#sinceMs = exchange.startedAtMs;
     this.#host.counters.requestsInFlight += 1;
     if (this.#host.relay?.accepts(request) !== true) {
+      this.#host.counters.requestsByFramework += 1;
       this.#handOver(exchange);
       return;
     }
+    this.#host.counters.requestsByLane += 1;
     this.#bodyLeftBytes = request.body.kind === 'length' ? request.body.bytes : 0;
     const { head } = request;
     const refused = overload(head, this.#host);
@@ -254,7 +257,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   #endOfInput(): void {
     if (this.#input.length === 0) this.#close();
-    else this.#goRaw(this.#host.route.upstreamFor('/'), [], unread('/'));
+    else this.#goRawUnread('/');
   }
 
   // Writing
@@ -342,15 +345,24 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   // Leaving the state machine
 
+  #goRawUnread(target: string): void {
+    this.#host.counters.connectionsUnread += 1;
+    const request = { method: '', target, rawHeaders: [] };
+    this.#goRaw(this.#host.route.upstreamFor(target), [], request);
+  }
+
   #goRaw(upstreamUrl: string, prefix: readonly Buffer[], request: RequestHead): void {
     this.#state = 'raw';
     this.#handover?.destroy();
     this.#socket.off('data', this.#onData);
     const startedAtMs = performance.now();
     const unread = this.#input.length > 0 ? [this.#input.view()] : [];
-    const { connectTimeoutMs } = this.#host;
+    const { connectTimeoutMs, counters } = this.#host;
+    counters.rawPipes += 1;
+    counters.rawPipesOpen += 1;
     const options = { upstreamUrl, prefix: [...prefix, ...unread], connectTimeoutMs, lingerMs };
     void pipeRaw(this.#socket, options).then((end) => {
+      counters.rawPipesOpen -= 1;
       this.#host.observe({
         outcome: end.failed ? 'error' : 'passthrough',
         reason: 'raw',
@@ -381,9 +393,4 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     exchange?.lost();
     this.#handover?.destroy();
   }
-}
-
-/** What is told of a request that nobody reads. */
-function unread(target: string): RequestHead {
-  return { method: '', target, rawHeaders: [] };
 }

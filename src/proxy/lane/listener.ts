@@ -32,7 +32,7 @@ export class Listener {
       this.#server.once('error', reject);
       this.#server.listen({ ...address, backlog: 4096 }, () => {
         this.#server.off('error', reject);
-        this.#server.on('error', this.#onAcceptError);
+        this.#server.on('error', this.#acceptFailed);
         resolve();
       });
     });
@@ -55,14 +55,21 @@ export class Listener {
     clearInterval(this.#sweeper);
   }
 
+  readonly #acceptFailed = (error: Error): void => {
+    this.#host.counters.acceptFailures += 1;
+    this.#onAcceptError(error);
+  };
+
   #accept(socket: Socket): void {
     const { counters, limits } = this.#host;
     if (counters.connections >= limits.connections) {
+      counters.connectionsRefused += 1;
       socket.on('error', () => undefined);
       socket.end(refusal, 'latin1', () => socket.destroy());
       return;
     }
     counters.connections += 1;
+    counters.connectionsAccepted += 1;
     const connection = new ClientConnection(socket, this.#host);
     this.#connections.add(connection);
     this.#sweeper ??= this.#newSweeper();

@@ -10,7 +10,7 @@ import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
 import { isRelayable } from './relayable.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { tickMs, UpstreamPool } from './upstream-pool.ts';
+import { type PoolStatus, tickMs, UpstreamPool } from './upstream-pool.ts';
 
 export class Relay implements LaneRelay {
   readonly #terms: ForwardingTerms;
@@ -30,6 +30,10 @@ export class Relay implements LaneRelay {
     const pool = this.#poolOf(outcome.upstreamUrl);
     this.#ticker ??= setInterval(this.#tick, tickMs).unref();
     new RelayedRequest(exchange, outcome, this.#terms, pool).begin();
+  }
+
+  get pools(): readonly PoolStatus[] {
+    return [...this.#pools.values()].map((pool) => pool.status);
   }
 
   close(): void {
