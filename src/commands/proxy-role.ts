@@ -2,29 +2,42 @@
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
 import { changedKeys, logReload } from './reload.ts';
-import { runRole } from './role.ts';
+import { startWatch } from './request-watch.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken', 'readKey'];
+const reloadable = [
+  'logging.level',
+  'logging.format',
+  'logging.requests',
+  'logging.requestSample',
+  'logging.troublePerMinute',
+  'adminToken',
+  'readKey',
+];
 
 /** Throws ConfigError. */
-export async function runProxyRole(file: string | undefined): Promise<void> {
+export async function runProxyRole(options: RoleOptions): Promise<void> {
+  const file = options.config;
   let config = loadProxyConfig(file, process.env);
-  await runRole('proxy', config.logging.level, async (logger) => {
+  await runRole('proxy', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const options = proxyOptions(config, {
-      readKey: () => config.readKey,
-      adminToken: () => config.adminToken,
-    });
-    const proxy = await startProxy(options, logger);
+    const watch = await startWatch(logger, config.logging);
+    const secrets = { readKey: () => config.readKey, adminToken: () => config.adminToken };
+    const proxy = await startProxy({ ...proxyOptions(config, secrets), watch }, logger);
     return {
       bound: { http: proxy.address, admin: proxy.adminAddress },
-      close: (drainMs) => proxy.close(drainMs),
+      async close(drainMs) {
+        await proxy.close(drainMs);
+        await watch.close();
+      },
       reload() {
         const next = loadProxyConfig(file, process.env);
         logReload(logger, changedKeys(config, next), reloadable);
         config = next;
-        logger.level = next.logging.level;
+        watch.configure(next.logging);
+        void log.configure(logOptions(next.logging, options));
       },
     };
   });

@@ -2,15 +2,17 @@
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
 import { changedKeys, logReload } from './reload.ts';
-import { runRole } from './role.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken'];
+const reloadable = ['logging.level', 'logging.format', 'adminToken'];
 
 /** Throws ConfigError. */
-export async function runTargetRole(file: string | undefined): Promise<void> {
+export async function runTargetRole(options: RoleOptions): Promise<void> {
+  const file = options.config;
   let config = loadTargetConfig(file, process.env);
-  await runRole('target', config.logging.level, async (logger) => {
+  await runRole('target', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const target = await startTarget(
       targetOptions(config, () => config.adminToken),
@@ -23,7 +25,7 @@ export async function runTargetRole(file: string | undefined): Promise<void> {
         const next = loadTargetConfig(file, process.env);
         logReload(logger, changedKeys(config, next), reloadable);
         config = next;
-        logger.level = next.logging.level;
+        void log.configure(logOptions(next.logging, options));
       },
     };
   });

@@ -12,9 +12,11 @@ import type { ProxyStatus, TargetStatus } from './admin/status.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
+import { firstAnswers } from './first-answers.ts';
 import { newFrontCounters } from './lane/limits.ts';
 import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
+import { type RequestWatch, watched } from './request-watch.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
@@ -23,7 +25,9 @@ import { watchTarget } from './watched-target.ts';
 
 export interface ProxyOptions {
   readonly version: string;
-  readonly http: Omit<HttpFrontOptions, 'logger'> & { readonly onCorrupt: 'pass' | 'refuse' };
+  readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed'> & {
+    readonly onCorrupt: 'pass' | 'refuse';
+  };
   /** At least one; `target` is host:port, undefined where none runs beside it. */
   readonly volumeServers: readonly { readonly url: string; readonly target: string | undefined }[];
   readonly readKey: () => string | undefined;
@@ -56,8 +60,8 @@ export interface ProxyOptions {
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
   };
-  /** Log lines that a rate limit held back. */
-  readonly suppressedLines?: () => number;
+  /** Absent: nobody looks on but the metrics. */
+  readonly watch?: RequestWatch;
 }
 
 export interface RunningProxy {
@@ -176,8 +180,9 @@ class ProxyRole implements RunningProxy {
       this.#directory,
       this.#cache,
     );
-    const logger = this.#logger;
-    this.#front = await startHttpFront({ ...http, logger }, route, this.#metrics.observe);
+    const { watch } = this.#options;
+    const front = { ...http, logger: watch?.log ?? this.#logger, isTimed: watch?.isTimed ?? false };
+    this.#front = await startHttpFront(front, route, watched(this.#metrics.observe, watch));
   }
 
   status(): ProxyStatus {
@@ -195,7 +200,7 @@ class ProxyRole implements RunningProxy {
         requestsInFlight: stats?.requestsInFlight ?? 0,
         lateReplies: stats?.lateReplies ?? 0,
       },
-      logLinesSuppressed: this.#options.suppressedLines?.() ?? 0,
+      logLinesSuppressed: this.#options.watch?.suppressedLines() ?? 0,
       targets: this.#directory.entries.map((entry, index) =>
         targetStatus(entry, this.#probes[index]?.ok ?? false),
       ),
@@ -298,35 +303,8 @@ class ProxyRole implements RunningProxy {
   async #firstAnswers(): Promise<void> {
     const { connectTimeoutMs } = this.#options.rdma;
     const fetchers = this.#directory.entries.flatMap(({ fetcher }) => fetcher ?? []);
-    const answers = [
-      ...this.#probes.map((probe) => probe.first),
-      ...fetchers.map((fetcher) => firstVolumes(fetcher)),
-    ];
-    const timeout = new AbortController();
-    await Promise.race([Promise.all(answers), pause(connectTimeoutMs, timeout.signal)]);
-    timeout.abort();
+    await firstAnswers(this.#probes, fetchers, connectTimeoutMs);
   }
-}
-
-/** Resolves when the target announced volumes, or cannot be reached. */
-function firstVolumes(fetcher: NeedleFetcher): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (fetcher.state.kind === 'down' || fetcher.volumes.size > 0) resolve();
-    };
-    fetcher.onChange(look);
-    look();
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function clientOptions({

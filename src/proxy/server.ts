@@ -2,7 +2,6 @@
  * The HTTP front: a net.Server whose connections are read by the lane, and fastify for what the lane hands over. The
  * pipeline of a request, in order: corridor, then the relay, or passthrough where it was handed over. No logic of its own.
  */
-import type { Logger } from 'pino';
 import { startFramework } from './framework.ts';
 import type { ConnectionHost } from './lane/client-connection.ts';
 import { deliver } from './lane/deliver.ts';
@@ -26,7 +25,16 @@ export interface HttpFrontOptions {
   readonly limits: FrontLimits;
   /** Longer needles leave from where they lie; for the bench that asks which ones should. */
   readonly copiedBytesMax?: number;
-  readonly logger: Logger;
+  /** For lines that may come with each request or connection. */
+  readonly logger: FrontLog;
+  /** Records tell how long the corridor took. */
+  readonly isTimed?: boolean;
+}
+
+/** As pino's: the fields, then the message. */
+export interface FrontLog {
+  warn(fields: { readonly event: string; readonly error: unknown }, message: string): void;
+  error(fields: { readonly event: string; readonly error: unknown }, message: string): void;
 }
 
 export interface HttpFront {
@@ -62,7 +70,7 @@ export async function startHttpFront(
   const passthrough = new Passthrough(forwarding);
   const relay = options.lane ? new Relay(forwarding) : undefined;
   const bug = (error: unknown): void =>
-    logger.error({ event: 'bug', err: error }, 'a request could not be handled');
+    logger.error({ event: 'bug', error }, 'a request could not be handled');
   const framework = await startFramework(limits.headBytes, (exchange) =>
     answer(exchange, host, passthrough),
   );
@@ -74,6 +82,7 @@ export async function startHttpFront(
     counters,
     relay,
     debugHeaders,
+    isTimed: options.isTimed ?? false,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs,
     bug,
@@ -83,7 +92,7 @@ export async function startHttpFront(
     adopt: framework.adopt,
   };
   const listener = new Listener(host, (error) =>
-    logger.warn({ event: 'accept-failed', err: error }, 'a connection could not be accepted'),
+    logger.warn({ event: 'accept-failed', error }, 'a connection could not be accepted'),
   );
   await listener.listen(options.listen);
   const bound = listener.address();

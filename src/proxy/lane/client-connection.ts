@@ -34,6 +34,7 @@ export interface ConnectionHost {
   /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
   readonly relay: Relay | undefined;
   readonly debugHeaders: boolean;
+  readonly isTimed: boolean;
   readonly smallAnswers: OutputChunks;
   /** No further request is begun on a connection. */
   readonly draining: boolean;
