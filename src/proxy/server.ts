@@ -2,6 +2,13 @@
  * The HTTP front: a net.Server whose connections are read by the lane, and fastify for what the lane hands over. The
  * pipeline of a request, in order: corridor, then the relay, or passthrough where it was handed over. No logic of its own.
  */
+import {
+  type AddressInfo,
+  connect as connectTo,
+  type IpcNetConnectOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import type { Logger } from 'pino';
 import { startFramework } from './framework.ts';
 import type { ConnectionHost } from './lane/client-connection.ts';
@@ -12,6 +19,7 @@ import { type ListenAddress, Listener } from './lane/listener.ts';
 import { copiedBytesMax } from './lane/needle-send.ts';
 import { OutputChunks } from './lane/output-chunks.ts';
 import { overload } from './lane/overload.ts';
+import { OwnConnections } from './lane/own-connections.ts';
 import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
@@ -34,6 +42,8 @@ export interface HttpFront {
   /** 0 for a unix socket. */
   readonly port: number;
   readonly stats: Readonly<FrontCounters>;
+  /** A connection of this process to its own listener; its answers say who gave them, save over a unix socket. */
+  connect(): Socket;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -58,7 +68,6 @@ export async function startHttpFront(
     connectTimeoutMs,
     answerTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
-    debugHeaders,
   };
   const passthrough = new Passthrough(forwarding);
   const relay = options.lane ? new Relay(forwarding) : undefined;
@@ -67,6 +76,7 @@ export async function startHttpFront(
   const framework = await startFramework(limits.headBytes, (exchange) =>
     answer(exchange, host, passthrough),
   );
+  const ownConnections = new OwnConnections();
   let draining = false;
   const host: ConnectionHost = {
     route,
@@ -75,6 +85,7 @@ export async function startHttpFront(
     counters,
     relay,
     debugHeaders,
+    ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs,
     bug,
@@ -100,8 +111,21 @@ export async function startHttpFront(
     address: typeof bound === 'string' ? bound : bound.address,
     port: typeof bound === 'string' ? 0 : bound.port,
     stats: counters,
+    connect: () => {
+      const socket = connectTo(reachable(bound));
+      ownConnections.made(socket);
+      return socket;
+    },
     close: (drainMs) => (closed ??= close(drainMs)),
   };
+}
+
+/** Where a listener that is bound to every address of a family is reached from this machine. */
+function reachable(bound: AddressInfo | string): TcpNetConnectOpts | IpcNetConnectOpts {
+  if (typeof bound === 'string') return { path: bound };
+  const { address, port } = bound;
+  const loopback = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address];
+  return { host: loopback ?? address, port, noDelay: true };
 }
 
 /** One request that the lane handed over. Every way out writes to its exchange. */

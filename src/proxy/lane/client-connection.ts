@@ -14,6 +14,7 @@ import { InputBuffer } from './input-buffer.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 import type { OutputChunks } from './output-chunks.ts';
 import { overload } from './overload.ts';
+import type { OwnConnections } from './own-connections.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import { SendPace } from './send-pace.ts';
@@ -34,6 +35,8 @@ export interface ConnectionHost {
   /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
   readonly relay: Relay | undefined;
   readonly debugHeaders: boolean;
+  /** Those whose answers say it all the same. */
+  readonly ownConnections: OwnConnections;
   readonly smallAnswers: OutputChunks;
   /** No further request is begun on a connection. */
   readonly draining: boolean;
@@ -73,6 +76,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #ignoredBytesLeft = 0;
   #inputEnded = false;
   #advancing = false;
+  #isOwn: boolean | undefined;
   #sinceMs: number;
   #flushedBytes = 0;
 
@@ -258,6 +262,12 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   }
 
   // Writing
+
+  get debugHeaders(): boolean {
+    const { debugHeaders, ownConnections } = this.#host;
+    this.#isOwn ??= ownConnections.has(this.#socket);
+    return debugHeaders || this.#isOwn;
+  }
 
   get unsentBytes(): number {
     return this.#socket.writableLength;

@@ -13,7 +13,6 @@ export interface ForwardingOptions {
   readonly answerTimeoutMs: number;
   /** Per volume server; more wait for a free one. */
   readonly upstreamConnections: number;
-  readonly debugHeaders: boolean;
 }
 
 /** What all requests of one way share. */
@@ -62,7 +61,7 @@ export abstract class Forwarding {
 
   protected debugged(head: string): string {
     const { reason } = this.outcome;
-    if (!this.terms.debugHeaders) return head;
+    if (!this.exchange.debugHeaders) return head;
     return withDebugHeaders(head, {
       source: `passthrough;reason=${reason}`,
       cacheStatus: `fwd=${reason === 'method' ? 'method' : 'bypass'}; detail=${reason}`,
