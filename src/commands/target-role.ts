@@ -1,19 +1,22 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
+import { EffectiveConfiguration } from './effective-configuration.ts';
 import { changedKeys, logReload } from './reload.ts';
 import { runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
 const reloadable = ['logging.level', 'adminToken'];
+const reloadableKeys = ['logging.level', 'admin.token_file'];
 
 /** Throws ConfigError. */
 export async function runTargetRole(file: string | undefined): Promise<void> {
   let config = loadTargetConfig(file, process.env);
+  const effective = new EffectiveConfiguration('target', file, reloadableKeys);
   await runRole('target', config.logging.level, async (logger) => {
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const target = await startTarget(
-      targetOptions(config, () => config.adminToken),
+      targetOptions(config, () => config.adminToken, effective.keys),
       logger,
     );
     return {
@@ -23,13 +26,18 @@ export async function runTargetRole(file: string | undefined): Promise<void> {
         const next = loadTargetConfig(file, process.env);
         logReload(logger, changedKeys(config, next), reloadable);
         config = next;
+        effective.reload();
         logger.level = next.logging.level;
       },
     };
   });
 }
 
-function targetOptions(config: TargetConfig, token: () => string | undefined): TargetOptions {
+function targetOptions(
+  config: TargetConfig,
+  token: () => string | undefined,
+  configuration: TargetOptions['admin']['configuration'],
+): TargetOptions {
   const { rdma, target, admin } = config;
   return {
     version: packageVersion(),
@@ -45,6 +53,6 @@ function targetOptions(config: TargetConfig, token: () => string | undefined): T
     idxDirs: target.idxDirs,
     volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
     confirmEveryMs: target.confirmEveryMs,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token },
+    admin: { listen: admin.listen, enableCors: admin.enableCors, token, configuration },
   };
 }

@@ -4,11 +4,14 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import type { EffectiveKey } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
+import { FallbackRing } from './admin/fallback-ring.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
 import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import { proxyActions, withFallbacks } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
@@ -53,6 +56,8 @@ export interface ProxyOptions {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
+    /** What it was started with, for /api/config. */
+    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
 }
 
@@ -96,6 +101,7 @@ class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
   readonly #metrics: ProxyMetrics;
+  readonly #fallbacks = new FallbackRing();
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
@@ -158,6 +164,7 @@ class ProxyRole implements RunningProxy {
       readiness: () => proxyReadiness(this.status()),
       stats: () => ({ ...this.status(), requests: this.#metrics.totals() }),
       metrics: () => this.#metrics.expose(),
+      proxy: proxyActions(this.#cache, this.#fallbacks, () => this.#front),
     });
     await this.#firstAnswers();
     const route = createNeedleRoute(
@@ -173,7 +180,8 @@ class ProxyRole implements RunningProxy {
       this.#cache,
     );
     const logger = this.#logger;
-    this.#front = await startHttpFront({ ...http, logger }, route, this.#metrics.observe);
+    const observe = withFallbacks(this.#metrics.observe, this.#fallbacks);
+    this.#front = await startHttpFront({ ...http, logger }, route, observe);
   }
 
   status(): ProxyStatus {
