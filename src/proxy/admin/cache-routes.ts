@@ -18,7 +18,11 @@ import {
 import { cacheStats } from './status-schemas.ts';
 
 export const listedNeedlesMax = 1000;
-export const evictedFidsMax = 10_000;
+/** Of fids, and of needles. */
+export const evictedMax = 10_000;
+
+const u32: JsonSchema = { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 };
+const decimal: JsonSchema = { type: 'string', pattern: '^[0-9]{1,20}$' };
 
 const needle: JsonSchema = record({
   volumeId: count,
@@ -47,8 +51,14 @@ const evictSchema: JsonSchema = {
   tags: ['cache'],
   summary: 'Drops needles from the cache: some, those of a volume, or all',
   body: input({
-    fids: { type: 'array', items: fidSchema, maxItems: evictedFidsMax },
-    volumeId: { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 },
+    fids: { type: 'array', items: fidSchema, maxItems: evictedMax },
+    needles: {
+      type: 'array',
+      items: input({ volumeId: u32, needleId: decimal }, ['volumeId', 'needleId']),
+      maxItems: evictedMax,
+      description: 'As GET /api/cache lists them.',
+    },
+    volumeId: u32,
     all: flag,
   }),
   response: {
@@ -59,6 +69,7 @@ const evictSchema: JsonSchema = {
 
 interface EvictBody {
   readonly fids?: readonly string[];
+  readonly needles?: readonly { readonly volumeId: number; readonly needleId: string }[];
   readonly volumeId?: number;
   readonly all?: boolean;
 }
@@ -83,17 +94,23 @@ export function addCacheRoutes(
     '/api/cache/evict',
     { onRequest: hooks.action, schema: evictSchema },
     ({ body }, reply) => {
-      const { fids, volumeId, all } = body;
-      if (fids === undefined && volumeId === undefined && all !== true) {
+      const { fids, needles, volumeId, all } = body;
+      if ((fids ?? needles ?? volumeId) === undefined && all !== true) {
         return json(reply, 400, {
-          error: 'say what: {"fids": […]}, {"volumeId": N} or {"all": true}',
+          error: 'say what: {"fids": […]}, {"needles": […]}, {"volumeId": N} or {"all": true}',
         });
       }
-      const needles = (fids ?? []).map(needleOfFid);
-      const wrong = needles.indexOf(undefined);
+      const named = (fids ?? []).map(needleOfFid);
+      const wrong = named.indexOf(undefined);
       if (wrong >= 0) return json(reply, 400, { error: `"${fids?.[wrong]}" is not a fid` });
       const evicted = proxy.evict({
-        needles: needles.filter((each) => each !== undefined),
+        needles: [
+          ...named.filter((each) => each !== undefined),
+          ...(needles ?? []).map((each) => ({
+            volumeId: each.volumeId,
+            needleId: BigInt.asUintN(64, BigInt(each.needleId)),
+          })),
+        ],
         volumeIds: new Set(volumeId === undefined ? [] : [volumeId]),
         isAll: all ?? false,
       });
