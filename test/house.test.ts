@@ -42,7 +42,10 @@ const importTable: Readonly<Record<string, Allowed>> = {
     ],
   },
   'proxy contracts': { values: [], types: ['proxy/needle', 'proxy/response'] },
-  'proxy/admin': { values: ['proxy contracts'], types: ['proxy/cache', 'proxy/targets', 'rdma'] },
+  'proxy/admin': {
+    values: ['proxy contracts', 'proxy/needle'],
+    types: ['proxy/cache', 'proxy/targets', 'rdma'],
+  },
   'proxy/auth': { values: [] },
   'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },
   'proxy/lane': { values: ['proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
@@ -58,7 +61,8 @@ const contracts = new Set(['outcome.ts', 'needle-outcome.ts']);
 /** Packages that only these rooms may know. */
 const packageTable: Readonly<Record<string, readonly string[]>> = {
   'http-proxy-3': ['proxy/passthrough'],
-  fastify: ['proxy'],
+  fastify: ['proxy', 'proxy/admin'],
+  '@fastify/swagger': ['proxy/admin'],
   'prom-client': ['proxy/admin'],
   'smol-toml': ['config'],
   commander: ['main', 'commands'],

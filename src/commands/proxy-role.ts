@@ -1,6 +1,7 @@
 /** `seaweed-rdma proxy`. */
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
+import { EffectiveConfiguration } from './effective-configuration.ts';
 import { changedKeys, logReload } from './reload.ts';
 import { startWatch } from './request-watch.ts';
 import { logOptions, type RoleOptions, runRole } from './role.ts';
@@ -15,17 +16,31 @@ const reloadable = [
   'adminToken',
   'readKey',
 ];
+const reloadableKeys = [
+  'logging.level',
+  'logging.format',
+  'logging.requests',
+  'logging.request_sample',
+  'logging.trouble_per_minute',
+  'admin.token_file',
+  'seaweedfs.security_toml',
+];
 
 /** Throws ConfigError. */
 export async function runProxyRole(options: RoleOptions): Promise<void> {
   const file = options.config;
   let config = loadProxyConfig(file, process.env);
+  const effective = new EffectiveConfiguration('proxy', file, reloadableKeys);
   await runRole('proxy', logOptions(config.logging, options), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const watch = await startWatch(logger, config.logging);
-    const secrets = { readKey: () => config.readKey, adminToken: () => config.adminToken };
-    const proxy = await startProxy({ ...proxyOptions(config, secrets), watch }, logger);
+    const live = {
+      readKey: () => config.readKey,
+      adminToken: () => config.adminToken,
+      configuration: effective.keys,
+    };
+    const proxy = await startProxy({ ...proxyOptions(config, live), watch }, logger);
     return {
       bound: { http: proxy.address, admin: proxy.adminAddress },
       async close(drainMs) {
@@ -38,18 +53,20 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
         config = next;
         watch.configure(next.logging);
         void log.configure(logOptions(next.logging, options));
+        effective.reload();
       },
     };
   });
 }
 
 /** Asked at each use, so that they can be reloaded. */
-interface LiveSecrets {
+interface Live {
   readonly readKey: () => string | undefined;
   readonly adminToken: () => string | undefined;
+  readonly configuration: ProxyOptions['admin']['configuration'];
 }
 
-function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
+function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
   const { http, rdma, cache, memory, limits, admin } = config;
   return {
     version: packageVersion(),
@@ -69,7 +86,7 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
       },
     },
     volumeServers: config.volumeServers,
-    readKey: secrets.readKey,
+    readKey: live.readKey,
     rdma: { ...rdma, secret: config.secret ?? '' },
     cache: {
       bytesMax: cache.bytesMax,
@@ -80,6 +97,11 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,
     requestsInFlightMax: limits.requestsInFlightMax,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token: secrets.adminToken },
+    admin: {
+      listen: admin.listen,
+      enableCors: admin.enableCors,
+      token: live.adminToken,
+      configuration: live.configuration,
+    },
   };
 }

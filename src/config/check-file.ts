@@ -21,14 +21,15 @@ export interface CheckedKey {
 
 export interface CheckedFile {
   readonly role: Role;
-  readonly file: string;
+  /** undefined: defaults and environment only. */
+  readonly file: string | undefined;
   readonly keys: readonly CheckedKey[];
   readonly warnings: readonly string[];
 }
 
 /** @throws ConfigError with everything that is wrong. */
 export function checkFile(
-  file: string,
+  file: string | undefined,
   role: Role | undefined,
   environment: NodeJS.ProcessEnv,
 ): CheckedFile {
@@ -41,7 +42,8 @@ export function checkFile(
 }
 
 /** By the sections that only one role has. What cannot be read or parsed is for the loader to report. */
-function roleOf(file: string): Role {
+function roleOf(file: string | undefined): Role {
+  if (file === undefined) return 'proxy';
   let document: unknown;
   try {
     document = parse(readFileSync(file, 'utf8'));
@@ -55,7 +57,11 @@ function roleOf(file: string): Role {
   return target !== undefined || (isTable(rdma) && 'listen' in rdma) ? 'target' : 'proxy';
 }
 
-function keysOf<T>(schema: Schema<T>, file: string, environment: NodeJS.ProcessEnv): CheckedKey[] {
+function keysOf<T>(
+  schema: Schema<T>,
+  file: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): CheckedKey[] {
   const { written, problems } = readSettings(schema, file, environment);
   const keys: CheckedKey[] = [];
   for (const [section, fields] of Object.entries(schema)) {

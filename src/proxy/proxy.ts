@@ -4,11 +4,14 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import type { EffectiveKey } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
+import { FallbackRing } from './admin/fallback-ring.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
 import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import { proxyActions, withFallbacks } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
@@ -59,6 +62,8 @@ export interface ProxyOptions {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
+    /** What it was started with, for /api/config. */
+    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
   /** Absent: nobody looks on but the metrics. */
   readonly watch?: RequestWatch;
@@ -104,6 +109,7 @@ class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
   readonly #metrics: ProxyMetrics;
+  readonly #fallbacks = new FallbackRing();
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
@@ -166,6 +172,7 @@ class ProxyRole implements RunningProxy {
       readiness: () => proxyReadiness(this.status()),
       stats: () => ({ ...this.status(), requests: this.#metrics.totals() }),
       metrics: () => this.#metrics.expose(),
+      proxy: proxyActions(this.#cache, this.#fallbacks, () => this.#front),
     });
     await this.#firstAnswers();
     const route = createNeedleRoute(
@@ -182,7 +189,8 @@ class ProxyRole implements RunningProxy {
     );
     const { watch } = this.#options;
     const front = { ...http, logger: watch?.log ?? this.#logger, isTimed: watch?.isTimed ?? false };
-    this.#front = await startHttpFront(front, route, watched(this.#metrics.observe, watch));
+    const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
+    this.#front = await startHttpFront(front, route, observe);
   }
 
   status(): ProxyStatus {

@@ -2,8 +2,15 @@
  * The HTTP front: a net.Server whose connections are read by the lane, and fastify for what the lane hands over. The
  * pipeline of a request, in order: corridor, then the relay, or passthrough where it was handed over. No logic of its own.
  */
+import {
+  type AddressInfo,
+  connect as connectTo,
+  type IpcNetConnectOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import { startFramework } from './framework.ts';
-import type { ConnectionHost } from './lane/client-connection.ts';
+import type { ConnectionHost } from './lane/connection-host.ts';
 import { deliver } from './lane/deliver.ts';
 import type { Exchange } from './lane/exchange.ts';
 import { type FrontCounters, type FrontLimits, newFrontCounters } from './lane/limits.ts';
@@ -11,6 +18,7 @@ import { type ListenAddress, Listener } from './lane/listener.ts';
 import { copiedBytesMax } from './lane/needle-send.ts';
 import { OutputChunks } from './lane/output-chunks.ts';
 import { overload } from './lane/overload.ts';
+import { OwnConnections } from './lane/own-connections.ts';
 import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
@@ -45,6 +53,8 @@ export interface HttpFront {
   readonly stats: Readonly<FrontCounters>;
   /** Connections to volume servers, of what takes the short way. */
   readonly upstreamPools: readonly PoolStatus[];
+  /** A connection of this process to its own listener; its answers say who gave them, save over a unix socket. */
+  connect(): Socket;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -64,7 +74,6 @@ export async function startHttpFront(
     connectTimeoutMs,
     answerTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
-    debugHeaders,
     counters,
   };
   const passthrough = new Passthrough(forwarding);
@@ -74,6 +83,7 @@ export async function startHttpFront(
   const framework = await startFramework(limits.headBytes, (exchange) =>
     answer(exchange, host, passthrough),
   );
+  const ownConnections = new OwnConnections();
   let draining = false;
   const host: ConnectionHost = {
     route,
@@ -83,6 +93,7 @@ export async function startHttpFront(
     relay,
     debugHeaders,
     isTimed: options.isTimed ?? false,
+    ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs,
     bug,
@@ -111,8 +122,21 @@ export async function startHttpFront(
     get upstreamPools() {
       return relay?.pools ?? [];
     },
+    connect: () => {
+      const socket = connectTo(reachable(bound));
+      ownConnections.made(socket);
+      return socket;
+    },
     close: (drainMs) => (closed ??= close(drainMs)),
   };
+}
+
+/** Where a listener that is bound to every address of a family is reached from this machine. */
+function reachable(bound: AddressInfo | string): TcpNetConnectOpts | IpcNetConnectOpts {
+  if (typeof bound === 'string') return { path: bound };
+  const { address, port } = bound;
+  const loopback = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address];
+  return { host: loopback ?? address, port, noDelay: true };
 }
 
 /** One request that the lane handed over. Every way out writes to its exchange. */

@@ -1,5 +1,6 @@
 /** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
 import { lookup } from 'node:dns/promises';
+import type { EffectiveKey } from '../proxy/admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
@@ -27,6 +28,8 @@ export interface TargetOptions {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
+    /** What it was started with, for /api/config. */
+    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
 }
 

@@ -59,6 +59,7 @@ const status: ProxyStatus = {
       expired: 0,
       gone: 0,
       pressure: 0,
+      operator: 0,
       replaced: 0,
       closed: 0,
     },
@@ -149,7 +150,7 @@ describe('pages', () => {
     const base = await start();
     const posted = await fetch(`${base}/health`, { method: 'POST' });
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
-    expect((await fetch(`${base}/`)).status).toBe(404);
+    expect((await fetch(`${base}/nothing`)).status).toBe(404);
     expect((await fetch(`${base}/health/`)).status).toBe(404);
   });
 

@@ -15,6 +15,8 @@ import type { SendPace } from './send-pace.ts';
 
 /** What an exchange needs of its connection. */
 export interface AnswerSink {
+  /** The answer's head says who gave it. */
+  readonly debugHeaders: boolean;
   /** Sent, and not taken by the kernel yet. */
   readonly unsentBytes: number;
   /** Of the request's body, what `takeBody` has not given yet. */
@@ -118,6 +120,10 @@ export class Exchange implements OutcomeReceiver {
   /** Nothing more can be sent: complete, cut, or the client is gone. */
   get over(): boolean {
     return this.#over;
+  }
+
+  get debugHeaders(): boolean {
+    return this.#sink.debugHeaders;
   }
 
   get unsentBytes(): number {

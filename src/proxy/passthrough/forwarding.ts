@@ -13,7 +13,6 @@ export interface ForwardingOptions {
   readonly answerTimeoutMs: number;
   /** Per volume server; more wait for a free one. */
   readonly upstreamConnections: number;
-  readonly debugHeaders: boolean;
   readonly counters: {
     /** Requests sent once more. */
     retries: number;
@@ -66,7 +65,7 @@ export abstract class Forwarding {
 
   protected debugged(head: string): string {
     const { reason } = this.outcome;
-    if (!this.terms.debugHeaders) return head;
+    if (!this.exchange.debugHeaders) return head;
     return withDebugHeaders(head, {
       source: `passthrough;reason=${reason}`,
       cacheStatus: `fwd=${reason === 'method' ? 'method' : 'bypass'}; detail=${reason}`,

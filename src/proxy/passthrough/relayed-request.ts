@@ -128,7 +128,8 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   #goesAsItCame(head: AnswerHead): boolean {
-    return !head.hasConnection && !this.exchange.request.close && !this.terms.debugHeaders;
+    const { exchange } = this;
+    return !head.hasConnection && !exchange.request.close && !exchange.debugHeaders;
   }
 
   #passAnew(head: AnswerHead, rest: Buffer, bodyBytes: number, closes: boolean): boolean {
