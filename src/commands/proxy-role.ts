@@ -1,30 +1,53 @@
 /** `seaweed-rdma proxy`. */
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
-import { changedKeys, logReload } from './reload.ts';
+import { LiveConfiguration } from './reload.ts';
 import { runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken', 'readKey'];
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = [
+  'logging.level',
+  'admin.token_file',
+  'seaweedfs.security_toml',
+  'http.on_corrupt',
+  'limits.connections',
+  'limits.bytes_in_flight',
+  'limits.connection_bytes',
+];
 
 /** Throws ConfigError. */
 export async function runProxyRole(file: string | undefined): Promise<void> {
-  let config = loadProxyConfig(file, process.env);
+  const live = new LiveConfiguration<ProxyConfig>({
+    load: () => loadProxyConfig(file, process.env),
+    reloadable,
+    contents: ({ adminToken, readKey, secret }) => ({
+      'admin.token_file': adminToken,
+      'seaweedfs.security_toml': readKey,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
   await runRole('proxy', config.logging.level, async (logger) => {
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const options = proxyOptions(config, {
-      readKey: () => config.readKey,
-      adminToken: () => config.adminToken,
+      readKey: () => live.current.readKey,
+      adminToken: () => live.current.adminToken,
     });
-    const proxy = await startProxy(options, logger);
+    const proxy = await startProxy({ ...options, configuration: () => live.status() }, logger);
     return {
       bound: { http: proxy.address, admin: proxy.adminAddress },
       close: (drainMs) => proxy.close(drainMs),
       reload() {
-        const next = loadProxyConfig(file, process.env);
-        logReload(logger, changedKeys(config, next), reloadable);
-        config = next;
-        logger.level = next.logging.level;
+        live.reload(logger, (next) => {
+          logger.level = next.logging.level;
+          proxy.adjust({
+            onCorrupt: next.http.onCorrupt,
+            connections: next.limits.connectionsMax,
+            bytesInFlight: next.limits.bytesInFlightMax,
+            connectionBytes: next.limits.connectionBytesMax,
+          });
+        });
       },
     };
   });

@@ -1,29 +1,35 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
-import { changedKeys, logReload } from './reload.ts';
+import { LiveConfiguration } from './reload.ts';
 import { runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken'];
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = ['logging.level', 'admin.token_file'];
 
 /** Throws ConfigError. */
 export async function runTargetRole(file: string | undefined): Promise<void> {
-  let config = loadTargetConfig(file, process.env);
+  const live = new LiveConfiguration<TargetConfig>({
+    load: () => loadTargetConfig(file, process.env),
+    reloadable,
+    contents: ({ adminToken, secret }) => ({
+      'admin.token_file': adminToken,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
   await runRole('target', config.logging.level, async (logger) => {
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const target = await startTarget(
-      targetOptions(config, () => config.adminToken),
-      logger,
-    );
+    const options = targetOptions(config, () => live.current.adminToken);
+    const target = await startTarget({ ...options, configuration: () => live.status() }, logger);
     return {
       bound: { rdma: target.address, admin: target.adminAddress },
       close: (drainMs) => target.close(drainMs),
       reload() {
-        const next = loadTargetConfig(file, process.env);
-        logReload(logger, changedKeys(config, next), reloadable);
-        config = next;
-        logger.level = next.logging.level;
+        live.reload(logger, (next) => {
+          logger.level = next.logging.level;
+        });
       },
     };
   });

@@ -20,7 +20,15 @@ export interface Field<T> {
   readonly key: string;
   readonly kind: 'string' | 'boolean' | 'integer' | 'list' | 'tables';
   /** As it would be written in the file; undefined: none, the key may be left out. */
-  readonly initial: string | boolean | number | readonly string[] | undefined;
+  readonly initial:
+    | string
+    | boolean
+    | number
+    | readonly string[]
+    | Readonly<Record<string, never>>
+    | undefined;
+  /** Of kind tables: what each of them holds. */
+  readonly columns?: Fields<object>;
   /** `raw` is the file's value. Reports and returns undefined when it cannot be taken. */
   parse(raw: unknown, report: Report): T | undefined;
 }
@@ -147,6 +155,7 @@ export function tableList<T>(key: string, fields: Fields<T>): Field<readonly T[]
     key,
     kind: 'tables',
     initial: [],
+    columns: fields,
     parse(raw, report) {
       if (!Array.isArray(raw) || !raw.every(isTable)) {
         report([], `expected tables [[…${key}]], not ${show(raw)}`);
@@ -162,9 +171,9 @@ export function tableMap<T>(key: string, fields: Fields<T>): Field<Readonly<Reco
   return {
     key,
     kind: 'tables',
-    initial: [],
+    initial: {},
+    columns: fields,
     parse(raw, report) {
-      if (Array.isArray(raw) && raw.length === 0) return {};
       if (!isTable(raw)) {
         report([], `expected tables [….${key}.NAME], not ${show(raw)}`);
         return undefined;

@@ -4,7 +4,9 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import { Adjustable } from './adjustable.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
+import type { ConfigurationStatus } from './admin/configuration.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
@@ -54,6 +56,7 @@ export interface ProxyOptions {
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
   };
+  readonly configuration?: () => ConfigurationStatus;
 }
 
 export interface RunningProxy {
@@ -61,6 +64,7 @@ export interface RunningProxy {
   readonly address: string;
   readonly adminAddress: string;
   status(): ProxyStatus;
+  readonly adjust: Adjustable['adjust'];
   /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -101,6 +105,8 @@ class ProxyRole implements RunningProxy {
   readonly #cache: NeedleCache;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
+  readonly #adjustable: Adjustable;
+  readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
@@ -110,6 +116,7 @@ class ProxyRole implements RunningProxy {
   constructor(options: ProxyOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
+    this.#adjustable = new Adjustable(options.http);
     this.#metrics = createProxyMetrics(options.version);
     this.#metrics.watch(() => this.status());
     this.#client = this.#createClient();
@@ -161,19 +168,19 @@ class ProxyRole implements RunningProxy {
     });
     await this.#firstAnswers();
     const route = createNeedleRoute(
-      {
+      Object.assign(this.#adjustable.policy, {
         mode: this.#options.rdma.mode,
-        onCorrupt: http.onCorrupt,
         needleBytesMax: this.#options.needleBytesMax,
         decodedBytesMax: this.#options.decodedBytesMax,
         timeoutMs: this.#options.rdma.timeoutMs,
         readKey: this.#options.readKey,
-      },
+      }),
       this.#directory,
       this.#cache,
     );
     const logger = this.#logger;
-    this.#front = await startHttpFront({ ...http, logger }, route, this.#metrics.observe);
+    const front = { ...http, limits: this.#adjustable.limits, logger };
+    this.#front = await startHttpFront(front, route, this.#metrics.observe);
   }
 
   status(): ProxyStatus {
@@ -196,6 +203,7 @@ class ProxyRole implements RunningProxy {
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: stats.leaseLeaks,
       },
+      configuration: this.#options.configuration?.(),
     };
   }
 

@@ -1,6 +1,7 @@
 /** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
 import { lookup } from 'node:dns/promises';
 import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
+import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
@@ -28,6 +29,8 @@ export interface TargetOptions {
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
   };
+  /** For /stats, /health and the metrics. */
+  readonly configuration?: () => ConfigurationStatus;
 }
 
 /** As pino's: the fields, then the message. */
@@ -60,7 +63,8 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
-  const role = new TargetRole(target, confirmationOf(options, target, logger));
+  const confirmation = confirmationOf(options, target, logger);
+  const role = new TargetRole(target, confirmation, options.configuration);
   try {
     await role.openAdmin(options);
   } catch (error) {
@@ -98,13 +102,19 @@ class TargetRole implements RunningTarget {
   readonly address: string;
   readonly #target: TargetHost;
   readonly #confirmation: Confirmation | undefined;
+  readonly #configuration: TargetOptions['configuration'];
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(target: TargetHost, confirmation: Confirmation | undefined) {
+  constructor(
+    target: TargetHost,
+    confirmation: Confirmation | undefined,
+    configuration: TargetOptions['configuration'],
+  ) {
     this.address = target.address;
     this.#target = target;
     this.#confirmation = confirmation;
+    this.#configuration = configuration;
   }
 
   get adminAddress(): string {
@@ -156,6 +166,7 @@ class TargetRole implements RunningTarget {
         leaseLeaks: 0, // leases of the target are native and move-only
       },
       confirmation: this.#confirmation?.snapshot(),
+      configuration: this.#configuration?.(),
     };
   }
 

@@ -140,10 +140,11 @@ describe('a role', () => {
     );
     proxy.signal('SIGHUP');
     expect(await proxy.line('reload')).toMatchObject({
-      reloaded: ['logging.level'],
-      needRestart: expect.arrayContaining(['rdma.mode']),
+      applied: [{ key: 'logging.level', old: 'info', new: 'debug' }],
+      needRestart: [{ key: 'rdma.mode', old: 'off', new: 'prefer' }],
+      unchanged: expect.any(Number),
     });
-    expect(await proxy.line('restart-needed')).toBeDefined();
+    expect(await proxy.line('restart-needed')).toMatchObject({ keys: ['rdma.mode'] });
 
     scratch.write('reload.toml', 'broken');
     proxy.signal('SIGHUP');
@@ -172,8 +173,14 @@ describe('a role', () => {
     scratch.write('security.toml', '[jwt.signing.read]\nkey = "second key"\n');
     scratch.write('token', 'second token');
     proxy.signal('SIGHUP');
-    const { reloaded, needRestart } = await proxy.line('reload');
-    expect([reloaded, needRestart]).toEqual([['readKey', 'adminToken'], []]);
+    const { applied, needRestart } = await proxy.line('reload');
+    expect([applied, needRestart]).toEqual([
+      [
+        { key: 'seaweedfs.security_toml', ...same(securityFile), contentChanged: true },
+        { key: 'admin.token_file', ...same(tokenFile), contentChanged: true },
+      ],
+      [],
+    ]);
     expect(await statusWith('first token')).toBe(401);
     expect(await statusWith('second token')).toBe(200);
     expect(await proxy.stop()).toBe(0);
@@ -279,4 +286,9 @@ async function silentServer(): Promise<{ upstream: string; asked: Promise<void> 
   });
   const { port } = server.address() as AddressInfo;
   return { upstream: `http://127.0.0.1:${port}`, asked: asked.promise };
+}
+
+/** A key that names the same file as before. */
+function same(file: string): { readonly old: string; readonly new: string } {
+  return { old: file, new: file };
 }

@@ -1,6 +1,10 @@
 /** Every metric of both roles: the single source; docs/metrics.md explains them and a test compares the two. */
 
 import { type CacheMetricName, cacheMetricTable } from './cache-metric-table.ts';
+import {
+  type ConfigurationMetricName,
+  configurationMetricTable,
+} from './configuration-metric-table.ts';
 
 export interface MetricRow {
   readonly name: string;
@@ -103,6 +107,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   },
   ...sessions,
   ...arenaAndLeases,
+  ...configurationMetricTable,
   connections: {
     name: 'seaweed_rdma_connections',
     type: 'gauge',
@@ -146,6 +151,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
 export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = {
   ...sessions,
   ...arenaAndLeases,
+  ...configurationMetricTable,
   sessionsEnded: {
     name: 'seaweed_rdma_target_sessions_total',
     type: 'counter',
@@ -234,6 +240,7 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
 };
 
 type SharedMetricName =
+  | ConfigurationMetricName
   | 'sessionsActive'
   | 'bytesTransferred'
   | 'leasesOutstanding'
