@@ -1,10 +1,11 @@
 /** What a role would start with: every key, its value as it would be written, and where that came from. */
+import { statSync } from 'node:fs';
 import { parse } from 'smol-toml';
-import type { EffectiveKey } from './effective-keys.ts';
-import { isTable } from './field.ts';
+import { type EffectiveKey, listKeys } from './effective-keys.ts';
+import { isTable, type Schema } from './field.ts';
 import { loadProxyConfig } from './proxy-config.ts';
 import { proxySchema } from './proxy-schema.ts';
-import { type ConfigSource, nameOfSource, textOfSource } from './settings.ts';
+import { type ConfigSource, nameOfSource, readSettings, textOfSource } from './settings.ts';
 import { loadTargetConfig } from './target-config.ts';
 import { targetSchema } from './target-schema.ts';
 
@@ -23,11 +24,34 @@ export function checkFile(
   role: Role | undefined,
   environment: NodeJS.ProcessEnv,
 ): CheckedFile {
-  const { keys, warnings, ...config } =
-    (role ?? roleOf(source)) === 'target'
-      ? loadTargetConfig(source, environment)
-      : loadProxyConfig(source, environment);
-  return { role: config.role, file: nameOfSource(source) ?? '(defaults)', keys, warnings };
+  const file = nameOfSource(source) ?? '(defaults)';
+  if ((role ?? roleOf(source)) === 'target') {
+    const { keys, warnings, target } = loadTargetConfig(source, environment);
+    const missing = [
+      ...missingFolders('target.dirs', target.dirs),
+      ...missingFolders('target.idx_dirs', target.idxDirs),
+    ];
+    return { role: 'target', file, keys, warnings: [...warnings, ...missing] };
+  }
+  const { keys, warnings, rdma } = loadProxyConfig(source, environment);
+  const missing = missingFolders('rdma.dirs', rdma.dirs);
+  return { role: 'proxy', file, keys, warnings: [...warnings, ...missing] };
+}
+
+/** Of a role that is given nothing: some must be given before it starts. */
+export function defaultKeys(role: Role): readonly EffectiveKey[] {
+  return role === 'proxy' ? defaultsOf(proxySchema) : defaultsOf(targetSchema);
+}
+
+function defaultsOf<T>(schema: Schema<T>): readonly EffectiveKey[] {
+  return listKeys(schema, readSettings(schema, undefined, {}), { fitted: {}, idle: [] });
+}
+
+/** A file may be checked on another machine than it is for: no error. */
+function missingFolders(key: string, folders: readonly string[]): string[] {
+  return folders
+    .filter((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    .map((folder) => `${key}: "${folder}" is no directory on this machine`);
 }
 
 /** By the sections that only one role has. What cannot be read or parsed is for the loader to report. */

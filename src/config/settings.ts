@@ -186,7 +186,8 @@ function parseToml(toml: string, file: string): Record<string, unknown> {
       'Invalid TOML document',
       'not TOML',
     );
-    throw new ConfigError([{ source: file, line: error.line, key: '', message }]);
+    const { line, column } = error;
+    throw new ConfigError([{ source: file, line, column, key: '', message }]);
   }
 }
 
