@@ -1,7 +1,6 @@
-/** `proxy`, `target`, `origin`, `config check` and `setup`. */
-import { type Command, Option } from 'commander';
-import type { Role } from '../config/check-file.ts';
-import { runConfigCheck } from './config-check.ts';
+/** `proxy`, `target`, `origin`, `config …` and `setup`. */
+import type { Command } from 'commander';
+import { addConfigCommands } from './config-commands.ts';
 import { type LogFormatOption, logFormatOption } from './log-options.ts';
 import { collected, listenValue } from './option-values.ts';
 import { runOriginRole } from './origin-role.ts';
@@ -55,22 +54,7 @@ Example:
         runOriginRole(options),
     );
 
-  program
-    .command('config')
-    .description('looks at configuration files')
-    .command('check')
-    .description('reports everything that is wrong with a file, or every key it would start with')
-    .argument('<file>', 'proxy.toml or target.toml')
-    .addOption(
-      new Option('--role <role>', 'which of the two it is, where its sections do not tell').choices(
-        ['proxy', 'target'],
-      ),
-    )
-    .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  seaweed-rdma config check config/proxy.toml')
-    .action((file: string, options: { role?: Role; json?: boolean }) => {
-      finish(runConfigCheck(file, { role: options.role, json: options.json ?? false }));
-    });
+  addConfigCommands(program, finish);
 
   program
     .command('setup')

@@ -158,6 +158,7 @@ function noTargetOr(key: string): field.Field<string> {
   const withTarget = field.hostPort(key, '');
   return {
     ...withTarget,
+    schema: { anyOf: [withTarget.schema, { const: '' }] },
     parse: (raw, report) => (raw === '' ? '' : withTarget.parse(raw, report)),
   };
 }

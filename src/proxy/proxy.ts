@@ -4,8 +4,10 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
+import type { ConfigurationStatus } from './admin/configuration.ts';
 import { FallbackRing } from './admin/fallback-ring.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
@@ -67,6 +69,7 @@ export interface ProxyOptions {
   };
   /** Absent: nobody looks on but the metrics. */
   readonly watch?: RequestWatch;
+  readonly configuration?: () => ConfigurationStatus;
 }
 
 export interface RunningProxy {
@@ -74,6 +77,7 @@ export interface RunningProxy {
   readonly address: string;
   readonly adminAddress: string;
   status(): ProxyStatus;
+  readonly adjust: Adjustable['adjust'];
   /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -115,6 +119,8 @@ class ProxyRole implements RunningProxy {
   readonly #cache: NeedleCache;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
+  readonly #adjustable: Adjustable;
+  readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
@@ -124,6 +130,7 @@ class ProxyRole implements RunningProxy {
   constructor(options: ProxyOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
+    this.#adjustable = new Adjustable(options.http);
     this.#metrics = createProxyMetrics(options.version);
     this.#metrics.watch(() => this.status());
     this.#client = this.#createClient();
@@ -176,19 +183,23 @@ class ProxyRole implements RunningProxy {
     });
     await this.#firstAnswers();
     const route = createNeedleRoute(
-      {
+      Object.assign(this.#adjustable.policy, {
         mode: this.#options.rdma.mode,
-        onCorrupt: http.onCorrupt,
         needleBytesMax: this.#options.needleBytesMax,
         decodedBytesMax: this.#options.decodedBytesMax,
         timeoutMs: this.#options.rdma.timeoutMs,
         readKey: this.#options.readKey,
-      },
+      }),
       this.#directory,
       this.#cache,
     );
     const { watch } = this.#options;
-    const front = { ...http, logger: watch?.log ?? this.#logger, isTimed: watch?.isTimed ?? false };
+    const front = {
+      ...http,
+      limits: this.#adjustable.limits,
+      logger: watch?.log ?? this.#logger,
+      isTimed: watch?.isTimed ?? false,
+    };
     const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
     this.#front = await startHttpFront(front, route, observe);
   }
@@ -221,6 +232,7 @@ class ProxyRole implements RunningProxy {
         leaseLeaks: stats.leaseLeaks,
         refusals: stats.arenaRefusals,
       },
+      configuration: this.#options.configuration?.(),
     };
   }
 

@@ -105,7 +105,7 @@ describe('with every request logged', () => {
     );
     proxy.role.signal('SIGHUP');
     const reload = await proxy.role.line('reload');
-    expect(reload).toMatchObject({ reloaded: ['logging.requests'], needRestart: [] });
+    expect(reload).toMatchObject({ applied: [{ key: 'logging.requests' }], needRestart: [] });
     const before = requestLines(proxy).length;
     await ask(proxy.url + path);
     await proxy.role.stop();

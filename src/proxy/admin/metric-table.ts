@@ -1,6 +1,10 @@
 /** Every metric of both roles: the single source; docs/metrics.md explains them and a test compares the two. */
 
 import { type CacheMetricName, cacheMetricTable } from './cache-metric-table.ts';
+import {
+  type ConfigurationMetricName,
+  configurationMetricTable,
+} from './configuration-metric-table.ts';
 import { type TrafficMetricName, trafficMetricTable } from './traffic-metric-table.ts';
 
 export interface MetricRow {
@@ -110,6 +114,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   },
   ...sessions,
   ...arenaAndLeases,
+  ...configurationMetricTable,
   connections: {
     name: 'seaweed_rdma_connections',
     type: 'gauge',
@@ -154,6 +159,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
 export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = {
   ...sessions,
   ...arenaAndLeases,
+  ...configurationMetricTable,
   sessionsPending: {
     name: 'seaweed_rdma_target_sessions_pending',
     type: 'gauge',
@@ -248,6 +254,7 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
 };
 
 type SharedMetricName =
+  | ConfigurationMetricName
   | 'sessionsActive'
   | 'bytesTransferred'
   | 'leasesOutstanding'

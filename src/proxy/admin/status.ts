@@ -2,6 +2,7 @@
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
 import type { BreakerState } from '../targets/breaker.ts';
+import type { ConfigurationStatus } from './configuration.ts';
 
 export interface ArenaStatus {
   readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
@@ -92,6 +93,8 @@ export interface ProxyStatus {
   readonly cache: CacheStats;
   /** undefined with mode = "off". */
   readonly arena: ArenaStatus | undefined;
+  /** undefined: the role was not started from a configuration. */
+  readonly configuration?: ConfigurationStatus | undefined;
 }
 
 export interface ConfirmationStatus {
@@ -134,4 +137,6 @@ export interface TargetRoleStatus {
   readonly arena: ArenaStatus;
   /** undefined: unconfirmed = true. */
   readonly confirmation: ConfirmationStatus | undefined;
+  /** undefined: the role was not started from a configuration. */
+  readonly configuration?: ConfigurationStatus | undefined;
 }

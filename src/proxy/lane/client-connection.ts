@@ -6,11 +6,12 @@
 import type { Socket } from 'node:net';
 import type { RequestHead } from '../needle/request-head.ts';
 import type { NeedleOutcome } from '../needle-outcome.ts';
-import type { ConnectionHost } from './connection-host.ts';
+import type { ConnectionHost, Relay } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
+import type { FrontLimits } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
