@@ -5,6 +5,7 @@ import type { Logger } from './log.ts';
 
 interface LoadedConfig {
   readonly keys: readonly EffectiveKey[];
+  readonly warnings: readonly string[];
 }
 
 export interface KeyChange {
@@ -100,6 +101,7 @@ export class LiveConfiguration<Config extends LoadedConfig> {
       apply(next);
       this.#lastReload = this.#compare(next);
       this.#lastSuccessAtMs = Date.now();
+      for (const warning of next.warnings) logger.warn({ event: 'configuration' }, warning);
       logReport(logger, this.#lastReload);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
