@@ -60,6 +60,10 @@ test('what runs keeps its value, and the list of keys says so, until a restart',
     { key: 'a.new', old: null, new: 3 },
   ]);
   next(config({ 'a.live': 2 }));
+  expect(subject.keys).toEqual([
+    { key: 'a.live', value: 2, from: 'f:1' },
+    { key: 'a.fixed', value: 1, from: 'before the last reload' },
+  ]);
   expect(subject.status().lastReload?.needRestart).toEqual([{ key: 'a.fixed', old: 1, new: null }]);
 });
 

@@ -161,7 +161,13 @@ await connect({ targets: ['127.0.0.1:1'] }).catch((error) => {
       'consumer/read-needle.mts',
       readFileSync(join(installed, 'examples', 'read-needle.ts')),
     );
-    const files = ['use.mts', 'read-needle.mts'];
+    const page = readFileSync(join(root, 'docs', 'client.md'), 'utf8');
+    const snippet = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const declared = `declare function use(bytes: Uint8Array, mime: string): void;
+declare function askTheVolumeServer(status: string): Promise<void>;
+`;
+    scratch.write('consumer/snippet.mts', `${snippet}${declared}`);
+    const files = ['use.mts', 'read-needle.mts', 'snippet.mts'];
     const checked = await runCommand(tsc, [...options, ...types, ...files], {}, consumer);
     expect(checked.stdout).toBe('');
     expect(checked.status).toBe(0);
