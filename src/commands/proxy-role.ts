@@ -2,12 +2,17 @@
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
 import { LiveConfiguration } from './reload.ts';
-import { runRole } from './role.ts';
+import { startWatch } from './request-watch.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
 /** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
 const reloadable = [
   'logging.level',
+  'logging.format',
+  'logging.requests',
+  'logging.request_sample',
+  'logging.trouble_per_minute',
   'admin.token_file',
   'seaweedfs.security_toml',
   'http.on_corrupt',
@@ -17,9 +22,9 @@ const reloadable = [
 ];
 
 /** Throws ConfigError. */
-export async function runProxyRole(file: string | undefined): Promise<void> {
+export async function runProxyRole(options: RoleOptions): Promise<void> {
   const live = new LiveConfiguration<ProxyConfig>({
-    load: () => loadProxyConfig(file, process.env),
+    load: () => loadProxyConfig(options.config, process.env),
     reloadable,
     contents: ({ adminToken, readKey, secret }) => ({
       'admin.token_file': adminToken,
@@ -28,19 +33,29 @@ export async function runProxyRole(file: string | undefined): Promise<void> {
     }),
   });
   const config = live.current;
-  await runRole('proxy', config.logging.level, async (logger) => {
+  await runRole('proxy', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const options = proxyOptions(config, {
+    const watch = await startWatch(logger, config.logging);
+    const assembled = proxyOptions(config, {
       readKey: () => live.current.readKey,
       adminToken: () => live.current.adminToken,
+      configuration: () => live.keys,
     });
-    const proxy = await startProxy({ ...options, configuration: () => live.status() }, logger);
+    const proxy = await startProxy(
+      { ...assembled, watch, configuration: () => live.status() },
+      logger,
+    );
     return {
       bound: { http: proxy.address, admin: proxy.adminAddress },
-      close: (drainMs) => proxy.close(drainMs),
+      async close(drainMs) {
+        await proxy.close(drainMs);
+        await watch.close();
+      },
       reload() {
         live.reload(logger, (next) => {
-          logger.level = next.logging.level;
+          watch.configure(next.logging);
+          void log.configure(logOptions(next.logging, options));
           proxy.adjust({
             onCorrupt: next.http.onCorrupt,
             connections: next.limits.connectionsMax,
@@ -54,12 +69,13 @@ export async function runProxyRole(file: string | undefined): Promise<void> {
 }
 
 /** Asked at each use, so that they can be reloaded. */
-interface LiveSecrets {
+interface Live {
   readonly readKey: () => string | undefined;
   readonly adminToken: () => string | undefined;
+  readonly configuration: ProxyOptions['admin']['configuration'];
 }
 
-function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
+function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
   const { http, rdma, cache, memory, limits, admin } = config;
   return {
     version: packageVersion(),
@@ -79,7 +95,7 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
       },
     },
     volumeServers: config.volumeServers,
-    readKey: secrets.readKey,
+    readKey: live.readKey,
     rdma: { ...rdma, secret: config.secret ?? '' },
     cache: {
       bytesMax: cache.bytesMax,
@@ -90,6 +106,11 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,
     requestsInFlightMax: limits.requestsInFlightMax,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token: secrets.adminToken },
+    admin: {
+      listen: admin.listen,
+      enableCors: admin.enableCors,
+      token: live.adminToken,
+      configuration: live.configuration,
+    },
   };
 }

@@ -2,16 +2,16 @@
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
 import { LiveConfiguration } from './reload.ts';
-import { runRole } from './role.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
 /** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
-const reloadable = ['logging.level', 'admin.token_file'];
+const reloadable = ['logging.level', 'logging.format', 'admin.token_file'];
 
 /** Throws ConfigError. */
-export async function runTargetRole(file: string | undefined): Promise<void> {
+export async function runTargetRole(options: RoleOptions): Promise<void> {
   const live = new LiveConfiguration<TargetConfig>({
-    load: () => loadTargetConfig(file, process.env),
+    load: () => loadTargetConfig(options.config, process.env),
     reloadable,
     contents: ({ adminToken, secret }) => ({
       'admin.token_file': adminToken,
@@ -19,23 +19,32 @@ export async function runTargetRole(file: string | undefined): Promise<void> {
     }),
   });
   const config = live.current;
-  await runRole('target', config.logging.level, async (logger) => {
+  await runRole('target', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const options = targetOptions(config, () => live.current.adminToken);
-    const target = await startTarget({ ...options, configuration: () => live.status() }, logger);
+    const assembled = targetOptions(
+      config,
+      () => live.current.adminToken,
+      () => live.keys,
+    );
+    const target = await startTarget({ ...assembled, configuration: () => live.status() }, logger);
     return {
       bound: { rdma: target.address, admin: target.adminAddress },
       close: (drainMs) => target.close(drainMs),
       reload() {
         live.reload(logger, (next) => {
-          logger.level = next.logging.level;
+          void log.configure(logOptions(next.logging, options));
         });
       },
     };
   });
 }
 
-function targetOptions(config: TargetConfig, token: () => string | undefined): TargetOptions {
+function targetOptions(
+  config: TargetConfig,
+  token: () => string | undefined,
+  configuration: TargetOptions['admin']['configuration'],
+): TargetOptions {
   const { rdma, target, admin } = config;
   return {
     version: packageVersion(),
@@ -51,6 +60,6 @@ function targetOptions(config: TargetConfig, token: () => string | undefined): T
     idxDirs: target.idxDirs,
     volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
     confirmEveryMs: target.confirmEveryMs,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token },
+    admin: { listen: admin.listen, enableCors: admin.enableCors, token, configuration },
   };
 }

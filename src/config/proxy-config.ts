@@ -146,6 +146,11 @@ function checkListeners(settings: ProxySettings, problems: Problems): void {
   if (settings.admin.enableCors && open && settings.admin.tokenFile === '') {
     problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
   }
+  if (open && settings.admin.tokenFile === '') {
+    problems.warnings.push(
+      'admin.listen is reachable from other machines without admin.token_file: everybody may see the status, and the admin API neither reads needles nor changes anything',
+    );
+  }
 }
 
 function checkVolumeServers({ seaweedfs, rdma }: ProxySettings, problems: Problems): void {

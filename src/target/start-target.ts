@@ -1,5 +1,6 @@
 /** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
 import { lookup } from 'node:dns/promises';
+import type { EffectiveKey } from '../proxy/admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
 import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
@@ -28,6 +29,8 @@ export interface TargetOptions {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
+    /** What it was started with, for /api/config. */
+    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
   /** For /stats, /health and the metrics. */
   readonly configuration?: () => ConfigurationStatus;
@@ -140,6 +143,7 @@ class TargetRole implements RunningTarget {
       isListening: this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       sessions: stats.sessionsActive,
+      sessionsPending: stats.sessionsPending,
       sessionsTotal: stats.sessionsTotal,
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
@@ -164,6 +168,7 @@ class TargetRole implements RunningTarget {
         bytesLeased: stats.arenaBytesLeased,
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: 0, // leases of the target are native and move-only
+        refusals: stats.arenaRefusals,
       },
       confirmation: this.#confirmation?.snapshot(),
       configuration: this.#configuration?.(),

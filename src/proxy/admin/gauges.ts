@@ -49,11 +49,13 @@ export function arenaGauges(
   const leases = set.gauge('leasesOutstanding');
   const leaks = new MirroredCounter(set.counter('leaseLeaks'));
   const bytes = set.gauge('arenaBytes');
+  const refusals = new MirroredCounter(set.counter('arenaRefusals'));
   return (arena) => {
     const total = arena?.bytesTotal ?? 0;
     const leased = arena?.bytesLeased ?? 0;
     leases.set(arena?.leasesOutstanding ?? 0);
     leaks.set(arena?.leaseLeaks ?? 0);
+    refusals.set(arena?.refusals ?? 0);
     bytes.set({ state: 'total' }, total);
     bytes.set({ state: 'leased' }, leased);
     bytes.set({ state: 'free' }, total - leased);

@@ -34,6 +34,7 @@ type Refresh = (status: TargetRoleStatus) => void;
 
 function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const sessions = set.gauge('sessionsActive');
+  const sessionsPending = set.gauge('sessionsPending');
   const sessionEvents = new MirroredCounter(set.counter('sessionsEnded'));
   const bytes = new MirroredCounter(set.counter('bytesTransferred'));
   const reads = new MirroredCounter(set.counter('reads'));
@@ -45,6 +46,7 @@ function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const arena = arenaGauges(set);
   return (status) => {
     sessions.set(status.sessions);
+    sessionsPending.set(status.sessionsPending);
     sessionEvents.set(status.sessionsTotal, { event: 'welcomed' });
     sessionEvents.set(status.sessionsRefused, { event: 'refused' });
     sessionEvents.set(status.sessionsLost, { event: 'lost' });
