@@ -27,10 +27,13 @@ function down(address: string, status: 'not_connected' | 'unauthorized'): Needle
 /** Whom volume 3 is asked of; "wait"; or the status. */
 function choice(
   fetchers: readonly NeedleFetcher[],
-  more: { asked?: string; isNew?: string } = {},
+  more: { asked?: string; isNew?: string; slow?: string } = {},
 ): string {
   const asked = new Set(fetchers.filter(({ address }) => address === more.asked));
-  const chosen = chooseFetcher(fetchers, 3, asked, ({ address }) => address === more.isNew);
+  const chosen = chooseFetcher(fetchers, 3, asked, {
+    isNew: ({ address }) => address === more.isNew,
+    isSlow: ({ address }) => address === more.slow,
+  });
   if (chosen.kind === 'ask') return chosen.fetcher.address;
   return chosen.kind === 'wait' ? 'wait' : chosen.status;
 }
@@ -42,6 +45,14 @@ test('who serves the volume is asked, the first of several, whoever else is bein
   const replica = target('d', up, { 3: 'confirmed' });
   expect(choice([other, late, serving, replica])).toBe('c');
   expect(choice([other, late, serving, replica], { asked: 'c' })).toBe('d');
+});
+
+test('who was slow lately is asked after its replicas, and alone all the same', () => {
+  const first = target('a', up, { 3: 'confirmed' });
+  const replica = target('b', up, { 3: 'confirmed' });
+  expect(choice([first, replica], { slow: 'a' })).toBe('b');
+  expect(choice([first], { slow: 'a' })).toBe('a');
+  expect(choice([first, replica], { slow: 'a', asked: 'b' })).toBe('a');
 });
 
 test('while somebody may yet announce it, it is waited for', () => {
@@ -61,6 +72,7 @@ test('then who has it unconfirmed, then who is up at all', () => {
 test('of targets that are all down it is said why; a wrong secret first', () => {
   expect(choice([down('a', 'not_connected')])).toBe('not_connected');
   expect(choice([down('a', 'not_connected'), down('b', 'unauthorized')])).toBe('unauthorized');
-  const nobody = chooseFetcher([down('a', 'not_connected')], 3, new Set(), () => false);
+  const nothing = { isNew: () => false, isSlow: () => false };
+  const nobody = chooseFetcher([down('a', 'not_connected')], 3, new Set(), nothing);
   expect(nobody).toMatchObject({ detail: 'a is down: not_connected there' });
 });

@@ -3,32 +3,53 @@ import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import type { ReadFailure } from './read-error.ts';
 
 export type Choice =
-  | { readonly kind: 'ask'; readonly fetcher: NeedleFetcher }
+  | {
+      readonly kind: 'ask';
+      readonly fetcher: NeedleFetcher;
+      /** Somebody else can be asked after it. */
+      readonly hasReplica: boolean;
+    }
   /** A target that may have the volume is being connected, or has not said yet what it has. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'none'; readonly status: ReadFailure; readonly detail: string };
 
+/** What is known of a target beside its state. */
+export interface Knowledge {
+  /** May still be loading what it has. */
+  isNew(fetcher: NeedleFetcher): boolean;
+  /** Has let a read wait too long lately. */
+  isSlow(fetcher: NeedleFetcher): boolean;
+}
+
 /**
- * In the order of the list: who serves the volume; when nobody is left to wait for, who has announced it unconfirmed; then
- * who is up without having announced it: an announcement may be a moment behind. `asked` is not asked again, and who
- * `isNew` may still be loading what it has.
+ * In the order of the list, slow ones last: who serves the volume; when nobody is left to wait for, who has announced it
+ * unconfirmed; then who is up without having announced it: an announcement may be a moment behind. `asked` is not asked
+ * again.
  */
 export function chooseFetcher(
   fetchers: readonly NeedleFetcher[],
   volumeId: number,
   asked: ReadonlySet<NeedleFetcher>,
-  isNew: (fetcher: NeedleFetcher) => boolean,
+  knowledge: Knowledge,
 ): Choice {
   const left = fetchers.filter((fetcher) => !asked.has(fetcher));
   const up = left.filter(({ state }) => state.kind === 'up');
-  const serving = up.find(({ volumes }) => volumes.get(volumeId)?.confirmed === true);
-  if (serving !== undefined) return { kind: 'ask', fetcher: serving };
-  if (left.some(({ state }) => state.kind === 'connecting') || up.some(isNew)) {
-    return { kind: 'wait' };
+  const serving = up.filter((fetcher) => isServing(fetcher, volumeId));
+  const chosen = serving.find((fetcher) => !knowledge.isSlow(fetcher)) ?? serving[0];
+  if (chosen !== undefined) {
+    return { kind: 'ask', fetcher: chosen, hasReplica: serving.length > 1 };
   }
+  const isWorthWaiting = (fetcher: NeedleFetcher): boolean =>
+    fetcher.state.kind === 'connecting' ||
+    (fetcher.state.kind === 'up' && knowledge.isNew(fetcher));
+  if (left.some(isWorthWaiting)) return { kind: 'wait' };
   const other = up.find(({ volumes }) => volumes.has(volumeId)) ?? up[0];
-  if (other !== undefined) return { kind: 'ask', fetcher: other };
+  if (other !== undefined) return { kind: 'ask', fetcher: other, hasReplica: up.length > 1 };
   return { kind: 'none', ...whyNone(left) };
+}
+
+function isServing({ volumes }: NeedleFetcher, volumeId: number): boolean {
+  return volumes.get(volumeId)?.confirmed === true;
 }
 
 function whyNone(fetchers: readonly NeedleFetcher[]): {

@@ -12,7 +12,7 @@ import { type CheckedRead, checkRead, checkTimeout, type ReadNeedleOptions } fro
 import { Changes } from './changes.ts';
 import type { CheckedConnect } from './connect-options.ts';
 import { type Answer, decodedContent, plainContent, type Range } from './content.ts';
-import { type Choice, chooseFetcher } from './fetcher-choice.ts';
+import { type Choice, chooseFetcher, type Knowledge } from './fetcher-choice.ts';
 import type { NeedleContent } from './needle-content.ts';
 import {
   NeedleReadError,
@@ -77,12 +77,15 @@ const keepAliveMs = 30_000;
 const needleBytesMax = 2 ** 32;
 /** What a target that is up this long has not announced as served, it does not serve: it is asked no later. */
 const announceMs = 1_000;
+/** How long a target that let a read wait too long is asked after its replicas. */
+const slowMs = 5_000;
 
 export class RdmaNeedleClient implements NeedleClient {
   readonly #client: RdmaClient;
   readonly #options: CheckedConnect;
   readonly #fetchers: readonly NeedleFetcher[];
   readonly #changes: Changes;
+  readonly #slowUntil = new Map<NeedleFetcher, number>();
   readonly #keepAlive: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -169,7 +172,7 @@ export class RdmaNeedleClient implements NeedleClient {
     for (;;) {
       if (this.#closing !== undefined) throw new NeedleReadError('closed', read);
       const leftMs = until - performance.now();
-      const choice = chooseFetcher(this.#fetchers, read.volumeId, asked, this.#isNew);
+      const choice = chooseFetcher(this.#fetchers, read.volumeId, asked, this.#knowledge);
       if (choice.kind === 'none' || leftMs <= 0) throw noAnswer(read, choice, failure);
       if (choice.kind === 'wait') {
         await this.#changes.next(Math.min(leftMs, announceMs), read.signal);
@@ -179,9 +182,12 @@ export class RdmaNeedleClient implements NeedleClient {
       asked.add(fetcher);
       const { state, address: target } = fetcher;
       const transport = state.kind === 'up' ? state.transport : '';
-      const result = await this.#ask(fetcher, read, range, leftMs);
+      // One that hangs must leave time for the next.
+      const attemptMs = choice.hasReplica ? leftMs / 2 : leftMs;
+      const result = await this.#ask(fetcher, read, range, attemptMs);
       if (result.kind === 'needle') return { ...result, target, transport };
       failure = { status: result.status, target };
+      if (result.status === 'deadline') this.#slowUntil.set(fetcher, performance.now() + slowMs);
       if (!readFailures[result.status].asksAnother) throw noAnswer(read, choice, failure);
     }
   }
@@ -208,8 +214,10 @@ export class RdmaNeedleClient implements NeedleClient {
     });
   }
 
-  readonly #isNew = (fetcher: NeedleFetcher): boolean =>
-    this.#changes.upForMs(fetcher) < announceMs;
+  readonly #knowledge: Knowledge = {
+    isNew: (fetcher) => this.#changes.upForMs(fetcher) < announceMs,
+    isSlow: (fetcher) => performance.now() < (this.#slowUntil.get(fetcher) ?? 0),
+  };
 
   #mustBeOpen(method: string): void {
     if (this.#closing !== undefined) throw new RdmaMisuseError(`${method}() after close()`);

@@ -84,3 +84,26 @@ describe.each([
     expect(await second.role.stop()).toBe(0);
   });
 });
+
+test('a target that hangs costs one read half its time, and then nothing while it hangs', async () => {
+  const first = await startTarget(tcp);
+  const second = await startTarget(tcp);
+  const targets = [first.address, second.address];
+  const options = { targets, deviceName: 'lo', tls: tcp, memoryBytes: 2 ** 25, timeoutMs: 1_000 };
+  const client = await connect(options);
+  await whenClient(client, () => client.volumes().filter((each) => each.confirmed).length === 2);
+  first.role.signal('SIGSTOP');
+  const answeredBy = async (): Promise<string> => {
+    using content = await client.readNeedle(needle);
+    return content.target;
+  };
+  expect(await answeredBy()).toBe(second.address);
+  const startedAtMs = performance.now();
+  for (let round = 0; round < 10; round += 1) expect(await answeredBy()).toBe(second.address);
+  // Ten reads that each waited half their time would be five seconds.
+  expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+  await client.close();
+  expect(client.stats()).toMatchObject({ leasesOutstanding: 0, leaseLeaks: 0 });
+  first.role.signal('SIGKILL');
+  expect(await second.role.stop()).toBe(0);
+});
