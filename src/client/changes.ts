@@ -57,12 +57,22 @@ export class Changes {
   #changed(fetcher: NeedleFetcher): void {
     this.#note(fetcher);
     for (const waiter of [...this.#waiters]) waiter();
-    // Last: they are a stranger's, and may throw.
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) tell(listener);
   }
 
   #note(fetcher: NeedleFetcher): void {
     if (fetcher.state.kind !== 'up') this.#upSinceMs.delete(fetcher);
     else if (!this.#upSinceMs.has(fetcher)) this.#upSinceMs.set(fetcher, performance.now());
+  }
+}
+
+/** What a listener throws is uncaught, as from any event; it stops neither the others nor close(), which tells them too. */
+function tell(listener: () => void): void {
+  try {
+    listener();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
