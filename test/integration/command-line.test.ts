@@ -1,6 +1,7 @@
 /** The command line as a whole: help, examples, completion and man page tell of the same commands. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
@@ -89,8 +90,11 @@ describe('completion', () => {
       const isThere = spawnSync(shell, ['--version']).error === undefined;
       context.skip(!isThere, `${shell} is not installed`);
       const script = completionScript(shell, tree);
-      const flag = shell === 'fish' ? '--no-execute' : '-n';
-      expect(spawnSync(shell, [flag], { input: script, encoding: 'utf8' }).stderr).toBe('');
+      const folder = mkdtempSync(join(tmpdir(), 'completion-'));
+      const file = join(folder, 'script');
+      writeFileSync(file, script);
+      expect(spawnSync(shell, ['-n', file], { encoding: 'utf8' }).stderr).toBe('');
+      rmSync(folder, { recursive: true });
     });
   }
 
