@@ -23,7 +23,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
   await runRole('proxy', logOptions(config.logging, options), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const watch = await startWatch(logger, config.logging);
+    const watch = await startWatch(logger, config.logging, process.env);
     const secrets = { readKey: () => config.readKey, adminToken: () => config.adminToken };
     const proxy = await startProxy({ ...proxyOptions(config, secrets), watch }, logger);
     return {
