@@ -1,11 +1,13 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
+import { LimitedLog } from '../telemetry/limited-log.ts';
 import { changedKeys, logReload } from './reload.ts';
 import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { sessionLog } from './session-log.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'logging.format', 'adminToken'];
+const reloadable = ['logging.level', 'logging.format', 'logging.troublePerMinute', 'adminToken'];
 
 /** Throws ConfigError. */
 export async function runTargetRole(options: RoleOptions): Promise<void> {
@@ -14,17 +16,23 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
   await runRole('target', logOptions(config.logging, options), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
+    const limited = new LimitedLog(logger, config.logging.troublePerMinute);
+    const onSession = sessionLog(logger, limited);
     const target = await startTarget(
-      targetOptions(config, () => config.adminToken),
+      { ...targetOptions(config, () => config.adminToken), onSession },
       logger,
     );
     return {
       bound: { rdma: target.address, admin: target.adminAddress },
-      close: (drainMs) => target.close(drainMs),
+      async close(drainMs) {
+        await target.close(drainMs);
+        limited.close();
+      },
       reload() {
         const next = loadTargetConfig(file, process.env);
         logReload(logger, changedKeys(config, next), reloadable);
         config = next;
+        limited.linesPerMinute = next.logging.troublePerMinute;
         void log.configure(logOptions(next.logging, options));
       },
     };

@@ -186,3 +186,40 @@ describe('for people', () => {
     expect(text).not.toMatch(/^\{/m);
   });
 });
+
+describe.skipIf(!loadBinding().hasUcx)('sessions', () => {
+  test('have the same id on both sides, and a target tells whom it refuses', async () => {
+    const secrets = ['right', 'wrong'].map((name) => scratch.write(name, `${name}\n`));
+    const target = startRole([
+      'target',
+      '--config',
+      scratch.write(
+        'target.toml',
+        `[rdma]\nport = 0\nbuffer_size = "16MiB"\nsecret_file = "${secrets[0]}"\n[target]\ndirs = ["${scratch.folder}"]\nvolume_server_url = "${upstream}"\nconfirm_every = "50ms"\n[admin]\nlisten = "127.0.0.1:0"\n`,
+      ),
+    ]);
+    const address = (await target.line('ready'))['rdma'];
+    const proxyOf = (secret: string | undefined): Role =>
+      startRole([
+        'proxy',
+        '--config',
+        scratch.write(
+          `${Math.random()}.toml`,
+          `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "${upstream}"\n[rdma]\ntarget = "${address}"\nsecret_file = "${secret}"\n[memory]\nsize = "16MiB"\n[admin]\nlisten = "127.0.0.1:0"\n`,
+        ),
+      ]);
+    const [right, wrong] = [proxyOf(secrets[0]), proxyOf(secrets[1])];
+    const up = await right.line('target-up');
+    const welcomed = await target.line('session-welcomed');
+    expect(welcomed).toMatchObject({ level: 'info', session_id: up['session_id'] });
+    // A proxy that does not believe the target leaves before it proves anything itself.
+    const refused = await target.line('session-refused');
+    expect(refused).toMatchObject({ level: 'warn', message: expect.stringContaining('secret') });
+    expect(refused['session_id']).not.toBe(up['session_id']);
+    expect((await wrong.line('target-down'))['reason']).toBe('unauthorized');
+    await right.stop();
+    expect(await target.line('session-ended')).toMatchObject({ session_id: up['session_id'] });
+    wrong.signal('SIGKILL');
+    expect(await target.stop()).toBe(0);
+  });
+});
