@@ -7,7 +7,7 @@ import type * as Api from '@opentelemetry/api';
 import { needleIdText } from '../proxy/needle/masked-target.ts';
 import { needlePathOf } from '../proxy/needle/read-request.ts';
 import type { RequestRecord } from '../proxy/outcome.ts';
-import { answerFacts, clientRequestId, maskedPath } from './request-facts.ts';
+import { answerFacts, clientRequestId, maskedPath, sessionText } from './request-facts.ts';
 
 type RawHeaders = readonly string[];
 
@@ -62,6 +62,7 @@ export class RequestSpans {
     );
     if (span.isRecording()) {
       const { status, requestId } = answerFacts(record);
+      const sessionId = sessionText(record);
       const [path = '', query] = maskedPath(record).split('?', 2);
       span.setAttributes({
         'url.path': path,
@@ -76,6 +77,7 @@ export class RequestSpans {
         'seaweed_rdma.outcome': outcome,
         ...(reason !== '' && { 'seaweed_rdma.reason': reason }),
         'seaweed_rdma.transport': record.transport,
+        ...(sessionId !== undefined && { 'seaweed_rdma.session_id': sessionId }),
         ...(needle !== undefined && {
           'seaweedfs.volume_id': needle.volumeId,
           'seaweedfs.needle_id': needleIdText(needle.needleId),

@@ -205,7 +205,7 @@ describe.skipIf(!loadBinding().hasUcx)('sessions', () => {
         '--config',
         scratch.write(
           `${Math.random()}.toml`,
-          `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "${upstream}"\n[rdma]\ntarget = "${address}"\nsecret_file = "${secret}"\n[memory]\nsize = "16MiB"\n[admin]\nlisten = "127.0.0.1:0"\n`,
+          `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "${upstream}"\n[rdma]\ntarget = "${address}"\nsecret_file = "${secret}"\n[memory]\nsize = "16MiB"\n[admin]\nlisten = "127.0.0.1:0"\n[logging]\nrequests = "all"\n`,
         ),
       ]);
     const [right, wrong] = [proxyOf(secrets[0]), proxyOf(secrets[1])];
@@ -217,6 +217,11 @@ describe.skipIf(!loadBinding().hasUcx)('sessions', () => {
     expect(refused).toMatchObject({ level: 'warn', message: expect.stringContaining('secret') });
     expect(refused['session_id']).not.toBe(up['session_id']);
     expect((await wrong.line('target-down'))['reason']).toBe('unauthorized');
+    await ask(`http://${(await right.line('ready'))['http']}${path}`);
+    expect(await right.line('request')).toMatchObject({
+      outcome: 'rdma',
+      session_id: up['session_id'],
+    });
     await right.stop();
     expect(await target.line('session-ended')).toMatchObject({ session_id: up['session_id'] });
     wrong.signal('SIGKILL');

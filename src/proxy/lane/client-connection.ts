@@ -368,6 +368,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         outcome: end.failed ? 'error' : 'passthrough',
         reason: 'raw',
         transport: 'none',
+        sessionId: 0n,
         durationMs: performance.now() - startedAtMs,
         bodyBytes: end.answerBytes,
         request,

@@ -84,6 +84,7 @@ export class Exchange implements OutcomeReceiver {
   decidedMs = 0;
   /** A reference: whoever observes reads it while the answer ends. */
   answerHead: Buffer | string = '';
+  sessionId = 0n;
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -348,6 +349,7 @@ export class Exchange implements OutcomeReceiver {
       outcome,
       reason,
       transport,
+      sessionId: this.sessionId,
       durationMs: this.durationMs,
       bodyBytes: this.#bodyBytes,
       request: this.request.head,
