@@ -1,6 +1,7 @@
 /** What a real proxy writes about its requests: every kind of answer, the bounds, and the two formats. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
@@ -142,6 +143,27 @@ describe('trouble', () => {
       reason: 'path',
     });
     expect(await proxy.role.line('suppressed')).toMatchObject({ of: 'request', suppressed: 3 });
+  });
+
+  test('of a connection that is piped raw has an id too', async () => {
+    const proxy = await startProxy('', 'http://127.0.0.1:1');
+    const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+    });
+    socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+    await once(socket, 'close');
+    const id = /^HTTP\/1\.1 502 .*?\r\nX-Amz-Request-Id: ([0-9A-F]{24})\r\n/s.exec(answer)?.[1];
+    expect(await proxy.role.line('request')).toMatchObject({
+      request_id: id,
+      method: 'raw',
+      path: '/3,01…',
+      status: 502,
+      reason: 'raw',
+    });
+    expect(id).toMatch(requestId);
+    await proxy.role.stop();
   });
 
   test.skipIf(noUcx)('of a target that stays away is told once', async () => {

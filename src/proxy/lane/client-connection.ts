@@ -372,7 +372,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         durationMs: performance.now() - startedAtMs,
         bodyBytes: end.answerBytes,
         request,
-        answerHead: '',
+        answerHead: end.ownAnswer,
         decidedMs: 0,
       });
     });
