@@ -3,7 +3,7 @@
  * pipeline of a request, in order: corridor, then the relay, or passthrough where it was handed over. No logic of its own.
  */
 import { startFramework } from './framework.ts';
-import type { ConnectionHost } from './lane/client-connection.ts';
+import type { ConnectionHost } from './lane/connection-host.ts';
 import { deliver } from './lane/deliver.ts';
 import type { Exchange } from './lane/exchange.ts';
 import { type FrontCounters, type FrontLimits, newFrontCounters } from './lane/limits.ts';

@@ -5,45 +5,17 @@
  */
 import type { Socket } from 'node:net';
 import type { RequestHead } from '../needle/request-head.ts';
-import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
-import type { RequestObserver } from '../outcome.ts';
-import { deliver, type Forwarder } from './deliver.ts';
+import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { ConnectionHost, Relay } from './connection-host.ts';
+import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
-import type { FrontCounters, FrontLimits } from './limits.ts';
-import type { OutputChunks } from './output-chunks.ts';
+import type { FrontLimits } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import { SendPace } from './send-pace.ts';
-import type { VirtualConnection } from './virtual-connection.ts';
-
-/** The short way to the volume server. */
-export interface Relay extends Forwarder {
-  /** False: the framework must have it. */
-  accepts(request: FramedRequest): boolean;
-}
-
-/** What all connections of a front share. */
-export interface ConnectionHost {
-  readonly route: NeedleRoute;
-  readonly observe: RequestObserver;
-  readonly limits: FrontLimits;
-  readonly counters: FrontCounters;
-  /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
-  readonly relay: Relay | undefined;
-  readonly debugHeaders: boolean;
-  readonly isTimed: boolean;
-  readonly smallAnswers: OutputChunks;
-  /** No further request is begun on a connection. */
-  readonly draining: boolean;
-  readonly connectTimeoutMs: number;
-  /** Something threw that must not: the request in hand gets 502, all others go on. */
-  bug(error: unknown): void;
-  /** Makes Node's http server listen to a virtual connection. */
-  adopt(virtual: VirtualConnection): void;
-}
 
 /** Pipelined bytes that are read ahead of the request in hand. */
 const aheadBytesMax = 65_536;

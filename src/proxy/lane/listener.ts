@@ -1,6 +1,7 @@
 /** Accepts client connections, bounds their number, closes what stands still, and drains at the end. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ConnectionHost } from './connection-host.ts';
 
 export type ListenAddress =
   | { readonly host: string; readonly port: number }

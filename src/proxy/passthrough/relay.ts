@@ -2,7 +2,7 @@
  * Carries requests that are passed to the volume server from the client's connection to the volume server's and back,
  * without an HTTP framework between them: the short way of what `isRelayable` takes.
  */
-import type { Relay as LaneRelay } from '../lane/client-connection.ts';
+import type { Relay as LaneRelay } from '../lane/connection-host.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
 import type { FramedRequest } from '../lane/request-framer.ts';
