@@ -3,7 +3,7 @@ import { getJson, getText, Refused, token, Unreachable } from './api.js';
 import { announce, byId, make, setText, show } from './elements.js';
 import { uptime } from './figures.js';
 import { durationBuckets } from './metrics.js';
-import { showChecks, showPool, showTargets, TrafficPanels } from './panels.js';
+import { showChecks, showPool, showTargets, TrafficPanels, troublesOf } from './panels.js';
 import {
   listenForEviction,
   refreshFallbacks,
@@ -22,6 +22,7 @@ let panels;
 let readings = 0;
 let timer;
 let lastAnswerMs;
+let lastTroubles = 0;
 let verdict = '';
 
 async function look() {
@@ -38,7 +39,9 @@ async function step() {
     build(reading.stats.role);
     panels.show(reading);
     showHead(reading);
-    if (readings % listsEvery === 0) await panels.lists();
+    const troubles = panels.troubles(reading.stats);
+    if (readings % listsEvery === 0 || troubles !== lastTroubles) await panels.lists();
+    lastTroubles = troubles;
     readings += 1;
     lastAnswerMs = Date.now();
     setState('live');
@@ -104,7 +107,7 @@ function build(role) {
   const place = byId('panels');
   place.dataset.role = role;
   place.append(byId(`${role}-panels`).content.cloneNode(true));
-  place.append(byId('configuration-panel').content.cloneNode(true));
+  byId('configuration-place').replaceWith(byId('configuration-panel').content.cloneNode(true));
   show(place, true);
   panels = role === 'proxy' ? proxyPanels() : targetPanels();
   for (const panel of place.querySelectorAll('section')) {
@@ -129,13 +132,14 @@ function proxyPanels() {
       showCacheStats(reading.stats.cache);
     },
     lists: () => Promise.all([refreshNeedles(), refreshFallbacks()]),
+    troubles: troublesOf,
   };
 }
 
 function targetPanels() {
   const panel = new TargetPanels();
   void showConfiguration();
-  return { show: (reading) => panel.show(reading), lists: () => undefined };
+  return { show: (reading) => panel.show(reading), lists: () => undefined, troubles: () => 0 };
 }
 
 byId('token-form').addEventListener('submit', (event) => {

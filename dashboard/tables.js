@@ -5,7 +5,8 @@ import { bytes, duration, nothing, share, whole } from './figures.js';
 import { showBar } from './panels.js';
 import { reasons } from './reasons.js';
 
-const listedNeedles = 12;
+const listedNeedles = 7;
+const listedFallbacks = 12;
 const hitsMax = 255;
 
 export function showCacheStats(cache) {
@@ -22,7 +23,10 @@ export function showCacheStats(cache) {
   setText('c-hits', whole(hits));
   setText('c-misses', whole(misses));
   setText('c-validated', validations === 0 ? nothing : (validatedHits / validations).toFixed(1));
-  setText('c-decoded', `${whole(cache.decodedForms)}, ${bytes(cache.decodedBytes)}`);
+  setText(
+    'c-decoded',
+    cache.decodedForms === 0 ? '0' : `${whole(cache.decodedForms)}, ${bytes(cache.decodedBytes)}`,
+  );
   const left = Object.entries(evictions).filter(([, count]) => count > 0);
   const all = left.reduce((sum, [, count]) => sum + count, 0);
   const why = left.map(([reason, count]) => `${reason} ${whole(count)}`).join(', ');
@@ -48,7 +52,7 @@ export async function refreshNeedles() {
 }
 
 function needleRow({ volumeId, needleId }) {
-  const made = row(['n', 'mono', 'n', 'n', 'n']);
+  const made = row(['', 'mono', 'n', 'n', 'n']);
   const label = `Evict needle ${needleId} of volume ${volumeId}`;
   const button = make('button', { type: 'button', text: 'Evict', 'aria-label': label });
   button.addEventListener('click', () => {
@@ -84,7 +88,7 @@ export function listenForEviction() {
 }
 
 export async function refreshFallbacks() {
-  const { fallbacks } = await getJson('/api/fallbacks?limit=20');
+  const { fallbacks } = await getJson(`/api/fallbacks?limit=${listedFallbacks}`);
   show('fallbacks-empty', fallbacks.length === 0);
   show('fallback-table', fallbacks.length > 0);
   const causes = [...new Set(fallbacks.map(({ reason }) => reason))];
@@ -155,7 +159,7 @@ export async function showConfiguration() {
     show('config-table', shown.length > 0);
     show('config-empty', shown.length === 0);
     setText('config-empty', 'No key is like that.');
-    setText('config-count', `${shown.length} of ${keys.length} keys`);
+    setText('config-count', `${shown.length} of ${keys.length} keys${fileOf(keys)}`);
     keyed(byId('config-table').tBodies[0], shown, ({ key }) => key, configRow, setConfig);
   };
   filter.oninput = draw;
@@ -164,9 +168,20 @@ export async function showConfiguration() {
 }
 
 function configRow() {
-  return row(['mono', 'mono', 'soft']);
+  return row(['mono', 'mono', 'soft name']);
 }
 
 function setConfig(cells, { key, value, from }) {
-  setCells(cells, key, JSON.stringify(value), from);
+  setCells(cells, key, JSON.stringify(value), placeOf(from));
+  cells.cells[2].title = from;
+}
+
+/** Which file it was is said once, above. */
+function placeOf(from) {
+  return from.replace(/^.*\//, '').replace(/^(.*):(\d+)$/, 'line $2');
+}
+
+function fileOf(keys) {
+  const inFile = keys.map(({ from }) => /^(.*):\d+$/.exec(from)?.[1]).find((file) => file);
+  return inFile === undefined ? '' : `, from ${inFile}`;
 }

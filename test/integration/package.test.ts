@@ -71,6 +71,8 @@ describe('the package', () => {
       'config/proxy.toml',
       'config/target.toml',
       'scripts/install.mjs',
+      'dashboard/index.html',
+      'dashboard/dashboard.js',
     ]) {
       expect(names).toContain(name);
     }
