@@ -153,11 +153,13 @@ export function ask(
     const method = body === undefined ? 'GET' : 'POST';
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const options = { method, headers: { ...type, ...headers } };
-    const asked = request(url, options, async (answer) => {
+    const asked = request(url, options, (answer) => {
       const chunks: Buffer[] = [];
-      for await (const chunk of answer) chunks.push(chunk as Buffer);
       const { statusCode: status = 0, headers: answered } = answer;
-      resolve({ status, headers: answered, body: Buffer.concat(chunks) });
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+      answer.on('end', () => {
+        resolve({ status, headers: answered, body: Buffer.concat(chunks) });
+      });
     });
     asked.on('error', reject).end(typeof body === 'string' ? body : JSON.stringify(body));
   });
