@@ -58,7 +58,7 @@ export class LineChart {
     const options = {
       width: Math.max(200, clientWidth),
       height: clientHeight,
-      padding: [10, 8, 0, 0],
+      padding: [10, 26, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: true, auto: false }, y: { auto: false } },
