@@ -154,7 +154,7 @@ export async function showConfiguration() {
     const wanted = filter.value.trim().toLowerCase();
     const shown = keys.filter(({ key, value, from }) => {
       const text = `${key} ${JSON.stringify(value)} ${from}`.toLowerCase();
-      return text.includes(wanted) && !(onlySet.checked && from === 'default');
+      return text.includes(wanted) && !(onlySet.checked && from.startsWith('default'));
     });
     show('config-table', shown.length > 0);
     show('config-empty', shown.length === 0);

@@ -18,13 +18,14 @@ interface Allowed {
 const importTable: Readonly<Record<string, Allowed>> = {
   main: { values: ['commands', 'config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
   index: { values: ['commands', 'proxy', 'target', 'origin', 'rdma'], types: ['proxy contracts'] },
-  commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
+  commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
   config: { values: [] },
   tools: { values: ['rdma', 'proxy/needle'] },
   origin: {
     values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
   },
   target: { values: ['rdma', 'proxy/admin'] },
+  telemetry: { values: ['proxy/needle'], types: ['proxy contracts'] },
   proxy: {
     values: [
       'rdma',
@@ -47,7 +48,7 @@ const importTable: Readonly<Record<string, Allowed>> = {
   },
   'proxy/auth': { values: [] },
   'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },
-  'proxy/lane': { values: ['proxy/needle'], types: ['proxy contracts'] },
+  'proxy/lane': { values: ['proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
   'proxy/needle': { values: [], types: ['proxy contracts'] },
   'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
   'proxy/response': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
@@ -66,6 +67,7 @@ const packageTable: Readonly<Record<string, readonly string[]>> = {
   'smol-toml': ['config'],
   commander: ['main', 'commands'],
   'lru-cache': ['proxy/cache'],
+  'pino-pretty': ['commands'],
 };
 
 /** Which native room may include which. */

@@ -1,35 +1,68 @@
 /** `seaweed-rdma proxy`. */
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
-import { EffectiveConfiguration } from './effective-configuration.ts';
-import { changedKeys, logReload } from './reload.ts';
-import { runRole } from './role.ts';
+import { LiveConfiguration } from './reload.ts';
+import { startWatch } from './request-watch.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken', 'readKey'];
-const reloadableKeys = ['logging.level', 'admin.token_file', 'seaweedfs.security_toml'];
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = [
+  'logging.level',
+  'logging.format',
+  'logging.requests',
+  'logging.request_sample',
+  'logging.trouble_per_minute',
+  'admin.token_file',
+  'seaweedfs.security_toml',
+  'http.on_corrupt',
+  'limits.connections',
+  'limits.bytes_in_flight',
+  'limits.connection_bytes',
+];
 
 /** Throws ConfigError. */
-export async function runProxyRole(file: string | undefined): Promise<void> {
-  let config = loadProxyConfig(file, process.env);
-  const effective = new EffectiveConfiguration('proxy', file, reloadableKeys);
-  await runRole('proxy', config.logging.level, async (logger) => {
+export async function runProxyRole(options: RoleOptions): Promise<void> {
+  const live = new LiveConfiguration<ProxyConfig>({
+    load: () => loadProxyConfig(options.config, process.env),
+    reloadable,
+    contents: ({ adminToken, readKey, secret }) => ({
+      'admin.token_file': adminToken,
+      'seaweedfs.security_toml': readKey,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
+  await runRole('proxy', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const options = proxyOptions(config, {
-      readKey: () => config.readKey,
-      adminToken: () => config.adminToken,
-      configuration: effective.keys,
+    const watch = await startWatch(logger, config.logging);
+    const assembled = proxyOptions(config, {
+      readKey: () => live.current.readKey,
+      adminToken: () => live.current.adminToken,
+      configuration: () => live.keys,
     });
-    const proxy = await startProxy(options, logger);
+    const proxy = await startProxy(
+      { ...assembled, watch, configuration: () => live.status() },
+      logger,
+    );
     return {
       bound: { http: proxy.address, admin: proxy.adminAddress },
-      close: (drainMs) => proxy.close(drainMs),
+      async close(drainMs) {
+        await proxy.close(drainMs);
+        await watch.close();
+      },
       reload() {
-        const next = loadProxyConfig(file, process.env);
-        logReload(logger, changedKeys(config, next), reloadable);
-        config = next;
-        effective.reload();
-        logger.level = next.logging.level;
+        live.reload(logger, (next) => {
+          watch.configure(next.logging);
+          void log.configure(logOptions(next.logging, options));
+          proxy.adjust({
+            onCorrupt: next.http.onCorrupt,
+            connections: next.limits.connectionsMax,
+            bytesInFlight: next.limits.bytesInFlightMax,
+            connectionBytes: next.limits.connectionBytesMax,
+          });
+        });
       },
     };
   });

@@ -3,7 +3,8 @@ import { constants } from 'node:os';
 import { ConfigError } from '../config/problem.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
-import { createLog, type Logger } from './log.ts';
+import { createLog, type Logger, type LogOptions, type RoleLog } from './log.ts';
+import type { LogFormatOption } from './log-options.ts';
 
 export interface RunningRole {
   /** Every bound address, for the line with "event":"ready"; undefined: the role has logged that line itself. */
@@ -14,15 +15,29 @@ export interface RunningRole {
   reload?(): void;
 }
 
+/** As given on the command line. */
+export interface RoleOptions extends LogFormatOption {
+  readonly config?: string;
+}
+
 const drainMs = 10_000;
+
+/** The command line wins over the file. */
+export function logOptions(
+  { level, format }: LogOptions,
+  { logFormat = format }: LogFormatOption = {},
+): LogOptions {
+  return { level, format: logFormat };
+}
 
 /** Resolves when the role is ready; ends the process when it cannot be, and when it was told to stop. */
 export async function runRole(
   name: string,
-  level: string,
-  start: (logger: Logger) => Promise<RunningRole>,
+  logOptions: LogOptions,
+  start: (log: RoleLog) => Promise<RunningRole>,
 ): Promise<void> {
-  const { logger, flush } = createLog(level);
+  const log = await createLog(logOptions);
+  const { logger, flush } = log;
   const end = (code: number): never => {
     flush();
     process.exit(code);
@@ -37,7 +52,7 @@ export async function runRole(
   // A signal before the role is ready ends it like any other process.
   let running: RunningRole;
   try {
-    running = await start(logger);
+    running = await start(log);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     logger.fatal({ event: 'start-failed', role: name, code: codeOf(error) }, message);

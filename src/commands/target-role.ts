@@ -1,33 +1,40 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
-import { EffectiveConfiguration } from './effective-configuration.ts';
-import { changedKeys, logReload } from './reload.ts';
-import { runRole } from './role.ts';
+import { LiveConfiguration } from './reload.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken'];
-const reloadableKeys = ['logging.level', 'admin.token_file'];
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = ['logging.level', 'logging.format', 'admin.token_file'];
 
 /** Throws ConfigError. */
-export async function runTargetRole(file: string | undefined): Promise<void> {
-  let config = loadTargetConfig(file, process.env);
-  const effective = new EffectiveConfiguration('target', file, reloadableKeys);
-  await runRole('target', config.logging.level, async (logger) => {
+export async function runTargetRole(options: RoleOptions): Promise<void> {
+  const live = new LiveConfiguration<TargetConfig>({
+    load: () => loadTargetConfig(options.config, process.env),
+    reloadable,
+    contents: ({ adminToken, secret }) => ({
+      'admin.token_file': adminToken,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
+  await runRole('target', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const target = await startTarget(
-      targetOptions(config, () => config.adminToken, effective.keys),
-      logger,
+    const assembled = targetOptions(
+      config,
+      () => live.current.adminToken,
+      () => live.keys,
     );
+    const target = await startTarget({ ...assembled, configuration: () => live.status() }, logger);
     return {
       bound: { rdma: target.address, admin: target.adminAddress },
       close: (drainMs) => target.close(drainMs),
       reload() {
-        const next = loadTargetConfig(file, process.env);
-        logReload(logger, changedKeys(config, next), reloadable);
-        config = next;
-        effective.reload();
-        logger.level = next.logging.level;
+        live.reload(logger, (next) => {
+          void log.configure(logOptions(next.logging, options));
+        });
       },
     };
   });

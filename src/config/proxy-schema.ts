@@ -1,7 +1,7 @@
 /** Every key of proxy.toml: name, default, type. The single source; docs/configuration.md explains them. */
 import type { ListenAddress } from './address.ts';
 import * as field from './field.ts';
-import { type LogLevel, logLevel } from './log-level.ts';
+import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
 
 export type Consistency = 'strict' | 'lease' | 'immutable';
 
@@ -73,7 +73,7 @@ export interface ProxySettings {
     readonly enableCors: boolean;
     readonly tokenFile: string;
   };
-  readonly logging: { readonly level: LogLevel };
+  readonly logging: ProxyLoggingSettings;
 }
 
 const port: field.Range = { min: 0, max: 65535 };
@@ -151,13 +151,14 @@ export const proxySchema: field.Schema<ProxySettings> = {
     enableCors: field.flag('enable_cors', false),
     tokenFile: field.text('token_file', ''),
   },
-  logging: { level: logLevel },
+  logging: proxyLoggingFields,
 };
 
 function noTargetOr(key: string): field.Field<string> {
   const withTarget = field.hostPort(key, '');
   return {
     ...withTarget,
+    schema: { anyOf: [withTarget.schema, { const: '' }] },
     parse: (raw, report) => (raw === '' ? '' : withTarget.parse(raw, report)),
   };
 }

@@ -9,12 +9,11 @@ import {
   type Socket,
   type TcpNetConnectOpts,
 } from 'node:net';
-import type { Logger } from 'pino';
 import { startFramework } from './framework.ts';
-import type { ConnectionHost } from './lane/client-connection.ts';
+import type { ConnectionHost } from './lane/connection-host.ts';
 import { deliver } from './lane/deliver.ts';
 import type { Exchange } from './lane/exchange.ts';
-import type { FrontCounters, FrontLimits } from './lane/limits.ts';
+import { type FrontCounters, type FrontLimits, newFrontCounters } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
 import { copiedBytesMax } from './lane/needle-send.ts';
 import { OutputChunks } from './lane/output-chunks.ts';
@@ -24,6 +23,7 @@ import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
 import { Relay } from './passthrough/relay.ts';
+import type { PoolStatus } from './passthrough/upstream-pool.ts';
 
 export interface HttpFrontOptions {
   readonly listen: ListenAddress;
@@ -33,7 +33,16 @@ export interface HttpFrontOptions {
   readonly limits: FrontLimits;
   /** Longer needles leave from where they lie; for the bench that asks which ones should. */
   readonly copiedBytesMax?: number;
-  readonly logger: Logger;
+  /** For lines that may come with each request or connection. */
+  readonly logger: FrontLog;
+  /** Records tell how long the corridor took. */
+  readonly isTimed?: boolean;
+}
+
+/** As pino's: the fields, then the message. */
+export interface FrontLog {
+  warn(fields: { readonly event: string; readonly error: unknown }, message: string): void;
+  error(fields: { readonly event: string; readonly error: unknown }, message: string): void;
 }
 
 export interface HttpFront {
@@ -42,6 +51,8 @@ export interface HttpFront {
   /** 0 for a unix socket. */
   readonly port: number;
   readonly stats: Readonly<FrontCounters>;
+  /** Connections to volume servers, of what takes the short way. */
+  readonly upstreamPools: readonly PoolStatus[];
   /** A connection of this process to its own listener; its answers say who gave them, save over a unix socket. */
   connect(): Socket;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
@@ -58,21 +69,17 @@ export async function startHttpFront(
   observe: RequestObserver,
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
-  const counters: FrontCounters = {
-    connections: 0,
-    requestsInFlight: 0,
-    bytesInFlight: 0,
-    bytesCopied: 0,
-  };
+  const counters = newFrontCounters();
   const forwarding = {
     connectTimeoutMs,
     answerTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
+    counters,
   };
   const passthrough = new Passthrough(forwarding);
   const relay = options.lane ? new Relay(forwarding) : undefined;
   const bug = (error: unknown): void =>
-    logger.error({ event: 'bug', err: error }, 'a request could not be handled');
+    logger.error({ event: 'bug', error }, 'a request could not be handled');
   const framework = await startFramework(limits.headBytes, (exchange) =>
     answer(exchange, host, passthrough),
   );
@@ -85,6 +92,7 @@ export async function startHttpFront(
     counters,
     relay,
     debugHeaders,
+    isTimed: options.isTimed ?? false,
     ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs,
@@ -95,7 +103,7 @@ export async function startHttpFront(
     adopt: framework.adopt,
   };
   const listener = new Listener(host, (error) =>
-    logger.warn({ event: 'accept-failed', err: error }, 'a connection could not be accepted'),
+    logger.warn({ event: 'accept-failed', error }, 'a connection could not be accepted'),
   );
   await listener.listen(options.listen);
   const bound = listener.address();
@@ -111,6 +119,9 @@ export async function startHttpFront(
     address: typeof bound === 'string' ? bound : bound.address,
     port: typeof bound === 'string' ? 0 : bound.port,
     stats: counters,
+    get upstreamPools() {
+      return relay?.pools ?? [];
+    },
     connect: () => {
       const socket = connectTo(reachable(bound));
       ownConnections.made(socket);

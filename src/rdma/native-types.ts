@@ -171,6 +171,7 @@ export interface NativeTargetStats {
   readonly arenaBytesTotal: number;
   readonly arenaBytesLeased: number;
   readonly leasesOutstanding: number;
+  readonly arenaRefusals: number;
   readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
   readonly engine: NativeEngineStats;
 }

@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import type { EffectiveKey } from '../proxy/admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
+import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
@@ -31,6 +32,8 @@ export interface TargetOptions {
     /** What it was started with, for /api/config. */
     readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
+  /** For /stats, /health and the metrics. */
+  readonly configuration?: () => ConfigurationStatus;
 }
 
 /** As pino's: the fields, then the message. */
@@ -63,7 +66,8 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
-  const role = new TargetRole(target, confirmationOf(options, target, logger));
+  const confirmation = confirmationOf(options, target, logger);
+  const role = new TargetRole(target, confirmation, options.configuration);
   try {
     await role.openAdmin(options);
   } catch (error) {
@@ -101,13 +105,19 @@ class TargetRole implements RunningTarget {
   readonly address: string;
   readonly #target: TargetHost;
   readonly #confirmation: Confirmation | undefined;
+  readonly #configuration: TargetOptions['configuration'];
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(target: TargetHost, confirmation: Confirmation | undefined) {
+  constructor(
+    target: TargetHost,
+    confirmation: Confirmation | undefined,
+    configuration: TargetOptions['configuration'],
+  ) {
     this.address = target.address;
     this.#target = target;
     this.#confirmation = confirmation;
+    this.#configuration = configuration;
   }
 
   get adminAddress(): string {
@@ -133,6 +143,7 @@ class TargetRole implements RunningTarget {
       isListening: this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       sessions: stats.sessionsActive,
+      sessionsPending: stats.sessionsPending,
       sessionsTotal: stats.sessionsTotal,
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
@@ -157,8 +168,10 @@ class TargetRole implements RunningTarget {
         bytesLeased: stats.arenaBytesLeased,
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: 0, // leases of the target are native and move-only
+        refusals: stats.arenaRefusals,
       },
       confirmation: this.#confirmation?.snapshot(),
+      configuration: this.#configuration?.(),
     };
   }
 

@@ -1,4 +1,5 @@
 /** Snapshots → what /health and /readyz say. Pure. */
+import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './request-ledger.ts';
 import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
 
@@ -37,7 +38,7 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
   checks.set('fallback', fallbackCheck(status, totals));
   checks.set('cache', cacheCheck(status));
-  const byName = Object.fromEntries(checks);
+  const byName = { ...Object.fromEntries(checks), ...configurationChecks(status) };
   return { status: worst(byName), checks: byName };
 }
 
@@ -57,6 +58,7 @@ export function targetHealth(status: TargetRoleStatus): Health {
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
     arena: arenaCheck(status.arena),
+    ...configurationChecks(status),
   };
   return { status: worst(checks), checks };
 }
@@ -162,6 +164,13 @@ function volumesCheck(status: TargetRoleStatus): Check {
     confirmed,
     needles,
   };
+}
+
+function configurationChecks(status: {
+  readonly configuration?: ConfigurationStatus | undefined;
+}): Readonly<Record<string, Check>> {
+  const { configuration } = status;
+  return configuration === undefined ? {} : { configuration: configurationCheck(configuration) };
 }
 
 function worst(checks: Readonly<Record<string, Check>>): Verdict {

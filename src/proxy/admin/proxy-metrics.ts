@@ -6,6 +6,7 @@ import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
 import { RequestLedger, type RequestTotals } from './request-ledger.ts';
 import type { ProxyStatus } from './status.ts';
+import { trafficMetrics } from './traffic-metrics.ts';
 
 /** One finished read of a target. */
 export interface OperationRecord {
@@ -37,6 +38,7 @@ export function createProxyMetrics(version: string): ProxyMetrics {
   const refreshRequests = requestCounters(set, ledger);
   const operations = operationCounters(set);
   const cache = cacheMetrics(set);
+  const refreshTraffic = trafficMetrics(set);
   let status: (() => ProxyStatus) | undefined;
   set.onScrape(() => {
     refreshRequests();
@@ -44,6 +46,7 @@ export function createProxyMetrics(version: string): ProxyMetrics {
     const seen = status?.();
     if (seen === undefined) return;
     refreshGauges(seen);
+    refreshTraffic(seen);
     cache.refresh(seen.cache);
   });
   return {

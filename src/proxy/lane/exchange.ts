@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
+import { newRequestId } from '../response/request-id.ts';
 import type { AnswerFraming } from './answer-framing.ts';
 import { fieldLines } from './field-lines.ts';
 import type { FramedRequest } from './request-framer.ts';
@@ -294,6 +295,7 @@ export class Exchange implements OutcomeReceiver {
     const head =
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
       `Content-Length: ${body.length}\r\n${status === 503 ? 'Retry-After: 1\r\n' : ''}` +
+      `X-Amz-Request-Id: ${newRequestId()}\r\n` +
       `Date: ${new Date().toUTCString()}\r\n${close ? 'Connection: close\r\n' : ''}\r\n`;
     const bodyBytes = this.request.head.method === 'HEAD' ? 0 : body.length;
     this.finishWith(Buffer.from(bodyBytes === 0 ? head : head + body, 'latin1'), bodyBytes, close);

@@ -13,6 +13,10 @@ export interface ForwardingOptions {
   readonly answerTimeoutMs: number;
   /** Per volume server; more wait for a free one. */
   readonly upstreamConnections: number;
+  readonly counters: {
+    /** Requests sent once more. */
+    retries: number;
+  };
 }
 
 /** What all requests of one way share. */
@@ -76,6 +80,7 @@ export abstract class Forwarding {
       this.cut();
     } else if (!this.#retried && this.isRepeatable && this.terms.budget.spend()) {
       this.#retried = true;
+      this.terms.counters.retries += 1;
       this.again();
     } else {
       this.refuse(502, 'the volume server closed the connection');
