@@ -9,7 +9,7 @@ import {
   refreshFallbacks,
   refreshNeedles,
   showCacheStats,
-  showConfiguration,
+  showReload,
 } from './tables.js';
 import { TargetPanels } from './target-panels.js';
 import { listenForBenchmark, listenForReading } from './try-panels.js';
@@ -38,6 +38,7 @@ async function step() {
     const reading = await look();
     build(reading.stats.role);
     panels.show(reading);
+    showReload(reading.stats.configuration);
     showHead(reading);
     const troubles = panels.troubles(reading.stats);
     if (readings % listsEvery === 0 || troubles !== lastTroubles) await panels.lists();
@@ -123,7 +124,6 @@ function proxyPanels() {
   listenForEviction();
   listenForReading();
   listenForBenchmark();
-  void showConfiguration();
   return {
     show(reading) {
       traffic.show(reading);
@@ -138,7 +138,6 @@ function proxyPanels() {
 
 function targetPanels() {
   const panel = new TargetPanels();
-  void showConfiguration();
   return { show: (reading) => panel.show(reading), lists: () => undefined, troubles: () => 0 };
 }
 

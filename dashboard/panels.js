@@ -196,7 +196,7 @@ export function showTargets(targets) {
       const line = make('div', { className: 'line' });
       line.append(make('span', { className: 'name' }), make('span', { className: 'state' }));
       const facts = make('dl', { className: 'facts' });
-      for (const name of ['Transport', 'Breaker', 'Volumes', 'Volume server']) {
+      for (const name of ['Transport', 'Ping', 'Breaker', 'Lost', 'Volumes', 'Volume server']) {
         facts.append(make('div', {}, make('dt', { text: name }), make('dd')));
       }
       return make('li', {}, line, facts);
@@ -209,7 +209,10 @@ export function showTargets(targets) {
       setText(stateText, words[state]);
       stateText.className = `state ${state}`;
       const why = state === 'down' ? `${target.state.status}: ${target.state.detail}` : nothing;
-      const [transport, breaker, volumes, upstream] = item.querySelectorAll('dd');
+      const [transport, ping, breaker, lost, volumes, upstream] = item.querySelectorAll('dd');
+      const { pingUs, lost: sessionsLost } = target.counted ?? {};
+      setText(ping, duration(pingUs === undefined ? undefined : pingUs / 1e6));
+      setText(lost, sessionsLost === undefined ? nothing : times(sessionsLost));
       setText(transport, state === 'up' ? target.state.transport : why);
       setText(breaker, target.breaker);
       setText(volumes, `${target.volumesConfirmed} of ${target.volumes} confirmed`);
@@ -220,6 +223,10 @@ export function showTargets(targets) {
       wasUp.set(target.upstreamUrl, state);
     },
   );
+}
+
+function times(count) {
+  return count === 1 ? 'once' : count === 0 ? 'never' : `${whole(count)} times`;
 }
 
 export function showPool(arena) {
@@ -235,6 +242,7 @@ export function showPool(arena) {
   );
   setText('p-leases', whole(leasesOutstanding));
   setText('p-leaks', whole(leaseLeaks));
+  setText('p-refusals', arena.refusals === undefined ? nothing : whole(arena.refusals));
   setText('p-pages', { hugetlb: '2 MiB', transparent: 'transparent', normal: '4 KiB' }[pageKind]);
 }
 

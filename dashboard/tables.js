@@ -138,7 +138,32 @@ function clock(at) {
   return new Date(at).toLocaleTimeString('en-GB');
 }
 
-export async function showConfiguration() {
+let shownReloads;
+
+/** Anew after each reload of the file. */
+export function showReload(configuration) {
+  const reloads = configuration?.reloads ?? 0;
+  if (reloads !== shownReloads) void showConfiguration();
+  shownReloads = reloads;
+  if (configuration === undefined) return;
+  const { loadedAt, lastReload } = configuration;
+  setText('config-loaded', reloadWords(lastReload) ?? `Read when it started, ${when(loadedAt)}.`);
+}
+
+function reloadWords(lastReload) {
+  if (lastReload === null) return undefined;
+  const { at, ok, needRestart, problems } = lastReload;
+  if (!ok) return `Read again ${when(at)}: ${problems.length} errors, so nothing was changed.`;
+  const waiting = needRestart.map(({ key }) => key).join(', ');
+  const more = waiting === '' ? 'all of it is in effect' : `waiting for a restart: ${waiting}`;
+  return `Read again ${when(at)}: ${more}.`;
+}
+
+function when(at) {
+  return new Date(at).toLocaleString('en-GB');
+}
+
+async function showConfiguration() {
   let keys = [];
   try {
     ({ keys } = await getJson('/api/config'));
