@@ -31,7 +31,6 @@ export function showCacheStats(cache) {
   const all = left.reduce((sum, [, count]) => sum + count, 0);
   const why = left.map(([reason, count]) => `${reason} ${whole(count)}`).join(', ');
   setText('c-evictions', all === 0 ? '0' : `${whole(all)} (${why})`);
-  byId('evict-all').disabled = needles === 0;
 }
 
 export async function refreshNeedles() {
@@ -55,8 +54,14 @@ function needleRow({ volumeId, needleId }) {
   const made = row(['', 'mono', 'n', 'n', 'n']);
   const label = `Evict needle ${needleId} of volume ${volumeId}`;
   const button = make('button', { type: 'button', text: 'Evict', 'aria-label': label });
-  button.addEventListener('click', () => {
-    void evict({ needles: [{ volumeId, needleId }] });
+  button.addEventListener('click', async () => {
+    const place = made.rowIndex;
+    await evict({ needles: [{ volumeId, needleId }] });
+    if (made.isConnected) return;
+    // Its row is gone: whoever goes on with the keyboard goes on from the next one.
+    const { rows } = byId('needles');
+    const next = rows[Math.min(place, rows.length - 1)]?.querySelector('button');
+    (next ?? byId('evict-all')).focus();
   });
   made.cells[4].append(button);
   return made;

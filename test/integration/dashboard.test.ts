@@ -209,8 +209,10 @@ describe.skipIf(missingBrowser !== undefined)('the dashboard', () => {
   test('evicts one needle, and all of them once that was confirmed', async () => {
     const { needles } = (await stats()).cache;
     expect(needles).toBeGreaterThan(2);
-    await page.locator('#needles tbody button').first().click();
+    await page.locator('#needles tbody button').first().press('Enter');
     await eventually(() => textOf('#evict-note')).toBe('1 needle evicted.');
+    const focused = (): Promise<unknown> => page.evaluate('document.activeElement.textContent');
+    await eventually(focused).toBe('Evict');
     expect((await stats()).cache.needles).toBe(needles - 1);
     await page.getByRole('button', { name: 'Evict all' }).click();
     await page.getByRole('button', { name: 'Keep them' }).click();
