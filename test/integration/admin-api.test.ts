@@ -290,6 +290,12 @@ describe('who may ask', () => {
     expect(await statusOf({ origin: 'http://evil.example' })).toBe(403);
     expect(await statusOf({ origin: 'null' })).toBe(403);
     expect(await statusOf({ origin: `http://${host}` })).toBe(200);
+    expect(await statusOf({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+    const picture = { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'image' };
+    expect((await ask(`${stage.admin}${readUrl}`, picture)).status).toBe(403);
+    const typed = await ask(`${stage.admin}${readUrl}`, { 'sec-fetch-site': 'none' });
+    expect(typed.status).toBe(200);
+    expect(typed.headers['cross-origin-resource-policy']).toBe('same-origin');
     const rebound = { host: 'evil.example', origin: 'http://evil.example' };
     expect(await statusOf(rebound)).toBe(403);
     expect((await ask(`${stage.admin}${readUrl}`, { host: 'evil.example' })).status).toBe(403);
