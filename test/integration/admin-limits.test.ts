@@ -213,6 +213,7 @@ test('the ring of fallbacks keeps the latest fallbacksMax and nothing that is or
     request: { method: 'GET', target: '/3,015eedc0de', rawHeaders: [] },
     answerHead: '',
     decidedMs: 0,
+    sessionId: 0n,
   };
   ring.observe(record);
   expect(ring.latest(1)).toEqual([]);
