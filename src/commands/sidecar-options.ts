@@ -11,6 +11,7 @@ export function sidecarOptions({ sidecar, limits }: ProxyConfig): ProxyOptions['
     volumeServerAliases: sidecar.volumeServerAliases,
     signsReads: sidecar.signReads,
     httpFallback: sidecar.httpFallback,
+    needleEnds: sidecar.needleEnds,
     limits: {
       readBytesMax: sidecar.readBytesMax,
       bytesInFlightMax: sidecar.bytesInFlightMax,

@@ -17,6 +17,7 @@ export interface SidecarSettings {
   readonly volumeServerAliases: readonly string[];
   readonly signReads: boolean;
   readonly httpFallback: boolean;
+  readonly needleEnds: 'auto' | 'decline' | 'serve';
   readonly httpTimeoutMs: number;
   readonly readBytesMax: number;
   readonly bytesInFlightMax: number;
@@ -38,6 +39,7 @@ export const sidecarFields: field.Fields<SidecarSettings> = {
   volumeServerAliases: field.stringList('volume_server_aliases', []),
   signReads: field.flag('sign_reads', false),
   httpFallback: field.flag('http_fallback', true),
+  needleEnds: field.choice('needle_ends', 'auto', ['auto', 'decline', 'serve']),
   httpTimeoutMs: field.duration('http_timeout', '5s', someTime),
   readBytesMax: field.size('read_bytes_max', '16MiB', { min: 1, max: 2 ** 30 }),
   bytesInFlightMax: field.size('bytes_in_flight', '256MiB', { min: 1 }),

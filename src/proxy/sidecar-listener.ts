@@ -5,7 +5,10 @@ import { type RunningSidecar, startSidecar } from './sidecar/sidecar-server.ts';
 import type { TargetDirectory } from './targets/target-directory.ts';
 
 export interface SidecarListenerOptions
-  extends Pick<SidecarOptions, 'listen' | 'signsReads' | 'httpFallback' | 'limits' | 'temp'> {
+  extends Pick<
+    SidecarOptions,
+    'listen' | 'signsReads' | 'httpFallback' | 'needleEnds' | 'limits' | 'temp'
+  > {
   /** Other URLs under which clients know the volume servers. */
   readonly volumeServerAliases: readonly string[];
 }

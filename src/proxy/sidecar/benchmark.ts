@@ -39,33 +39,19 @@ export class Benchmark {
 
   /** The needle that the request names, else those that were read here lately. */
   #readsOf(query: SidecarRequest['query'], size: number): readonly SidecarRead[] | Refusal {
-    const fid = query.get('fid') ?? query.get('file_id') ?? '';
-    const named =
-      fid === ''
-        ? []
-        : [
-            new Map([
-              ['file_id', fid],
-              ['size', String(size)],
-            ]),
-          ];
-    if (named.length === 0 && query.has('needle')) named.push(new Map(query));
-    const recent = this.#rooms.recent.all.map(
-      (each) =>
-        new Map([
-          ['file_id', each.fid],
-          ['size', String(size)],
-        ]),
-    );
+    const fid = query.get('fid') ?? query.get('file_id');
+    const isNamed = fid !== undefined || query.has('needle');
+    const named = fid === undefined ? query : new Map([...query, ['file_id', fid]]);
+    const recent = this.#rooms.recent.all.map((each) => new Map([['file_id', each]]));
     const reads: SidecarRead[] = [];
-    for (const each of named.length > 0 ? named : recent) {
+    for (const each of isNamed ? [named] : recent) {
       const read = readOf(this.#rooms, each);
       if ('kind' in read) return read;
       reads.push({ ...read, size, offset: 0 });
     }
     if (reads.length > 0) return reads;
     const text =
-      'no needle has been read here yet: name one with file_id=, as in /benchmark?file_id=3,01637037d6';
+      'no needle has been read here yet: name one, as in /benchmark?file_id=3,01637037d6';
     return refusal(409, 'no-needle', text);
   }
 

@@ -2,6 +2,7 @@
 import { Benchmark } from './benchmark.ts';
 import { answerCapabilities, answerHealth, answerPing } from './fabric-endpoints.ts';
 import { KnownServers } from './known-servers.ts';
+import { CutReads } from './needle-ends.ts';
 import { NeedleSource } from './needle-source.ts';
 import { answerRead, type ReadRooms } from './read-endpoint.ts';
 import { RecentNeedles } from './recent-needles.ts';
@@ -38,6 +39,7 @@ export class Endpoints {
       servers: new KnownServers(options.volumeServers),
       temp: this.temp,
       recent: new RecentNeedles(),
+      cuts: new CutReads(options.needleEnds),
       host,
     };
     const benchmark = new Benchmark(rooms, options.limits.readBytesMax);
@@ -106,7 +108,16 @@ export class Endpoints {
 }
 
 function answerStats(host: SidecarHost, { temp, ...status }: SidecarStatus): SidecarAnswer {
-  const reads = { cache: 0, rdma: 0, http: 0, ok: 0, refused: 0, error: 0, aborted: 0 };
+  const reads = {
+    cache: 0,
+    rdma: 0,
+    http: 0,
+    declined: 0,
+    ok: 0,
+    refused: 0,
+    error: 0,
+    aborted: 0,
+  };
   for (const { path, outcome, count } of status.requests) {
     if (path === 'read' || path === 'rdma_read') reads[outcome] += count;
   }

@@ -1,5 +1,6 @@
 /** GET /read and /rdma/read: bytes of a needle, in the body and, where that is wanted, in a temp file too. */
 import type { KnownServers } from './known-servers.ts';
+import type { CutReads } from './needle-ends.ts';
 import type { NeedleBytes, NeedleSource } from './needle-source.ts';
 import { parseReadQuery, type SidecarRead } from './read-parameters.ts';
 import type { RecentNeedles } from './recent-needles.ts';
@@ -14,6 +15,7 @@ export interface ReadRooms {
   readonly servers: KnownServers;
   readonly temp: TempFiles | undefined;
   readonly recent: RecentNeedles;
+  readonly cuts: CutReads;
   readonly host: SidecarHost;
 }
 
@@ -36,11 +38,13 @@ export async function answerRead(
   const startedAt = performance.now();
   const found = await rooms.source.read(read, request.authorization, request.signal);
   if (found.kind === 'refused') return refused(found);
-  rooms.recent.add(read.fid, found.totalBytes);
+  rooms.recent.add(read.fid);
+  const { fid, offset, size } = read;
+  const isCut = size !== undefined && rooms.cuts.looksCut(fid, offset, size, found.totalBytes);
   try {
-    const tempFile = await tempFileOf(rooms, request, read, found);
+    const tempFile = isCut ? undefined : await tempFileOf(rooms, request, read, found);
     const durationMs = performance.now() - startedAt;
-    const told = { rooms, read, found, durationMs, tempFile };
+    const told = { rooms, read, found, isCut, durationMs, tempFile };
     return request.wantsJson ? metadata(told) : bytes(told);
   } catch (error) {
     found.release();
@@ -64,6 +68,8 @@ interface Told {
   readonly rooms: ReadRooms;
   readonly read: SidecarRead;
   readonly found: NeedleBytes;
+  /** The mount is to read it itself. */
+  readonly isCut: boolean;
   readonly durationMs: number;
   readonly tempFile: string | undefined;
 }
@@ -74,27 +80,38 @@ function bytes(told: Told): SidecarAnswer {
     status: 200,
     headers: { 'Content-Type': 'application/octet-stream', ...headersOf(told) },
     body: found.slices,
-    outcome: found.source,
-    reason: found.reason,
+    ...countedAs(told),
     needleBytes: found.bytes,
     isHeadEnough: tempFile !== undefined,
     release: () => found.release(),
   };
 }
 
-function headersOf({ rooms, read, found, durationMs, tempFile }: Told): Record<string, string> {
-  const isFast = found.source !== 'http';
+const needleEnd = 'needle-end';
+
+function countedAs({ found, isCut }: Told): Pick<SidecarAnswer, 'outcome' | 'reason'> {
+  const isDeclined = isCut && found.source !== 'http';
+  return isDeclined
+    ? { outcome: 'declined', reason: needleEnd }
+    : { outcome: found.source, reason: found.reason };
+}
+
+/** For the mount `X-Source` means RDMA too, where it has that word in it. */
+function headersOf(told: Told): Record<string, string> {
+  const { rooms, read, found, durationMs, tempFile } = told;
+  const { outcome, reason } = countedAs(told);
+  const isUsed = outcome === 'cache' || outcome === 'rdma';
   const headers: Record<string, string> = {
-    'X-RDMA-Used': String(isFast),
-    'X-Source': found.source,
+    'X-RDMA-Used': String(isUsed),
+    'X-Source': outcome,
     'X-RDMA-Transport': found.transport,
     'X-RDMA-Duration': goDuration(durationMs),
     'X-RDMA-Bytes-Read': String(found.bytes),
     'X-Needle-Size': String(found.totalBytes),
     'Cache-Status': `seaweed-rdma; ${found.cacheStatus}`,
   };
-  if (!isFast) headers['X-Fallback-Reason'] = found.reason;
-  const sessionId = isFast ? rooms.host.sessionOf(read.volumeId) : '';
+  if (!isUsed) headers['X-Fallback-Reason'] = reason;
+  const sessionId = found.source === 'http' ? '' : rooms.host.sessionOf(read.volumeId);
   if (sessionId !== '') headers['X-RDMA-Session-ID'] = sessionId;
   if (tempFile !== undefined) {
     headers['X-Use-Temp-File'] = 'true';
@@ -106,12 +123,13 @@ function headersOf({ rooms, read, found, durationMs, tempFile }: Told): Record<s
 /** The keys of the mount's RDMAReadResponse, and more; of the data only a preview. */
 function metadata(told: Told): SidecarAnswer {
   const { rooms, read, found, durationMs, tempFile } = told;
+  const { outcome, reason } = countedAs(told);
   const preview = found.slices[0]?.subarray(0, previewBytes).toString('hex') ?? '';
   const answer = json({
     success: true,
-    is_rdma: found.source !== 'http',
-    source: found.source,
-    reason: found.reason,
+    is_rdma: outcome === 'cache' || outcome === 'rdma',
+    source: outcome,
+    reason,
     transport: found.transport,
     duration: goDuration(durationMs),
     data_size: found.bytes,
@@ -125,13 +143,7 @@ function metadata(told: Told): SidecarAnswer {
     offset: read.offset,
     timestamp: new Date().toISOString(),
   });
-  const { bytes: needleBytes, source: outcome, reason } = found;
+  const headers = { ...answer.headers, ...headersOf(told) };
   found.release();
-  return {
-    ...answer,
-    headers: { ...answer.headers, ...headersOf(told) },
-    needleBytes,
-    outcome,
-    reason,
-  };
+  return { ...answer, headers, outcome, reason, needleBytes: found.bytes };
 }

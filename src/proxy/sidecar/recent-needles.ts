@@ -1,20 +1,20 @@
-/** The needles that were read last: what a benchmark without a file id reads. */
+/** The file ids that were read last: what a benchmark that names none reads. */
 export class RecentNeedles {
   /** Newest last. */
-  readonly #fids = new Map<string, number>();
+  readonly #fids = new Set<string>();
 
-  add(fid: string, totalBytes: number): void {
+  add(fid: string): void {
     this.#fids.delete(fid);
-    this.#fids.set(fid, totalBytes);
+    this.#fids.add(fid);
     if (this.#fids.size <= recentMax) return;
-    for (const oldest of this.#fids.keys()) {
+    for (const oldest of this.#fids) {
       this.#fids.delete(oldest);
       break;
     }
   }
 
-  get all(): readonly { readonly fid: string; readonly totalBytes: number }[] {
-    return [...this.#fids].map(([fid, totalBytes]) => ({ fid, totalBytes }));
+  get all(): readonly string[] {
+    return [...this.#fids];
   }
 }
 

@@ -15,10 +15,18 @@ export const sidecarPaths = [
 export type SidecarPath = (typeof sidecarPaths)[number];
 
 /**
- * cache, rdma, http: bytes of a needle, by who gave them; ok: another answer; refused: the request's fault (4xx); error:
+ * cache, rdma, http: bytes of a needle, by who gave them; declined: bytes that the mount is told to read itself; ok: another answer; refused: the request's fault (4xx); error:
  * not (5xx); aborted: the client went away first.
  */
-export type SidecarOutcome = 'cache' | 'rdma' | 'http' | 'ok' | 'refused' | 'error' | 'aborted';
+export type SidecarOutcome =
+  | 'cache'
+  | 'rdma'
+  | 'http'
+  | 'declined'
+  | 'ok'
+  | 'refused'
+  | 'error'
+  | 'aborted';
 
 export interface SidecarRecord {
   readonly path: SidecarPath;

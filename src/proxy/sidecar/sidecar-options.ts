@@ -1,5 +1,6 @@
 /** What the sidecar's listener is told at its start, and what it asks of the proxy around it. */
 import type { NeedleRoute } from '../needle-outcome.ts';
+import type { NeedleEnds } from './needle-ends.ts';
 import type { SidecarObserver } from './sidecar-ledger.ts';
 
 export interface SidecarLimits {
@@ -39,6 +40,7 @@ export interface SidecarOptions {
   readonly signsReads: boolean;
   /** What the fast path does not answer is read from the volume server. */
   readonly httpFallback: boolean;
+  readonly needleEnds: NeedleEnds;
   readonly limits: SidecarLimits;
   readonly temp: TempOptions | undefined;
   /** Needles up to here are read whole, since the cache then has them for the next range; 0: there is no cache. */
