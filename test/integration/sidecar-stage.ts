@@ -124,6 +124,8 @@ export interface StageOptions {
   readonly rdma?: string;
   readonly seaweedfs?: string;
   readonly sections?: string;
+  /** False: nothing is served from the fabric; default true. */
+  readonly isFast?: boolean;
 }
 
 const adminSection = '[admin]\nlisten = "127.0.0.1:0"\n';
@@ -164,7 +166,7 @@ ${adminSection}`;
     sidecar: `http://${ready['sidecar']}`,
     admin: `http://${ready['admin']}`,
   };
-  await whenConfirmed(stage);
+  if (options.isFast ?? true) await whenConfirmed(stage);
   return stage;
 }
 
