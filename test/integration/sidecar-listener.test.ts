@@ -94,7 +94,11 @@ describe('what it says of itself', () => {
     });
     const gone = await ask(fresh.sidecar, `/benchmark?fid=${fresh.needles.deleted.fid}`);
     expect(parsed(gone)).toMatchObject({
-      benchmark_results: { successful_ops: 0, failed_ops: 10, failure: expect.stringMatching(/404/) },
+      benchmark_results: {
+        successful_ops: 0,
+        failed_ops: 10,
+        failure: expect.stringMatching(/404/),
+      },
     });
     for (const query of ['iterations=0', 'iterations=10001', 'iterations=x', 'size=17MiB']) {
       expect((await ask(fresh.sidecar, `/benchmark?fid=${fid}&${query}`)).status).toBe(400);
