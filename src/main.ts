@@ -1,5 +1,6 @@
 /** The command line: two roles, the demo's volume server, and the tools. */
 import { Command, CommanderError } from 'commander';
+import { addDoctor } from './commands/doctor.ts';
 import { addFabricTools } from './commands/fabric-tools.ts';
 import { addRoles } from './commands/roles.ts';
 import { packageVersion } from './commands/version.ts';
@@ -34,6 +35,7 @@ Examples:
     );
   addRoles(program, finish);
   addFabricTools(program, finish);
+  addDoctor(program, finish);
   addVolumeTools(program, finish);
   await program.parseAsync(argv);
   return exitCode;
