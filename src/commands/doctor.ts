@@ -1,6 +1,7 @@
 /** `seaweed-rdma doctor`. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Role } from '../config/check-file.ts';
+import { nearestKey } from '../config/nearest-key.ts';
 import { type Layer, layers } from '../tools/doctor/check.ts';
 import { runDoctor } from '../tools/doctor/run-doctor.ts';
 import { readSetup } from './doctor-setup.ts';
@@ -59,6 +60,7 @@ Examples:
         fid: flags.fid,
         timeoutMs: flags.timeout,
         roots: { sys: flags.sysRoot, proc: flags.procRoot },
+        nearest: nearestKey,
       };
       const { only = [], skip = [], json = false } = flags;
       finish(await runDoctor({ setup, only, skip, json }));

@@ -1,8 +1,7 @@
 /** `seaweed-rdma doctor`: gathers what each layer looks at, judges it, and prints the report. */
 import { exitCodes } from '../exit-codes.ts';
-import { type Check, type Finding, type Layer, layers } from './check.ts';
-import { gatherSecretFiles, judgeConfiguration } from './configuration.ts';
-import { gatherProgram, judgeProgram } from './program.ts';
+import { type Check, type Layer, layers } from './check.ts';
+import { Examination } from './examination.ts';
 import { printReport, reportOf } from './report.ts';
 import type { Setup } from './setup.ts';
 
@@ -32,27 +31,4 @@ export async function runDoctor({ setup, only, skip, json }: DoctorOptions): Pro
   printReport(report, { json });
   if (setup.problems.length > 0) return exitCodes.configuration;
   return report.ok ? exitCodes.done : exitCodes.failed;
-}
-
-/** What several layers look at is gathered once, when the first of them asks. */
-class Examination {
-  readonly #setup: Setup;
-
-  constructor(setup: Setup) {
-    this.#setup = setup;
-  }
-
-  async look(layer: Layer): Promise<readonly Finding[]> {
-    const setup = this.#setup;
-    switch (layer) {
-      case 'configuration':
-        return judgeConfiguration(setup, gatherSecretFiles(setup.secretPaths));
-      case 'program':
-        return judgeProgram(gatherProgram(setup.version));
-      default:
-        return [];
-    }
-  }
-
-  async close(): Promise<void> {}
 }

@@ -89,7 +89,11 @@ export interface Setup {
   /** For each question to the network. */
   readonly timeoutMs: number;
   readonly roots: Roots;
+  readonly nearest: Nearest;
 }
+
+/** The candidate that a misspelt name most likely meant; undefined without candidates. */
+export type Nearest = (name: string, candidates: readonly string[]) => string | undefined;
 
 /** Where the kernel shows itself; tests put other machines there. */
 export interface Roots {
