@@ -4,6 +4,7 @@ import type { Role } from '../config/check-file.ts';
 import { nearestKey } from '../config/nearest-key.ts';
 import { type Layer, layers } from '../tools/doctor/check.ts';
 import { runDoctor } from '../tools/doctor/run-doctor.ts';
+import { parseFidArgument } from '../tools/needle-name.ts';
 import { readSetup } from './doctor-setup.ts';
 import { durationValue } from './option-values.ts';
 import { packageVersion } from './version.ts';
@@ -57,7 +58,7 @@ Examples:
         ...readSetup(flags.config, flags.role, process.env),
         version: packageVersion(),
         ucxVariables: ucxVariables(process.env),
-        fid: flags.fid,
+        fid: flags.fid === undefined ? undefined : parseFidArgument(flags.fid),
         timeoutMs: flags.timeout,
         roots: { sys: flags.sysRoot, proc: flags.procRoot },
         nearest: nearestKey,

@@ -1,4 +1,5 @@
 /** What the doctor is told: the configuration as read, and where the machine's files lie. */
+import type { NeedleName } from '../needle-name.ts';
 import type { CheckName } from './check.ts';
 
 export type DoctorRole = 'proxy' | 'target';
@@ -84,8 +85,8 @@ export interface Setup {
   readonly settings: Settings | undefined;
   /** UCX_*, as in this process' environment. */
   readonly ucxVariables: Readonly<Record<string, string>>;
-  /** The volume and needle to compare. */
-  readonly fid: string | undefined;
+  /** The needle to compare. */
+  readonly fid: NeedleName | undefined;
   /** For each question to the network. */
   readonly timeoutMs: number;
   readonly roots: Roots;

@@ -5,6 +5,7 @@ import { isActive, type RdmaDevice } from './devices.ts';
 import type { Listener } from './processes.ts';
 import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';
+import { isOnThisHost } from './speed.ts';
 
 /** What is known beside the targets themselves. */
 export interface TargetContext {
@@ -162,8 +163,7 @@ function noSession(
   { listeners, deviceName }: TargetContext,
   evidence: readonly string[],
 ): Finding {
-  const isHere = host === 'localhost' || host.startsWith('127.') || host === '::1';
-  const owner = isHere
+  const owner = isOnThisHost(host)
     ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
     : undefined;
   if (owner?.role === 'target') {
@@ -189,7 +189,10 @@ function noSession(
 }
 
 const rdmaTransports = /^(rc|dc|ud|ib|srd|gga)/;
-const sharedMemory = /^(posix|sysv|cma|knem|xpmem|self|mm|sm)/;
+
+export function isSharedMemory(name: string): boolean {
+  return /^(posix|sysv|cma|knem|xpmem|self|mm|sm|inproc)/.test(name);
+}
 
 function transport({ name, session, addresses }: TargetFacts, context: TargetContext): Finding {
   if (session?.state.kind !== 'up') return skip('transport', `${name}: no session`);
@@ -201,7 +204,7 @@ function transport({ name, session, addresses }: TargetFacts, context: TargetCon
     `active RDMA devices here: ${active.join(', ') || 'none'}; rdma.tls = "${tls}", rdma.device_name = "${deviceName}"`,
   ];
   if (rdmaTransports.test(used)) return ok('transport', `${name}: RDMA (${used})`, evidence);
-  if (sharedMemory.test(used)) {
+  if (isSharedMemory(used)) {
     return ok('transport', `${name}: shared memory (${used}), on this host`, evidence);
   }
   if (active.length === 0) {
