@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addAdminTools } from './admin-tools.ts';
 import { addCompletion } from './completion-command.ts';
+import { addDoctor } from './doctor.ts';
 import { addFabricTools } from './fabric-tools.ts';
 import { addRoles } from './roles.ts';
 import { packageVersion } from './version.ts';
@@ -22,10 +23,11 @@ Exit codes: 0 done, 1 failed, 2 usage, 69 unavailable (a target, UCX, an address
 Examples:
   seaweed-rdma target --config target.toml      # beside each volume server
   seaweed-rdma proxy --config proxy.toml        # on each client node
-  seaweed-rdma config check proxy.toml          # what it would start with
+  seaweed-rdma doctor --config proxy.toml       # every layer, and what to do
   seaweed-rdma ping --target 10.0.0.1:18515     # is the target there, and how far away`,
     );
   addRoles(program, finish);
+  addDoctor(program, finish);
   addFabricTools(program, finish);
   addAdminTools(program, finish);
   addVolumeTools(program, finish);

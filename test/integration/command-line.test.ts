@@ -22,7 +22,7 @@ function titleOf({ path }: CommandEntry): string {
 function examplesOf(command: Command): string[] {
   const lines = (helpAfter(command).split(/^Examples?:$/m)[1] ?? '').split('\n');
   return lines
-    .map((line) => /(?:^|[|(\s])seaweed-rdma ([^|>)#]*)/.exec(line)?.[1]?.trim())
+    .map((line) => /(?:^|[|(\s])seaweed-rdma ([^|>)#]*)/.exec(line)?.[1]?.split(/ {2,}/)[0]?.trim())
     .filter((example) => example !== undefined);
 }
 
