@@ -17,6 +17,7 @@ const reloadable = [
   'admin.token_file',
   'seaweedfs.security_toml',
   'http.on_corrupt',
+  'http.debug_headers',
   'limits.connections',
   'limits.bytes_in_flight',
   'limits.connection_bytes',
@@ -37,7 +38,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
   await runRole('proxy', logOptions(config.logging, options), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const watch = await startWatch(logger, config.logging);
+    const watch = await startWatch(logger, config.logging, process.env);
     const assembled = proxyOptions(config, {
       readKey: () => live.current.readKey,
       adminToken: () => live.current.adminToken,
@@ -63,6 +64,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
           void log.configure(logOptions(next.logging, options));
           proxy.adjust({
             onCorrupt: next.http.onCorrupt,
+            debugHeaders: next.http.debugHeaders,
             connections: next.limits.connectionsMax,
             bytesInFlight: next.limits.bytesInFlightMax,
             connectionBytes: next.limits.connectionBytesMax,

@@ -5,6 +5,7 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
 import { createLog, type Logger, type LogOptions, type RoleLog } from './log.ts';
 import type { LogFormatOption } from './log-options.ts';
+import { ServiceManager } from './service-manager.ts';
 
 export interface RunningRole {
   /** Every bound address, for the line with "event":"ready"; undefined: the role has logged that line itself. */
@@ -58,19 +59,24 @@ export async function runRole(
     logger.fatal({ event: 'start-failed', role: name, code: codeOf(error) }, message);
     return end(exitCodeOf(error));
   }
-  onStop(name, logger, running, end);
+  const manager = new ServiceManager(logger, process.env);
+  onStop(name, { logger, manager }, running, end);
+  const ready = `${name} serves ${Object.values(running.bound ?? {}).join(', ')}`;
   process.on('SIGHUP', () => {
+    void manager.reloading();
     reload(logger, running);
+    void manager.ready(ready);
   });
   if (running.bound !== undefined) {
     const fields = { event: 'ready', role: name, pid: process.pid, ...running.bound };
     logger.info(fields, `${name} is ready`);
   }
+  await manager.ready(ready);
 }
 
 function onStop(
   name: string,
-  logger: Logger,
+  { logger, manager }: { readonly logger: Logger; readonly manager: ServiceManager },
   running: RunningRole,
   end: (code: number) => void,
 ): void {
@@ -82,6 +88,7 @@ function onStop(
     }
     isStopping = true;
     logger.info({ event: 'draining', role: name, signal }, `${name} finishes what is in flight`);
+    void manager.stopping('finishes what is in flight');
     running.close(drainMs).then(
       () => {
         logger.info({ event: 'stopped', role: name }, `${name} has stopped`);

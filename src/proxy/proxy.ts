@@ -213,6 +213,7 @@ class ProxyRole implements RunningProxy {
     };
     const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
     this.#front = await startHttpFront(front, route, observe);
+    this.#adjustable.front = this.#front;
     const { sidecar } = this.#options;
     if (sidecar === undefined) return;
     this.#sidecar = await startSidecarListener(sidecar, this.#options, this.#directory, {

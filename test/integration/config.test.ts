@@ -196,6 +196,16 @@ target = ""`);
     expect(proxy(`[rdma]\nsecret_file = "${open}"`).warnings).toHaveLength(1);
   });
 
+  test('an admin listener that others reach without a token is worth a warning', () => {
+    const token = scratch.write('token', 'secret');
+    const warningsOf = (listen: string, more = ''): number =>
+      proxy(`[admin]\nlisten = "${listen}"\n${more}`).warnings.length;
+    expect(warningsOf('0.0.0.0:8081')).toBe(1);
+    expect(warningsOf('0.0.0.0:8081', `token_file = "${token}"`)).toBe(0);
+    expect(warningsOf('127.0.0.1:8081')).toBe(0);
+    expect(warningsOf('unix:/run/admin.sock')).toBe(0);
+  });
+
   test('a security.toml without a read key configures none, one with a wrong key is an error', () => {
     const none = scratch.write('none.toml', '[jwt.signing]\nkey = "write"\n');
     expect(proxy(`[seaweedfs]\nsecurity_toml = "${none}"`).readKey).toBeUndefined();

@@ -1,0 +1,161 @@
+/** A configuration file → what the doctor is told of it, also where the file cannot be used. */
+import { readFileSync } from 'node:fs';
+import { type ListenAddress, parseHostPort } from '../config/address.ts';
+import { checkFile, type Role } from '../config/check-file.ts';
+import { ConfigError, type ConfigProblem } from '../config/problem.ts';
+import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
+import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
+import type { SecretPath, Settings, Setup, TargetEndpoint } from '../tools/doctor/setup.ts';
+
+export type ConfigurationPart = Pick<
+  Setup,
+  'role' | 'file' | 'problems' | 'warnings' | 'keysWritten' | 'secretPaths' | 'settings'
+>;
+
+export function readSetup(
+  file: string | undefined,
+  role: Role | undefined,
+  environment: NodeJS.ProcessEnv,
+): ConfigurationPart {
+  const nothing = { problems: [], warnings: [], keysWritten: 0, secretPaths: [] };
+  if (file === undefined) return { ...nothing, role, file, settings: undefined };
+  try {
+    const checked = checkFile(file, role, environment);
+    const config =
+      checked.role === 'target'
+        ? loadTargetConfig(file, environment)
+        : loadProxyConfig(file, environment);
+    return {
+      role: config.role,
+      file,
+      problems: [],
+      warnings: checked.warnings,
+      keysWritten: checked.keys.filter(({ from }) => from !== 'default').length,
+      secretPaths: secretPaths(config),
+      settings: config.role === 'target' ? targetSettings(config) : proxySettings(config),
+    };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return {
+      ...nothing,
+      role: role ?? likelyRole(file),
+      file,
+      problems: error.problems.map(setupProblem),
+      settings: undefined,
+    };
+  }
+}
+
+function setupProblem({ source, line, key, message }: ConfigProblem): Setup['problems'][number] {
+  return { place: line === undefined ? source : `${source}:${line}`, key, message };
+}
+
+/** Of a file that may not even be TOML. */
+function likelyRole(file: string): Role | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+  return /^\s*\[target\]/m.test(text) ? 'target' : 'proxy';
+}
+
+function secretPaths(config: ProxyConfig | TargetConfig): readonly SecretPath[] {
+  const { rdma, admin } = config;
+  const securityToml = config.role === 'proxy' ? config.securityToml : '';
+  const paths: SecretPath[] = [
+    { check: 'secret-file', key: 'rdma.secret_file', path: rdma.secretFile },
+    { check: 'secret-file', key: 'seaweedfs.security_toml', path: securityToml },
+    { check: 'token-file', key: 'admin.token_file', path: admin.tokenFile },
+  ];
+  return paths.filter(({ path }) => path !== '');
+}
+
+function proxySettings(config: ProxyConfig): Settings {
+  const { rdma, memory, volumeServers, limits, http, admin } = config;
+  const isInproc = rdma.transport === 'inproc' && rdma.mode !== 'off';
+  const isList = volumeServers.length > 1;
+  return {
+    role: 'proxy',
+    mode: rdma.mode,
+    transport: rdma.transport,
+    deviceName: rdma.deviceName,
+    tls: rdma.tls,
+    connectTimeoutMs: rdma.connectTimeoutMs,
+    secret: config.secret ?? '',
+    targets: volumeServers.flatMap(({ url, target }) => endpoint(target, url)),
+    targetKey: isList ? 'target of [[seaweedfs.volume_server]]' : 'rdma.target',
+    volumeServers: volumeServers.map(({ url }) => url),
+    volumeServerKey: isList ? 'url of [[seaweedfs.volume_server]]' : 'seaweedfs.volume_server_url',
+    memory: {
+      key: 'memory.size',
+      bytes: memory.bytes,
+      hugepagesKey: 'memory.hugepages',
+      hugepages: memory.hugepages,
+    },
+    descriptors: { key: 'limits.connections', count: limits.connectionsMax },
+    listeners: [
+      { key: 'http.listen', address: http.listen },
+      { key: 'admin.listen', address: admin.listen },
+    ],
+    storage: isInproc
+      ? { key: 'rdma.dirs', dirs: rdma.dirs, idxDirs: [], idxKey: 'rdma.dirs', unconfirmed: false }
+      : undefined,
+    readKey: config.readKey,
+    hasAdminToken: config.adminToken !== undefined,
+    adminHost: hostOf(admin.listen),
+    insecure: false,
+  };
+}
+
+function endpoint(target: string | undefined, volumeServerUrl: string): TargetEndpoint[] {
+  const address = target === undefined ? undefined : parseHostPort(target);
+  return address === undefined ? [] : [{ ...address, volumeServerUrl }];
+}
+
+function targetSettings(config: TargetConfig): Settings {
+  const { rdma, target, admin } = config;
+  const url = target.unconfirmed ? undefined : target.volumeServerUrl;
+  // The doctor runs beside the target: every address of this machine is reached over loopback.
+  const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
+  return {
+    role: 'target',
+    mode: 'prefer',
+    transport: 'ucx',
+    deviceName: rdma.deviceName,
+    tls: rdma.tls,
+    connectTimeoutMs: 2000,
+    secret: config.secret ?? '',
+    targets: rdma.port === 0 ? [] : [{ host, port: rdma.port, volumeServerUrl: url }],
+    targetKey: 'rdma.listen and rdma.port',
+    volumeServers: url === undefined ? [] : [url],
+    volumeServerKey: 'target.volume_server_url',
+    memory: {
+      key: 'rdma.buffer_size',
+      bytes: rdma.bufferBytes,
+      hugepagesKey: 'rdma.hugepages',
+      hugepages: rdma.hugepages,
+    },
+    descriptors: { key: 'rdma.max_sessions', count: rdma.maxSessions },
+    listeners: [
+      { key: 'rdma.port', address: { host: rdma.listen, port: rdma.port } },
+      { key: 'admin.listen', address: admin.listen },
+    ],
+    storage: {
+      key: 'target.dirs',
+      dirs: target.dirs,
+      idxDirs: target.idxDirs,
+      idxKey: 'target.idx_dirs',
+      unconfirmed: target.unconfirmed,
+    },
+    readKey: undefined,
+    hasAdminToken: config.adminToken !== undefined,
+    adminHost: hostOf(admin.listen),
+    insecure: rdma.insecure,
+  };
+}
+
+function hostOf(listen: ListenAddress): string | undefined {
+  return 'host' in listen ? listen.host : undefined;
+}

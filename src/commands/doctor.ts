@@ -1,0 +1,89 @@
+/** `seaweed-rdma doctor`. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Role } from '../config/check-file.ts';
+import { nearestKey } from '../config/nearest-key.ts';
+import { type Layer, layers } from '../tools/doctor/check.ts';
+import { runDoctor } from '../tools/doctor/run-doctor.ts';
+import { parseFidArgument } from '../tools/needle-name.ts';
+import { readSetup } from './doctor-setup.ts';
+import { durationValue } from './option-values.ts';
+import { packageVersion } from './version.ts';
+
+interface DoctorFlags {
+  readonly config?: string;
+  readonly role?: Role;
+  readonly only?: readonly Layer[];
+  readonly skip?: readonly Layer[];
+  readonly fid?: string;
+  readonly timeout: number;
+  readonly json?: boolean;
+  readonly sysRoot: string;
+  readonly procRoot: string;
+}
+
+export function addDoctor(program: Command, finish: (exitCode: number) => void): void {
+  program
+    .command('doctor')
+    .description('looks at everything that the fast path needs: what was found, and the fix')
+    .option('--config <file>', 'proxy.toml or target.toml; without it: this machine alone')
+    .addOption(
+      new Option('--role <role>', 'which of the two it is, where its sections do not tell').choices(
+        ['proxy', 'target'],
+      ),
+    )
+    .option('--only <layer>', 'this layer alone; may be given several times', collectedLayer)
+    .option('--skip <layer>', 'not this layer; may be given several times', collectedLayer)
+    .option('--fid <fid>', 'the needle to compare between RDMA and HTTP')
+    .option('--timeout <time>', 'for each question to the network', durationValue, 2000)
+    .option('--json', 'one JSON object')
+    .option('--sys-root <dir>', "another machine's /sys, copied", '/sys')
+    .option('--proc-root <dir>', "another machine's /proc, copied", '/proc')
+    .addHelpText(
+      'after',
+      `
+Layers: ${layers.join(', ')}
+
+Exit codes: 0 nothing failed (warnings may be there), 1 a check failed, 2 usage, 78 the configuration cannot be used
+(the machine is looked at all the same).
+
+Examples:
+  seaweed-rdma doctor                                 this machine, without a configuration
+  seaweed-rdma doctor --config proxy.toml             on a client node
+  seaweed-rdma doctor --config target.toml --json     beside a volume server
+  seaweed-rdma doctor --config proxy.toml --only needle --fid 3,01637037d6`,
+    )
+    .action(async (flags: DoctorFlags) => {
+      quietUcx(process.env);
+      const setup = {
+        ...readSetup(flags.config, flags.role, process.env),
+        version: packageVersion(),
+        ucxVariables: ucxVariables(process.env),
+        fid: flags.fid === undefined ? undefined : parseFidArgument(flags.fid),
+        timeoutMs: flags.timeout,
+        roots: { sys: flags.sysRoot, proc: flags.procRoot },
+        nearest: nearestKey,
+      };
+      const { only = [], skip = [], json = false } = flags;
+      finish(await runDoctor({ setup, only, skip, json }));
+    });
+}
+
+function collectedLayer(text: string, before: readonly Layer[] = []): Layer[] {
+  const layer = layers.find((name) => name === text);
+  if (layer === undefined) throw new InvalidArgumentError(`Layers: ${layers.join(', ')}.`);
+  return [...before, layer];
+}
+
+/** UCX prints to stdout what the checks say in their own words. Before the native part is loaded. */
+function quietUcx(environment: NodeJS.ProcessEnv): void {
+  environment['UCX_LOG_LEVEL'] ??= 'fatal';
+  environment['UCX_LOG_FILE'] ??= 'stderr';
+}
+
+function ucxVariables(environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const own = new Set(['UCX_LOG_LEVEL', 'UCX_LOG_FILE']);
+  const found = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[0].startsWith('UCX_') && entry[1] !== undefined,
+  );
+  return Object.fromEntries(found.filter(([name]) => !own.has(name)));
+}

@@ -1,0 +1,66 @@
+/** What the doctor checks, in order, and what a check says. */
+
+export type CheckResult = 'ok' | 'warn' | 'fail' | 'skip';
+
+/** What a layer finds; `name` is of `catalogue`. A check of several targets or servers comes once for each. */
+export interface Finding {
+  readonly name: string;
+  readonly result: CheckResult;
+  /** One line. */
+  readonly summary: string;
+  /** What was looked at and what was there, with numbers. */
+  readonly evidence: readonly string[];
+  /** Commands, or keys to set; empty where nothing is to be done. */
+  readonly fix: readonly string[];
+}
+
+/** Every layer with its checks, in the order in which they run. docs/doctor.md explains each; a test compares. */
+export const catalogue = {
+  configuration: ['config-file', 'config-warnings', 'secret-file', 'token-file'],
+  program: ['node-version', 'addon'],
+  ucx: ['ucx-version', 'ucx-environment', 'ucx-transports'],
+  devices: ['rdma-devices', 'rdma-port', 'rdma-mtu', 'rdma-gid', 'device-name'],
+  memory: ['memlock', 'hugepages', 'memory-size', 'numa'],
+  limits: ['descriptors'],
+  clock: ['clock-sync', 'clock-difference'],
+  ports: ['listen-address'],
+  'volume-server': ['volume-server'],
+  storage: ['data-dirs', 'file-system', 'index-files', 'served-volumes'],
+  target: ['target-address', 'target-port', 'target-session', 'transport', 'ping'],
+  volumes: ['announced-volumes'],
+  security: ['read-tokens', 'admin-exposure', 'secret-exposure'],
+  needle: ['needle-bytes'],
+  speed: ['latency', 'bandwidth'],
+} as const;
+
+export type Layer = keyof typeof catalogue;
+export type CheckName = (typeof catalogue)[Layer][number];
+
+export const layers: readonly Layer[] = Object.keys(catalogue) as Layer[];
+
+export interface Check extends Finding {
+  readonly layer: Layer;
+}
+
+export function ok(name: CheckName, summary: string, evidence: readonly string[] = []): Finding {
+  return { name, result: 'ok', summary, evidence, fix: [] };
+}
+
+export function skip(name: CheckName, summary: string, evidence: readonly string[] = []): Finding {
+  return { name, result: 'skip', summary, evidence, fix: [] };
+}
+
+/** What is wrong or may be, and what to do about it: never empty. */
+interface Trouble {
+  readonly summary: string;
+  readonly evidence?: readonly string[];
+  readonly fix: readonly [string, ...string[]];
+}
+
+export function warn(name: CheckName, { summary, evidence = [], fix }: Trouble): Finding {
+  return { name, result: 'warn', summary, evidence, fix };
+}
+
+export function fail(name: CheckName, { summary, evidence = [], fix }: Trouble): Finding {
+  return { name, result: 'fail', summary, evidence, fix };
+}

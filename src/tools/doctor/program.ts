@@ -1,0 +1,91 @@
+/** Layer 2: Node, and the native part that belongs to this build. */
+import { existsSync } from 'node:fs';
+import { addonPath, loadBinding, protocolVersion } from '../../rdma/binding.ts';
+import { type Finding, fail, ok, warn } from './check.ts';
+import { messageOf } from './machine-files.ts';
+
+export interface ProgramFacts {
+  readonly version: string;
+  /** "v24.1.0". */
+  readonly nodeVersion: string;
+  readonly nodeAbi: string;
+  readonly napiVersion: string;
+  readonly addonPath: string;
+  readonly addonExists: boolean;
+  /** '' when it was loaded. */
+  readonly addonFailure: string;
+  readonly hasUcx: boolean;
+  /** '' without UCX. */
+  readonly ucxVersion: string;
+  readonly protocolVersion: number;
+}
+
+/** As package.json's engines says. */
+export const nodeMajorMin = 24;
+/** As package.json's binary says. */
+const napiMin = 9;
+
+export function gatherProgram(version: string): ProgramFacts {
+  const { modules = '', napi = '' } = process.versions;
+  const facts = {
+    version,
+    nodeVersion: process.version,
+    nodeAbi: modules,
+    napiVersion: napi,
+    addonPath: addonPath(),
+    addonExists: existsSync(addonPath()),
+    protocolVersion,
+  };
+  try {
+    const { hasUcx, ucxVersion } = loadBinding();
+    return { ...facts, addonFailure: '', hasUcx, ucxVersion };
+  } catch (error) {
+    return { ...facts, addonFailure: messageOf(error), hasUcx: false, ucxVersion: '' };
+  }
+}
+
+export function judgeProgram(facts: ProgramFacts): readonly Finding[] {
+  return [node(facts), addon(facts)];
+}
+
+function node({ nodeVersion, nodeAbi, napiVersion }: ProgramFacts): Finding {
+  const major = Number(/^v(\d+)/.exec(nodeVersion)?.[1]);
+  const evidence = [`Node ${nodeVersion}, ABI ${nodeAbi}, Node-API ${napiVersion}`];
+  if (major >= nodeMajorMin && Number(napiVersion) >= napiMin) {
+    return ok('node-version', `Node ${nodeVersion}`, evidence);
+  }
+  return fail('node-version', {
+    summary: `Node ${nodeVersion} is too old`,
+    evidence,
+    fix: [`install Node ${nodeMajorMin} or newer (Node-API ${napiMin})`],
+  });
+}
+
+function addon(facts: ProgramFacts): Finding {
+  const evidence = [
+    facts.addonPath,
+    `this program speaks protocol version ${facts.protocolVersion}`,
+  ];
+  if (!facts.addonExists) {
+    return fail('addon', {
+      summary: 'the native part is not built',
+      evidence,
+      fix: ['npm run setup in a checkout, npx seaweed-rdma setup in an installed package'],
+    });
+  }
+  if (facts.addonFailure !== '') {
+    return fail('addon', {
+      summary: 'the native part cannot be loaded',
+      evidence: [...evidence, facts.addonFailure],
+      fix: ['npm run build:native', 'ldd on the file above names a library that is missing'],
+    });
+  }
+  if (!facts.hasUcx) {
+    return warn('addon', {
+      summary: 'the native part was built without UCX: inproc and HTTP only',
+      evidence,
+      fix: ['install libucx-dev and libsodium-dev, then: npm run build:native'],
+    });
+  }
+  return ok('addon', `loaded, protocol version ${facts.protocolVersion}, with UCX`, evidence);
+}

@@ -1,0 +1,34 @@
+/** `seaweed-rdma doctor`: gathers what each layer looks at, judges it, and prints the report. */
+import { exitCodes } from '../exit-codes.ts';
+import { type Check, type Layer, layers } from './check.ts';
+import { Examination } from './examination.ts';
+import { printReport, reportOf } from './report.ts';
+import type { Setup } from './setup.ts';
+
+export interface DoctorOptions {
+  readonly setup: Setup;
+  /** Empty: all. */
+  readonly only: readonly Layer[];
+  readonly skip: readonly Layer[];
+  readonly json: boolean;
+}
+
+/** Returns the exit code: a configuration that cannot be used goes before a check that failed. */
+export async function runDoctor({ setup, only, skip, json }: DoctorOptions): Promise<number> {
+  const chosen = layers.filter(
+    (layer) => (only.length === 0 || only.includes(layer)) && !skip.includes(layer),
+  );
+  const examination = new Examination(setup);
+  const checks: Check[] = [];
+  try {
+    for (const layer of chosen) {
+      for (const finding of await examination.look(layer)) checks.push({ layer, ...finding });
+    }
+  } finally {
+    await examination.close();
+  }
+  const report = reportOf(setup.role, checks);
+  printReport(report, { json });
+  if (setup.problems.length > 0) return exitCodes.configuration;
+  return report.ok ? exitCodes.done : exitCodes.failed;
+}

@@ -1,0 +1,142 @@
+/** Layer 13: read tokens, and who beyond this machine may ask without a secret. */
+import { isIPv4 } from 'node:net';
+import { type Finding, fail, ok, skip, warn } from './check.ts';
+import { ask } from './http-question.ts';
+import type { Settings } from './setup.ts';
+import { authorization } from './sign-read-token.ts';
+import type { VolumeServerFacts } from './volume-server.ts';
+
+export interface TokenFacts {
+  readonly url: string;
+  readonly wantsTokens: boolean | undefined;
+  /** Whether a token that is signed with the configured key is taken; undefined: not tried. */
+  readonly takesToken: boolean | undefined;
+}
+
+/** The volume does not exist: 404 when the token is taken, 401 when it is not. */
+const noNeedle = '0,000000000000';
+
+export async function gatherTokens(
+  servers: readonly VolumeServerFacts[],
+  readKey: string | undefined,
+  timeoutMs: number,
+): Promise<readonly TokenFacts[]> {
+  return Promise.all(
+    servers.map(async ({ url, wantsTokens }) => {
+      if (readKey === undefined || wantsTokens !== true) {
+        return { url, wantsTokens, takesToken: undefined };
+      }
+      const headers = authorization(readKey, noNeedle);
+      const result = await ask(new URL(`/${noNeedle}`, url), timeoutMs, headers);
+      const takesToken = result.kind === 'failed' ? undefined : result.answer.status !== 401;
+      return { url, wantsTokens, takesToken };
+    }),
+  );
+}
+
+export function judgeSecurity(
+  settings: Settings | undefined,
+  tokens: readonly TokenFacts[],
+): readonly Finding[] {
+  if (settings === undefined) {
+    return (['read-tokens', 'admin-exposure', 'secret-exposure'] as const).map((name) =>
+      skip(name, 'needs a configuration'),
+    );
+  }
+  return [...readTokens(settings, tokens), adminExposure(settings), secretExposure(settings)];
+}
+
+function readTokens({ role, readKey }: Settings, tokens: readonly TokenFacts[]): Finding[] {
+  if (role === 'target') {
+    return [skip('read-tokens', "the proxy's part: the target takes the proxy's word")];
+  }
+  if (tokens.length === 0) return [skip('read-tokens', 'no volume server')];
+  return tokens.map((facts) => readToken(facts, readKey !== undefined));
+}
+
+function readToken({ url, wantsTokens, takesToken }: TokenFacts, hasKey: boolean): Finding {
+  const evidence = [
+    `GET ${url}/${noNeedle} without a token: ${wantsTokens === undefined ? 'no answer' : wantsTokens ? '401' : 'not 401'}`,
+    `a jwt.signing.read.key: ${hasKey ? 'read from seaweedfs.security_toml' : 'none is configured'}`,
+  ];
+  if (wantsTokens === undefined) {
+    return skip('read-tokens', `${url}: not known whether it wants read tokens`, evidence);
+  }
+  if (wantsTokens && !hasKey) {
+    return fail('read-tokens', {
+      summary: `${url} wants read tokens and there is no key: every read passes through (auth-unknown)`,
+      evidence,
+      fix: [
+        'set seaweedfs.security_toml = "/etc/seaweedfs/security.toml", the file with jwt.signing.read.key that the volume server uses',
+      ],
+    });
+  }
+  if (takesToken === false) {
+    return fail('read-tokens', {
+      summary: `${url} refuses a token that is signed with the configured key`,
+      evidence: [...evidence, 'with a token of this key: 401'],
+      fix: [
+        "seaweedfs.security_toml: the volume server's own file (jwt.signing.read.key differs), and clocks that agree",
+      ],
+    });
+  }
+  if (!wantsTokens && hasKey) {
+    return warn('read-tokens', {
+      summary: `${url} wants no read tokens, and a key is configured`,
+      evidence,
+      fix: [
+        'give the volume server the same security.toml, or leave seaweedfs.security_toml empty',
+      ],
+    });
+  }
+  return ok('read-tokens', `${url}: ${wantsTokens ? 'the key fits' : 'reads are open'}`, evidence);
+}
+
+function isBeyondThisHost(host: string): boolean {
+  return host !== 'localhost' && host !== '::1' && !(isIPv4(host) && host.startsWith('127.'));
+}
+
+function adminExposure({ adminHost, hasAdminToken }: Settings): Finding {
+  if (adminHost === undefined) return ok('admin-exposure', 'admin.listen is a socket file');
+  const evidence = [
+    `admin.listen is on ${adminHost}, admin.token_file ${hasAdminToken ? 'is set' : 'is not set'}`,
+  ];
+  if (hasAdminToken || !isBeyondThisHost(adminHost)) {
+    return ok(
+      'admin-exposure',
+      hasAdminToken ? 'a token is asked for' : 'loopback alone',
+      evidence,
+    );
+  }
+  return warn('admin-exposure', {
+    summary: `everybody who reaches ${adminHost} may use the admin listener`,
+    evidence,
+    fix: ['set admin.token_file, or admin.listen to 127.0.0.1, or a NetworkPolicy'],
+  });
+}
+
+function secretExposure(settings: Settings): Finding {
+  const { role, secret, insecure, targets, listeners } = settings;
+  const far =
+    role === 'target'
+      ? listeners.flatMap(({ key, address }) =>
+          key === 'rdma.port' && 'host' in address ? [address.host] : [],
+        )
+      : targets.map(({ host }) => host);
+  const beyond = far.filter(isBeyondThisHost);
+  const evidence = [
+    `${role === 'target' ? 'rdma.listen' : 'targets'}: ${far.join(', ') || 'none'}; rdma.secret_file ${secret === '' ? 'is not set' : 'is set'}${insecure ? ', insecure = true' : ''}`,
+  ];
+  if (secret !== '') return ok('secret-exposure', 'a secret is asked for', evidence);
+  if (beyond.length === 0) return ok('secret-exposure', 'loopback alone', evidence);
+  return warn('secret-exposure', {
+    summary:
+      role === 'target'
+        ? 'without a secret everybody who reaches the port may read every needle'
+        : `no secret for ${beyond.join(', ')}: whoever answers there is believed`,
+    evidence,
+    fix: [
+      'set rdma.secret_file, the same content on proxies and targets (and remove insecure = true)',
+    ],
+  });
+}

@@ -1,0 +1,252 @@
+/** Layer 11: the way to each target, told apart step by step: name, port, session, secret, transport, round trip. */
+import { percentiles } from '../percentiles.ts';
+import { type Finding, fail, ok, skip, warn } from './check.ts';
+import { isActive, type RdmaDevice } from './devices.ts';
+import { type Listener, shownCommand } from './processes.ts';
+import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
+import type { Settings } from './setup.ts';
+import { isOnThisHost } from './speed.ts';
+
+/** What is known beside the targets themselves. */
+export interface TargetContext {
+  readonly listeners: readonly Listener[];
+  readonly devices: readonly RdmaDevice[];
+  /** The configured UCX_TLS, "auto" without one. */
+  readonly tls: string;
+  readonly deviceName: string;
+}
+
+const names = ['target-address', 'target-port', 'target-session', 'transport', 'ping'] as const;
+
+export function judgeTargets(
+  settings: Settings | undefined,
+  sessions: Pick<Sessions, 'failure' | 'looks'> | undefined,
+  context: TargetContext,
+): readonly Finding[] {
+  if (settings === undefined || sessions === undefined) {
+    const why =
+      settings === undefined
+        ? 'needs a configuration'
+        : 'rdma.mode = "off": every read passes through';
+    const would = 'would look up, connect, prove the secret, and ask for round trips';
+    return names.map((name) => skip(name, why, name === 'target-session' ? [would] : []));
+  }
+  if (settings.transport === 'inproc') {
+    return names.map((name) => skip(name, 'transport = "inproc": there is no target'));
+  }
+  if (settings.targets.length === 0) {
+    const why = settings.role === 'target' ? 'rdma.port = 0: not known' : 'no target is configured';
+    return names.map((name) => skip(name, why));
+  }
+  return sessions.looks.flatMap(({ facts }) => [
+    targetAddress(facts, settings),
+    targetPort(facts, settings, context),
+    targetSession(facts, settings, context, sessions.failure),
+    transport(facts, context),
+    ping(facts),
+  ]);
+}
+
+function targetAddress(
+  { name, host, addresses, lookupFailure }: TargetFacts,
+  settings: Settings,
+): Finding {
+  if (lookupFailure === '') {
+    return ok('target-address', name, [`${host}: ${addresses.join(', ')}`]);
+  }
+  return fail('target-address', {
+    summary: `${name}: the name is not known`,
+    evidence: [lookupFailure],
+    fix: [`set ${settings.targetKey} to a name that resolves here (getent hosts ${host})`],
+  });
+}
+
+function targetPort(facts: TargetFacts, settings: Settings, context: TargetContext): Finding {
+  const { name, port, lookupFailure, tcpFailure, tcpMs, session } = facts;
+  if (lookupFailure !== '') return skip('target-port', `${name}: the name is not known`);
+  const evidence = [
+    `TCP connect to ${name}: ${tcpFailure === '' ? 'accepted' : tcpFailure} after ${tcpMs.toFixed(1)} ms`,
+  ];
+  // A session says more than a connection: UCX may listen by other means than TCP.
+  if (tcpFailure === '' || session?.state.kind === 'up') {
+    return ok('target-port', `${name} accepts connections`, evidence);
+  }
+  if (tcpFailure === 'ECONNREFUSED') {
+    if (isNotStarted(facts, settings, context)) {
+      return warn('target-port', {
+        summary: `${name}: the target does not run`,
+        evidence,
+        fix: ['seaweed-rdma target --config FILE, or systemctl start its unit'],
+      });
+    }
+    return fail('target-port', {
+      summary: `${name}: nothing listens there`,
+      evidence,
+      fix: [
+        `set ${settings.targetKey} to what the target's "ready" line says (rdma), or start the target there`,
+        `on its host: ss -ltnp | grep ${port}; rdma.listen must not be 127.0.0.1 for other hosts`,
+      ],
+    });
+  }
+  return fail('target-port', {
+    summary: `${name}: ${tcpFailure === 'ETIMEDOUT' ? 'times out' : `unreachable (${tcpFailure})`}`,
+    evidence,
+    fix: [
+      `open TCP port ${port} in firewall and NetworkPolicy, and check ${settings.targetKey}`,
+      'ip route get of the address above',
+    ],
+  });
+}
+
+/** On the target's own host, looked at before it was started. */
+function isNotStarted(
+  { port }: TargetFacts,
+  { role }: Settings,
+  { listeners }: TargetContext,
+): boolean {
+  return role === 'target' && !listeners.some((listener) => listener.port === port);
+}
+
+function targetSession(
+  facts: TargetFacts,
+  settings: Settings,
+  context: TargetContext,
+  clientFailure: string,
+): Finding {
+  const { name, tcpFailure, session } = facts;
+  if (clientFailure !== '') {
+    return fail('target-session', {
+      summary: `${name}: UCX does not start here`,
+      evidence: [clientFailure],
+      fix: ['see ucx-transports, memlock and hugepages above'],
+    });
+  }
+  if (session === undefined) return skip('target-session', `${name}: the name is not known`);
+  const { state, waitedMs } = session;
+  if (state.kind === 'up') {
+    return ok('target-session', `${name}: the secret is accepted`, [
+      `session over ${state.transport} after ${waitedMs.toFixed(0)} ms, ${session.volumes.length} volumes announced`,
+    ]);
+  }
+  const evidence = [
+    state.kind === 'silent'
+      ? `no answer within ${waitedMs.toFixed(0)} ms`
+      : `${state.status}${state.detail === '' ? '' : `: ${state.detail}`}`,
+  ];
+  if (state.kind === 'down' && state.status === 'unauthorized') {
+    return fail('target-session', {
+      summary: `${name}: wrong secret`,
+      evidence: [
+        ...evidence,
+        settings.secret === '' ? 'rdma.secret_file is not set here' : '',
+      ].filter((line) => line !== ''),
+      fix: [
+        'rdma.secret_file: the same content here and on the target (compare: sha256sum FILE), then restart',
+      ],
+    });
+  }
+  if (state.kind === 'down' && state.status === 'unsupported_version') {
+    return fail('target-session', {
+      summary: `${name}: it speaks another protocol version`,
+      evidence,
+      fix: ['install the same version of seaweed-rdma on both hosts'],
+    });
+  }
+  if (tcpFailure !== '') return skip('target-session', `${name} does not accept connections`);
+  return noSession(facts, settings, context, evidence);
+}
+
+/** Something accepts, and no session comes of it. */
+function noSession(
+  { name, host, port }: TargetFacts,
+  { targetKey }: Settings,
+  { listeners, deviceName }: TargetContext,
+  evidence: readonly string[],
+): Finding {
+  const owner = isOnThisHost(host)
+    ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
+    : undefined;
+  if (owner?.role === 'target') {
+    return fail('target-session', {
+      summary: `${name}: the target accepts, and UCX finds no way to it`,
+      evidence: [...evidence, `device_name = "${deviceName}"`],
+      fix: ['rdma.device_name = "auto" and rdma.tls = "auto" here and on the target'],
+    });
+  }
+  return fail('target-session', {
+    summary: `${name}: something else listens there`,
+    evidence: [
+      ...evidence,
+      owner === undefined
+        ? 'it accepts TCP connections and does not speak the protocol'
+        : `pid ${owner.pid}: ${shownCommand(owner.command)}`,
+    ],
+    fix: [
+      `set ${targetKey} to the target's address (its "ready" line: rdma; not the volume server's port, not the admin port)`,
+      'if it is the target: the same rdma.tls and fitting rdma.device_name on both hosts',
+    ],
+  });
+}
+
+const rdmaTransports = /^(rc|dc|ud|ib|srd|gga)/;
+
+export function isSharedMemory(name: string): boolean {
+  return /^(posix|sysv|cma|knem|xpmem|self|mm|sm|inproc)/.test(name);
+}
+
+function transport({ name, session, addresses }: TargetFacts, context: TargetContext): Finding {
+  if (session?.state.kind !== 'up') return skip('transport', `${name}: no session`);
+  const { transport: used } = session.state;
+  const { devices, tls, deviceName } = context;
+  const active = devices.filter(({ ports }) => ports.some(isActive)).map((device) => device.name);
+  const evidence = [
+    `messages go over ${used} to ${addresses.join(', ')}`,
+    `active RDMA devices here: ${active.join(', ') || 'none'}; rdma.tls = "${tls}", rdma.device_name = "${deviceName}"`,
+  ];
+  if (rdmaTransports.test(used)) return ok('transport', `${name}: RDMA (${used})`, evidence);
+  if (isSharedMemory(used)) {
+    return ok('transport', `${name}: shared memory (${used}), on this host`, evidence);
+  }
+  if (active.length === 0) {
+    return ok('transport', `${name}: ${used}, as there is no RDMA device`, evidence);
+  }
+  return fail('transport', {
+    summary: `${name}: ${used}, although ${active.join(', ')} is active here`,
+    evidence,
+    fix: [
+      `rdma.device_name = "${active[0]}:1" and rdma.tls = "auto" on both hosts; run the doctor on the target's host too`,
+      'the address of rdma.target must be one of the RDMA network, not of another',
+    ],
+  });
+}
+
+const slowPingUs = 5_000;
+
+function ping({ name, session }: TargetFacts): Finding {
+  if (session?.state.kind !== 'up') return skip('ping', `${name}: no session`);
+  const evidence = pingEvidence(session);
+  if (session.pingsLost > 0) {
+    return fail('ping', {
+      summary: `${name}: ${session.pingsLost} round trips were lost`,
+      evidence,
+      fix: [
+        'seaweed-rdma ping --count 1000 --config FILE; look for loss on the link (ethtool -S, perfquery)',
+      ],
+    });
+  }
+  const { p50 } = percentiles(session.roundTripsUs);
+  if (p50 > slowPingUs) {
+    return warn('ping', {
+      summary: `${name}: ${p50.toFixed(0)} µs are more than a local network takes`,
+      evidence,
+      fix: ['put proxy and target into one network; look at the load of both hosts'],
+    });
+  }
+  return ok('ping', `${name}: ${p50.toFixed(1)} µs`, evidence);
+}
+
+function pingEvidence({ roundTripsUs, pingsLost }: SessionFacts): readonly string[] {
+  const { count, min, p50, p99, max } = percentiles(roundTripsUs);
+  const text = [min, p50, p99, max].map((value) => value.toFixed(1)).join(' / ');
+  return [`${count} round trips, min / p50 / p99 / max ${text} µs, ${pingsLost} lost`];
+}

@@ -1,0 +1,146 @@
+/** Layer 9: is there a volume server of SeaweedFS at each URL, and what does it list. */
+import { type Finding, fail, ok, skip } from './check.ts';
+import { ask } from './http-question.ts';
+import type { Settings } from './setup.ts';
+
+export interface VolumeServerFacts {
+  readonly url: string;
+  /** '' when it answered GET /status. */
+  readonly failure: string;
+  /** "ECONNREFUSED"; '' where the failure has none. */
+  readonly code: string;
+  readonly status: number;
+  /** The Server header. */
+  readonly server: string;
+  /** Volume ids by its own list; undefined: the answer is no list. */
+  readonly volumes: readonly number[] | undefined;
+  readonly answerMs: number;
+  /** Its clock minus this one; undefined without a Date header. */
+  readonly clockAheadMs: number | undefined;
+  /** A read without a token was answered with 401; undefined: not known. */
+  readonly wantsTokens: boolean | undefined;
+}
+
+export async function gatherVolumeServer(
+  url: string,
+  timeoutMs: number,
+): Promise<VolumeServerFacts> {
+  const [status, probe] = await Promise.all([
+    ask(new URL('/status', url), timeoutMs),
+    // Volume 0 does not exist: 404 without read tokens, 401 with (the token is looked at first).
+    ask(new URL('/0,000000000000', url), timeoutMs),
+  ]);
+  if (status.kind === 'failed') {
+    const { code, detail } = status;
+    return {
+      url,
+      failure: detail,
+      code,
+      status: 0,
+      server: '',
+      volumes: undefined,
+      answerMs: 0,
+      clockAheadMs: undefined,
+      wantsTokens: undefined,
+    };
+  }
+  const { answer } = status;
+  return {
+    url,
+    failure: '',
+    code: '',
+    status: answer.status,
+    server: String(answer.headers['server'] ?? ''),
+    volumes: answer.status === 200 ? volumesOf(answer.body) : undefined,
+    answerMs: answer.headMs,
+    clockAheadMs: clockAhead(answer.headers['date'], answer.askedAtMs, answer.headMs),
+    wantsTokens: probe.kind === 'failed' ? undefined : probe.answer.status === 401,
+  };
+}
+
+/** The header has whole seconds, cut: on average the server's clock read half a second more. */
+export function clockAhead(
+  date: string | undefined,
+  askedAtMs: number,
+  headMs: number,
+): number | undefined {
+  const server = Date.parse(date ?? '');
+  return Number.isNaN(server) ? undefined : server + 500 - (askedAtMs + headMs / 2);
+}
+
+function volumesOf(body: Buffer): readonly number[] | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (typeof document !== 'object' || document === null || !('Volumes' in document)) {
+    return undefined;
+  }
+  if (document.Volumes === null) return [];
+  if (!Array.isArray(document.Volumes)) return undefined;
+  const ids = document.Volumes.map((row: { Id?: unknown } | null) => row?.Id);
+  return ids.every((id) => typeof id === 'number') ? ids : undefined;
+}
+
+export function judgeVolumeServers(
+  settings: Settings | undefined,
+  servers: readonly VolumeServerFacts[],
+): readonly Finding[] {
+  if (settings === undefined) {
+    return [
+      skip('volume-server', 'needs a configuration', [
+        'would ask GET /status of each volume server: its Server header, its volumes',
+      ]),
+    ];
+  }
+  if (servers.length === 0) {
+    return [skip('volume-server', 'target.unconfirmed = true: there is no volume server to ask')];
+  }
+  return servers.map((facts) => volumeServer(facts, settings.volumeServerKey));
+}
+
+function volumeServer(facts: VolumeServerFacts, key: string): Finding {
+  const { url, failure, code, status, server, volumes, answerMs } = facts;
+  if (failure !== '') {
+    return fail('volume-server', {
+      summary: `${url}: ${reachText(code, failure)}`,
+      evidence: [`GET ${url}/status: ${failure}`],
+      fix: [
+        code === 'ECONNREFUSED'
+          ? `start the volume server, or set ${key} to its address (weed volume -ip -port)`
+          : `set ${key} to the volume server's address, and let this host reach it (firewall, NetworkPolicy)`,
+      ],
+    });
+  }
+  const evidence = [
+    `GET ${url}/status: ${status} in ${answerMs} ms, Server: ${server || 'none'}, volumes: ${volumes === undefined ? 'no list' : shownIds(volumes)}`,
+  ];
+  if (volumes === undefined || !/seaweed/i.test(server)) {
+    return fail('volume-server', {
+      summary: `${url} is not a volume server of SeaweedFS`,
+      evidence,
+      fix: [
+        `set ${key} to the volume server's HTTP address (weed volume -port, 8080 by default; not the master's 9333, not the filer's 8888)`,
+      ],
+    });
+  }
+  return ok('volume-server', `${url}: ${server}, ${volumes.length} volumes`, evidence);
+}
+
+function reachText(code: string, failure: string): string {
+  if (code === 'ECONNREFUSED') return 'nothing listens there';
+  if (code === 'ETIMEDOUT') return 'it does not answer';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the name is not known';
+  if (/parse error|HPE_/i.test(`${code} ${failure}`)) return 'what listens there is no HTTP server';
+  return failure;
+}
+
+const idsShown = 20;
+
+export function shownIds(ids: readonly number[]): string {
+  if (ids.length === 0) return 'none';
+  const more = ids.length > idsShown ? ` and ${ids.length - idsShown} more` : '';
+  return `${ids.slice(0, idsShown).join(', ')}${more}`;
+}
