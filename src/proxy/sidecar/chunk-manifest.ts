@@ -1,6 +1,6 @@
 /**
  * Tells a list of chunks from a file's bytes. `weed mount` asks for the chunk that a file's entry names, and takes what it
- * gets for the file's content; for a file of more than a thousand chunks that entry names a list of chunks
+ * gets for the file's content; for a file of very many chunks (10,000 in 4.44) that entry names a list of chunks
  * (filer_pb.FileChunkManifest), which is stored like any other needle. Nothing in the needle says so but its content.
  */
 
