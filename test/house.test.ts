@@ -17,7 +17,11 @@ interface Allowed {
  */
 const importTable: Readonly<Record<string, Allowed>> = {
   main: { values: ['commands', 'config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
-  index: { values: ['commands', 'proxy', 'target', 'origin', 'rdma'], types: ['proxy contracts'] },
+  index: {
+    values: ['client', 'commands', 'proxy', 'target', 'origin', 'rdma'],
+    types: ['proxy contracts'],
+  },
+  client: { values: ['config', 'rdma', 'proxy/needle', 'proxy/response'] },
   commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
   config: { values: [] },
   tools: { values: ['rdma', 'proxy/needle'] },

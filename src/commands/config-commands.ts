@@ -60,7 +60,7 @@ Examples:
   config
     .command('schema')
     .description("prints the JSON Schema of a role's file, for editors")
-    .addArgument(new Argument('<role>').choices(['proxy', 'target']))
+    .addArgument(new Argument('<role>', 'whose file').choices(['proxy', 'target']))
     .addHelpText(
       'after',
       `

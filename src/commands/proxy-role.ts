@@ -16,6 +16,7 @@ const reloadable = [
   'admin.token_file',
   'seaweedfs.security_toml',
   'http.on_corrupt',
+  'http.debug_headers',
   'limits.connections',
   'limits.bytes_in_flight',
   'limits.connection_bytes',
@@ -58,6 +59,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
           void log.configure(logOptions(next.logging, options));
           proxy.adjust({
             onCorrupt: next.http.onCorrupt,
+            debugHeaders: next.http.debugHeaders,
             connections: next.limits.connectionsMax,
             bytesInFlight: next.limits.bytesInFlightMax,
             connectionBytes: next.limits.connectionBytesMax,

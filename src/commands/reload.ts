@@ -5,6 +5,7 @@ import type { Logger } from './log.ts';
 
 interface LoadedConfig {
   readonly keys: readonly EffectiveKey[];
+  readonly warnings: readonly string[];
 }
 
 export interface KeyChange {
@@ -71,12 +72,13 @@ export class LiveConfiguration<Config extends LoadedConfig> {
     return this.#current;
   }
 
-  /** What runs, key by key: where a restart is waited for, the old value. */
+  /** What runs, key by key, whatever the file says by now. */
   get keys(): readonly EffectiveKey[] {
-    return this.#current.keys.flatMap((row) => {
-      const value = this.#running.get(row.key);
-      if (same(value, row.value)) return [row];
-      return value === undefined ? [] : [{ ...row, value, from: 'before the last reload' }];
+    const rows = new Map(this.#current.keys.map((row) => [row.key, row]));
+    return [...this.#running].map(([key, value]) => {
+      const row = rows.get(key);
+      if (row !== undefined && same(row.value, value)) return row;
+      return { key, value, from: 'before the last reload' };
     });
   }
 
@@ -100,6 +102,7 @@ export class LiveConfiguration<Config extends LoadedConfig> {
       apply(next);
       this.#lastReload = this.#compare(next);
       this.#lastSuccessAtMs = Date.now();
+      for (const warning of next.warnings) logger.warn({ event: 'configuration' }, warning);
       logReport(logger, this.#lastReload);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -128,7 +131,8 @@ export class LiveConfiguration<Config extends LoadedConfig> {
         continue;
       }
       applied.push(change);
-      this.#running.set(key, values.get(key));
+      if (values.has(key)) this.#running.set(key, values.get(key));
+      else this.#running.delete(key);
       this.#contents.set(key, contents[key]);
     }
     const unchanged = names.size - applied.length - needRestart.length;

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { excerptOf } from './excerpt.ts';
 
@@ -43,4 +44,21 @@ test('a section is marked by its name, a missing key by the whole line, a slip b
 test('what has no line has no excerpt', () => {
   expect(excerptOf('x = 1', { source: 'V', line: undefined, key: 'x', message: 'y' })).toEqual([]);
   expect(mark('x = 1\n', 2, 'x', 'y')).toBe('');
+});
+
+test('whatever the text and the key, the mark stands below the line and inside it', () => {
+  const text = fc.string({
+    unit: fc.constantFrom('a', '.', '"', "'", '=', ' ', '\t', '#', '[', '{'),
+  });
+  fc.assert(
+    fc.property(text, fc.string({ unit: fc.constantFrom('a', '.', '0') }), (line, key) => {
+      const shown = excerptOf(line, { source: 'x', line: 1, key, message: 'wrong' });
+      if (line.trim() === '') return shown.length === 0;
+      const [above = '', below = ''] = shown;
+      expect(above).toBe(` 1 | ${line}`);
+      expect(below).toMatch(/^ {3}\| [ \t]*\^+$/);
+      return below.length <= above.length;
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -3,10 +3,12 @@
  * for on the way of a request.
  */
 import type { FallbackOptions } from './fallback.ts';
-import type { HttpFrontOptions } from './server.ts';
+import type { HttpFront, HttpFrontOptions } from './server.ts';
 
 export interface ProxyAdjustment {
   readonly onCorrupt: FallbackOptions['onCorrupt'];
+  /** For the next answer. */
+  readonly debugHeaders: boolean;
   /** For the next connection. */
   readonly connections: number;
   /** For the next request. */
@@ -18,14 +20,17 @@ export interface ProxyAdjustment {
 export class Adjustable {
   readonly limits: HttpFrontOptions['limits'];
   readonly policy: Pick<FallbackOptions, 'onCorrupt'>;
+  /** As soon as there is one. */
+  front: HttpFront | undefined;
 
   constructor({ limits, onCorrupt }: Pick<HttpFrontOptions, 'limits'> & Adjustable['policy']) {
     this.limits = { ...limits };
     this.policy = { onCorrupt };
   }
 
-  adjust({ onCorrupt, connections, bytesInFlight, connectionBytes }: ProxyAdjustment): void {
+  adjust({ onCorrupt, debugHeaders, ...limits }: ProxyAdjustment): void {
     Object.assign(this.policy, { onCorrupt });
-    Object.assign(this.limits, { connections, bytesInFlight, connectionBytes });
+    Object.assign(this.limits, limits);
+    this.front?.setDebugHeaders(debugHeaders);
   }
 }

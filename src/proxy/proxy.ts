@@ -202,6 +202,7 @@ class ProxyRole implements RunningProxy {
     };
     const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
     this.#front = await startHttpFront(front, route, observe);
+    this.#adjustable.front = this.#front;
   }
 
   status(): ProxyStatus {

@@ -55,6 +55,8 @@ export interface HttpFront {
   readonly upstreamPools: readonly PoolStatus[];
   /** A connection of this process to its own listener; its answers say who gave them, save over a unix socket. */
   connect(): Socket;
+  /** From the next answer on. */
+  setDebugHeaders(isOn: boolean): void;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -85,7 +87,7 @@ export async function startHttpFront(
   );
   const ownConnections = new OwnConnections();
   let draining = false;
-  const host: ConnectionHost = {
+  const host: ConnectionHost & { debugHeaders: boolean } = {
     route,
     observe,
     limits,
@@ -126,6 +128,9 @@ export async function startHttpFront(
       const socket = connectTo(reachable(bound));
       ownConnections.made(socket);
       return socket;
+    },
+    setDebugHeaders: (isOn) => {
+      host.debugHeaders = isOn;
     },
     close: (drainMs) => (closed ??= close(drainMs)),
   };

@@ -1,7 +1,9 @@
 /** What npm ships: packed, installed into an empty folder, started and imported there. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
 import { type Ended, runCommand } from './program.ts';
 import { scratchFolder } from './scratch.ts';
 
@@ -70,6 +72,9 @@ describe('the package', () => {
       'native/protocol/wire.h',
       'config/proxy.toml',
       'config/target.toml',
+      'docs/schema/proxy.schema.json',
+      'docs/schema/target.schema.json',
+      'examples/read-needle.ts',
       'scripts/install.mjs',
     ]) {
       expect(names).toContain(name);
@@ -99,8 +104,26 @@ describe('the package', () => {
   test('can be imported, with its types', async () => {
     scratch.write(
       'consumer/use.mts',
-      `import { createRdmaClient, type NeedleFetcher, RdmaUnavailableError, startProxy, startTarget } from 'seaweed-rdma';
+      `import { connect, createRdmaClient, type NeedleClient, type NeedleFetcher, NeedleReadError, RdmaUnavailableError, startProxy, startTarget } from 'seaweed-rdma';
 export const all: readonly unknown[] = [createRdmaClient, startProxy, startTarget];
+export async function readAll(client: NeedleClient): Promise<Uint8Array> {
+  const name = { volumeId: 3, needleId: 1n, cookie: 1 };
+  // @ts-expect-error: the cookie is missing
+  await client.readNeedle({ volumeId: 3, needleId: 1n });
+  // @ts-expect-error: by both
+  await client.readNeedle({ ...name, fid: '3,01637037d6' });
+  // @ts-expect-error: no such option
+  await client.readNeedle({ ...name, lenght: 1 });
+  // @ts-expect-error: a mixture
+  await connect({ targets: ['a:1'], dirs: ['/data'] });
+  using content = await client.readNeedle({ ...name, signal: AbortSignal.timeout(5) });
+  const lastModified: Date | undefined = content.needle.lastModified;
+  console.log(lastModified, content.bytes.length satisfies number);
+  return content.copy();
+}
+export function status(error: NeedleReadError): boolean {
+  return error.status === 'not_found' || error.retryable;
+}
 export function read(fetcher: NeedleFetcher): string { return fetcher.address; }
 try {
   createRdmaClient({ kind: 'ucx', arenaBytes: 4194304, hugepages: 'off' });
@@ -108,10 +131,14 @@ try {
   if (!(error instanceof RdmaUnavailableError)) throw error;
   console.log(error.code);
 }
+await connect({ targets: ['127.0.0.1:1'] }).catch((error) => {
+  if (!(error instanceof RdmaUnavailableError)) throw error;
+  console.log(error.code);
+});
 `,
     );
     const run = await runCommand(process.execPath, ['use.mts'], {}, consumer);
-    expect(run).toMatchObject({ status: 0, stdout: 'addon-missing\n' });
+    expect(run).toMatchObject({ status: 0, stdout: 'addon-missing\naddon-missing\n' });
     const tsc = join(root, 'node_modules', '.bin', 'tsc');
     const options = [
       '--noEmit',
@@ -130,7 +157,18 @@ try {
       join(root, 'node_modules', '@types'),
       '--skipLibCheck',
     ];
-    const checked = await runCommand(tsc, [...options, ...types, 'use.mts'], {}, consumer);
+    scratch.write(
+      'consumer/read-needle.mts',
+      readFileSync(join(installed, 'examples', 'read-needle.ts')),
+    );
+    const page = readFileSync(join(root, 'docs', 'client.md'), 'utf8');
+    const snippet = /```ts\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const declared = `declare function use(bytes: Uint8Array, mime: string): void;
+declare function askTheVolumeServer(status: string): Promise<void>;
+`;
+    scratch.write('consumer/snippet.mts', `${snippet}${declared}`);
+    const files = ['use.mts', 'read-needle.mts', 'snippet.mts'];
+    const checked = await runCommand(tsc, [...options, ...types, ...files], {}, consumer);
     expect(checked.stdout).toBe('');
     expect(checked.status).toBe(0);
   });
@@ -142,6 +180,26 @@ try {
     const { status, stdout } = await run(['capabilities', '--json']);
     expect(status).toBe(0);
     expect(JSON.parse(stdout).native.loaded).toBe(true);
+  });
+
+  test('reads needles with connect(), as the example shows it', async () => {
+    const dir = join(scratch.folder, 'volumes');
+    mkdirSync(dir);
+    const volume = createVolume({ dir, volumeId: 3 });
+    const text = 'a needle that is read by a stranger\n'.repeat(100);
+    const name = 'words.txt';
+    volume.append({ needleId: 1n, cookie: 1, name, data: gzipSync(text), compressed: true });
+    volume.close();
+    const fid = formatFid(3, 1n, 1);
+    const args = ['read-needle.mts', '--dir', dir, fid, formatFid(3, 2n, 1)];
+    const ended = await runCommand(process.execPath, args, {}, consumer);
+    expect(ended.stdout).toBe(text);
+    expect(ended.stderr.split('\n')).toEqual([
+      `${fid}: words.txt, ${text.length} bytes over inproc`,
+      `${formatFid(3, 2n, 1)}: not_found (needle)`,
+      '',
+    ]);
+    expect(ended.status).toBe(1);
   });
 
   test('its install script names what is missing, and only setup fails for it', async () => {

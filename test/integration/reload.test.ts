@@ -1,6 +1,7 @@
 /** SIGHUP: what takes effect, what waits for a restart, and that an operator who missed the log finds out. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { Agent, createServer, get } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type Role, startRole } from './program.ts';
 import { scratchFolder } from './scratch.ts';
@@ -28,10 +29,12 @@ interface Configuration {
 
 function proxyToml(change: Readonly<Record<string, string>> = {}): string {
   const { level = 'info', mode = 'off', connections = '20000', cache = '256MiB' } = change;
+  const { debug = 'false', upstream = 'http://127.0.0.1:9' } = change;
   return `[http]
 listen = "127.0.0.1:0"
+debug_headers = ${debug}
 [seaweedfs]
-volume_server_url = "http://127.0.0.1:9"
+volume_server_url = "${upstream}"
 [rdma]
 mode = "${mode}"
 [cache]
@@ -137,7 +140,7 @@ describe('SIGHUP', () => {
     const broken = await reload(proxy, admin);
     expect(broken).toMatchObject({ reloadFailures: 1, lastReload: { ok: false, applied: [] } });
     expect(broken.lastReload?.problems).toMatchObject([
-      { line: 10, message: 'must be 1 to 10000000, not 0' },
+      { line: 11, message: 'must be 1 to 10000000, not 0' },
     ]);
     expect(await proxy.line('reload-failed')).toMatchObject({
       level: 'error',
@@ -172,6 +175,34 @@ describe('SIGHUP', () => {
     await once(held, 'connect');
     expect(await status()).toBe(503);
     held.destroy();
+    expect(await proxy.stop()).toBe(0);
+  });
+
+  test('http.debug_headers is in effect for the next answer, on connections that are open too', async () => {
+    const server = createServer((_request, answer) => answer.end('from the volume server'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const file = scratch.write('debug.toml', proxyToml({ upstream }));
+    const proxy = startRole(['proxy', '--config', file]);
+    const { admin, http } = await proxy.line('ready');
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const source = (): Promise<string | undefined> =>
+      new Promise((resolve, reject) => {
+        const asked = get(`http://${String(http)}/3,01637037d6`, { agent }, (answer) => {
+          answer.resume().on('end', () => resolve(answer.headers['x-rdma-source'] as string));
+        });
+        asked.on('error', reject);
+      });
+    expect(await source()).toBeUndefined();
+    scratch.write('debug.toml', proxyToml({ upstream, debug: 'true' }));
+    expect((await reload(proxy, String(admin))).lastReload?.needRestart).toEqual([]);
+    expect(await source()).toMatch(/^passthrough/);
+    scratch.write('debug.toml', proxyToml({ upstream }));
+    await reload(proxy, String(admin));
+    expect(await source()).toBeUndefined();
+    agent.destroy();
+    server.close();
     expect(await proxy.stop()).toBe(0);
   });
 
