@@ -72,6 +72,8 @@ const packageTable: Readonly<Record<string, readonly string[]>> = {
   commander: ['main', 'commands'],
   'lru-cache': ['proxy/cache'],
   'pino-pretty': ['commands'],
+  '@opentelemetry/api': ['telemetry'],
+  '@opentelemetry/sdk-node': ['telemetry'],
 };
 
 /** Which native room may include which. */

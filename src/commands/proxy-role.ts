@@ -37,7 +37,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
   await runRole('proxy', logOptions(config.logging, options), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const watch = await startWatch(logger, config.logging);
+    const watch = await startWatch(logger, config.logging, process.env);
     const assembled = proxyOptions(config, {
       readKey: () => live.current.readKey,
       adminToken: () => live.current.adminToken,

@@ -1,9 +1,11 @@
-/** What looks on while a proxy's requests run: their log, with its bounds. */
+/** What looks on while a proxy's requests run: their log, with its bounds, and traces where OTEL_* asks for them. */
 import type { ProxyLoggingSettings } from '../config/logging.ts';
 import type { RequestWatch } from '../proxy/request-watch.ts';
 import { LimitedLog } from '../telemetry/limited-log.ts';
 import { RequestLog } from '../telemetry/request-log.ts';
+import { startTraces, tracesAsked } from '../telemetry/traces.ts';
 import type { Logger } from './log.ts';
+import { packageVersion } from './version.ts';
 
 export interface RunningWatch extends RequestWatch {
   /** What can change while the role runs. */
@@ -12,15 +14,34 @@ export interface RunningWatch extends RequestWatch {
   close(): Promise<void>;
 }
 
+/** For the last spans, behind everything that was drained. */
+const tracesTimeoutMs = 5_000;
+
 export async function startWatch(
   logger: Logger,
   settings: ProxyLoggingSettings,
+  environment: NodeJS.ProcessEnv,
 ): Promise<RunningWatch> {
   const log = new LimitedLog(logger, settings.troublePerMinute);
   const requests = new RequestLog(logger, log, requestLogOptions(settings));
+  const traces = tracesAsked(environment)
+    ? await startTraces({
+        serviceName: 'seaweed-rdma-proxy',
+        version: packageVersion(),
+        environment,
+        log,
+      })
+    : undefined;
+  const spans = traces?.spans;
   return {
-    observe: (record) => requests.observe(record),
-    isTimed: false,
+    observe:
+      spans === undefined
+        ? (record) => requests.observe(record)
+        : (record) => {
+            requests.observe(record);
+            spans.observe(record);
+          },
+    isTimed: spans !== undefined,
     log,
     suppressedLines: () => log.suppressedLines,
     configure(next) {
@@ -28,6 +49,7 @@ export async function startWatch(
       requests.options = requestLogOptions(next);
     },
     async close() {
+      await traces?.close(tracesTimeoutMs);
       log.close();
     },
   };

@@ -1,12 +1,19 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
+import { LimitedLog } from '../telemetry/limited-log.ts';
 import { LiveConfiguration } from './reload.ts';
 import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { sessionLog } from './session-log.ts';
 import { packageVersion } from './version.ts';
 
 /** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
-const reloadable = ['logging.level', 'logging.format', 'admin.token_file'];
+const reloadable = [
+  'logging.level',
+  'logging.format',
+  'logging.trouble_per_minute',
+  'admin.token_file',
+];
 
 /** Throws ConfigError. */
 export async function runTargetRole(options: RoleOptions): Promise<void> {
@@ -22,17 +29,26 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
   await runRole('target', logOptions(config.logging, options), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
+    const limited = new LimitedLog(logger, config.logging.troublePerMinute);
     const assembled = targetOptions(
       config,
       () => live.current.adminToken,
       () => live.keys,
     );
-    const target = await startTarget({ ...assembled, configuration: () => live.status() }, logger);
+    const onSession = sessionLog(logger, limited);
+    const target = await startTarget(
+      { ...assembled, configuration: () => live.status(), onSession },
+      logger,
+    );
     return {
       bound: { rdma: target.address, admin: target.adminAddress },
-      close: (drainMs) => target.close(drainMs),
+      async close(drainMs) {
+        await target.close(drainMs);
+        limited.close();
+      },
       reload() {
         live.reload(logger, (next) => {
+          limited.linesPerMinute = next.logging.troublePerMinute;
           void log.configure(logOptions(next.logging, options));
         });
       },

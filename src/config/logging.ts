@@ -10,22 +10,22 @@ export const logLevel: Field<LogLevel> = choice('level', 'info', logLevels);
 export interface LoggingSettings {
   readonly level: LogLevel;
   readonly format: 'auto' | 'json' | 'pretty';
+  readonly troublePerMinute: number;
 }
 
 export interface ProxyLoggingSettings extends LoggingSettings {
   readonly requests: 'off' | 'trouble' | 'sampled' | 'all';
   readonly requestSample: number;
-  readonly troublePerMinute: number;
 }
 
 export const loggingFields: Fields<LoggingSettings> = {
   level: logLevel,
   format: choice('format', 'auto', ['auto', 'json', 'pretty']),
+  troublePerMinute: integer('trouble_per_minute', 60, { min: 0, max: 1_000_000 }),
 };
 
 export const proxyLoggingFields: Fields<ProxyLoggingSettings> = {
   ...loggingFields,
   requests: choice('requests', 'trouble', ['off', 'trouble', 'sampled', 'all']),
   requestSample: integer('request_sample', 100, { min: 1, max: 1_000_000_000 }),
-  troublePerMinute: integer('trouble_per_minute', 60, { min: 0, max: 1_000_000 }),
 };

@@ -43,6 +43,8 @@ export interface RequestRecord {
   readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error';
   readonly reason: Reason | '';
   readonly transport: string;
+  /** Of the session that brought the needle; 0n: none did. */
+  readonly sessionId: bigint;
   readonly durationMs: number;
   /** Body bytes sent to the client. */
   readonly bodyBytes: number;

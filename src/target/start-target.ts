@@ -6,7 +6,7 @@ import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
-import { startTargetHost, type TargetHost } from '../rdma/target-host.ts';
+import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 
 export interface TargetOptions {
@@ -34,7 +34,11 @@ export interface TargetOptions {
   };
   /** For /stats, /health and the metrics. */
   readonly configuration?: () => ConfigurationStatus;
+  /** Told of each session within `confirmEveryMs`, or a second where nobody confirms. */
+  readonly onSession?: (event: SessionEvent) => void;
 }
+
+const sessionsEveryMs = 1_000;
 
 /** As pino's: the fields, then the message. */
 export interface TargetLogger {
@@ -66,8 +70,7 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
-  const confirmation = confirmationOf(options, target, logger);
-  const role = new TargetRole(target, confirmation, options.configuration);
+  const role = new TargetRole(target, options, logger);
   try {
     await role.openAdmin(options);
   } catch (error) {
@@ -81,6 +84,7 @@ function confirmationOf(
   { volumeServerUrl, confirmEveryMs }: TargetOptions,
   target: TargetHost,
   logger: TargetLogger,
+  onPolled: () => void,
 ): Confirmation | undefined {
   if (volumeServerUrl === undefined) {
     logger.warn(
@@ -93,6 +97,7 @@ function confirmationOf(
     volumeServerUrl,
     intervalMs: confirmEveryMs,
     onServed: (startedAgoMs, volumes) => target.confirm(startedAgoMs, volumes),
+    onPolled,
     onChange({ isOk, detail }) {
       const fields = { event: isOk ? 'confirmed' : 'unconfirmed', url: volumeServerUrl, detail };
       if (isOk) logger.info(fields, 'the volume server confirms its volumes');
@@ -106,19 +111,27 @@ class TargetRole implements RunningTarget {
   readonly #target: TargetHost;
   readonly #confirmation: Confirmation | undefined;
   readonly #configuration: TargetOptions['configuration'];
+  readonly #onSession: TargetOptions['onSession'];
+  /** Where there is no poll to look at sessions with. */
+  readonly #sessionTimer: NodeJS.Timeout | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    target: TargetHost,
-    confirmation: Confirmation | undefined,
-    configuration: TargetOptions['configuration'],
-  ) {
+  constructor(target: TargetHost, options: TargetOptions, logger: TargetLogger) {
     this.address = target.address;
     this.#target = target;
-    this.#confirmation = confirmation;
-    this.#configuration = configuration;
+    this.#configuration = options.configuration;
+    this.#onSession = options.onSession;
+    this.#confirmation = confirmationOf(options, target, logger, this.#tellSessions);
+    if (this.#confirmation !== undefined || this.#onSession === undefined) return;
+    this.#sessionTimer = setInterval(this.#tellSessions, sessionsEveryMs).unref();
   }
+
+  readonly #tellSessions = (): void => {
+    const onSession = this.#onSession;
+    if (onSession === undefined) return;
+    for (const event of this.#target.takeSessionEvents()) onSession(event);
+  };
 
   get adminAddress(): string {
     return this.#admin?.address ?? '';
@@ -182,6 +195,8 @@ class TargetRole implements RunningTarget {
 
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
+    clearInterval(this.#sessionTimer);
+    this.#tellSessions();
     await this.#target.stop(drainMs);
     this.#confirmation?.close();
     await this.#admin?.close();

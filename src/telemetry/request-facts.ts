@@ -41,6 +41,10 @@ export function clientRequestId({ request }: RequestRecord): string | undefined 
   );
 }
 
+export function sessionText({ sessionId }: RequestRecord): string | undefined {
+  return sessionId === 0n ? undefined : `${sessionId}`;
+}
+
 export function maskedPath({ request }: RequestRecord): string {
   return maskedTarget(request.target);
 }

@@ -7,6 +7,7 @@ const hit: RequestRecord = {
   outcome: 'cache',
   reason: '',
   transport: 'none',
+  sessionId: 0n,
   durationMs: 0.25,
   bodyBytes: 4096,
   request: {
@@ -40,6 +41,7 @@ describe('the line of a request', () => {
   test('has the keys that others rely on, and neither cookie nor token', () => {
     expect(requestFields(hit)).toEqual({
       event: 'request',
+      session_id: undefined,
       request_id: '18AB5F1C0D2E3F4055D0C3A1',
       client_request_id: 'theirs',
       method: 'GET',
@@ -69,6 +71,10 @@ describe('the line of a request', () => {
     const answerHead = `HTTP/1.1 200 OK\r\nx-amz-request-id:  ${'A'.repeat(500)}\r\n`;
     expect(requestFields({ ...passed, answerHead }).request_id).toBe('A'.repeat(128));
     expect(requestFields({ ...passed, durationMs: 0 }).transfer_rate).toBe(0);
+  });
+
+  test('names the session that brought the needle', () => {
+    expect(requestFields({ ...hit, sessionId: 2n ** 63n }).session_id).toBe('9223372036854775808');
   });
 
   test('falls back to X-Request-Id', () => {

@@ -4,7 +4,13 @@
  */
 import type { RequestRecord } from '../proxy/outcome.ts';
 import type { LimitedLog, LineSink } from './limited-log.ts';
-import { answerFacts, clientRequestId, isTrouble, maskedPath } from './request-facts.ts';
+import {
+  answerFacts,
+  clientRequestId,
+  isTrouble,
+  maskedPath,
+  sessionText,
+} from './request-facts.ts';
 
 export interface RequestLogOptions {
   /** trouble: errors, and what passed because the fast path failed. sampled: these, and one in `sample` of the rest. */
@@ -75,6 +81,7 @@ function looksAtAll({ requests }: RequestLogOptions): boolean {
 /** docs/logging.md explains them. */
 export interface RequestFields {
   readonly event: 'request';
+  readonly session_id: string | undefined;
   readonly request_id: string | undefined;
   readonly client_request_id: string | undefined;
   readonly method: string;
@@ -95,6 +102,7 @@ export function requestFields(record: RequestRecord): RequestFields {
   const { status, requestId } = answerFacts(record);
   return {
     event,
+    session_id: sessionText(record),
     request_id: requestId,
     client_request_id: clientRequestId(record),
     method: request.method === '' ? 'raw' : request.method,

@@ -245,6 +245,7 @@ describe('health', () => {
 describe('metrics', () => {
   const record = {
     transport: 'none',
+    sessionId: 0n,
     durationMs: 2,
     bodyBytes: 10,
     request: { method: 'GET', target: '/3,01637037d6', rawHeaders: [] },

@@ -1,6 +1,7 @@
 /** What a real proxy writes about its requests: every kind of answer, the bounds, and the two formats. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
@@ -144,6 +145,27 @@ describe('trouble', () => {
     expect(await proxy.role.line('suppressed')).toMatchObject({ of: 'request', suppressed: 3 });
   });
 
+  test('of a connection that is piped raw has an id too', async () => {
+    const proxy = await startProxy('', 'http://127.0.0.1:1');
+    const socket = connect(Number(new URL(proxy.url).port), '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+    });
+    socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+    await once(socket, 'close');
+    const id = /^HTTP\/1\.1 502 .*?\r\nX-Amz-Request-Id: ([0-9A-F]{24})\r\n/s.exec(answer)?.[1];
+    expect(await proxy.role.line('request')).toMatchObject({
+      request_id: id,
+      method: 'raw',
+      path: '/3,01…',
+      status: 502,
+      reason: 'raw',
+    });
+    expect(id).toMatch(requestId);
+    await proxy.role.stop();
+  });
+
   test.skipIf(noUcx)('of a target that stays away is told once', async () => {
     const file = scratch.write(
       'away.toml',
@@ -184,5 +206,47 @@ describe('for people', () => {
     );
     expect(text).toContain('proxy has stopped');
     expect(text).not.toMatch(/^\{/m);
+  });
+});
+
+describe.skipIf(!loadBinding().hasUcx)('sessions', () => {
+  test('have the same id on both sides, and a target tells whom it refuses', async () => {
+    const secrets = ['right', 'wrong'].map((name) => scratch.write(name, `${name}\n`));
+    const target = startRole([
+      'target',
+      '--config',
+      scratch.write(
+        'target.toml',
+        `[rdma]\nport = 0\nbuffer_size = "16MiB"\nsecret_file = "${secrets[0]}"\n[target]\ndirs = ["${scratch.folder}"]\nvolume_server_url = "${upstream}"\nconfirm_every = "50ms"\n[admin]\nlisten = "127.0.0.1:0"\n`,
+      ),
+    ]);
+    const address = (await target.line('ready'))['rdma'];
+    const proxyOf = (secret: string | undefined): Role =>
+      startRole([
+        'proxy',
+        '--config',
+        scratch.write(
+          `${Math.random()}.toml`,
+          `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "${upstream}"\n[rdma]\ntarget = "${address}"\nsecret_file = "${secret}"\n[memory]\nsize = "16MiB"\n[admin]\nlisten = "127.0.0.1:0"\n[logging]\nrequests = "all"\n`,
+        ),
+      ]);
+    const [right, wrong] = [proxyOf(secrets[0]), proxyOf(secrets[1])];
+    const up = await right.line('target-up');
+    const welcomed = await target.line('session-welcomed');
+    expect(welcomed).toMatchObject({ level: 'info', session_id: up['session_id'] });
+    // A proxy that does not believe the target leaves before it proves anything itself.
+    const refused = await target.line('session-refused');
+    expect(refused).toMatchObject({ level: 'warn', message: expect.stringContaining('secret') });
+    expect(refused['session_id']).not.toBe(up['session_id']);
+    expect((await wrong.line('target-down'))['reason']).toBe('unauthorized');
+    await ask(`http://${(await right.line('ready'))['http']}${path}`);
+    expect(await right.line('request')).toMatchObject({
+      outcome: 'rdma',
+      session_id: up['session_id'],
+    });
+    await right.stop();
+    expect(await target.line('session-ended')).toMatchObject({ session_id: up['session_id'] });
+    wrong.signal('SIGKILL');
+    expect(await target.stop()).toBe(0);
   });
 });

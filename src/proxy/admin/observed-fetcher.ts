@@ -60,9 +60,11 @@ export class ObservedFetcher implements NeedleFetcher {
     const look = (): void => {
       const { state } = this.#inner;
       if (state === was) return;
+      const isClosedHere = state.kind === 'down' && state.status === 'closed';
       if (state.kind === 'up') this.#established += 1;
+      else if (isClosedHere) return;
       else if (was?.kind === 'up') this.#lost += 1;
-      else if (state.kind === 'down' && state.status !== 'closed') this.#failed += 1;
+      else if (state.kind === 'down') this.#failed += 1;
       was = state;
     };
     this.#inner.onChange(look);

@@ -347,10 +347,11 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         outcome: end.failed ? 'error' : 'passthrough',
         reason: 'raw',
         transport: 'none',
+        sessionId: 0n,
         durationMs: performance.now() - startedAtMs,
         bodyBytes: end.answerBytes,
         request,
-        answerHead: '',
+        answerHead: end.ownAnswer,
         decidedMs: 0,
       });
     });

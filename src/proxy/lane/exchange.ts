@@ -86,6 +86,7 @@ export class Exchange implements OutcomeReceiver {
   decidedMs = 0;
   /** A reference: whoever observes reads it while the answer ends. */
   answerHead: Buffer | string = '';
+  sessionId = 0n;
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -354,6 +355,7 @@ export class Exchange implements OutcomeReceiver {
       outcome,
       reason,
       transport,
+      sessionId: this.sessionId,
       durationMs: this.durationMs,
       bodyBytes: this.#bodyBytes,
       request: this.request.head,

@@ -28,6 +28,7 @@ export function sendNeedle(
   options: NeedleSendOptions,
 ): void {
   const { answer } = outcome;
+  exchange.sessionId = outcome.sessionId;
   exchange.decide({ outcome: outcome.source, reason: '', transport: outcome.transport });
   if (exchange.over) {
     outcome.release();
