@@ -91,5 +91,5 @@ projected:
     - configMap: { name: {{ .config }} }
     - secret:
         name: {{ .root.Values.secret.name }}
-        items: [{ key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0440 }]
+        items: [{ key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0444 }]
 {{- end }}
