@@ -1,13 +1,15 @@
 // Two line charts. What they show stands in a table beside each; their label says the latest values.
 import uPlot from '/dashboard/uplot.js';
 
-const shownSeconds = 300;
+const shownSecondsMax = 300;
+/** From the first reading on. */
+const shownSecondsMin = 60;
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** `lines`: [{ label, colour (a custom property), dashed }]; `format`: of a value. */
+/** `lines`: [{ label, colour (a custom property), dashed }]; `format`: of a value on the axis. */
 export class LineChart {
   #holder;
   #lines;
@@ -31,7 +33,9 @@ export class LineChart {
     this.#plot.setData(this.#data, false);
     const end = times.at(-1) ?? Date.now() / 1000;
     this.#plot.batch(() => {
-      this.#plot.setScale('x', { min: end - shownSeconds, max: end });
+      const span = end - (times[0] ?? end);
+      const shown = Math.min(shownSecondsMax, Math.max(shownSecondsMin, span));
+      this.#plot.setScale('x', { min: end - shown, max: end });
       this.#plot.setScale('y', { min: 0, max: topOf(values) });
     });
     this.#holder.setAttribute('aria-label', label);
@@ -54,12 +58,12 @@ export class LineChart {
     const options = {
       width: Math.max(200, clientWidth),
       height: clientHeight,
-      padding: [10, 8, 0, 0],
+      padding: [10, 26, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: true, auto: false }, y: { auto: false } },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: clockTimes },
+        { ...axis, grid: { show: false }, size: 26, space: 70, values: clockTimes },
         { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => this.#format(tick)) },
       ],
       series: [

@@ -3,13 +3,13 @@ import { getJson, getText, Refused, token, Unreachable } from './api.js';
 import { announce, byId, make, setText, show } from './elements.js';
 import { uptime } from './figures.js';
 import { durationBuckets } from './metrics.js';
-import { showChecks, showPool, showTargets, TrafficPanels } from './panels.js';
+import { showChecks, showPool, showTargets, TrafficPanels, troublesOf } from './panels.js';
 import {
   listenForEviction,
   refreshFallbacks,
   refreshNeedles,
   showCacheStats,
-  showConfiguration,
+  showReload,
 } from './tables.js';
 import { TargetPanels } from './target-panels.js';
 import { listenForBenchmark, listenForReading } from './try-panels.js';
@@ -22,6 +22,7 @@ let panels;
 let readings = 0;
 let timer;
 let lastAnswerMs;
+let lastTroubles = 0;
 let verdict = '';
 
 async function look() {
@@ -37,8 +38,11 @@ async function step() {
     const reading = await look();
     build(reading.stats.role);
     panels.show(reading);
+    showReload(reading.stats.configuration);
     showHead(reading);
-    if (readings % listsEvery === 0) await panels.lists();
+    const troubles = panels.troubles(reading.stats);
+    if (readings % listsEvery === 0 || troubles !== lastTroubles) await panels.lists();
+    lastTroubles = troubles;
     readings += 1;
     lastAnswerMs = Date.now();
     setState('live');
@@ -104,7 +108,7 @@ function build(role) {
   const place = byId('panels');
   place.dataset.role = role;
   place.append(byId(`${role}-panels`).content.cloneNode(true));
-  place.append(byId('configuration-panel').content.cloneNode(true));
+  byId('configuration-place').replaceWith(byId('configuration-panel').content.cloneNode(true));
   show(place, true);
   panels = role === 'proxy' ? proxyPanels() : targetPanels();
   for (const panel of place.querySelectorAll('section')) {
@@ -120,7 +124,6 @@ function proxyPanels() {
   listenForEviction();
   listenForReading();
   listenForBenchmark();
-  void showConfiguration();
   return {
     show(reading) {
       traffic.show(reading);
@@ -129,13 +132,13 @@ function proxyPanels() {
       showCacheStats(reading.stats.cache);
     },
     lists: () => Promise.all([refreshNeedles(), refreshFallbacks()]),
+    troubles: troublesOf,
   };
 }
 
 function targetPanels() {
   const panel = new TargetPanels();
-  void showConfiguration();
-  return { show: (reading) => panel.show(reading), lists: () => undefined };
+  return { show: (reading) => panel.show(reading), lists: () => undefined, troubles: () => 0 };
 }
 
 byId('token-form').addEventListener('submit', (event) => {

@@ -33,9 +33,16 @@ export function share(part, all) {
 export function duration(seconds) {
   if (seconds === undefined) return nothing;
   if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
-  if (seconds < 0.1) return `${(seconds * 1e3).toFixed(2)} ms`;
-  if (seconds < 1) return `${Math.round(seconds * 1e3)} ms`;
+  if (seconds < 1) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
   return `${seconds.toFixed(2)} s`;
+}
+
+/** Round as the values of an axis are. */
+export function axisDuration(seconds) {
+  if (seconds === 0) return '0';
+  if (seconds < 0.001) return `${Number((seconds * 1e6).toPrecision(3))} µs`;
+  if (seconds < 1) return `${Number((seconds * 1e3).toPrecision(3))} ms`;
+  return `${Number(seconds.toPrecision(3))} s`;
 }
 
 export function uptime(seconds) {

@@ -1,7 +1,7 @@
 // Traffic, latency, targets and pool of a proxy: from two readings of /stats and /metrics to what is shown.
 import { LineChart } from './charts.js';
 import { announce, byId, keyed, make, row, setCells, setText, show } from './elements.js';
-import { bytes, duration, nothing, rate, share, whole } from './figures.js';
+import { axisDuration, bytes, duration, nothing, rate, share, whole } from './figures.js';
 import { between, countOf, percentile, sumOf } from './metrics.js';
 import { reasons } from './reasons.js';
 
@@ -9,7 +9,7 @@ export const outcomes = ['cache', 'rdma', 'passthrough', 'error'];
 const lines = [
   { label: 'cache', colour: '--accent' },
   { label: 'rdma', colour: '--accent', dashed: true },
-  { label: 'passthrough', colour: '--warn' },
+  { label: 'passthrough', colour: '--pass' },
   { label: 'error', colour: '--bad' },
 ];
 /** Readings kept: five minutes of them. */
@@ -22,7 +22,7 @@ const here = ({ cache, rdma }) => cache + rdma;
 export class TrafficPanels {
   #readings = [];
   #traffic = new LineChart(byId('traffic-chart'), lines, rate);
-  #latency = new LineChart(byId('latency-chart'), lines, duration);
+  #latency = new LineChart(byId('latency-chart'), lines, axisDuration);
   #points = [];
 
   /** A reading: { atMs, stats, durations }. */
@@ -154,6 +154,14 @@ export class TrafficPanels {
   }
 }
 
+/** Requests that /api/fallbacks would list. */
+export function troublesOf({ requests }) {
+  const troubles = Object.entries(requests.passthrough).filter(
+    ([reason]) => reasons[reason]?.kind === 'trouble',
+  );
+  return troubles.reduce((sum, [, count]) => sum + count, requests.outcomes.error);
+}
+
 /** How fast something grew; undefined before there are two readings. */
 function ratesBetween(before, { atMs, stats }) {
   if (before === undefined) return undefined;
@@ -162,7 +170,8 @@ function ratesBetween(before, { atMs, stats }) {
 }
 
 function outcomeRow(outcome, columns = 4) {
-  const made = row(['', ...Array.from({ length: columns - 1 }, () => 'n')]);
+  const made = row(['name', ...Array.from({ length: columns - 1 }, () => 'n')]);
+  if (columns === 5) made.cells[3].classList.add('wide');
   made.cells[0].append(make('span', { className: `swatch ${outcome}` }), outcome);
   return made;
 }
@@ -187,7 +196,7 @@ export function showTargets(targets) {
       const line = make('div', { className: 'line' });
       line.append(make('span', { className: 'name' }), make('span', { className: 'state' }));
       const facts = make('dl', { className: 'facts' });
-      for (const name of ['Transport', 'Breaker', 'Volumes', 'Volume server']) {
+      for (const name of ['Transport', 'Ping', 'Breaker', 'Lost', 'Volumes', 'Volume server']) {
         facts.append(make('div', {}, make('dt', { text: name }), make('dd')));
       }
       return make('li', {}, line, facts);
@@ -200,17 +209,24 @@ export function showTargets(targets) {
       setText(stateText, words[state]);
       stateText.className = `state ${state}`;
       const why = state === 'down' ? `${target.state.status}: ${target.state.detail}` : nothing;
-      const [transport, breaker, volumes, upstream] = item.querySelectorAll('dd');
+      const [transport, ping, breaker, lost, volumes, upstream] = item.querySelectorAll('dd');
+      const { pingUs, lost: sessionsLost } = target.counted ?? {};
+      setText(ping, duration(pingUs === undefined ? undefined : pingUs / 1e6));
+      setText(lost, sessionsLost === undefined ? nothing : times(sessionsLost));
       setText(transport, state === 'up' ? target.state.transport : why);
       setText(breaker, target.breaker);
       setText(volumes, `${target.volumesConfirmed} of ${target.volumes} confirmed`);
       const answers = target.isUpstreamUp ? 'answers' : 'does not answer';
-      setText(upstream, `${target.upstreamUrl.replace('http://', '')} ${answers}`);
+      setText(upstream, `${answers}, ${target.upstreamUrl.replace('http://', '')}`);
       const last = wasUp.get(target.upstreamUrl);
       if (last !== undefined && last !== state) announce(`${name.textContent} is ${words[state]}`);
       wasUp.set(target.upstreamUrl, state);
     },
   );
+}
+
+function times(count) {
+  return count === 1 ? 'once' : count === 0 ? 'never' : `${whole(count)} times`;
 }
 
 export function showPool(arena) {
@@ -226,6 +242,7 @@ export function showPool(arena) {
   );
   setText('p-leases', whole(leasesOutstanding));
   setText('p-leaks', whole(leaseLeaks));
+  setText('p-refusals', arena.refusals === undefined ? nothing : whole(arena.refusals));
   setText('p-pages', { hugetlb: '2 MiB', transparent: 'transparent', normal: '4 KiB' }[pageKind]);
 }
 

@@ -5,7 +5,8 @@ import { bytes, duration, nothing, share, whole } from './figures.js';
 import { showBar } from './panels.js';
 import { reasons } from './reasons.js';
 
-const listedNeedles = 12;
+const listedNeedles = 7;
+const listedFallbacks = 12;
 const hitsMax = 255;
 
 export function showCacheStats(cache) {
@@ -22,12 +23,14 @@ export function showCacheStats(cache) {
   setText('c-hits', whole(hits));
   setText('c-misses', whole(misses));
   setText('c-validated', validations === 0 ? nothing : (validatedHits / validations).toFixed(1));
-  setText('c-decoded', `${whole(cache.decodedForms)}, ${bytes(cache.decodedBytes)}`);
+  setText(
+    'c-decoded',
+    cache.decodedForms === 0 ? '0' : `${whole(cache.decodedForms)}, ${bytes(cache.decodedBytes)}`,
+  );
   const left = Object.entries(evictions).filter(([, count]) => count > 0);
   const all = left.reduce((sum, [, count]) => sum + count, 0);
   const why = left.map(([reason, count]) => `${reason} ${whole(count)}`).join(', ');
   setText('c-evictions', all === 0 ? '0' : `${whole(all)} (${why})`);
-  byId('evict-all').disabled = needles === 0;
 }
 
 export async function refreshNeedles() {
@@ -48,11 +51,17 @@ export async function refreshNeedles() {
 }
 
 function needleRow({ volumeId, needleId }) {
-  const made = row(['n', 'mono', 'n', 'n', 'n']);
+  const made = row(['', 'mono', 'n', 'n', 'n']);
   const label = `Evict needle ${needleId} of volume ${volumeId}`;
   const button = make('button', { type: 'button', text: 'Evict', 'aria-label': label });
-  button.addEventListener('click', () => {
-    void evict({ needles: [{ volumeId, needleId }] });
+  button.addEventListener('click', async () => {
+    const place = made.rowIndex;
+    await evict({ needles: [{ volumeId, needleId }] });
+    if (made.isConnected) return;
+    // Its row is gone: whoever goes on with the keyboard goes on from the next one.
+    const { rows } = byId('needles');
+    const next = rows[Math.min(place, rows.length - 1)]?.querySelector('button');
+    (next ?? byId('evict-all')).focus();
   });
   made.cells[4].append(button);
   return made;
@@ -84,7 +93,7 @@ export function listenForEviction() {
 }
 
 export async function refreshFallbacks() {
-  const { fallbacks } = await getJson('/api/fallbacks?limit=20');
+  const { fallbacks } = await getJson(`/api/fallbacks?limit=${listedFallbacks}`);
   show('fallbacks-empty', fallbacks.length === 0);
   show('fallback-table', fallbacks.length > 0);
   const causes = [...new Set(fallbacks.map(({ reason }) => reason))];
@@ -134,7 +143,32 @@ function clock(at) {
   return new Date(at).toLocaleTimeString('en-GB');
 }
 
-export async function showConfiguration() {
+let shownReloads;
+
+/** Anew after each reload of the file. */
+export function showReload(configuration) {
+  const reloads = configuration?.reloads ?? 0;
+  if (reloads !== shownReloads) void showConfiguration();
+  shownReloads = reloads;
+  if (configuration === undefined) return;
+  const { loadedAt, lastReload } = configuration;
+  setText('config-loaded', reloadWords(lastReload) ?? `Read when it started, ${when(loadedAt)}.`);
+}
+
+function reloadWords(lastReload) {
+  if (lastReload === null) return undefined;
+  const { at, ok, needRestart, problems } = lastReload;
+  if (!ok) return `Read again ${when(at)}: ${problems.length} errors, so nothing was changed.`;
+  const waiting = needRestart.map(({ key }) => key).join(', ');
+  const more = waiting === '' ? 'all of it is in effect' : `waiting for a restart: ${waiting}`;
+  return `Read again ${when(at)}: ${more}.`;
+}
+
+function when(at) {
+  return new Date(at).toLocaleString('en-GB');
+}
+
+async function showConfiguration() {
   let keys = [];
   try {
     ({ keys } = await getJson('/api/config'));
@@ -150,12 +184,12 @@ export async function showConfiguration() {
     const wanted = filter.value.trim().toLowerCase();
     const shown = keys.filter(({ key, value, from }) => {
       const text = `${key} ${JSON.stringify(value)} ${from}`.toLowerCase();
-      return text.includes(wanted) && !(onlySet.checked && from === 'default');
+      return text.includes(wanted) && !(onlySet.checked && from.startsWith('default'));
     });
     show('config-table', shown.length > 0);
     show('config-empty', shown.length === 0);
     setText('config-empty', 'No key is like that.');
-    setText('config-count', `${shown.length} of ${keys.length} keys`);
+    setText('config-count', `${shown.length} of ${keys.length} keys${fileOf(keys)}`);
     keyed(byId('config-table').tBodies[0], shown, ({ key }) => key, configRow, setConfig);
   };
   filter.oninput = draw;
@@ -164,9 +198,20 @@ export async function showConfiguration() {
 }
 
 function configRow() {
-  return row(['mono', 'mono', 'soft']);
+  return row(['mono', 'mono', 'soft name']);
 }
 
 function setConfig(cells, { key, value, from }) {
-  setCells(cells, key, JSON.stringify(value), from);
+  setCells(cells, key, JSON.stringify(value), placeOf(from));
+  cells.cells[2].title = from;
+}
+
+/** Which file it was is said once, above. */
+function placeOf(from) {
+  return from.replace(/^.*\//, '').replace(/^(.*):(\d+)$/, 'line $2');
+}
+
+function fileOf(keys) {
+  const inFile = keys.map(({ from }) => /^(.*):\d+$/.exec(from)?.[1]).find((file) => file);
+  return inFile === undefined ? '' : `, from ${inFile}`;
 }

@@ -56,7 +56,7 @@ function showVolumes(listed) {
     listed,
     ({ volumeId }) => volumeId,
     () => {
-      const made = row(['n', '', '']);
+      const made = row(['', '', '']);
       made.cells[2].append(make('span', { className: 'state' }));
       return made;
     },

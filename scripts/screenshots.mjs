@@ -11,12 +11,13 @@ import { root } from './setup/pinned-node.mjs';
 
 const folder = process.argv[2] ?? join(root, 'docs', 'images');
 /** Of traffic, so that the charts have something to show. */
-const warmUpMs = 16_000;
+const warmUpMs = 60_000;
 /** Let go of before the pictures, so that there are fallbacks to list. */
 const outageMs = 3_000;
 
 const widths = { wide: { width: 1440, height: 900 }, narrow: { width: 390, height: 844 } };
-const schemes = ['light', 'dark'];
+/** The second of each width shows what is further down. */
+const schemes = { light: {}, dark: { 1440: '#targets', 390: '#try' } };
 
 const dataDir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-pictures-'));
 const roles = [];
@@ -73,11 +74,15 @@ listen = "127.0.0.1:0"
   await page.click('#bench-run');
   await page.waitForSelector('#bench-table:not([hidden])');
   for (const [name, size] of Object.entries(widths)) {
-    for (const scheme of schemes) {
+    for (const [scheme, places] of Object.entries(schemes)) {
       await page.setViewportSize(size);
       await page.emulateMedia({ colorScheme: scheme });
       await page.waitForTimeout(300);
-      await page.evaluate(() => scrollTo(0, 0));
+      const place = places[size.width];
+      await page.evaluate((to) => {
+        if (to === undefined) scrollTo(0, 0);
+        else document.querySelector(to).scrollIntoView();
+      }, place);
       const file = join(folder, `dashboard-${size.width}-${scheme}.png`);
       await page.screenshot({ path: file, fullPage: process.argv[3] === '--whole' });
       console.log(`${name} ${scheme}: ${file}`);

@@ -42,13 +42,14 @@ const importTable: Readonly<Record<string, Allowed>> = {
       'proxy/needle',
       'proxy/passthrough',
       'proxy/response',
+      'proxy/sidecar',
       'proxy/targets',
     ],
   },
   'proxy contracts': { values: [], types: ['proxy/needle', 'proxy/response'] },
   'proxy/admin': {
     values: ['proxy contracts', 'proxy/needle'],
-    types: ['proxy/cache', 'proxy/targets', 'rdma'],
+    types: ['proxy/cache', 'proxy/sidecar', 'proxy/targets', 'rdma'],
   },
   'proxy/auth': { values: [] },
   'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },
@@ -56,6 +57,7 @@ const importTable: Readonly<Record<string, Allowed>> = {
   'proxy/needle': { values: [], types: ['proxy contracts'] },
   'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
   'proxy/response': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
+  'proxy/sidecar': { values: ['proxy contracts', 'proxy/auth', 'proxy/needle'] },
   'proxy/targets': { values: [], types: ['proxy/response', 'rdma'] },
   rdma: { values: [] },
 };

@@ -1,5 +1,6 @@
 /** The whole command line, built and not run: the program, the man page, completion and their tests start from it. */
 import { Command } from 'commander';
+import { addAdminTools } from './admin-tools.ts';
 import { addCompletion } from './completion-command.ts';
 import { addFabricTools } from './fabric-tools.ts';
 import { addRoles } from './roles.ts';
@@ -26,6 +27,7 @@ Examples:
     );
   addRoles(program, finish);
   addFabricTools(program, finish);
+  addAdminTools(program, finish);
   addVolumeTools(program, finish);
   addCompletion(program, finish);
   return program;

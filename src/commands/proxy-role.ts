@@ -4,6 +4,7 @@ import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
 import { LiveConfiguration } from './reload.ts';
 import { startWatch } from './request-watch.ts';
 import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { sidecarOptions } from './sidecar-options.ts';
 import { packageVersion } from './version.ts';
 
 /** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
@@ -48,7 +49,11 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
       logger,
     );
     return {
-      bound: { http: proxy.address, admin: proxy.adminAddress },
+      bound: {
+        http: proxy.address,
+        admin: proxy.adminAddress,
+        ...(proxy.sidecarAddress === '' ? {} : { sidecar: proxy.sidecarAddress }),
+      },
       async close(drainMs) {
         await proxy.close(drainMs);
         await watch.close();
@@ -108,6 +113,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,
     requestsInFlightMax: limits.requestsInFlightMax,
+    sidecar: sidecarOptions(config),
     admin: {
       listen: admin.listen,
       enableCors: admin.enableCors,

@@ -91,6 +91,16 @@ export function hostPort(key: string, initial: string): Field<string> {
   });
 }
 
+/** `''` says that there is none. */
+export function hostPortOrNone(key: string): Field<string> {
+  const address = hostPort(key, '');
+  return {
+    ...address,
+    schema: { anyOf: [address.schema, { const: '' }] },
+    parse: (raw, report) => (raw === '' ? '' : address.parse(raw, report)),
+  };
+}
+
 export function host(key: string, initial: string): Field<string> {
   const convert = (value: string): string | undefined => (isHost(value) ? value : undefined);
   const schema = { pattern: hostPattern };

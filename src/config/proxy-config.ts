@@ -6,6 +6,7 @@ import { freeze } from './freeze.ts';
 import { type ProxySettings, proxySchema } from './proxy-schema.ts';
 import { readSecretFile, readSigningKey } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
+import { checkSidecar } from './sidecar-settings.ts';
 import { formatSize, parseSize } from './units.ts';
 
 export interface VolumeServer {
@@ -126,9 +127,12 @@ function checkCombinations(settings: ProxySettings, problems: Problems): void {
   checkVolumeServers(settings, problems);
   checkTransport(settings, problems);
   checkSizes(settings, problems);
-  if (settings.sidecar.listen !== '') {
-    problems.add('sidecar.listen', 'the sidecar API is not built yet: leave it empty');
-  }
+  checkSidecar(
+    settings.sidecar,
+    { 'the HTTP listener': httpListen(settings), 'the admin listener': settings.admin.listen },
+    settings.seaweedfs.securityToml,
+    problems,
+  );
 }
 
 function checkListeners(settings: ProxySettings, problems: Problems): void {

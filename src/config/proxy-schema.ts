@@ -2,6 +2,7 @@
 import type { ListenAddress } from './address.ts';
 import * as field from './field.ts';
 import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
+import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
 
 export type Consistency = 'strict' | 'lease' | 'immutable';
 
@@ -63,11 +64,7 @@ export interface ProxySettings {
     readonly needleBytesMax: number;
     readonly decodedBytesMax: number;
   };
-  readonly sidecar: {
-    readonly listen: string;
-    readonly tempDir: string;
-    readonly tempBytesMax: number;
-  };
+  readonly sidecar: SidecarSettings;
   readonly admin: {
     readonly listen: ListenAddress;
     readonly enableCors: boolean;
@@ -96,7 +93,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     volumeServerUrl: field.httpUrl('volume_server_url', 'http://127.0.0.1:18080'),
     volumeServers: field.tableList('volume_server', {
       url: field.httpUrl('url', ''),
-      target: noTargetOr('target'),
+      target: field.hostPortOrNone('target'),
     }),
     masters: field.reserved(
       'masters',
@@ -141,11 +138,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
     decodedBytesMax: field.size('decoded_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
   },
-  sidecar: {
-    listen: field.text('listen', ''),
-    tempDir: field.text('temp_dir', ''),
-    tempBytesMax: field.size('temp_bytes_max', '256MiB'),
-  },
+  sidecar: sidecarFields,
   admin: {
     listen: field.listenAddress('listen', '127.0.0.1:8081'),
     enableCors: field.flag('enable_cors', false),
@@ -153,12 +146,3 @@ export const proxySchema: field.Schema<ProxySettings> = {
   },
   logging: proxyLoggingFields,
 };
-
-function noTargetOr(key: string): field.Field<string> {
-  const withTarget = field.hostPort(key, '');
-  return {
-    ...withTarget,
-    schema: { anyOf: [withTarget.schema, { const: '' }] },
-    parse: (raw, report) => (raw === '' ? '' : withTarget.parse(raw, report)),
-  };
-}

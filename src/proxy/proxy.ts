@@ -23,6 +23,8 @@ import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
 import { type RequestWatch, watched } from './request-watch.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
+import type { RunningSidecar } from './sidecar/sidecar-server.ts';
+import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
 import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
@@ -67,6 +69,8 @@ export interface ProxyOptions {
     /** What it was started with, for /api/config. */
     readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
+  /** The listener for `weed mount`; absent: there is none. */
+  readonly sidecar?: SidecarListenerOptions | undefined;
   /** Absent: nobody looks on but the metrics. */
   readonly watch?: RequestWatch;
   readonly configuration?: () => ConfigurationStatus;
@@ -76,6 +80,8 @@ export interface RunningProxy {
   /** host:port or unix:/path, as bound. */
   readonly address: string;
   readonly adminAddress: string;
+  /** '' without `sidecar`. */
+  readonly sidecarAddress: string;
   status(): ProxyStatus;
   readonly adjust: Adjustable['adjust'];
   /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
@@ -124,6 +130,7 @@ class ProxyRole implements RunningProxy {
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
+  #sidecar: RunningSidecar | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
@@ -167,6 +174,10 @@ class ProxyRole implements RunningProxy {
     return this.#admin?.address ?? '';
   }
 
+  get sidecarAddress(): string {
+    return this.#sidecar?.address ?? '';
+  }
+
   /** The listener opens when the first answers of the others are there, or have had their time. */
   async open(): Promise<void> {
     const { http, admin, version } = this.#options;
@@ -203,6 +214,14 @@ class ProxyRole implements RunningProxy {
     const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
     this.#front = await startHttpFront(front, route, observe);
     this.#adjustable.front = this.#front;
+    const { sidecar } = this.#options;
+    if (sidecar === undefined) return;
+    this.#sidecar = await startSidecarListener(sidecar, this.#options, this.#directory, {
+      route,
+      fabric: () => this.status(),
+      observe: this.#metrics.observeSidecar,
+      log: this.#logger,
+    });
   }
 
   status(): ProxyStatus {
@@ -225,6 +244,7 @@ class ProxyRole implements RunningProxy {
         targetStatus(entry, this.#probes[index]?.ok ?? false),
       ),
       cache: this.#cache.stats(),
+      sidecar: this.#sidecar?.status(),
       arena: stats && {
         pageKind: stats.pageKind,
         bytesTotal: stats.arenaBytesTotal,
@@ -244,7 +264,7 @@ class ProxyRole implements RunningProxy {
 
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
-    await this.#front?.close(drainMs);
+    await Promise.all([this.#front?.close(drainMs), this.#sidecar?.close(drainMs)]);
     for (const probe of this.#probes) probe.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#confirmation?.close();

@@ -1,5 +1,6 @@
 /** The admin API of a proxy over real sockets: what it lists is what is there, and nobody gets past its rules. */
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { benchDepthMax, benchIterationsMax } from '../../src/proxy/admin/bench-route.ts';
 import { fallbacksMax } from '../../src/proxy/admin/fallback-ring.ts';
@@ -12,6 +13,7 @@ import {
   fillVolume,
   largeNeedleId,
   parsed,
+  type StageOptions,
   startStage,
   volumeId,
 } from './admin-stage.ts';
@@ -96,19 +98,54 @@ describe('a needle', () => {
   );
 });
 
+describe('the proxy’s own listener', () => {
+  const outcomeOf = async (listen: StageOptions['listen']): Promise<unknown[]> => {
+    const other = await startStage(scratch.folder, {}, { ...(listen && { listen }) });
+    const read = await ask(`${other.admin}/api/read?fid=${fid(1n)}`);
+    const bench = await ask(`${other.admin}/api/bench`, {}, { fids: [fid(1n)], iterations: 1 });
+    const { outcomes } = parsed<BenchPage>(bench);
+    await other.close();
+    return [read.status, read.headers['x-rdma-source'], outcomes];
+  };
+  const outcomes = { cache: 1, rdma: 0, passthrough: 0, error: 0, unknown: 0 };
+
+  test.each([
+    { host: '0.0.0.0', port: 0 },
+    { host: '::', port: 0 },
+  ])('is reached where it is bound to $host', async (listen) => {
+    expect(await outcomeOf(listen)).toEqual([200, 'rdma', outcomes]);
+  });
+
+  test('is reached where it is a unix socket, which does not tell whose connections are', async () => {
+    const path = join(scratch.folder, 'http.sock');
+    const untold = { ...outcomes, cache: 0, unknown: 1 };
+    expect(await outcomeOf({ path })).toEqual([200, undefined, untold]);
+  });
+
+  test('loses the connections that were made to it when they are idle', async () => {
+    const other = await startStage(scratch.folder);
+    await ask(`${other.admin}/api/read?fid=${fid(1n)}`);
+    const connections = (): number => other.proxy.status().connections;
+    expect(connections()).toBe(1);
+    await expect.poll(connections, { timeout: 10_000 }).toBe(0);
+    expect((await ask(`${other.admin}/api/read?fid=${fid(1n)}`)).status).toBe(200);
+    await other.close();
+  });
+});
+
 describe('the cache', () => {
   test('lists what was asked for most first, and no cookies', async () => {
     await post('/api/cache/evict', { all: true });
     for (const [id, times] of [
-      [1n, 2],
-      [2n, 6],
-      [3n, 1],
+      [5n, 2],
+      [6n, 6],
+      [7n, 1],
     ] as const) {
       for (let i = 0; i < times; i += 1) await ask(`${stage.http}/${fid(id)}`);
     }
     const page = await cachePage();
     expect(page.stats.needles).toBe(3);
-    expect(page.needles[0]).toMatchObject({ volumeId, needleId: '2', bytes: needleBytes });
+    expect(page.needles[0]).toMatchObject({ volumeId, needleId: '6', bytes: needleBytes });
     expect(page.needles.map(({ hits }) => hits)).toEqual(
       page.needles.map(({ hits }) => hits).toSorted((a, b) => b - a),
     );
@@ -253,6 +290,12 @@ describe('who may ask', () => {
     expect(await statusOf({ origin: 'http://evil.example' })).toBe(403);
     expect(await statusOf({ origin: 'null' })).toBe(403);
     expect(await statusOf({ origin: `http://${host}` })).toBe(200);
+    expect(await statusOf({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+    const picture = { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'image' };
+    expect((await ask(`${stage.admin}${readUrl}`, picture)).status).toBe(403);
+    const typed = await ask(`${stage.admin}${readUrl}`, { 'sec-fetch-site': 'none' });
+    expect(typed.status).toBe(200);
+    expect(typed.headers['cross-origin-resource-policy']).toBe('same-origin');
     const rebound = { host: 'evil.example', origin: 'http://evil.example' };
     expect(await statusOf(rebound)).toBe(403);
     expect((await ask(`${stage.admin}${readUrl}`, { host: 'evil.example' })).status).toBe(403);
@@ -289,7 +332,7 @@ describe('who may ask', () => {
     const locked = await startStage(
       scratch.folder,
       { token: () => 'secret', listen: { host: '0.0.0.0', port: 0 } },
-      key,
+      { readKey: key },
     );
     const base = `http://127.0.0.1:${locked.admin.split(':').at(-1)}`;
     const paths = [readUrl, '/api/cache', '/api/config', '/api/fallbacks'];

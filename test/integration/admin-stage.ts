@@ -48,21 +48,24 @@ afterAll(async () => {
   await Promise.all(stages.map((stage) => stage.close()));
 });
 
+export interface StageOptions {
+  readonly readKey?: string;
+  readonly listen?: ProxyOptions['http']['listen'];
+}
+
 /** With the volumes of `dir`; serving. */
 export async function startStage(
   dir: string,
   admin: Partial<ProxyOptions['admin']> = {},
-  readKey?: string,
+  { readKey, listen }: StageOptions = {},
 ): Promise<AdminStage> {
   const origin = await startOrigin({
     dirs: [dir],
     listen: { host: '127.0.0.1', port: 0 },
     logger: { info: () => undefined },
   });
-  const proxy = await startProxy(
-    proxyOptions(dir, origin.url, admin, readKey),
-    pino({ level: 'silent' }),
-  );
+  const options = proxyOptions(dir, origin.url, admin, listen);
+  const proxy = await startProxy({ ...options, readKey: () => readKey }, pino({ level: 'silent' }));
   const stage = {
     proxy,
     http: `http://${proxy.address}`,
@@ -95,19 +98,19 @@ function proxyOptions(
   dir: string,
   url: string,
   admin: Partial<ProxyOptions['admin']>,
-  readKey: string | undefined,
+  listen: ProxyOptions['http']['listen'] = { host: '127.0.0.1', port: 0 },
 ): ProxyOptions {
   return {
     version: packageVersion(),
     http: {
-      listen: { host: '127.0.0.1', port: 0 },
+      listen,
       lane: true,
       onCorrupt: 'pass',
       debugHeaders: false,
       limits: generousLimits,
     },
     volumeServers: [{ url, target: undefined }],
-    readKey: () => readKey,
+    readKey: () => undefined,
     rdma: {
       mode: 'prefer',
       transport: 'inproc',
@@ -153,11 +156,13 @@ export function ask(
     const method = body === undefined ? 'GET' : 'POST';
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const options = { method, headers: { ...type, ...headers } };
-    const asked = request(url, options, async (answer) => {
+    const asked = request(url, options, (answer) => {
       const chunks: Buffer[] = [];
-      for await (const chunk of answer) chunks.push(chunk as Buffer);
       const { statusCode: status = 0, headers: answered } = answer;
-      resolve({ status, headers: answered, body: Buffer.concat(chunks) });
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+      answer.on('end', () => {
+        resolve({ status, headers: answered, body: Buffer.concat(chunks) });
+      });
     });
     asked.on('error', reject).end(typeof body === 'string' ? body : JSON.stringify(body));
   });

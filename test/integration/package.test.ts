@@ -76,6 +76,8 @@ describe('the package', () => {
       'docs/schema/target.schema.json',
       'examples/read-needle.ts',
       'scripts/install.mjs',
+      'dashboard/index.html',
+      'dashboard/dashboard.js',
     ]) {
       expect(names).toContain(name);
     }
@@ -173,6 +175,41 @@ declare function askTheVolumeServer(status: string): Promise<void>;
     expect(checked.status).toBe(0);
   });
 
+  test('serves its dashboard', async () => {
+    scratch.write('consumer/proxy.toml', dashboardConfig);
+    scratch.write(
+      'consumer/dashboard.mjs',
+      `import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+const [command] = process.argv.slice(2);
+const role = spawn(command, ['proxy', '--config', 'proxy.toml'], { stdio: ['ignore', 'pipe', 'inherit'] });
+for await (const line of createInterface({ input: role.stdout })) {
+  const { event, admin } = JSON.parse(line);
+  if (event !== 'ready') continue;
+  const page = await (await fetch('http://' + admin + '/')).text();
+  const files = [...page.matchAll(/(?:src|href)="(\\/dashboard\\/[^"]+)"/g)].map(([, path]) => path);
+  for (const path of [...files, '/dashboard/uplot.js']) {
+    console.log((await fetch('http://' + admin + path)).status, path);
+  }
+  role.kill('SIGTERM');
+}
+`,
+    );
+    const { stdout } = await runCommand(
+      process.execPath,
+      ['dashboard.mjs', installedCommand()],
+      { SEAWEED_RDMA_NODE: process.execPath },
+      consumer,
+    );
+    expect(stdout.trim().split('\n')).toEqual([
+      '200 /dashboard/icon.svg',
+      '200 /dashboard/uplot.css',
+      '200 /dashboard/dashboard.css',
+      '200 /dashboard/dashboard.js',
+      '200 /dashboard/uplot.js',
+    ]);
+  });
+
   test('finds the native part that was built inside it', async () => {
     // As scripts/install.mjs leaves it there.
     mkdirSync(join(installed, 'build', 'Release'), { recursive: true });
@@ -214,8 +251,19 @@ declare function askTheVolumeServer(status: string): Promise<void>;
   });
 });
 
-function run(args: readonly string[]): Promise<Ended> {
+const dashboardConfig = `[http]
+listen = "127.0.0.1:0"
+[rdma]
+mode = "off"
+[admin]
+listen = "127.0.0.1:0"
+`;
+
+function installedCommand(): string {
   const linked = join(consumer, 'node_modules', '.bin', 'seaweed-rdma');
-  const command = existsSync(linked) ? linked : join(installed, 'bin', 'seaweed-rdma');
-  return runCommand(command, args, { SEAWEED_RDMA_NODE: process.execPath }, consumer);
+  return existsSync(linked) ? linked : join(installed, 'bin', 'seaweed-rdma');
+}
+
+function run(args: readonly string[]): Promise<Ended> {
+  return runCommand(installedCommand(), args, { SEAWEED_RDMA_NODE: process.execPath }, consumer);
 }

@@ -41,6 +41,11 @@ export function isForeignOrigin(origin: string | undefined, host: string | undef
   return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
+/** What a browser says of the page that asks, where it says it: pictures and scripts are asked for without an Origin. */
+export function isForeignFetch(site: string | string[] | undefined): boolean {
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}
+
 function hostOf(address: string): string {
   return address.replace(/:\d*$/, '').replace(/^\[|\]$/g, '');
 }
@@ -50,7 +55,7 @@ type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 export interface AccessHooks {
   /** The status pages: the token, where there is one. */
   readonly page: Hook;
-  /** Under /api: as `page`; without a token no name that may be another site's. */
+  /** Under /api: as `page`; never for another site's page, and without a token for no name that may be another site's. */
   readonly api: Hook;
   /** What reads needles or changes something: as `api`; without a token from this machine only, and never for another site. */
   readonly action: Hook;
@@ -64,6 +69,10 @@ export function accessHooks(token: () => string | undefined, address: () => stri
     return json(reply, 401, { error: 'Authorization: Bearer <token> is required' });
   };
   const api: Hook = async (request, reply) => {
+    reply.header('Cross-Origin-Resource-Policy', 'same-origin');
+    if (isForeignFetch(request.headers['sec-fetch-site'])) {
+      return json(reply, 403, { error: "not for other sites' pages: this listener's own only" });
+    }
     const isOpen = token() === undefined && !address().startsWith('unix:');
     if (!isOpen || !isForeignName(request.headers.host)) return page(request, reply);
     const { host } = request.headers;

@@ -71,9 +71,12 @@ async function buildAdmin(
   // JSON alone: a form on another site's page cannot send that without being asked about it first.
   app.removeContentTypeParser('text/plain');
   app.setSerializerCompiler(() => jsonText);
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
-    json(reply, error.statusCode ?? 500, { error: error.message }),
-  );
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const { statusCode = 500, message } = error;
+    const isOfType = statusCode === 415;
+    const text = isOfType ? 'send JSON, with Content-Type: application/json' : message;
+    return json(reply, statusCode, { error: text });
+  });
   addHeaders(app, options.enableCors);
   const methods = methodsByPath(app);
   await app.register(swagger, { openapi: openApiHead(options) });
@@ -128,7 +131,9 @@ function addRefusals(
     const path = pathOf(request.url);
     const allowed = methods.get(path);
     if (allowed === undefined) {
-      return json(reply, 404, { error: `no such page; there are ${statusPaths.join(' ')}` });
+      return json(reply, 404, {
+        error: `no such page; there are ${statusPaths.join(' ')}, and what /openapi.json lists`,
+      });
     }
     const isStatus = statusPaths.some((each) => each === path);
     if (request.method === 'OPTIONS' && enableCors && isStatus) return json(reply, 200, {});

@@ -8,7 +8,10 @@ import { apiRefusals, described, type JsonSchema, list, record, text } from './j
 const key: JsonSchema = record({
   key: described(text, 'Dotted, as in cache.size.'),
   value: described({}, 'As it would be written; secrets are names of files.'),
-  from: described(text, '"default", "FILE:LINE", or the name of a variable.'),
+  from: described(
+    text,
+    '"default", perhaps with why it is not the usual one, "FILE:LINE", or the name of a variable.',
+  ),
 });
 
 const schema: JsonSchema = {

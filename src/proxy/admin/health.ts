@@ -1,4 +1,6 @@
 /** Snapshots → what /health and /readyz say. Pure. */
+
+import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './request-ledger.ts';
 import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
@@ -38,6 +40,7 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
   checks.set('fallback', fallbackCheck(status, totals));
   checks.set('cache', cacheCheck(status));
+  if (status.sidecar !== undefined) checks.set('sidecar', sidecarCheck(status.sidecar));
   const byName = { ...Object.fromEntries(checks), ...configurationChecks(status) };
   return { status: worst(byName), checks: byName };
 }
@@ -131,6 +134,19 @@ function cacheCheck({ cache }: ProxyStatus): Check {
   const asked = hits + misses;
   const share = asked === 0 ? 'not asked yet' : `${((100 * hits) / asked).toFixed(1)} % hits`;
   return { status: 'ok', detail: `${cache.needles} needles, ${share}`, ...cache };
+}
+
+function sidecarCheck({ address, isDraining, requests, connections, temp }: SidecarStatus): Check {
+  const served = requests.reduce((sum, { count }) => sum + count, 0);
+  const detail = isDraining ? 'draining' : 'listening';
+  return {
+    status: isDraining ? 'down' : 'ok',
+    detail,
+    address,
+    requests: served,
+    connections,
+    tempFiles: temp?.files ?? 0,
+  };
 }
 
 /** Says how much of the traffic the volume server answered, and why. */

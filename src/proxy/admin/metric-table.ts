@@ -5,6 +5,7 @@ import {
   type ConfigurationMetricName,
   configurationMetricTable,
 } from './configuration-metric-table.ts';
+import { type SidecarMetricName, sidecarMetricTable } from './sidecar-metric-table.ts';
 import { type TrafficMetricName, trafficMetricTable } from './traffic-metric-table.ts';
 
 export interface MetricRow {
@@ -153,6 +154,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   },
   ...trafficMetricTable,
   ...cacheMetricTable,
+  ...sidecarMetricTable,
   ...buildInfo,
 };
 
@@ -277,6 +279,7 @@ export type ProxyMetricName =
   | 'upstreamUp'
   | 'volumes'
   | TrafficMetricName
+  | SidecarMetricName
   | CacheMetricName;
 
 export type TargetMetricName =

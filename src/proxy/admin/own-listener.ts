@@ -18,9 +18,15 @@ export interface ReadOutcome {
 }
 
 const connectionsMax = 256;
+/** After this an idle connection is closed: it would be counted among the clients'. */
+const idleMsMax = 1_000;
 
 export class OwnListener {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+  readonly #agent = new Agent({
+    keepAlive: true,
+    maxSockets: connectionsMax,
+    timeout: idleMsMax,
+  });
 
   constructor(connect: () => Socket | undefined) {
     this.#agent.createConnection = () => {
@@ -31,10 +37,18 @@ export class OwnListener {
   }
 
   /** Resolves with the answer's head. Rejects where there is none. */
-  get({ path, headers, signal }: OwnRequest): Promise<IncomingMessage> {
+  get(wanted: OwnRequest): Promise<IncomingMessage> {
+    const { path, headers, signal } = wanted;
     return new Promise((resolve, reject) => {
       const options = { agent: this.#agent, path, headers, signal, host: 'localhost' };
-      request(options, resolve).on('error', reject).end();
+      const asked = request(options, resolve);
+      asked.on('error', (error: NodeJS.ErrnoException) => {
+        // A connection that was used before may be closed while the next request is on its way.
+        const isStale = asked.reusedSocket && error.code === 'ECONNRESET' && !signal.aborted;
+        if (isStale) resolve(this.get(wanted));
+        else reject(error);
+      });
+      asked.end();
     });
   }
 

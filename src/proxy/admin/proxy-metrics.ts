@@ -5,6 +5,7 @@ import { proxyGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
 import { RequestLedger, type RequestTotals } from './request-ledger.ts';
+import { type SidecarMetrics, sidecarMetrics } from './sidecar-metrics.ts';
 import type { ProxyStatus } from './status.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
@@ -23,6 +24,8 @@ export interface ProxyMetrics {
   readonly readFinished: (record: OperationRecord) => void;
   /** One call per hit that waited for a VALIDATE. */
   readonly validationWaited: CacheMetrics['validationWaited'];
+  /** One call per finished request to the sidecar. */
+  readonly observeSidecar: SidecarMetrics['observe'];
   /** Where gauges take their values; before it is called they are absent. */
   watch(status: () => ProxyStatus): void;
   /** Requests so far, for /health and /stats. */
@@ -38,6 +41,7 @@ export function createProxyMetrics(version: string): ProxyMetrics {
   const refreshRequests = requestCounters(set, ledger);
   const operations = operationCounters(set);
   const cache = cacheMetrics(set);
+  const sidecar = sidecarMetrics(set);
   const refreshTraffic = trafficMetrics(set);
   let status: (() => ProxyStatus) | undefined;
   set.onScrape(() => {
@@ -48,11 +52,13 @@ export function createProxyMetrics(version: string): ProxyMetrics {
     refreshGauges(seen);
     refreshTraffic(seen);
     cache.refresh(seen.cache);
+    sidecar.refresh(seen.sidecar);
   });
   return {
     observe: requestObserver(set, ledger),
     readFinished: operations.finished,
     validationWaited: cache.validationWaited,
+    observeSidecar: sidecar.observe,
     watch(newStatus) {
       status = newStatus;
     },

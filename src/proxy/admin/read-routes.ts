@@ -20,13 +20,23 @@ import {
 import { drained, type OwnListener, outcomeOf, type ReadOutcome } from './own-listener.ts';
 
 const mebibyte = 1024 * 1024;
-/** A longer answer is for the HTTP listener itself. */
-export const readBytesMax: number = 256 * mebibyte;
-export const readMsMax = 30_000;
-/** At once; more are refused. */
-export const readsMax = 16;
+export interface ReadLimits {
+  /** A longer answer is for the HTTP listener itself. */
+  readonly readBytesMax: number;
+  readonly readMsMax: number;
+  /** At once; more are refused. */
+  readonly readsMax: number;
+  /** What is not read by then is an error of its own. */
+  readonly warmMsMax: number;
+}
+
+export const readLimits: ReadLimits = {
+  readBytesMax: 256 * mebibyte,
+  readMsMax: 30_000,
+  readsMax: 16,
+  warmMsMax: 60_000,
+};
 export const warmedFidsMax = 10_000;
-export const warmMsMax = 60_000;
 const warmDepth = 16;
 
 /** The token for the volume server: `Authorization` is the admin listener's own. */
@@ -78,13 +88,19 @@ const warmSchema: JsonSchema = {
   },
 };
 
+interface ReadRoute {
+  Querystring: { readonly fid: string };
+}
+
 export function addReadRoutes(
   app: FastifyInstance,
   listener: OwnListener,
   hooks: AccessHooks,
+  limits: ReadLimits = readLimits,
 ): void {
+  const { readsMax, warmMsMax } = limits;
   let reads = 0;
-  app.get<{ Querystring: { fid: string } }>(
+  app.get<ReadRoute>(
     '/api/read',
     { onRequest: hooks.action, schema: readSchema },
     async (request, reply) => {
@@ -93,7 +109,7 @@ export function addReadRoutes(
       }
       reads += 1;
       try {
-        return await passRead(listener, request.query.fid, request, reply);
+        return await passRead(listener, limits, request, reply);
       } finally {
         reads -= 1;
       }
@@ -137,8 +153,8 @@ const keptBack: ReadonlySet<string> = new Set([
 
 async function passRead(
   listener: OwnListener,
-  fid: string,
-  { headers: asked }: FastifyRequest,
+  { readBytesMax, readMsMax }: ReadLimits,
+  { headers: asked, query }: FastifyRequest<ReadRoute>,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const headers = authorizationFor(asked);
@@ -148,7 +164,7 @@ async function passRead(
   }
   headers['accept-encoding'] ??= 'identity';
   const signal = AbortSignal.any([goneSignal(reply), AbortSignal.timeout(readMsMax)]);
-  const answer = await listener.get({ path: pathOfFid(fid), headers, signal });
+  const answer = await listener.get({ path: pathOfFid(query.fid), headers, signal });
   if (Number(answer.headers['content-length'] ?? 0) > readBytesMax) {
     answer.destroy();
     return json(reply, 413, { error: `over ${readBytesMax} bytes: ask for a Range of it` });

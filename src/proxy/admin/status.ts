@@ -1,6 +1,7 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
+import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { BreakerState } from '../targets/breaker.ts';
 import type { ConfigurationStatus } from './configuration.ts';
 
@@ -91,6 +92,8 @@ export interface ProxyStatus {
   readonly fabric: { readonly requestsInFlight: number; readonly lateReplies: number };
   readonly logLinesSuppressed: number;
   readonly cache: CacheStats;
+  /** undefined: `sidecar.listen` is empty. */
+  readonly sidecar?: SidecarStatus | undefined;
   /** undefined with mode = "off". */
   readonly arena: ArenaStatus | undefined;
   /** undefined: the role was not started from a configuration. */

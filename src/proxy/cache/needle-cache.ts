@@ -70,8 +70,8 @@ const gone: Found = { kind: 'barred', status: 'unknown_volume' };
 const refused: Found = { kind: 'refused' };
 const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
-/** Needles that are looked at for a list of those asked for most: a few milliseconds. */
-const listedFromMax = 8192;
+/** Needles that are looked at for a list of those asked for most: some milliseconds, in which nobody is answered. */
+const listedFromMax = 2048;
 /** Types whose text is shared among needles. */
 const mimesMax = 1024;
 /** A larger needle than this share of the cache is read range by range, whatever the pattern. */

@@ -11,6 +11,7 @@ export class OwnConnections {
   made(socket: Socket): void {
     socket.once('connect', () => {
       const end = endOf(socket.localAddress, socket.localPort);
+      if (end === undefined) return;
       this.#ends.add(end);
       socket.once('close', () => this.#ends.delete(end));
     });
@@ -18,11 +19,13 @@ export class OwnConnections {
 
   /** `socket` was accepted by the listener. */
   has(socket: Socket): boolean {
-    return this.#ends.size > 0 && this.#ends.has(endOf(socket.remoteAddress, socket.remotePort));
+    if (this.#ends.size === 0) return false;
+    const end = endOf(socket.remoteAddress, socket.remotePort);
+    return end !== undefined && this.#ends.has(end);
   }
 }
 
-/** A listener for both families sees IPv4 addresses as IPv6 ones. A unix socket has no ends to tell it by. */
-function endOf(address: string | undefined, port: number | undefined): string {
-  return port === undefined ? '' : `${address?.replace(/^::ffff:/, '')} ${port}`;
+/** A listener for both families sees IPv4 addresses as IPv6 ones. undefined: a unix socket has no such ends. */
+function endOf(address: string | undefined, port: number | undefined): string | undefined {
+  return port === undefined ? undefined : `${address?.replace(/^::ffff:/, '')} ${port}`;
 }
