@@ -18,6 +18,7 @@ interface Service {
   readonly cap_add?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly privileged?: boolean;
+  readonly ipc?: string;
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
@@ -59,6 +60,8 @@ describe('the Compose file', () => {
     expect(service.security_opt).toContain('no-new-privileges:true');
     expect((service.volumes ?? []).every((volume) => volume.endsWith(':ro'))).toBe(true);
     expect(service.image).toMatch(/:\d/);
+    // UCX watches peers in shared memory by their process ids, which mean another process in another container.
+    expect(service.ipc).toBeUndefined();
   });
 
   test.each(ours)('gives the %s a configuration that it takes', async (role) => {

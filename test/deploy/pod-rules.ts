@@ -91,6 +91,8 @@ export function faultsOfProxyPod(pod: PodSpec): string[] {
       'asks the resolver of the node, which knows no Service',
     ],
     [pod.hostPID !== true, 'sees the processes of the node'],
+    // Shared memory that peers of another PID namespace are watched by is worse than TCP.
+    [pod.hostIPC !== true, 'shares memory with the node'],
     [(pod.terminationGracePeriodSeconds ?? 0) > drainSeconds, 'is killed while it drains'],
     [pod.volumes.every(({ hostPath }) => hostPath === undefined), 'has a directory of the node'],
     [container.startupProbe?.httpGet.path === '/readyz', 'has no startup probe'],

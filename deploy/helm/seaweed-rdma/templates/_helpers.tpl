@@ -65,8 +65,9 @@ startupProbe:
 livenessProbe:
   httpGet: { path: /livez, port: rdma-admin }
   periodSeconds: 10
+# The group of the secret's file in a pod without fsGroup, and of volume files that a server run by root wrote.
 securityContext:
-{{ include "seaweed-rdma.securityContext" .root | indent 2 }}
+{{ include "seaweed-rdma.securityContext" .root | replace "runAsGroup: 1000" "runAsGroup: 0" | indent 2 }}
 resources:
   requests:
     cpu: 500m
@@ -91,5 +92,5 @@ projected:
     - configMap: { name: {{ .config }} }
     - secret:
         name: {{ .root.Values.secret.name }}
-        items: [{ key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0444 }]
+        items: [{ key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0440 }]
 {{- end }}
