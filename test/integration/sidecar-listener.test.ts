@@ -309,7 +309,15 @@ describe('when the fast path is not there', () => {
       status: 'unhealthy',
       detail: 'no target is up and no volume server answers',
     });
-    expect((await mountRead(fresh, fresh.needles.plain.fid, 0, 10)).status).toBe(502);
+    for (let i = 0; i < 5; i += 1) {
+      expect((await mountRead(fresh, fresh.needles.plain.fid, 0, 10)).status).toBe(502);
+    }
+    expect(await fresh.proxy.line('sidecar-error')).toMatchObject({
+      level: 'warn',
+      path: 'health',
+      reason: '',
+      suppressed: 0,
+    });
     await fresh.proxy.stop();
   }, 30_000);
 

@@ -16,7 +16,15 @@ export interface StoredNeedle {
   readonly bytes: Buffer;
 }
 
-export type NeedleName = 'small' | 'plain' | 'gzip' | 'large' | 'empty' | 'list' | 'deleted';
+export type NeedleName =
+  | 'small'
+  | 'plain'
+  | 'gzip'
+  | 'large'
+  | 'chunk'
+  | 'empty'
+  | 'list'
+  | 'deleted';
 
 /** No two stretches alike, and worth compressing. */
 function textOf(length: number): Buffer {
@@ -75,6 +83,7 @@ const contents: Readonly<Record<NeedleName, Buffer>> = {
   plain: noiseOf(700_001),
   gzip: textOf(900_000),
   large: noiseOf(5 * 1024 * 1024 + 17),
+  chunk: noiseOf(4 * 1024 * 1024),
   empty: Buffer.alloc(0),
   list: chunkList(1_000),
   deleted: noiseOf(100),

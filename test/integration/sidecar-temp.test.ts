@@ -166,7 +166,7 @@ describe('the files', () => {
   test('that an earlier run left behind are removed at the start, links and others are not', () => {
     const dir = folder();
     const options = { dir, bytesMax: 1e6, minBytes: 1, ttlMs: 10_000, fileMode: 0o600 };
-    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const log = { warn: () => undefined, error: () => undefined };
     return (async () => {
       const first = new TempFiles(options, '127.0.0.1:1', log);
       const left = (await first.write([Buffer.from('abc')], 3)) as string;
@@ -190,7 +190,6 @@ describe('the files', () => {
     const dir = folder();
     const warnings: string[] = [];
     const log = {
-      info: () => undefined,
       warn: (_fields: object, message: string) => void warnings.push(message),
       error: () => undefined,
     };

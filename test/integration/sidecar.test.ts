@@ -187,6 +187,22 @@ function suite(transport: 'inproc' | 'ucx'): void {
     expect([huge.status, huge.body.length]).toEqual([200, bytes.length - 10]);
   });
 
+  test('leaves a read to the mount that was cut at the end of a chunk, and gives its bytes all the same', async () => {
+    const { fid, bytes } = stage.needles.chunk;
+    const whole = await mountRead(stage, fid, bytes.length - 262_144, 131_072);
+    expect(whole.headers['x-rdma-used']).toBe('true');
+    const cut = await mountRead(stage, fid, bytes.length - 16_384, 16_384);
+    expect(cut.body.equals(bytes.subarray(-16_384))).toBe(true);
+    expect(cut.headers).toMatchObject({
+      'x-rdma-used': 'false',
+      'x-source': 'declined',
+      'x-fallback-reason': 'needle-end',
+    });
+    const values = await metrics(stage.admin);
+    const name = 'seaweed_rdma_sidecar_requests_total';
+    expect(sumOf(values, name, 'outcome="declined",reason="needle-end"')).toBe(1);
+  });
+
   test("refuses a list of chunks, which a mount would take for a file's bytes", async () => {
     const { fid } = stage.needles.list;
     for (const offset of [0, 4096]) {

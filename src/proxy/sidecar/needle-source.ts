@@ -1,5 +1,6 @@
 /** The bytes of one read: over the fast path, else from the volume server, unless that must not be. */
 import { signReadToken } from '../auth/sign-read-token.ts';
+import type { Reason } from '../outcome.ts';
 import { type FastBytes, FastReads } from './fast-read.ts';
 import type { SidecarRead } from './read-parameters.ts';
 import { type Refusal, refusal } from './refusal.ts';
@@ -79,7 +80,7 @@ function noToken(hasToken: boolean): Refusal {
   return refusal(403, 'auth', text);
 }
 
-function withoutFallback(reason: string): Refusal {
+function withoutFallback(reason: Reason): Refusal {
   const text = `the fast path does not answer (${reason}) and sidecar.http_fallback = false: read the volume server`;
   return refusal(503, reason, text);
 }

@@ -1,16 +1,39 @@
 /** A request that gets no bytes, and why: the status, the reason that is counted, and the text that the client reads. */
+import type { Reason } from '../outcome.ts';
+
+/** Why a request gets no bytes, beside the corridor's own reasons; docs/sidecar.md explains each. */
+export const refusalReasons = [
+  'parameter',
+  'path',
+  'method',
+  'browser',
+  'server',
+  'auth',
+  'not-found',
+  'range',
+  'too-large',
+  'manifest',
+  'overload',
+  'no-needle',
+  'temp-file',
+  'upstream',
+  'deadline',
+  'bug',
+] as const;
+
+export type RefusalReason = (typeof refusalReasons)[number] | Reason;
 
 export interface Refusal {
   readonly kind: 'refused';
   readonly status: number;
-  readonly reason: string;
+  readonly reason: RefusalReason;
   readonly message: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 export function refusal(
   status: number,
-  reason: string,
+  reason: RefusalReason,
   message: string,
   headers?: Readonly<Record<string, string>>,
 ): Refusal {

@@ -72,8 +72,7 @@ export class SidecarExchange {
       if (overload !== undefined) return refused(overload);
       return await this.#ask(query);
     } catch (error) {
-      const err = error instanceof Error ? error : new Error(String(error));
-      this.#host.log.error({ event: 'bug', err }, 'a sidecar request could not be handled');
+      this.#host.log.error({ event: 'bug', error }, 'a sidecar request could not be handled');
       return refused(refusal(500, 'bug', 'a defect of the sidecar; its log tells more'));
     }
   }

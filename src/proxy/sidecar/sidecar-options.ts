@@ -93,7 +93,6 @@ export interface SidecarHost {
 }
 
 export interface SidecarLog {
-  info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }

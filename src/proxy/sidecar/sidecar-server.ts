@@ -19,6 +19,7 @@ export interface RunningSidecar {
 }
 
 const headBytesMax = 16 * 1024;
+const failureEveryMs = 1_000;
 
 /** Rejects where the address cannot be had or the temp folder cannot be used. */
 export async function startSidecar(
@@ -45,6 +46,8 @@ class SidecarServer implements RunningSidecar {
   #address = '';
   #connections = 0;
   #connectionsRefused = 0;
+  #failureLoggedMs = Number.NEGATIVE_INFINITY;
+  #failuresUnlogged = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: SidecarOptions, host: SidecarHost) {
@@ -131,6 +134,27 @@ class SidecarServer implements RunningSidecar {
 
   #observe(record: SidecarRecord): void {
     this.#ledger.observe(record);
+    if (record.outcome === 'error') this.#logFailure(record);
     this.#host.observe(record);
+  }
+
+  /** One line a second: a server that is down fails every read. */
+  #logFailure({ path, reason, durationMs }: SidecarRecord): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#failureLoggedMs < failureEveryMs) {
+      this.#failuresUnlogged += 1;
+      return;
+    }
+    const suppressed = this.#failuresUnlogged;
+    const fields = {
+      event: 'sidecar-error',
+      path,
+      reason,
+      duration: durationMs / 1_000,
+      suppressed,
+    };
+    this.#host.log.warn(fields, 'a request to the sidecar failed');
+    this.#failureLoggedMs = nowMs;
+    this.#failuresUnlogged = 0;
   }
 }
