@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "ucx/status.h"
+#include "ucx/transport.h"
 
 namespace ucx {
 namespace {
@@ -66,7 +67,14 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
     }
   }
   ucp_config_release(config);
-  return handle == nullptr ? nullptr : std::unique_ptr<Context>(new Context(handle));
+  if (handle == nullptr) return nullptr;
+  std::unique_ptr<Context> context(new Context(handle));
+  const std::vector<std::string> transports = ContextTransports(handle);
+  if (ReachOtherProcesses(transports)) return context;
+  error = "device_name=" + options.device_name + ", tls=" + options.tls +
+          " leave no transport to another process, only:";
+  for (const std::string& transport : transports) error += " " + transport;
+  return nullptr;
 }
 
 Context::~Context() {

@@ -1,9 +1,11 @@
 #include "ucx/transport.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+#include <string_view>
 
 namespace ucx {
 namespace {
@@ -41,6 +43,10 @@ std::string OnlyTransport(ucp_ep_h endpoint) {
 }
 #endif
 
+std::string PrintedContext(ucp_context_h context) {
+  return Printed([&](FILE* stream) { ucp_context_print_info(context, stream); });
+}
+
 }  // namespace
 
 std::string MessageTransportFromInfo(const std::string& info) {
@@ -73,20 +79,35 @@ std::string MessageTransport(const Endpoint& endpoint) {
   return name.empty() ? "unknown" : name;
 }
 
+std::vector<std::string> ContextTransports(ucp_context_h context) {
+  // "#      resource 1  :  md 1  dev 1  flags -- tcp/lo"
+  std::vector<std::string> transports;
+  std::istringstream lines(PrintedContext(context));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("resource") == std::string::npos) continue;
+    const size_t begin = line.find_last_of(' ');
+    if (begin != std::string::npos) transports.push_back(line.substr(begin + 1));
+  }
+  return transports;
+}
+
+bool ReachOtherProcesses(const std::vector<std::string>& transports) {
+  // Copies between memories of one machine, and messages to oneself.
+  static constexpr std::string_view kNone[] = {"self/", "cma/",       "knem/",  "cuda_",
+                                               "gdr_",  "rocm_", "ze_"};
+  return std::ranges::any_of(transports, [](const std::string& transport) {
+    return std::ranges::none_of(
+        kNone, [&](std::string_view prefix) { return transport.starts_with(prefix); });
+  });
+}
+
 std::optional<Capabilities> QueryCapabilities(const ContextOptions& options, std::string& error) {
   const auto context = Context::Create(options, error);
   if (context == nullptr) return std::nullopt;
   Capabilities capabilities;
   capabilities.version = ucp_get_version_string();
-  capabilities.text =
-      Printed([&](FILE* stream) { ucp_context_print_info(context->handle(), stream); });
-  // "#      resource 1  :  md 1  dev 1  flags -- tcp/lo"
-  std::istringstream lines(capabilities.text);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find("resource") == std::string::npos) continue;
-    const size_t begin = line.find_last_of(' ');
-    if (begin != std::string::npos) capabilities.transports.push_back(line.substr(begin + 1));
-  }
+  capabilities.text = PrintedContext(context->handle());
+  capabilities.transports = ContextTransports(context->handle());
   return capabilities;
 }
 

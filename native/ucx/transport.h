@@ -19,6 +19,13 @@ namespace ucx {
 /// none.
 [[nodiscard]] std::string MessageTransportFromInfo(const std::string& info);
 
+/// What a context may use, as "tcp/lo" or "posix/memory".
+[[nodiscard]] std::vector<std::string> ContextTransports(ucp_context_h context);
+
+/// Whether one of them carries active messages to another process. UCX 1.13 does not say so itself: it connects, fails,
+/// and crashes in ucp_ep_set_failed.
+[[nodiscard]] bool ReachOtherProcesses(const std::vector<std::string>& transports);
+
 struct Capabilities {
   std::string version;
   std::string text;                     // ucp_context_print_info, as it is

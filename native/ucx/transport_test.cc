@@ -29,11 +29,30 @@ TEST(MessageTransport, IsNotGuessed) {
 
 TEST(Capabilities, ListTheTransportsThatWereAskedFor) {
   std::string error;
-  const auto capabilities = QueryCapabilities({.tls = "self"}, error);
+  const auto capabilities = QueryCapabilities({.tls = "tcp"}, error);
   ASSERT_TRUE(capabilities) << error;
   EXPECT_FALSE(capabilities->version.empty());
-  ASSERT_EQ(capabilities->transports.size(), 1u);
-  EXPECT_TRUE(capabilities->transports[0].starts_with("self/"));
+  ASSERT_FALSE(capabilities->transports.empty());
+  EXPECT_TRUE(std::ranges::all_of(capabilities->transports, [](const std::string& transport) {
+    return transport.starts_with("tcp/");
+  }));
+}
+
+// UCX 1.13 connected with these, failed, and ended the process in ucp_ep_set_failed.
+TEST(Context, IsNotMadeOfTransportsThatReachNobody) {
+  for (const char* tls : {"self", "cma", "cma,self"}) {
+    std::string error;
+    EXPECT_EQ(Context::Create({.tls = tls}, error), nullptr) << tls;
+    EXPECT_NE(error.find("leave no transport to another process"), std::string::npos) << error;
+  }
+}
+
+TEST(Context, NeedsOneTransportThatReachesOthers) {
+  EXPECT_TRUE(ReachOtherProcesses({"self/memory0", "tcp/lo"}));
+  EXPECT_TRUE(ReachOtherProcesses({"cma/memory", "rc_mlx5/mlx5_0:1"}));
+  EXPECT_TRUE(ReachOtherProcesses({"posix/memory"}));
+  EXPECT_FALSE(ReachOtherProcesses({"self/memory0", "cma/memory", "knem/memory", "cuda_copy/cuda"}));
+  EXPECT_FALSE(ReachOtherProcesses({}));
 }
 
 }  // namespace

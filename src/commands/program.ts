@@ -1,6 +1,7 @@
 /** The whole command line, built and not run: the program, the man page, completion and their tests start from it. */
 import { Command } from 'commander';
 import { addAdminTools } from './admin-tools.ts';
+import { addBench } from './bench-command.ts';
 import { addCompletion } from './completion-command.ts';
 import { addDoctor } from './doctor.ts';
 import { addFabricTools } from './fabric-tools.ts';
@@ -29,6 +30,7 @@ Examples:
   addRoles(program, finish);
   addDoctor(program, finish);
   addFabricTools(program, finish);
+  addBench(program, finish);
   addAdminTools(program, finish);
   addVolumeTools(program, finish);
   addCompletion(program, finish);

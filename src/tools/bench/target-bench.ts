@@ -1,11 +1,11 @@
 /** `seaweed-rdma bench`: how fast a target answers, seen from JavaScript, with nothing else in the way. */
-import type { FetchResult, NeedleFetcher } from '../rdma/needle-fetcher.ts';
-import { exitCodes } from './exit-codes.ts';
-import { type FabricOptions, openFabric } from './fabric.ts';
-import type { NeedleName } from './needle-name.ts';
-import { print, printJson } from './output.ts';
-import { formatPercentiles, percentiles } from './percentiles.ts';
-import { ToolFailure } from './tool-failure.ts';
+import type { FetchResult, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { type FabricOptions, openFabric } from '../fabric.ts';
+import type { NeedleName } from '../needle-name.ts';
+import { print, printJson } from '../output.ts';
+import { formatPercentiles, percentiles } from '../percentiles.ts';
+import { ToolFailure } from '../tool-failure.ts';
 
 export interface BenchOptions {
   readonly fabric: FabricOptions;
