@@ -4,6 +4,7 @@ import type { Finding, Layer } from './check.ts';
 import { gatherClock, judgeClock } from './clock.ts';
 import { gatherSecretFiles, judgeConfiguration } from './configuration.ts';
 import { type DeviceFacts, gatherDevices, judgeDevices } from './devices.ts';
+import { gatherHugepageLimit, judgeHugepageLimit } from './hugepage-limit.ts';
 import { judgeLimits } from './limits.ts';
 import { gatherMemory, judgeMemory } from './memory.ts';
 import { judgeNeedles } from './needle.ts';
@@ -24,6 +25,7 @@ import type { Setup } from './setup.ts';
 import { isOnThisHost, judgeSpeed, linkRate, measure } from './speed.ts';
 import { gatherStorage, judgeStorage } from './storage.ts';
 import { isSharedMemory, judgeTargets, type TargetContext } from './target.ts';
+import { gatherTempDir, judgeTempDir } from './temp-dir.ts';
 import { choiceOf, gatherUcx, judgeUcx } from './ucx.ts';
 import { gatherVolumeServer, judgeVolumeServers, type VolumeServerFacts } from './volume-server.ts';
 import { type Announcement, judgeVolumes } from './volumes.ts';
@@ -44,7 +46,7 @@ export class Examination {
 
   async look(layer: Layer): Promise<readonly Finding[]> {
     const setup = this.#setup;
-    const { settings, roots, nearest, timeoutMs } = setup;
+    const { settings, nearest, timeoutMs } = setup;
     switch (layer) {
       case 'configuration':
         return judgeConfiguration(setup, gatherSecretFiles(setup.secretPaths));
@@ -55,7 +57,7 @@ export class Examination {
       case 'devices':
         return judgeDevices(this.devices, this.#deviceChoices(), nearest);
       case 'memory':
-        return judgeMemory(gatherMemory(roots, this.process), settings, this.devices.devices);
+        return this.#memory();
       case 'limits':
         return judgeLimits(this.process, settings);
       case 'clock': {
@@ -136,12 +138,24 @@ export class Examination {
     await (await this.#sessions)?.close();
   }
 
+  #memory(): readonly Finding[] {
+    const { settings, roots } = this.#setup;
+    const memory = gatherMemory(roots, this.process);
+    const freeBytes = memory.hugepagesFree * memory.hugepageBytes;
+    return [
+      ...judgeMemory(memory, settings, this.devices.devices),
+      judgeHugepageLimit(gatherHugepageLimit(roots), settings, freeBytes),
+    ];
+  }
+
   async #storage(): Promise<readonly Finding[]> {
     const { settings } = this.#setup;
     const directories =
       settings?.storage === undefined ? [] : await gatherStorage(settings.storage);
     const [server] = await this.servers();
-    return judgeStorage(settings, directories, server);
+    const tempFiles = settings?.tempFiles;
+    const tempDir = tempFiles && (await gatherTempDir(tempFiles.dir));
+    return [...judgeStorage(settings, directories, server), judgeTempDir(settings, tempDir)];
   }
 
   async #announcements(): Promise<readonly Announcement[]> {
