@@ -61,9 +61,12 @@ function likelyRole(file: string): Role | undefined {
   return /^\s*\[target\]/m.test(text) ? 'target' : 'proxy';
 }
 
-function secretPaths({ rdma, admin }: ProxyConfig | TargetConfig): readonly SecretPath[] {
+function secretPaths(config: ProxyConfig | TargetConfig): readonly SecretPath[] {
+  const { rdma, admin } = config;
+  const securityToml = config.role === 'proxy' ? config.securityToml : '';
   const paths: SecretPath[] = [
     { check: 'secret-file', key: 'rdma.secret_file', path: rdma.secretFile },
+    { check: 'secret-file', key: 'seaweedfs.security_toml', path: securityToml },
     { check: 'token-file', key: 'admin.token_file', path: admin.tokenFile },
   ];
   return paths.filter(({ path }) => path !== '');

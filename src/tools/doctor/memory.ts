@@ -115,6 +115,7 @@ function memlock(
 
 function hugepages(facts: MemoryFacts, settings: Settings | undefined): Finding {
   const { hugepageBytes, hugepagesTotal, hugepagesFree, transparent, process } = facts;
+  if (Number.isNaN(hugepagesFree)) return skip('hugepages', 'the kernel has none');
   const kind = settings?.memory.hugepages ?? 'try';
   const key = settings?.memory.hugepagesKey ?? 'memory.hugepages';
   const bytes = settings?.memory.bytes ?? arenaBytesDefault;
@@ -124,7 +125,6 @@ function hugepages(facts: MemoryFacts, settings: Settings | undefined): Finding 
     `${key} = "${kind}"`,
   ];
   if (kind === 'off') return ok('hugepages', 'not asked for', evidence);
-  if (Number.isNaN(hugepagesFree)) return skip('hugepages', 'the kernel has none', evidence);
   const reserve = `sysctl -w vm.nr_hugepages=${hugepagesTotal - hugepagesFree + needed} (and in /etc/sysctl.d); Kubernetes: resources.limits hugepages-2Mi`;
   // A running role holds its pages already.
   if (process.isRunningRole || hugepagesFree >= needed) {

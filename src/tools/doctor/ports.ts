@@ -1,7 +1,7 @@
 /** Layer 8: is each address that the role listens on free, or taken, and by whom. */
 import { isIPv6 } from 'node:net';
 import { type Finding, fail, ok, skip } from './check.ts';
-import type { Listener } from './processes.ts';
+import { type Listener, shownCommand } from './processes.ts';
 import type { ListenPlace, Settings } from './setup.ts';
 
 export function judgePorts(
@@ -51,7 +51,7 @@ function listenAddress(
     ]);
   }
   const { pid, command, role: heldBy } = held.owner;
-  const evidence = [`listening: ${at}, pid ${pid}: ${command.join(' ').slice(0, 160)}`];
+  const evidence = [`listening: ${at}, pid ${pid}: ${shownCommand(command)}`];
   if (heldBy === role) return ok('listen-address', `${shown}: the running ${role}`, evidence);
   const who = heldBy === undefined ? (command[0] ?? 'another process') : `a ${heldBy} of ours`;
   return fail('listen-address', {

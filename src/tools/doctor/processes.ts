@@ -83,6 +83,11 @@ function ownerOf(procRoot: string, pid: number): Owner {
   return { pid, command, role: roleOfCommand(command) };
 }
 
+/** Program and script alone: what follows may hold passwords. */
+export function shownCommand([program = '', script = '']: readonly string[]): string {
+  return script === '' || script.startsWith('-') ? program : `${program} ${script}`;
+}
+
 /** `node …/dist/main.js target --config …`, as bin/seaweed-rdma starts it. */
 export function roleOfCommand(command: readonly string[]): string | undefined {
   const at = command.findIndex((word) => /(^|\/)(main\.[jt]s|seaweed-rdma)$/.test(word));

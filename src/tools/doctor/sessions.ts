@@ -113,12 +113,14 @@ async function lookTarget(
   { secret, connectTimeoutMs }: Settings,
   timeoutMs: number,
 ): Promise<TargetLook> {
-  const reached = await reach(target, timeoutMs);
-  if (reached.lookupFailure !== '') return { facts: reached, fetcher: undefined };
   const { host, port } = target;
   const waitMs = Math.min(connectTimeoutMs, timeoutMs);
   const fetcher = client.addTarget({ host, port, secret, connectTimeoutMs: waitMs });
-  const session = await sessionOf(fetcher, timeoutMs);
+  const [reached, session] = await Promise.all([
+    reach(target, timeoutMs),
+    sessionOf(fetcher, timeoutMs),
+  ]);
+  if (reached.lookupFailure !== '') return { facts: reached, fetcher: undefined };
   const isUp = session.state.kind === 'up';
   return { facts: { ...reached, session }, fetcher: isUp ? fetcher : undefined };
 }

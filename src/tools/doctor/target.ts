@@ -2,7 +2,7 @@
 import { percentiles } from '../percentiles.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { isActive, type RdmaDevice } from './devices.ts';
-import type { Listener } from './processes.ts';
+import { type Listener, shownCommand } from './processes.ts';
 import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';
 import { isOnThisHost } from './speed.ts';
@@ -179,7 +179,7 @@ function noSession(
       ...evidence,
       owner === undefined
         ? 'it accepts TCP connections and does not speak the protocol'
-        : `pid ${owner.pid}: ${owner.command.join(' ').slice(0, 160)}`,
+        : `pid ${owner.pid}: ${shownCommand(owner.command)}`,
     ],
     fix: [
       `set ${targetKey} to the target's address (its "ready" line: rdma; not the volume server's port, not the admin port)`,
