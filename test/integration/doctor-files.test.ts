@@ -16,6 +16,7 @@ const cookie = 0x637037d6;
 const content = Buffer.alloc(7000, 'stored ');
 const tmpfs = 0x01021994;
 
+let listed: readonly number[] = [1];
 let originUrl = '';
 let otherUrl = '';
 let targetAddress = '';
@@ -23,8 +24,10 @@ let targetAddress = '';
 /** A volume server of the same volumes whose needle has other bytes: a replica that went its own way. */
 const other = createServer((request, response) => {
   response.setHeader('Server', 'SeaweedFS Volume 30GB 4.44');
-  if (request.url === '/status') response.end('{"Version":"30GB 4.44","Volumes":[{"Id":1}]}');
-  else {
+  if (request.url === '/status') {
+    const volumes = listed.map((Id) => ({ Id, Size: 8, FileCount: 0, ModifiedAtSecond: 1 }));
+    response.end(JSON.stringify({ Version: '30GB 4.44', Volumes: volumes }));
+  } else {
     const bytes = Buffer.from(content);
     bytes[4321] = 0;
     response.end(bytes);
@@ -117,6 +120,47 @@ describe('each planted misconfiguration is found, with its fix', () => {
       ...['--config', proxyFile(originUrl), '--only', 'needle', '--fid', fid],
     ]);
     expect(planted(sound, 'needle-bytes', 'ok').summary).toContain('the same 7000 bytes');
+  });
+
+  test('each reason why a volume is not announced', async () => {
+    const odd = join(scratch.folder, 'odd');
+    mkdirSync(odd);
+    createVolume({ dir: odd, volumeId: 1 }).close();
+    scratch.write('odd/c_12.ecx', '');
+    scratch.write('odd/c_12.ec00', '');
+    scratch.write('odd/13.vif', '{"files": [{"backendType": "s3"}], "version": 3}');
+    scratch.write('odd/14.dat', Buffer.from([3, 0, 0, 0, 0, 0, 0, 0]));
+    scratch.write('odd/15.dat', Buffer.from([9, 0, 0, 0, 0, 0, 0, 0]));
+    scratch.write('odd/15.idx', '');
+    listed = [1, 12, 13, 14, 15, 16];
+    const text = (port: number): string =>
+      `[rdma]\nport = ${port}\nbuffer_size = "32MiB"\n[target]\ndirs = ["${odd}"]\nvolume_server_url = "${otherUrl}"\n[admin]\nlisten = "127.0.0.1:0"\n`;
+    const target = startRole(['target', '--config', scratch.write('odd.toml', text(0))]);
+    const port = Number(String((await target.line('ready'))['rdma']).split(':')[1]);
+    await target.line('confirmed');
+    const file = scratch.write('odd.toml', text(port));
+    const ask = (): ReturnType<typeof examine> => examine(['--config', file, '--only', 'volumes']);
+    const { summary, evidence, fixes } = planted(await ask(), 'announced-volumes');
+    expect(summary).toContain('does not announce: 12, 13, 14, 15, 16');
+    expect(evidence).toEqual(
+      expect.arrayContaining([
+        'volume 12: erasure coded',
+        'volume 13: tiered',
+        `volume 14: no 14.idx in ${odd}`,
+        expect.stringMatching(/^volume 15: .*version/),
+        'volume 16: no file of it in target.dirs',
+      ]),
+    );
+    expect(fixes).toContain('16: set target.dirs');
+    expect(fixes).toContain('14: set target.idx_dirs');
+    expect(fixes).toContain('15: seaweed-rdma volume verify');
+    // What is meant to pass through fails nobody's set-up.
+    listed = [1, 12, 13];
+    const meant = await ask();
+    expect(meant.status).toBe(0);
+    expect(planted(meant, 'announced-volumes', 'warn').fixes).toContain('12, 13: nothing to do');
+    listed = [1];
+    expect(await target.stop()).toBe(0);
   });
 
   test('a sidecar.temp_dir that does not exist, one on a disk, and one in memory', async (context) => {
