@@ -104,8 +104,10 @@ async function keep(proxy, volumeServer, stack, samples) {
   console.log(`\nstays up until Ctrl-C; try:`);
   console.log(`  curl -i http://${proxy}${samples.needles[0].path}`);
   console.log(`  curl -i http://${volumeServer.address}${samples.needles[0].path}`);
-  console.log(`  curl http://${stack.proxy.bound.admin}/health`);
-  console.log(`  curl http://${stack.proxy.bound.admin}/metrics`);
+  const { admin } = stack.proxy.bound;
+  console.log(`  curl http://${admin}/health`);
+  console.log(`  bin/seaweed-rdma top --admin ${admin}`);
+  console.log(`  the dashboard: http://${admin}/`);
   await new Promise((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);

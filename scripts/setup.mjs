@@ -12,13 +12,21 @@ import {
 } from './setup/pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './setup/stamp.mjs';
 import { runRequiredStep, StepFailed } from './setup/steps.mjs';
-import { compiler, ensureSystemPackages, toolVersions } from './setup/system-packages.mjs';
+import {
+  compiler,
+  ensureSystemPackages,
+  ensureTestPackages,
+  toolVersions,
+} from './setup/system-packages.mjs';
 
 const isQuiet = process.argv.includes('--quiet');
 const say = (line) => isQuiet || console.log(line);
 
 try {
   await ensureSystemPackages();
+  if (process.argv.includes('--tests')) {
+    await ensureTestPackages(join(root, 'build', '.test-packages-stamp'));
+  }
   await ensureNodeModules();
   await ensureNativePart();
   await ensureCompiledTypeScript();

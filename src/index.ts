@@ -1,5 +1,28 @@
 /** The package's import face: the roles, and the client that a program of its own can read needles with. */
 
+export type { NeedleName, ReadNeedleOptions } from './client/arguments.ts';
+export { connect } from './client/connect.ts';
+export type {
+  CommonConnectOptions,
+  ConfigConnectOptions,
+  ConnectOptions,
+  DirectoryConnectOptions,
+  TargetConnectOptions,
+} from './client/connect-options.ts';
+export type {
+  ClientPing,
+  ClientStats,
+  ClientTarget,
+  ClientVolume,
+  NeedleClient,
+} from './client/needle-client.ts';
+export type { NeedleContent, NeedleMetadata } from './client/needle-content.ts';
+export {
+  NeedleReadError,
+  type ReadFailure,
+  type ReadFault,
+  TargetsUnreachableError,
+} from './client/read-error.ts';
 export { type OriginOptions, type RunningOrigin, startOrigin } from './origin/origin-server.ts';
 export { type ProxyOptions, type RunningProxy, startProxy } from './proxy/proxy.ts';
 export { RdmaMisuseError, RdmaUnavailableError } from './rdma/errors.ts';

@@ -1,10 +1,6 @@
 /** The command line: two roles, the demo's volume server, and the tools. */
-import { Command, CommanderError } from 'commander';
-import { addDoctor } from './commands/doctor.ts';
-import { addFabricTools } from './commands/fabric-tools.ts';
-import { addRoles } from './commands/roles.ts';
-import { packageVersion } from './commands/version.ts';
-import { addVolumeTools } from './commands/volume-tools.ts';
+import { CommanderError } from 'commander';
+import { createProgram } from './commands/program.ts';
 import { ConfigError } from './config/problem.ts';
 import { RdmaUnavailableError } from './rdma/errors.ts';
 import { exitCodes } from './tools/exit-codes.ts';
@@ -17,27 +13,7 @@ async function run(argv: readonly string[]): Promise<number | undefined> {
   const finish = (code: number): void => {
     exitCode = code;
   };
-  const program = new Command('seaweed-rdma')
-    .description('A transparent read path for SeaweedFS over UCX: a proxy, its targets, and tools.')
-    .version(packageVersion())
-    .showHelpAfterError('(--help tells more)')
-    .exitOverride()
-    .addHelpText(
-      'after',
-      `
-Exit codes: 0 done, 1 failed, 2 usage, 69 unavailable (a target, UCX, an address), 78 configuration.
-
-Examples:
-  seaweed-rdma target --config target.toml      beside each volume server
-  seaweed-rdma proxy --config proxy.toml        on each client node
-  seaweed-rdma config check proxy.toml          what it would start with
-  seaweed-rdma ping --target 10.0.0.1:18515     is the target there, and how far away`,
-    );
-  addRoles(program, finish);
-  addFabricTools(program, finish);
-  addDoctor(program, finish);
-  addVolumeTools(program, finish);
-  await program.parseAsync(argv);
+  await createProgram(finish).parseAsync(argv);
   return exitCode;
 }
 

@@ -17,14 +17,19 @@ interface Allowed {
  */
 const importTable: Readonly<Record<string, Allowed>> = {
   main: { values: ['commands', 'config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
-  index: { values: ['commands', 'proxy', 'target', 'origin', 'rdma'], types: ['proxy contracts'] },
-  commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
+  index: {
+    values: ['client', 'commands', 'proxy', 'target', 'origin', 'rdma'],
+    types: ['proxy contracts'],
+  },
+  client: { values: ['config', 'rdma', 'proxy/needle', 'proxy/response'] },
+  commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
   config: { values: [] },
   tools: { values: ['rdma', 'proxy/needle'] },
   origin: {
     values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
   },
   target: { values: ['rdma', 'proxy/admin'] },
+  telemetry: { values: ['proxy/needle'], types: ['proxy contracts'] },
   proxy: {
     values: [
       'rdma',
@@ -37,17 +42,22 @@ const importTable: Readonly<Record<string, Allowed>> = {
       'proxy/needle',
       'proxy/passthrough',
       'proxy/response',
+      'proxy/sidecar',
       'proxy/targets',
     ],
   },
   'proxy contracts': { values: [], types: ['proxy/needle', 'proxy/response'] },
-  'proxy/admin': { values: ['proxy contracts'], types: ['proxy/cache', 'proxy/targets', 'rdma'] },
+  'proxy/admin': {
+    values: ['proxy contracts', 'proxy/needle'],
+    types: ['proxy/cache', 'proxy/sidecar', 'proxy/targets', 'rdma'],
+  },
   'proxy/auth': { values: [] },
   'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },
-  'proxy/lane': { values: ['proxy/needle'], types: ['proxy contracts'] },
+  'proxy/lane': { values: ['proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
   'proxy/needle': { values: [], types: ['proxy contracts'] },
   'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
   'proxy/response': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
+  'proxy/sidecar': { values: ['proxy contracts', 'proxy/auth', 'proxy/needle'] },
   'proxy/targets': { values: [], types: ['proxy/response', 'rdma'] },
   rdma: { values: [] },
 };
@@ -57,11 +67,15 @@ const contracts = new Set(['outcome.ts', 'needle-outcome.ts']);
 /** Packages that only these rooms may know. */
 const packageTable: Readonly<Record<string, readonly string[]>> = {
   'http-proxy-3': ['proxy/passthrough'],
-  fastify: ['proxy'],
+  fastify: ['proxy', 'proxy/admin'],
+  '@fastify/swagger': ['proxy/admin'],
   'prom-client': ['proxy/admin'],
   'smol-toml': ['config'],
   commander: ['main', 'commands'],
   'lru-cache': ['proxy/cache'],
+  'pino-pretty': ['commands'],
+  '@opentelemetry/api': ['telemetry'],
+  '@opentelemetry/sdk-node': ['telemetry'],
 };
 
 /** Which native room may include which. */

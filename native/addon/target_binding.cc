@@ -160,6 +160,36 @@ napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
   return record.value();
 }
 
+const char* NameOf(target_ucx::SessionEvent::Kind kind) {
+  using Kind = target_ucx::SessionEvent::Kind;
+  switch (kind) {
+    case Kind::kWelcomed:
+      return "welcomed";
+    case Kind::kRefused:
+      return "refused";
+    case Kind::kEnded:
+      return "ended";
+    case Kind::kLost:
+      return "lost";
+  }
+  return "";
+}
+
+napi_value TakeSessionEvents(Handle& handle, const Napi::CallbackInfo& info) {
+  napi_value array = nullptr;
+  napi_create_array(info.Env(), &array);
+  if (handle.hosted == nullptr) return array;
+  uint32_t at = 0;
+  for (const target_ucx::SessionEvent& event : handle.hosted->server().TakeSessionEvents()) {
+    Record record(info.Env());
+    record.Put("kind", std::string_view(NameOf(event.kind)));
+    record.PutBigInt("sessionId", event.session_id);
+    record.Put("status", static_cast<double>(event.status));
+    napi_set_element(info.Env(), array, at++, record.value());
+  }
+  return array;
+}
+
 napi_value Volumes(Handle& handle, const Napi::CallbackInfo& info) {
   const auto volumes = handle.hosted == nullptr ? std::vector<target::VolumeInfo>()
                                                 : handle.hosted->server().volumes();
@@ -190,6 +220,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   Set(self, "port", static_cast<double>(handle->hosted->server().port()));
   DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
   DefineMethod<Handle, Stats>(env, self, "stats", handle);
+  DefineMethod<Handle, TakeSessionEvents>(env, self, "takeSessionEvents", handle);
   DefineMethod<Handle, Volumes>(env, self, "volumes", handle);
   DefineMethod<Handle, Stop>(env, self, "stop", handle);
   DefineMethod<Handle, Destroy>(env, self, "destroy", handle);

@@ -47,6 +47,13 @@ std::vector<target::VolumeInfo> Inbox::volumes() const {
   return volumes_;
 }
 
+std::vector<SessionEvent> Inbox::TakeSessionEvents() {
+  const std::lock_guard lock(mutex_);
+  std::vector<SessionEvent> taken(session_events_.begin(), session_events_.end());
+  session_events_.clear();
+  return taken;
+}
+
 Inbox::Work Inbox::Take() {
   uint64_t count = 0;
   (void)!read(event_fd_, &count, sizeof(count));
@@ -62,6 +69,12 @@ void Inbox::Publish(const TargetServerStats& stats) {
 void Inbox::Publish(std::vector<target::VolumeInfo> volumes) {
   const std::lock_guard lock(mutex_);
   volumes_ = std::move(volumes);
+}
+
+void Inbox::Note(const SessionEvent& event) {
+  const std::lock_guard lock(mutex_);
+  if (session_events_.size() == kSessionEventsMax) session_events_.pop_front();
+  session_events_.push_back(event);
 }
 
 void Inbox::Wake() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -38,12 +39,14 @@ class Inbox {
   void StopAtOnce();
   [[nodiscard]] TargetServerStats stats() const;
   [[nodiscard]] std::vector<target::VolumeInfo> volumes() const;
+  [[nodiscard]] std::vector<SessionEvent> TakeSessionEvents();
 
   // The progress thread's side.
   [[nodiscard]] int event_fd() const { return event_fd_; }
   [[nodiscard]] Work Take();
   void Publish(const TargetServerStats& stats);
   void Publish(std::vector<target::VolumeInfo> volumes);
+  void Note(const SessionEvent& event);
 
  private:
   void Wake();
@@ -54,6 +57,7 @@ class Inbox {
   bool was_stop_asked_ = false;
   TargetServerStats stats_;
   std::vector<target::VolumeInfo> volumes_;
+  std::deque<SessionEvent> session_events_;
 };
 
 }  // namespace target_ucx

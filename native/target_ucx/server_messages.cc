@@ -108,6 +108,7 @@ void Server::OnProof(const Incoming& message) {
   SetState(session, Session::State::kServing);
   session.was_welcomed = true;
   ++stats_.sessions_total;
+  inbox_.Note({SessionEvent::Kind::kWelcomed, session.id});
   protocol::Welcome welcome{};
   welcome.session_id = session.id;
   welcome.requests_max = options_.requests_per_session_max;
@@ -294,7 +295,10 @@ void Server::OnPing(const Incoming& message) {
 void Server::OnGoodbye(const Incoming& message) {
   Session& session = message.session;
   if (!protocol::Decode<protocol::Goodbye>(message.header)) return Doom(session);
-  if (session.state == Session::State::kServing) return Leave(session, kPeerGoodbyeLingerNs);
+  if (session.state == Session::State::kServing) {
+    inbox_.Note({SessionEvent::Kind::kEnded, session.id, Status::closed});
+    return Leave(session, kPeerGoodbyeLingerNs);
+  }
   if (session.state != Session::State::kLeaving) Doom(session);
 }
 

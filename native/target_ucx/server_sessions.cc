@@ -23,6 +23,7 @@ void Server::OnConnection(ucp_conn_request_h request, void* arg) {
       self.sessions_.size() + self.connections_.size() >= sessions_max;
   if (is_full || self.is_stopping_) {
     ++self.stats_.sessions_refused;
+    self.inbox_.Note({SessionEvent::Kind::kRefused, 0, protocol::Status::overload});
     self.listener_->Reject(request);
     return;
   }
@@ -37,6 +38,7 @@ void Server::AcceptPending(uint64_t now_ns) {
         *worker_, request, {.on_error = &Server::OnPeerError, .arg = this}, status);
     if (!session->endpoint) {
       ++stats_.sessions_refused;
+      inbox_.Note({SessionEvent::Kind::kRefused, 0, protocol::Status::not_connected});
       continue;
     }
     session->id = next_session_id_++;
@@ -58,8 +60,14 @@ void Server::OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t) {
 void Server::Doom(Session& session) {
   if (session.doomed) return;
   session.doomed = true;
-  if (session.state == Session::State::kServing) ++stats_.sessions_lost;
-  if (IsPending(session.state)) ++stats_.sessions_refused;
+  if (session.state == Session::State::kServing) {
+    ++stats_.sessions_lost;
+    inbox_.Note({SessionEvent::Kind::kLost, session.id});
+  }
+  if (IsPending(session.state)) {
+    ++stats_.sessions_refused;
+    inbox_.Note({SessionEvent::Kind::kRefused, session.id});
+  }
   doomed_.push_back(session.id);
 }
 
@@ -91,6 +99,7 @@ void Server::Refuse(Session& session, protocol::Status status) {
   send.owner = session.id;
   send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
   ++stats_.sessions_refused;
+  inbox_.Note({SessionEvent::Kind::kRefused, session.id, status});
   sends_.Post(send, session.endpoint, nullptr);
   Leave(session, kLingerNs);
 }
@@ -98,6 +107,7 @@ void Server::Refuse(Session& session, protocol::Status status) {
 void Server::SayGoodbye(Session& session, protocol::Status status) {
   protocol::Goodbye goodbye{};
   goodbye.status = static_cast<uint16_t>(status);
+  inbox_.Note({SessionEvent::Kind::kEnded, session.id, status});
   ucx::Send& send = sends_.Take(protocol::MessageId::goodbye, goodbye);
   send.owner = session.id;
   send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;

@@ -40,6 +40,7 @@ class ThreadedTargetServer final : public TargetServer {
     inbox_.Confirm({started_ns, std::move(served)});
   }
   TargetServerStats stats() const override { return inbox_.stats(); }
+  std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
   std::vector<target::VolumeInfo> volumes() const override { return inbox_.volumes(); }
   void Stop(std::function<void()> stopped) override { inbox_.Stop(std::move(stopped)); }
 

@@ -50,6 +50,22 @@ struct TargetServerStats {
   target::EngineStats engine = {};
 };
 
+/// What became of a session, for the log.
+struct SessionEvent {
+  enum class Kind : uint8_t {
+    kWelcomed,
+    kRefused,  // before it was welcomed
+    kEnded,    // by GOODBYE, of either side
+    kLost,     // by an error or by force
+  };
+  Kind kind = Kind::kWelcomed;
+  uint64_t session_id = 0;                       // 0: refused before there was a session
+  protocol::Status status = protocol::Status::ok;  // why it was refused or ended; ok: nobody said
+};
+
+/// Events that wait to be taken; the oldest go first. The counters above know of all.
+inline constexpr size_t kSessionEventsMax = 256;
+
 /// Makes the engine on the progress thread; only tests give another than target::Engine::Create.
 using EngineFactory = std::function<std::unique_ptr<target::Engine>(
     memory::Arena& arena, target::ReadSink& sink, std::string& error)>;
@@ -72,6 +88,8 @@ class TargetServer {
   /// A poll of the volume server that succeeded; see target::Engine::Confirm.
   virtual void Confirm(uint64_t started_ns, std::vector<target::ServedVolume> served) = 0;
   [[nodiscard]] virtual TargetServerStats stats() const = 0;
+  /// In order; each is given once.
+  [[nodiscard]] virtual std::vector<SessionEvent> TakeSessionEvents() = 0;
   /// What the engine serves, as last announced.
   [[nodiscard]] virtual std::vector<target::VolumeInfo> volumes() const = 0;
 

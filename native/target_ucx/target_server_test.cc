@@ -21,6 +21,7 @@ using client_test::Loopback;
 using client_test::ServerOptions;
 using protocol::MessageId;
 using protocol::Status;
+using target_ucx::SessionEvent;
 
 /// The down event of one attempt to connect.
 std::optional<TargetEvent> Refused(Loopback& loopback, const client::TargetAddress& address) {
@@ -61,6 +62,28 @@ TEST_P(TargetServer, RefusesAProofMadeWithAnotherSecret) {
   EXPECT_EQ(peer.Heard<protocol::Welcome>(MessageId::welcome), nullptr);
   ExpectStillServing(loopback);
   EXPECT_TRUE(loopback.AwaitServer([](const auto& stats) { return stats.sessions_refused == 1; }));
+}
+
+TEST_P(TargetServer, TellsWhatBecameOfEachSessionOnce) {
+  using Kind = SessionEvent::Kind;
+  Loopback loopback(GetParam());
+  RawPeer peer(loopback.server->port(), GetParam());
+  peer.Say(MessageId::hello, RawPeer::Hello());
+  ASSERT_TRUE(peer.AwaitMessage(MessageId::challenge));
+  peer.Prove("another");
+  EXPECT_TRUE(peer.AwaitLost());
+  ExpectStillServing(loopback);
+  EXPECT_TRUE(loopback.AwaitServer([](const auto& stats) { return stats.sessions_total == 1; }));
+  const std::vector<SessionEvent> events = loopback.server->TakeSessionEvents();
+  ASSERT_GE(events.size(), 2u);
+  EXPECT_EQ(events[0].kind, Kind::kRefused);
+  EXPECT_EQ(events[0].status, Status::unauthorized);
+  EXPECT_EQ(events[1].kind, Kind::kWelcomed);
+  EXPECT_NE(events[1].session_id, events[0].session_id);
+  for (const SessionEvent& event : loopback.server->TakeSessionEvents()) {
+    EXPECT_NE(event.kind, Kind::kRefused);
+    EXPECT_NE(event.kind, Kind::kWelcomed);
+  }
 }
 
 TEST_P(TargetServer, RefusesAnotherVersionAndSaysWhichItSpeaks) {

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { writeStamp } from './stamp.mjs';
 import { runStep, StepFailed, tail } from './steps.mjs';
 
 /** `need`: what is lost without it; undefined: nothing can be built. */
@@ -34,6 +35,13 @@ const packages = [
   },
 ];
 
+/** Large, and wanted by the tests alone: installed by itself, so that it costs the others nothing where it cannot be had. */
+const testPackages = [
+  { apt: 'chromium', dnf: 'chromium', need: 'the browser test', isThere: hasBrowser },
+];
+
+const browsers = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
 const compilers = ['g++', 'g++-14', 'g++-13', 'g++-12'];
 /** std::expected. */
 const compilerVersionMin = 12;
@@ -54,7 +62,18 @@ export function toolVersions() {
 
 /** Installs what is missing where that is permitted; says in one line what stays missing and what to do. */
 export async function ensureSystemPackages() {
-  let missing = findMissing();
+  await ensure(packages);
+}
+
+/** The same for what only the tests need; `stamp`: a file by which it is tried once for a checkout. */
+export async function ensureTestPackages(stamp) {
+  if (findMissing(testPackages).length === 0 || existsSync(stamp)) return;
+  await ensure(testPackages);
+  writeStamp(stamp, 'tried');
+}
+
+async function ensure(wanted) {
+  let missing = findMissing(wanted);
   if (missing.length === 0) return;
   const names = missing.map((each) => aptName(each));
   const asRoot = rootPrefix();
@@ -69,7 +88,7 @@ export async function ensureSystemPackages() {
       result = await runStep(title, install[0], install.slice(1), { env });
     }
     if (!result.ok) console.error(tail(result.output));
-    missing = findMissing();
+    missing = findMissing(wanted);
   }
   report(missing);
 }
@@ -94,8 +113,8 @@ function installCommand(missing) {
   return `sudo apt-get update && sudo apt-get install -y ${names} && npm run setup`;
 }
 
-function findMissing() {
-  return packages.filter((each) => !each.isThere());
+function findMissing(wanted) {
+  return wanted.filter((each) => !each.isThere());
 }
 
 /** A g++ that is there but too old is not replaced by installing g++ again. */
@@ -117,6 +136,12 @@ function hasHeader(name) {
 function hasLibrary(name) {
   const wanted = name === 'ucx' ? 'ucx >= 1.13' : name;
   return tryRun('pkg-config', ['--exists', wanted]) !== undefined;
+}
+
+/** As scripts/screenshots/browser.mjs looks for it. */
+function hasBrowser() {
+  const named = process.env.CHROME_BIN ?? '';
+  return (named !== '' && existsSync(named)) || browsers.some(onPath);
 }
 
 function onPath(name) {

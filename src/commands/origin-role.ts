@@ -1,13 +1,17 @@
 /** `seaweed-rdma origin`: logs its own ready line. */
 import { startOrigin } from '../origin/origin-server.ts';
+import type { LogFormatOption } from './log-options.ts';
 import { runRole } from './role.ts';
 
-export async function runOriginRole(
-  dirs: readonly string[],
-  listen: { readonly host: string; readonly port: number },
-): Promise<void> {
-  await runRole('origin', 'info', async (logger) => {
-    const origin = await startOrigin({ dirs, listen, logger });
+export interface OriginRoleOptions extends LogFormatOption {
+  readonly dir: readonly string[];
+  readonly listen: { readonly host: string; readonly port: number };
+}
+
+export async function runOriginRole({ dir, listen, logFormat }: OriginRoleOptions): Promise<void> {
+  const log = { level: 'info', format: logFormat ?? 'auto' };
+  await runRole('origin', log, async ({ logger }) => {
+    const origin = await startOrigin({ dirs: dir, listen, logger });
     return { bound: undefined, close: () => origin.close() };
   });
 }

@@ -1,42 +1,88 @@
 /** `seaweed-rdma proxy`. */
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
-import { changedKeys, logReload } from './reload.ts';
-import { runRole } from './role.ts';
+import { LiveConfiguration } from './reload.ts';
+import { startWatch } from './request-watch.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { sidecarOptions } from './sidecar-options.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken', 'readKey'];
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = [
+  'logging.level',
+  'logging.format',
+  'logging.requests',
+  'logging.request_sample',
+  'logging.trouble_per_minute',
+  'admin.token_file',
+  'seaweedfs.security_toml',
+  'http.on_corrupt',
+  'http.debug_headers',
+  'limits.connections',
+  'limits.bytes_in_flight',
+  'limits.connection_bytes',
+];
 
 /** Throws ConfigError. */
-export async function runProxyRole(file: string | undefined): Promise<void> {
-  let config = loadProxyConfig(file, process.env);
-  await runRole('proxy', config.logging.level, async (logger) => {
+export async function runProxyRole(options: RoleOptions): Promise<void> {
+  const live = new LiveConfiguration<ProxyConfig>({
+    load: () => loadProxyConfig(options.config, process.env),
+    reloadable,
+    contents: ({ adminToken, readKey, secret }) => ({
+      'admin.token_file': adminToken,
+      'seaweedfs.security_toml': readKey,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
+  await runRole('proxy', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
-    const options = proxyOptions(config, {
-      readKey: () => config.readKey,
-      adminToken: () => config.adminToken,
+    const watch = await startWatch(logger, config.logging, process.env);
+    const assembled = proxyOptions(config, {
+      readKey: () => live.current.readKey,
+      adminToken: () => live.current.adminToken,
+      configuration: () => live.keys,
     });
-    const proxy = await startProxy(options, logger);
+    const proxy = await startProxy(
+      { ...assembled, watch, configuration: () => live.status() },
+      logger,
+    );
     return {
-      bound: { http: proxy.address, admin: proxy.adminAddress },
-      close: (drainMs) => proxy.close(drainMs),
+      bound: {
+        http: proxy.address,
+        admin: proxy.adminAddress,
+        ...(proxy.sidecarAddress === '' ? {} : { sidecar: proxy.sidecarAddress }),
+      },
+      async close(drainMs) {
+        await proxy.close(drainMs);
+        await watch.close();
+      },
       reload() {
-        const next = loadProxyConfig(file, process.env);
-        logReload(logger, changedKeys(config, next), reloadable);
-        config = next;
-        logger.level = next.logging.level;
+        live.reload(logger, (next) => {
+          watch.configure(next.logging);
+          void log.configure(logOptions(next.logging, options));
+          proxy.adjust({
+            onCorrupt: next.http.onCorrupt,
+            debugHeaders: next.http.debugHeaders,
+            connections: next.limits.connectionsMax,
+            bytesInFlight: next.limits.bytesInFlightMax,
+            connectionBytes: next.limits.connectionBytesMax,
+          });
+        });
       },
     };
   });
 }
 
 /** Asked at each use, so that they can be reloaded. */
-interface LiveSecrets {
+interface Live {
   readonly readKey: () => string | undefined;
   readonly adminToken: () => string | undefined;
+  readonly configuration: ProxyOptions['admin']['configuration'];
 }
 
-function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
+function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
   const { http, rdma, cache, memory, limits, admin } = config;
   return {
     version: packageVersion(),
@@ -56,7 +102,7 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
       },
     },
     volumeServers: config.volumeServers,
-    readKey: secrets.readKey,
+    readKey: live.readKey,
     rdma: { ...rdma, secret: config.secret ?? '' },
     cache: {
       bytesMax: cache.bytesMax,
@@ -67,6 +113,12 @@ function proxyOptions(config: ProxyConfig, secrets: LiveSecrets): ProxyOptions {
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,
     requestsInFlightMax: limits.requestsInFlightMax,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token: secrets.adminToken },
+    sidecar: sidecarOptions(config),
+    admin: {
+      listen: admin.listen,
+      enableCors: admin.enableCors,
+      token: live.adminToken,
+      configuration: live.configuration,
+    },
   };
 }

@@ -3,7 +3,9 @@ import { constants } from 'node:os';
 import { ConfigError } from '../config/problem.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
-import { createLog, type Logger } from './log.ts';
+import { createLog, type Logger, type LogOptions, type RoleLog } from './log.ts';
+import type { LogFormatOption } from './log-options.ts';
+import { ServiceManager } from './service-manager.ts';
 
 export interface RunningRole {
   /** Every bound address, for the line with "event":"ready"; undefined: the role has logged that line itself. */
@@ -14,15 +16,29 @@ export interface RunningRole {
   reload?(): void;
 }
 
+/** As given on the command line. */
+export interface RoleOptions extends LogFormatOption {
+  readonly config?: string;
+}
+
 const drainMs = 10_000;
+
+/** The command line wins over the file. */
+export function logOptions(
+  { level, format }: LogOptions,
+  { logFormat = format }: LogFormatOption = {},
+): LogOptions {
+  return { level, format: logFormat };
+}
 
 /** Resolves when the role is ready; ends the process when it cannot be, and when it was told to stop. */
 export async function runRole(
   name: string,
-  level: string,
-  start: (logger: Logger) => Promise<RunningRole>,
+  logOptions: LogOptions,
+  start: (log: RoleLog) => Promise<RunningRole>,
 ): Promise<void> {
-  const { logger, flush } = createLog(level);
+  const log = await createLog(logOptions);
+  const { logger, flush } = log;
   const end = (code: number): never => {
     flush();
     process.exit(code);
@@ -37,25 +53,30 @@ export async function runRole(
   // A signal before the role is ready ends it like any other process.
   let running: RunningRole;
   try {
-    running = await start(logger);
+    running = await start(log);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     logger.fatal({ event: 'start-failed', role: name, code: codeOf(error) }, message);
     return end(exitCodeOf(error));
   }
-  onStop(name, logger, running, end);
+  const manager = new ServiceManager(logger, process.env);
+  onStop(name, { logger, manager }, running, end);
+  const ready = `${name} serves ${Object.values(running.bound ?? {}).join(', ')}`;
   process.on('SIGHUP', () => {
+    void manager.reloading();
     reload(logger, running);
+    void manager.ready(ready);
   });
   if (running.bound !== undefined) {
     const fields = { event: 'ready', role: name, pid: process.pid, ...running.bound };
     logger.info(fields, `${name} is ready`);
   }
+  await manager.ready(ready);
 }
 
 function onStop(
   name: string,
-  logger: Logger,
+  { logger, manager }: { readonly logger: Logger; readonly manager: ServiceManager },
   running: RunningRole,
   end: (code: number) => void,
 ): void {
@@ -67,7 +88,9 @@ function onStop(
     }
     isStopping = true;
     logger.info({ event: 'draining', role: name, signal }, `${name} finishes what is in flight`);
-    running.close(drainMs).then(
+    // What was said before, such as the end of a reload, must leave too.
+    const told = manager.stopping('finishes what is in flight');
+    Promise.all([running.close(drainMs), told]).then(
       () => {
         logger.info({ event: 'stopped', role: name }, `${name} has stopped`);
         end(exitCodes.done);

@@ -1,7 +1,7 @@
-/** `proxy`, `target`, `origin`, `config check` and `setup`. */
-import { type Command, Option } from 'commander';
-import type { Role } from '../config/check-file.ts';
-import { runConfigCheck } from './config-check.ts';
+/** `proxy`, `target`, `origin`, `config …` and `setup`. */
+import type { Command } from 'commander';
+import { addConfigCommands } from './config-commands.ts';
+import { type LogFormatOption, logFormatOption } from './log-options.ts';
 import { collected, listenValue } from './option-values.ts';
 import { runOriginRole } from './origin-role.ts';
 import { runProxyRole } from './proxy-role.ts';
@@ -10,7 +10,7 @@ import { runTargetRole } from './target-role.ts';
 
 const environmentHelp = `
 Every key can be overridden by the environment: SEAWEED_RDMA__SECTION__KEY, as in SEAWEED_RDMA__CACHE__SIZE=1GiB.
-Logs JSON lines to stdout; the line with "event":"ready" carries every bound address.
+Logs to stdout, JSON lines where that is no terminal; the line with "event":"ready" carries every bound address.
 SIGTERM drains, a second one ends at once; SIGHUP reads the configuration anew.
 `;
 
@@ -19,24 +19,27 @@ export function addRoles(program: Command, finish: (exitCode: number) => void): 
     .command('proxy')
     .description("answers SeaweedFS clients in the volume server's place")
     .option('--config <file>', 'proxy.toml; without it: defaults and environment')
+    .addOption(logFormatOption())
     .addHelpText('after', `${environmentHelp}\nExample:\n  seaweed-rdma proxy --config proxy.toml`)
-    .action((options: { config?: string }) => runProxyRole(options.config));
+    .action((options: { config?: string } & LogFormatOption) => runProxyRole(options));
 
   program
     .command('target')
     .description("reads a volume server's directories and answers proxies over UCX")
     .option('--config <file>', 'target.toml; without it: defaults and environment')
+    .addOption(logFormatOption())
     .addHelpText(
       'after',
       `${environmentHelp}\nExample:\n  seaweed-rdma target --config target.toml`,
     )
-    .action((options: { config?: string }) => runTargetRole(options.config));
+    .action((options: { config?: string } & LogFormatOption) => runTargetRole(options));
 
   program
     .command('origin')
     .description('a read-only volume server for demos and tests; not for production')
     .requiredOption('--dir <dir>', 'directory with volumes; may be given several times', collected)
     .requiredOption('--listen <address>', 'host:port; port 0: any free one', listenValue)
+    .addOption(logFormatOption())
     .addHelpText(
       'after',
       `
@@ -46,26 +49,12 @@ replication, no image operations, no chunk manifests.
 Example:
   seaweed-rdma origin --dir ./volumes --listen 127.0.0.1:8080`,
     )
-    .action((options: { dir: string[]; listen: { host: string; port: number } }) =>
-      runOriginRole(options.dir, options.listen),
+    .action(
+      (options: { dir: string[]; listen: { host: string; port: number } } & LogFormatOption) =>
+        runOriginRole(options),
     );
 
-  program
-    .command('config')
-    .description('looks at configuration files')
-    .command('check')
-    .description('reports everything that is wrong with a file, or every key it would start with')
-    .argument('<file>', 'proxy.toml or target.toml')
-    .addOption(
-      new Option('--role <role>', 'which of the two it is, where its sections do not tell').choices(
-        ['proxy', 'target'],
-      ),
-    )
-    .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  seaweed-rdma config check config/proxy.toml')
-    .action((file: string, options: { role?: Role; json?: boolean }) => {
-      finish(runConfigCheck(file, { role: options.role, json: options.json ?? false }));
-    });
+  addConfigCommands(program, finish);
 
   program
     .command('setup')

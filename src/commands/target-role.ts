@@ -1,35 +1,66 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
-import { changedKeys, logReload } from './reload.ts';
-import { runRole } from './role.ts';
+import { LimitedLog } from '../telemetry/limited-log.ts';
+import { LiveConfiguration } from './reload.ts';
+import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { sessionLog } from './session-log.ts';
 import { packageVersion } from './version.ts';
 
-const reloadable = ['logging.level', 'adminToken'];
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = [
+  'logging.level',
+  'logging.format',
+  'logging.trouble_per_minute',
+  'admin.token_file',
+];
 
 /** Throws ConfigError. */
-export async function runTargetRole(file: string | undefined): Promise<void> {
-  let config = loadTargetConfig(file, process.env);
-  await runRole('target', config.logging.level, async (logger) => {
+export async function runTargetRole(options: RoleOptions): Promise<void> {
+  const live = new LiveConfiguration<TargetConfig>({
+    load: () => loadTargetConfig(options.config, process.env),
+    reloadable,
+    contents: ({ adminToken, secret }) => ({
+      'admin.token_file': adminToken,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
+  await runRole('target', logOptions(config.logging, options), async (log) => {
+    const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
+    const limited = new LimitedLog(logger, config.logging.troublePerMinute);
+    const assembled = targetOptions(
+      config,
+      () => live.current.adminToken,
+      () => live.keys,
+    );
+    const onSession = sessionLog(logger, limited);
     const target = await startTarget(
-      targetOptions(config, () => config.adminToken),
+      { ...assembled, configuration: () => live.status(), onSession },
       logger,
     );
     return {
       bound: { rdma: target.address, admin: target.adminAddress },
-      close: (drainMs) => target.close(drainMs),
+      async close(drainMs) {
+        await target.close(drainMs);
+        limited.close();
+      },
       reload() {
-        const next = loadTargetConfig(file, process.env);
-        logReload(logger, changedKeys(config, next), reloadable);
-        config = next;
-        logger.level = next.logging.level;
+        live.reload(logger, (next) => {
+          limited.linesPerMinute = next.logging.troublePerMinute;
+          void log.configure(logOptions(next.logging, options));
+        });
       },
     };
   });
 }
 
-function targetOptions(config: TargetConfig, token: () => string | undefined): TargetOptions {
+function targetOptions(
+  config: TargetConfig,
+  token: () => string | undefined,
+  configuration: TargetOptions['admin']['configuration'],
+): TargetOptions {
   const { rdma, target, admin } = config;
   return {
     version: packageVersion(),
@@ -45,6 +76,6 @@ function targetOptions(config: TargetConfig, token: () => string | undefined): T
     idxDirs: target.idxDirs,
     volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
     confirmEveryMs: target.confirmEveryMs,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token },
+    admin: { listen: admin.listen, enableCors: admin.enableCors, token, configuration },
   };
 }

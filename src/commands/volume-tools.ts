@@ -43,7 +43,11 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
       numberValue,
     )
     .option('--size <size>', 'of each random needle', sizeValue, 4096)
-    .addOption(new Option('--volume-version <n>').choices(['1', '2', '3']).default('3'))
+    .addOption(
+      new Option('--volume-version <n>', 'of the file format')
+        .choices(['1', '2', '3'])
+        .default('3'),
+    )
     .addOption(new Option('--offset-bytes <n>', '5: large_disk').choices(['4', '5']).default('4'))
     .option('--ttl <ttl>', 'such as 3m, 4h, 5d, 6w, 7M, 8y', ttlValue)
     .option('--replication <digits>', "SeaweedFS's three digits", '000')

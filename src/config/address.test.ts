@@ -46,6 +46,15 @@ test('loopback is what no other machine reaches', () => {
 
 test('a volume server is a plain http origin', () => {
   expect(parseHttpOrigin('http://127.0.0.1:8080/')).toBe('http://127.0.0.1:8080');
-  const refused = ['127.0.0.1:8080', 'https://a', 'http://a/b', 'http://u:p@a', 'http://a?b', 'x'];
+  const refused = [
+    '127.0.0.1:8080',
+    'https://a',
+    'http://a/b',
+    'http://u:p@a',
+    'http://a?b',
+    'x',
+    'http:a',
+    ' http://a',
+  ];
   expect(refused.map(parseHttpOrigin)).toEqual(refused.map(() => undefined));
 });

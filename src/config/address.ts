@@ -9,6 +9,16 @@ export interface HostPort {
 /** As node:net takes it. */
 export type ListenAddress = HostPort | { readonly path: string };
 
+/**
+ * ECMAScript regular expressions that every address taken here matches, for JSON Schema, which cannot say the rest: how
+ * high a port may be, what an IP address is.
+ */
+export const hostPortPattern = '^(?:\\[[^\\]]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
+export const hostPattern = '^[A-Za-z0-9.:-]+(?:%.+)?$';
+export const listenPattern = '^(?:unix:/|(?:\\[[^\\]]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$)';
+/** Or empty, where that says "none". */
+export const httpOriginPattern = '^(?:http://[^\\s/?#@]+/?)?$';
+
 const socketPathBytesMax = 107; // sun_path of Linux, without its closing zero
 
 /** `"127.0.0.1:80"`, `"[::1]:80"`, `"node1:80"`; undefined when it is none of these. IPv6 brackets are removed. */
@@ -54,9 +64,8 @@ export function formatListen(address: ListenAddress): string {
 
 /** `http://host[:port]` without path, query or user, as origin; else undefined. */
 export function parseHttpOrigin(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
+  // The URL parser forgives what would be a slip of the pen here: spaces, missing slashes.
+  if (!new RegExp(httpOriginPattern).test(text) || !URL.canParse(text)) return undefined;
   const url = new URL(text);
-  if (url.protocol !== 'http:' || url.username !== '' || url.password !== '') return undefined;
-  if (url.pathname !== '/' || /[?#]/.test(text)) return undefined;
-  return url.origin;
+  return url.pathname === '/' ? url.origin : undefined;
 }

@@ -1,50 +1,64 @@
 /** What a role would start with: every key, its value as it would be written, and where that came from. */
-import { readFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { parse } from 'smol-toml';
-import type { Field, Schema } from './field.ts';
-import { isTable } from './field.ts';
+import { type EffectiveKey, listKeys } from './effective-keys.ts';
+import { isTable, type Schema } from './field.ts';
 import { loadProxyConfig } from './proxy-config.ts';
 import { proxySchema } from './proxy-schema.ts';
-import { type Origin, readSettings } from './settings.ts';
+import { type ConfigSource, nameOfSource, readSettings, textOfSource } from './settings.ts';
 import { loadTargetConfig } from './target-config.ts';
 import { targetSchema } from './target-schema.ts';
 
 export type Role = 'proxy' | 'target';
 
-export interface CheckedKey {
-  /** Dotted. */
-  readonly key: string;
-  readonly value: unknown;
-  /** "default", "FILE:LINE", or the name of a variable. */
-  readonly from: string;
-}
-
 export interface CheckedFile {
   readonly role: Role;
   readonly file: string;
-  readonly keys: readonly CheckedKey[];
+  readonly keys: readonly EffectiveKey[];
   readonly warnings: readonly string[];
 }
 
 /** @throws ConfigError with everything that is wrong. */
 export function checkFile(
-  file: string,
+  source: ConfigSource,
   role: Role | undefined,
   environment: NodeJS.ProcessEnv,
 ): CheckedFile {
-  if ((role ?? roleOf(file)) === 'target') {
-    const { warnings } = loadTargetConfig(file, environment);
-    return { role: 'target', file, keys: keysOf(targetSchema, file, environment), warnings };
+  const file = nameOfSource(source) ?? '(defaults)';
+  if ((role ?? roleOf(source)) === 'target') {
+    const { keys, warnings, target } = loadTargetConfig(source, environment);
+    const missing = [
+      ...missingFolders('target.dirs', target.dirs),
+      ...missingFolders('target.idx_dirs', target.idxDirs),
+    ];
+    return { role: 'target', file, keys, warnings: [...warnings, ...missing] };
   }
-  const { warnings } = loadProxyConfig(file, environment);
-  return { role: 'proxy', file, keys: keysOf(proxySchema, file, environment), warnings };
+  const { keys, warnings, rdma } = loadProxyConfig(source, environment);
+  const missing = missingFolders('rdma.dirs', rdma.dirs);
+  return { role: 'proxy', file, keys, warnings: [...warnings, ...missing] };
+}
+
+/** Of a role that is given nothing: some must be given before it starts. */
+export function defaultKeys(role: Role): readonly EffectiveKey[] {
+  return role === 'proxy' ? defaultsOf(proxySchema) : defaultsOf(targetSchema);
+}
+
+function defaultsOf<T>(schema: Schema<T>): readonly EffectiveKey[] {
+  return listKeys(schema, readSettings(schema, undefined, {}), { fitted: {}, idle: [] });
+}
+
+/** A file may be checked on another machine than it is for: no error. */
+function missingFolders(key: string, folders: readonly string[]): string[] {
+  return folders
+    .filter((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    .map((folder) => `${key}: "${folder}" is no directory on this machine`);
 }
 
 /** By the sections that only one role has. What cannot be read or parsed is for the loader to report. */
-function roleOf(file: string): Role {
+function roleOf(source: ConfigSource): Role {
   let document: unknown;
   try {
-    document = parse(readFileSync(file, 'utf8'));
+    document = parse(textOfSource(source));
   } catch {
     return 'proxy';
   }
@@ -53,24 +67,4 @@ function roleOf(file: string): Role {
   const proxySections = Object.keys(proxySchema).filter((name) => !(name in targetSchema));
   if (proxySections.some((name) => Object.hasOwn(document, name))) return 'proxy';
   return target !== undefined || (isTable(rdma) && 'listen' in rdma) ? 'target' : 'proxy';
-}
-
-function keysOf<T>(schema: Schema<T>, file: string, environment: NodeJS.ProcessEnv): CheckedKey[] {
-  const { written, problems } = readSettings(schema, file, environment);
-  const keys: CheckedKey[] = [];
-  for (const [section, fields] of Object.entries(schema)) {
-    for (const field of Object.values(fields as Record<string, Field<unknown>>)) {
-      const key = `${section}.${field.key}`;
-      const value = written.get(section)?.[field.key] ?? field.initial;
-      // Keys without a default are worth a line only where somebody wrote them.
-      if (value === undefined) continue;
-      keys.push({ key, value, from: showOrigin(problems.originOf(key)) });
-    }
-  }
-  return keys;
-}
-
-function showOrigin(origin: Origin): string {
-  if (origin.kind !== 'file') return origin.kind === 'default' ? 'default' : origin.source;
-  return `${origin.source}:${origin.line ?? ''}`;
 }

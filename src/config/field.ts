@@ -3,14 +3,27 @@
  * source for parsing, defaults, messages, `config check` and the documentation's test.
  */
 import {
+  hostPattern,
+  hostPortPattern,
+  httpOriginPattern,
   isHost,
   type ListenAddress,
+  listenPattern,
   parseHostPort,
   parseHttpOrigin,
   parseListen,
 } from './address.ts';
 import { nearestKey } from './nearest-key.ts';
-import { parseDurationMs, parseSize } from './units.ts';
+import {
+  durationPattern,
+  formatDuration,
+  formatSize,
+  parseDurationMs,
+  parseSize,
+  sizePattern,
+} from './units.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** Says what is wrong below the key itself (`path` empty: with its own value). */
 export type Report = (path: readonly string[], message: string) => void;
@@ -20,7 +33,19 @@ export interface Field<T> {
   readonly key: string;
   readonly kind: 'string' | 'boolean' | 'integer' | 'list' | 'tables';
   /** As it would be written in the file; undefined: none, the key may be left out. */
-  readonly initial: string | boolean | number | readonly string[] | undefined;
+  readonly initial:
+    | string
+    | boolean
+    | number
+    | readonly string[]
+    | Readonly<Record<string, never>>
+    | undefined;
+  /** What JSON Schema (draft-07) can say of it; takes everything that `parse` takes. Of kind tables: see `columns`. */
+  readonly schema: JsonSchema;
+  /** What JSON Schema cannot say: the range of a size or time. */
+  readonly hint?: string;
+  /** Of kind tables: what each of them holds. */
+  readonly columns?: Fields<object>;
   /** `raw` is the file's value. Reports and returns undefined when it cannot be taken. */
   parse(raw: unknown, report: Report): T | undefined;
 }
@@ -32,46 +57,71 @@ export type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 export type Schema<T> = { readonly [K in keyof T]-?: Fields<T[K]> };
 
 export function text(key: string, initial: string): Field<string> {
-  return stringField(key, initial, 'a string', (value) => value);
+  return stringField(key, initial, 'a string', (value) => value, {});
 }
 
 export function choice<T extends string>(key: string, initial: T, choices: readonly T[]): Field<T> {
   const expects = `one of ${choices.map((name) => `"${name}"`).join(', ')}`;
-  return stringField(key, initial, expects, (value) => choices.find((name) => name === value));
+  const convert = (value: string): T | undefined => choices.find((name) => name === value);
+  return stringField(key, initial, expects, convert, { enum: choices });
 }
 
 export function size(key: string, initial: string, range: Partial<Range> = {}): Field<number> {
   const expects = 'a size with its unit, such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB)';
-  return ranged(stringField(key, initial, expects, parseSize), 'bytes', range);
+  const schema = { pattern: sizePattern, examples: ['64MiB', '1GB'] };
+  const field = stringField(key, initial, expects, parseSize, schema);
+  return ranged(field, 'bytes', range, formatSize);
 }
 
 /** In milliseconds. */
 export function duration(key: string, initial: string, range: Partial<Range> = {}): Field<number> {
   const expects = 'a time with its unit, such as "250us" (us, ms, s, m, h)';
-  return ranged(stringField(key, initial, expects, parseDurationMs), 'ms', range);
+  const schema = { pattern: durationPattern, examples: ['250us', '2s'] };
+  const field = stringField(key, initial, expects, parseDurationMs, schema);
+  return ranged(field, 'ms', range, formatDuration);
 }
 
 export function hostPort(key: string, initial: string): Field<string> {
-  return stringField(key, initial, 'host:port, such as "127.0.0.1:18515"', (value) =>
-    parseHostPort(value) === undefined ? undefined : value,
-  );
+  const convert = (value: string): string | undefined =>
+    parseHostPort(value) === undefined ? undefined : value;
+  const expects = 'host:port, such as "127.0.0.1:18515"';
+  return stringField(key, initial, expects, convert, {
+    pattern: hostPortPattern,
+    examples: ['127.0.0.1:18515'],
+  });
+}
+
+/** `''` says that there is none. */
+export function hostPortOrNone(key: string): Field<string> {
+  const address = hostPort(key, '');
+  return {
+    ...address,
+    schema: { anyOf: [address.schema, { const: '' }] },
+    parse: (raw, report) => (raw === '' ? '' : address.parse(raw, report)),
+  };
 }
 
 export function host(key: string, initial: string): Field<string> {
-  return stringField(key, initial, 'a host name or an IP address', (value) =>
-    isHost(value) ? value : undefined,
-  );
+  const convert = (value: string): string | undefined => (isHost(value) ? value : undefined);
+  const schema = { pattern: hostPattern };
+  return stringField(key, initial, 'a host name or an IP address', convert, schema);
 }
 
 export function listenAddress(key: string, initial: string): Field<ListenAddress> {
-  return stringField(key, initial, '"host:port" or "unix:/path"', parseListen);
+  return stringField(key, initial, '"host:port" or "unix:/path"', parseListen, {
+    pattern: listenPattern,
+    examples: ['127.0.0.1:8081', 'unix:/run/seaweed-rdma.sock'],
+  });
 }
 
 /** `''` where it is allowed to be absent. */
 export function httpUrl(key: string, initial: string): Field<string> {
-  return stringField(key, initial, 'a URL such as "http://127.0.0.1:8080"', (value) =>
-    value === '' ? '' : parseHttpOrigin(value),
-  );
+  const convert = (value: string): string | undefined =>
+    value === '' ? '' : parseHttpOrigin(value);
+  return stringField(key, initial, 'a URL such as "http://127.0.0.1:8080"', convert, {
+    pattern: httpOriginPattern,
+    examples: ['http://127.0.0.1:8080'],
+  });
 }
 
 export function flag(key: string, initial: boolean): Field<boolean> {
@@ -79,6 +129,7 @@ export function flag(key: string, initial: boolean): Field<boolean> {
     key,
     kind: 'boolean',
     initial,
+    schema: { type: 'boolean' },
     parse(raw, report) {
       if (typeof raw === 'boolean') return raw;
       report([], `expected true or false, not ${show(raw)}`);
@@ -101,6 +152,7 @@ export function optionalInteger(key: string, range: Range): Field<number | undef
     key,
     kind: 'integer',
     initial: undefined,
+    schema: { type: 'integer', minimum: range.min, maximum: range.max },
     parse(raw, report) {
       if (typeof raw !== 'number' || !Number.isSafeInteger(raw)) {
         report([], `expected an integer, not ${show(raw)}`);
@@ -118,6 +170,7 @@ export function stringList(key: string, initial: readonly string[]): Field<reado
     key,
     kind: 'list',
     initial,
+    schema: { type: 'array', items: { type: 'string', minLength: 1 } },
     parse(raw, report) {
       if (Array.isArray(raw) && raw.every((item) => typeof item === 'string' && item !== '')) {
         return raw as string[];
@@ -134,6 +187,7 @@ export function reserved(key: string, message: string): Field<undefined> {
     key,
     kind: 'list',
     initial: undefined,
+    schema: { not: {}, deprecated: true, description: message },
     parse(_raw, report) {
       report([], message);
       return undefined;
@@ -147,6 +201,8 @@ export function tableList<T>(key: string, fields: Fields<T>): Field<readonly T[]
     key,
     kind: 'tables',
     initial: [],
+    schema: { type: 'array' },
+    columns: fields,
     parse(raw, report) {
       if (!Array.isArray(raw) || !raw.every(isTable)) {
         report([], `expected tables [[…${key}]], not ${show(raw)}`);
@@ -162,9 +218,10 @@ export function tableMap<T>(key: string, fields: Fields<T>): Field<Readonly<Reco
   return {
     key,
     kind: 'tables',
-    initial: [],
+    initial: {},
+    schema: { type: 'object' },
+    columns: fields,
     parse(raw, report) {
-      if (Array.isArray(raw) && raw.length === 0) return {};
       if (!isTable(raw)) {
         report([], `expected tables [….${key}.NAME], not ${show(raw)}`);
         return undefined;
@@ -230,11 +287,13 @@ function stringField<T>(
   initial: string,
   expects: string,
   convert: (value: string) => T | undefined,
+  schema: JsonSchema,
 ): Field<T> {
   return {
     key,
     kind: 'string',
     initial,
+    schema: { type: 'string', ...schema },
     parse(raw, report) {
       const value = typeof raw === 'string' ? convert(raw) : undefined;
       if (value === undefined) report([], `expected ${expects}, not ${show(raw)}`);
@@ -243,10 +302,20 @@ function stringField<T>(
   };
 }
 
-function ranged(field: Field<number>, unit: string, range: Partial<Range>): Field<number> {
+function ranged(
+  field: Field<number>,
+  unit: string,
+  range: Partial<Range>,
+  format: (value: number) => string,
+): Field<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
+  const bounds = [
+    ...(range.min === undefined ? [] : [`at least ${format(min)}`]),
+    ...(range.max === undefined ? [] : [`at most ${format(max)}`]),
+  ];
   return {
     ...field,
+    ...(bounds.length === 0 ? {} : { hint: bounds.join(', ') }),
     parse(raw, report) {
       const value = field.parse(raw, report);
       if (value === undefined || (value >= min && value <= max)) return value;

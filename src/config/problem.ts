@@ -5,6 +5,8 @@ export interface ConfigProblem {
   readonly source: string;
   /** From 1; undefined where no line says it (a missing key, an environment variable). */
   readonly line: number | undefined;
+  /** From 1, where it is known better than by the key. */
+  readonly column?: number;
   /** Dotted, as in `cache.size`; '' where the file as a whole is meant. */
   readonly key: string;
   readonly message: string;

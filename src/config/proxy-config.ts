@@ -1,9 +1,13 @@
 /** proxy.toml → the configuration of the proxy role: settings, checked against each other, and what files they name. */
 import { formatListen, isLoopback } from './address.ts';
+import { type Adjustments, type EffectiveKey, listKeys } from './effective-keys.ts';
+import type { Field } from './field.ts';
 import { freeze } from './freeze.ts';
 import { type ProxySettings, proxySchema } from './proxy-schema.ts';
 import { readSecretFile, readSigningKey } from './secret-file.ts';
-import { type Problems, readSettings } from './settings.ts';
+import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
+import { checkSidecar } from './sidecar-settings.ts';
+import { formatSize, parseSize } from './units.ts';
 
 export interface VolumeServer {
   readonly url: string;
@@ -26,14 +30,14 @@ export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs'> {
   readonly adminToken: string | undefined;
   /** For the log. */
   readonly warnings: readonly string[];
+  /** What counts, key by key, for people: effectiveKeys(). */
+  readonly keys: readonly EffectiveKey[];
 }
 
 /** @throws ConfigError with everything that is wrong. */
-export function loadProxyConfig(
-  file: string | undefined,
-  environment: NodeJS.ProcessEnv,
-): ProxyConfig {
-  const { settings, problems } = readSettings(proxySchema, file, environment);
+export function loadProxyConfig(source: ConfigSource, environment: NodeJS.ProcessEnv): ProxyConfig {
+  const read = readSettings(proxySchema, source, environment);
+  const { settings, problems } = read;
   checkCombinations(settings, problems);
   const { volumeServerUrl, volumeServers, securityToml } = settings.seaweedfs;
   const { rdma } = settings;
@@ -41,7 +45,7 @@ export function loadProxyConfig(
   const config: ProxyConfig = {
     ...fitted(settings, problems),
     role: 'proxy',
-    file,
+    file: nameOfSource(source),
     http: { ...settings.http, listen: httpListen(settings) },
     volumeServers:
       volumeServers.length === 0
@@ -55,6 +59,7 @@ export function loadProxyConfig(
     secret: readSecretFile('rdma.secret_file', rdma.secretFile, problems),
     adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
     warnings: problems.warnings,
+    keys: listKeys(proxySchema, read, adjustments(settings, fitted(settings, problems))),
   };
   problems.throwIfAny();
   return freeze(config);
@@ -82,14 +87,52 @@ function fitted(settings: ProxySettings, problems: Problems): Omit<ProxySettings
   };
 }
 
+type Fit = Adjustments['fitted'][string];
+
+/** As the default is written, as long as the arena leaves it alone. */
+function bowed(bytes: number, { initial }: Field<number>, why: string): Fit {
+  return parseSize(String(initial)) === bytes
+    ? { value: initial, why: 'default' }
+    : { value: formatSize(bytes), why };
+}
+
+function adjustments(
+  { http, seaweedfs, rdma }: ProxySettings,
+  { cache, limits }: Omit<ProxySettings, 'seaweedfs'>,
+): Adjustments {
+  const hasServerTables = seaweedfs.volumeServers.length > 0;
+  return {
+    fitted: {
+      'cache.size': bowed(
+        cache.bytesMax,
+        proxySchema.cache.bytesMax,
+        'default, at most half of memory.size',
+      ),
+      'limits.needle_bytes': bowed(
+        limits.needleBytesMax,
+        proxySchema.limits.needleBytesMax,
+        'default, at most memory.size',
+      ),
+    },
+    idle: [
+      ...(http.port === undefined ? [] : ['http.listen']),
+      ...(hasServerTables ? ['seaweedfs.volume_server_url'] : []),
+      ...(hasServerTables || rdma.transport === 'inproc' ? ['rdma.target'] : []),
+    ],
+  };
+}
+
 function checkCombinations(settings: ProxySettings, problems: Problems): void {
   checkListeners(settings, problems);
   checkVolumeServers(settings, problems);
   checkTransport(settings, problems);
   checkSizes(settings, problems);
-  if (settings.sidecar.listen !== '') {
-    problems.add('sidecar.listen', 'the sidecar API is not built yet: leave it empty');
-  }
+  checkSidecar(
+    settings.sidecar,
+    { 'the HTTP listener': httpListen(settings), 'the admin listener': settings.admin.listen },
+    settings.seaweedfs.securityToml,
+    problems,
+  );
 }
 
 function checkListeners(settings: ProxySettings, problems: Problems): void {
@@ -106,6 +149,11 @@ function checkListeners(settings: ProxySettings, problems: Problems): void {
   const open = 'host' in admin && !isLoopback(admin.host);
   if (settings.admin.enableCors && open && settings.admin.tokenFile === '') {
     problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
+  }
+  if (open && settings.admin.tokenFile === '') {
+    problems.warnings.push(
+      'admin.listen is reachable from other machines without admin.token_file: everybody may see the status, and the admin API neither reads needles nor changes anything',
+    );
   }
 }
 

@@ -1,7 +1,8 @@
 /** Every key of proxy.toml: name, default, type. The single source; docs/configuration.md explains them. */
 import type { ListenAddress } from './address.ts';
 import * as field from './field.ts';
-import { type LogLevel, logLevel } from './log-level.ts';
+import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
+import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
 
 export type Consistency = 'strict' | 'lease' | 'immutable';
 
@@ -63,17 +64,13 @@ export interface ProxySettings {
     readonly needleBytesMax: number;
     readonly decodedBytesMax: number;
   };
-  readonly sidecar: {
-    readonly listen: string;
-    readonly tempDir: string;
-    readonly tempBytesMax: number;
-  };
+  readonly sidecar: SidecarSettings;
   readonly admin: {
     readonly listen: ListenAddress;
     readonly enableCors: boolean;
     readonly tokenFile: string;
   };
-  readonly logging: { readonly level: LogLevel };
+  readonly logging: ProxyLoggingSettings;
 }
 
 const port: field.Range = { min: 0, max: 65535 };
@@ -96,7 +93,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     volumeServerUrl: field.httpUrl('volume_server_url', 'http://127.0.0.1:18080'),
     volumeServers: field.tableList('volume_server', {
       url: field.httpUrl('url', ''),
-      target: noTargetOr('target'),
+      target: field.hostPortOrNone('target'),
     }),
     masters: field.reserved(
       'masters',
@@ -141,23 +138,11 @@ export const proxySchema: field.Schema<ProxySettings> = {
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
     decodedBytesMax: field.size('decoded_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
   },
-  sidecar: {
-    listen: field.text('listen', ''),
-    tempDir: field.text('temp_dir', ''),
-    tempBytesMax: field.size('temp_bytes_max', '256MiB'),
-  },
+  sidecar: sidecarFields,
   admin: {
     listen: field.listenAddress('listen', '127.0.0.1:8081'),
     enableCors: field.flag('enable_cors', false),
     tokenFile: field.text('token_file', ''),
   },
-  logging: { level: logLevel },
+  logging: proxyLoggingFields,
 };
-
-function noTargetOr(key: string): field.Field<string> {
-  const withTarget = field.hostPort(key, '');
-  return {
-    ...withTarget,
-    parse: (raw, report) => (raw === '' ? '' : withTarget.parse(raw, report)),
-  };
-}

@@ -17,14 +17,21 @@ export class Problems {
   readonly #file: string;
   readonly #lines: KeyLines;
   readonly #variables: ReadonlyMap<string, string>;
+  readonly #document: Readonly<Record<string, unknown>>;
   readonly #found: ConfigProblem[] = [];
   /** Worth a line in the log, no reason not to start. */
   readonly warnings: string[] = [];
 
-  constructor(file: string, lines: KeyLines, variables: ReadonlyMap<string, string>) {
+  constructor(
+    file: string,
+    lines: KeyLines,
+    variables: ReadonlyMap<string, string>,
+    document: Readonly<Record<string, unknown>> = {},
+  ) {
     this.#file = file;
     this.#lines = lines;
     this.#variables = variables;
+    this.#document = document;
   }
 
   /** `key` is dotted. Of several things wrong with one key the first is kept: the others may follow from it. */
@@ -46,8 +53,10 @@ export class Problems {
   originOf(key: string): Origin {
     const variable = this.#variables.get(key);
     if (variable !== undefined) return { kind: 'environment', source: variable };
-    const line = this.#lines.get(key);
-    return line === undefined ? { kind: 'default' } : { kind: 'file', source: this.#file, line };
+    const path = key.split('.');
+    if (valueAt(this.#document, path) === undefined) return { kind: 'default' };
+    const line = firstLineBelow(this.#lines, key) ?? lineOf(this.#lines, path);
+    return { kind: 'file', source: this.#file, line };
   }
 
   /** Written in the file or set in the environment. */
@@ -70,17 +79,31 @@ export interface ReadSettings<T> {
   readonly written: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 }
 
-/** `file` undefined: defaults and environment only. @throws ConfigError when the file cannot be read or parsed. */
+/** A path; a text that was read elsewhere, with the name to report; undefined: defaults and environment only. */
+export type ConfigSource = string | { readonly name: string; readonly text: string } | undefined;
+
+/** As reported; undefined: there is no file. */
+export function nameOfSource(source: ConfigSource): string | undefined {
+  return typeof source === 'object' ? source.name : source;
+}
+
+/** @throws ConfigError when the file cannot be read or parsed. */
 export function readSettings<T>(
   schema: Schema<T>,
-  file: string | undefined,
+  source: ConfigSource,
   environment: NodeJS.ProcessEnv,
 ): ReadSettings<T> {
-  const toml = file === undefined ? '' : readText(file);
+  const file = nameOfSource(source);
+  const toml = textOfSource(source);
   const document = parseToml(toml, file ?? '');
   const sections = Object.entries(schema) as [keyof T & string, Record<string, Field<unknown>>][];
   const overrides = readEnvironment(schema as Schema<Record<string, object>>, environment);
-  const problems = new Problems(file ?? '(defaults)', keyLines(toml), overrides.variables);
+  const problems = new Problems(
+    file ?? '(defaults)',
+    keyLines(toml),
+    overrides.variables,
+    document,
+  );
   for (const wrong of overrides.wrong) problems.addVariable(wrong.variable, wrong.message);
 
   const names = sections.map(([name]) => name);
@@ -121,6 +144,29 @@ function elsewhere<T>(
   return message;
 }
 
+/** Of `key` itself, or of the first table below it. */
+function firstLineBelow(lines: KeyLines, key: string): number | undefined {
+  const exact = lines.get(key);
+  if (exact !== undefined) return exact;
+  for (const [path, line] of lines) if (path.startsWith(`${key}.`)) return line;
+  return undefined;
+}
+
+function valueAt(document: unknown, path: readonly string[]): unknown {
+  let value = document;
+  for (const name of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name))
+      return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+export function textOfSource(source: ConfigSource): string {
+  if (source === undefined) return '';
+  return typeof source === 'object' ? source.text : readText(source);
+}
+
 function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -140,7 +186,8 @@ function parseToml(toml: string, file: string): Record<string, unknown> {
       'Invalid TOML document',
       'not TOML',
     );
-    throw new ConfigError([{ source: file, line: error.line, key: '', message }]);
+    const { line, column } = error;
+    throw new ConfigError([{ source: file, line, column, key: '', message }]);
   }
 }
 

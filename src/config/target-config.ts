@@ -1,8 +1,9 @@
 /** target.toml → the configuration of the target role. */
 import { isLoopback } from './address.ts';
+import { type EffectiveKey, listKeys } from './effective-keys.ts';
 import { freeze } from './freeze.ts';
 import { readSecretFile } from './secret-file.ts';
-import { type Problems, readSettings } from './settings.ts';
+import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
 import { type TargetSettings, targetSchema } from './target-schema.ts';
 
 export interface TargetConfig extends TargetSettings {
@@ -15,22 +16,26 @@ export interface TargetConfig extends TargetSettings {
   readonly adminToken: string | undefined;
   /** For the log. */
   readonly warnings: readonly string[];
+  /** What counts, key by key, for people: effectiveKeys(). */
+  readonly keys: readonly EffectiveKey[];
 }
 
 /** @throws ConfigError with everything that is wrong. */
 export function loadTargetConfig(
-  file: string | undefined,
+  source: ConfigSource,
   environment: NodeJS.ProcessEnv,
 ): TargetConfig {
-  const { settings, problems } = readSettings(targetSchema, file, environment);
+  const read = readSettings(targetSchema, source, environment);
+  const { settings, problems } = read;
   checkCombinations(settings, problems);
   const config: TargetConfig = {
     ...settings,
     role: 'target',
-    file,
+    file: nameOfSource(source),
     secret: readSecretFile('rdma.secret_file', settings.rdma.secretFile, problems),
     adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
     warnings: problems.warnings,
+    keys: listKeys(targetSchema, read, { fitted: {}, idle: [] }),
   };
   problems.throwIfAny();
   return freeze(config);

@@ -1,7 +1,7 @@
 /** Every key of target.toml: name, default, type. The single source; docs/configuration.md explains them. */
 import type { ListenAddress } from './address.ts';
 import * as field from './field.ts';
-import { type LogLevel, logLevel } from './log-level.ts';
+import { type LoggingSettings, loggingFields } from './logging.ts';
 
 export interface TargetSettings {
   readonly rdma: {
@@ -28,7 +28,7 @@ export interface TargetSettings {
     readonly enableCors: boolean;
     readonly tokenFile: string;
   };
-  readonly logging: { readonly level: LogLevel };
+  readonly logging: LoggingSettings;
 }
 
 export const targetSchema: field.Schema<TargetSettings> = {
@@ -56,5 +56,5 @@ export const targetSchema: field.Schema<TargetSettings> = {
     enableCors: field.flag('enable_cors', false),
     tokenFile: field.text('token_file', ''),
   },
-  logging: { level: logLevel },
+  logging: loggingFields,
 };

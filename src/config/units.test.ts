@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatSize, parseDurationMs, parseSize } from './units.ts';
+import { formatDuration, formatSize, parseDurationMs, parseSize } from './units.ts';
 
 describe('sizes', () => {
   test.each([
@@ -32,6 +32,11 @@ describe('sizes', () => {
   test('are written with the largest unit that divides them', () => {
     expect([0, 1000, 65536, 3 * 2 ** 30].map(formatSize)).toEqual(['0B', '1000B', '64KiB', '3GiB']);
   });
+});
+
+test('times are written with the largest unit that divides them', () => {
+  const times = [0, 0.25, 10, 1500, 60_000, 86_400_000].map(formatDuration);
+  expect(times).toEqual(['0us', '250us', '10ms', '1500ms', '1m', '24h']);
 });
 
 describe('times', () => {

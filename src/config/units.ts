@@ -20,6 +20,10 @@ const durationUnitsMs: Readonly<Record<string, number>> = {
   h: 36e5,
 };
 
+/** ECMAScript regular expressions of the same, for JSON Schema. */
+export const sizePattern: string = patternOf(sizeUnits);
+export const durationPattern: string = patternOf(durationUnitsMs);
+
 /** `"64MiB"` → bytes; undefined when it is not digits and one of the units, or not exact in a double. */
 export function parseSize(text: string): number | undefined {
   const bytes = withUnit(text, sizeUnits);
@@ -39,6 +43,19 @@ export function formatSize(bytes: number): string {
     if (bytes >= unitBytes && bytes % unitBytes === 0) return `${bytes / unitBytes}${unit}`;
   }
   return `${bytes}B`;
+}
+
+/** The largest unit that divides evenly. */
+export function formatDuration(ms: number): string {
+  for (const unit of ['h', 'm', 's', 'ms']) {
+    const unitMs = durationUnitsMs[unit] as number;
+    if (ms >= unitMs && ms % unitMs === 0) return `${ms / unitMs}${unit}`;
+  }
+  return `${Math.round(ms * 1000)}us`;
+}
+
+function patternOf(units: Readonly<Record<string, number>>): string {
+  return `^[0-9]{1,15}(?:${Object.keys(units).join('|')})$`;
 }
 
 function withUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {

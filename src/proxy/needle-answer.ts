@@ -114,10 +114,12 @@ function answered(
 ): NeedleOutcome {
   const { state } = fetcher;
   const transport = state.kind === 'up' ? state.transport : 'unknown';
+  const sessionId = state.kind === 'up' ? state.sessionId : 0n;
   return {
     kind: 'answer',
     source: name,
     transport: name === 'cache' ? 'none' : transport,
+    sessionId: name === 'cache' ? 0n : sessionId,
     answer,
     cacheStatus,
     close: read.close,

@@ -39,6 +39,10 @@ export class NeedleHit implements Answer, FlatAnswer {
       prepared.body === 'none' ? 0 : decoded === undefined ? needle.dataBytes : decoded.length;
   }
 
+  get sessionId(): bigint {
+    return 0n;
+  }
+
   get answer(): Answer {
     return this;
   }

@@ -9,6 +9,8 @@ export type NeedleOutcome =
       readonly kind: 'answer';
       readonly source: 'rdma' | 'cache';
       readonly transport: string;
+      /** Of the session that brought it; 0n: none did. */
+      readonly sessionId: bigint;
       readonly answer: Answer;
       /** What a Cache-Status header says of it (RFC 9211), without the cache's name. */
       readonly cacheStatus: string;

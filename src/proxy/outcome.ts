@@ -1,4 +1,5 @@
 /** What became of one request: the unit of the traffic accounting (DESIGN, law 4). */
+import type { RequestHead } from './needle/request-head.ts';
 
 /**
  * Why a request was passed to the volume server, or why it ended in an error. One closed table; docs/reasons.md
@@ -42,10 +43,18 @@ export interface RequestRecord {
   readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error';
   readonly reason: Reason | '';
   readonly transport: string;
+  /** Of the session that brought the needle; 0n: none did. */
+  readonly sessionId: bigint;
   readonly durationMs: number;
   /** Body bytes sent to the client. */
   readonly bodyBytes: number;
+  /** As it came. Of a connection piped raw: what its first line lets tell, and no headers. */
+  readonly request: RequestHead;
+  /** As it left, and perhaps with body bytes behind it; '' where none did. Valid during the call alone. */
+  readonly answerHead: Buffer | string;
+  /** How long the corridor took until it said what becomes of the request; 0 where nobody asked for that. */
+  readonly decidedMs: number;
 }
 
-/** Receives every finished request exactly once. */
+/** Receives every finished request exactly once, and keeps nothing of the record but its numbers and names. */
 export type RequestObserver = (record: RequestRecord) => void;

@@ -4,24 +4,37 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import { Adjustable } from './adjustable.ts';
+import type { EffectiveKey } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
+import type { ConfigurationStatus } from './admin/configuration.ts';
+import { FallbackRing } from './admin/fallback-ring.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
 import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import { proxyActions, withFallbacks } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
+import { firstAnswers } from './first-answers.ts';
+import { newFrontCounters } from './lane/limits.ts';
 import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
+import { type RequestWatch, watched } from './request-watch.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
+import type { RunningSidecar } from './sidecar/sidecar-server.ts';
+import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
 import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+import { watchTarget } from './watched-target.ts';
 
 export interface ProxyOptions {
   readonly version: string;
-  readonly http: Omit<HttpFrontOptions, 'logger'> & { readonly onCorrupt: 'pass' | 'refuse' };
+  readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed'> & {
+    readonly onCorrupt: 'pass' | 'refuse';
+  };
   /** At least one; `target` is host:port, undefined where none runs beside it. */
   readonly volumeServers: readonly { readonly url: string; readonly target: string | undefined }[];
   readonly readKey: () => string | undefined;
@@ -53,14 +66,24 @@ export interface ProxyOptions {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
+    /** What it was started with, for /api/config. */
+    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
+  /** The listener for `weed mount`; absent: there is none. */
+  readonly sidecar?: SidecarListenerOptions | undefined;
+  /** Absent: nobody looks on but the metrics. */
+  readonly watch?: RequestWatch;
+  readonly configuration?: () => ConfigurationStatus;
 }
 
 export interface RunningProxy {
   /** host:port or unix:/path, as bound. */
   readonly address: string;
   readonly adminAddress: string;
+  /** '' without `sidecar`. */
+  readonly sidecarAddress: string;
   status(): ProxyStatus;
+  readonly adjust: Adjustable['adjust'];
   /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -68,8 +91,6 @@ export interface RunningProxy {
 /** How often each volume server is asked what only it knows, and how long an answer may take. */
 const probeEveryMs = 2_000;
 const probeTimeoutMs = 2_000;
-/** A target ends sessions that say nothing for its session_timeout. */
-const keepAliveMs = 30_000;
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
 /**
@@ -79,6 +100,8 @@ const validationsMaxDefault = 1;
 const spinUs = 30;
 /** With inproc: how often the volume server is asked what it serves. */
 const confirmEveryMs = 1_000;
+/** As long as there is no listener. */
+const noFront = newFrontCounters();
 
 /** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
 export async function startProxy(options: ProxyOptions, logger: Logger): Promise<RunningProxy> {
@@ -96,20 +119,25 @@ class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
   readonly #metrics: ProxyMetrics;
+  readonly #fallbacks = new FallbackRing();
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
+  readonly #adjustable: Adjustable;
+  readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
+  #sidecar: RunningSidecar | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ProxyOptions, logger: Logger) {
     this.#options = options;
     this.#logger = logger;
+    this.#adjustable = new Adjustable(options.http);
     this.#metrics = createProxyMetrics(options.version);
     this.#metrics.watch(() => this.status());
     this.#client = this.#createClient();
@@ -146,6 +174,10 @@ class ProxyRole implements RunningProxy {
     return this.#admin?.address ?? '';
   }
 
+  get sidecarAddress(): string {
+    return this.#sidecar?.address ?? '';
+  }
+
   /** The listener opens when the first answers of the others are there, or have had their time. */
   async open(): Promise<void> {
     const { http, admin, version } = this.#options;
@@ -158,22 +190,38 @@ class ProxyRole implements RunningProxy {
       readiness: () => proxyReadiness(this.status()),
       stats: () => ({ ...this.status(), requests: this.#metrics.totals() }),
       metrics: () => this.#metrics.expose(),
+      proxy: proxyActions(this.#cache, this.#fallbacks, () => this.#front),
     });
     await this.#firstAnswers();
     const route = createNeedleRoute(
-      {
+      Object.assign(this.#adjustable.policy, {
         mode: this.#options.rdma.mode,
-        onCorrupt: http.onCorrupt,
         needleBytesMax: this.#options.needleBytesMax,
         decodedBytesMax: this.#options.decodedBytesMax,
         timeoutMs: this.#options.rdma.timeoutMs,
         readKey: this.#options.readKey,
-      },
+      }),
       this.#directory,
       this.#cache,
     );
-    const logger = this.#logger;
-    this.#front = await startHttpFront({ ...http, logger }, route, this.#metrics.observe);
+    const { watch } = this.#options;
+    const front = {
+      ...http,
+      limits: this.#adjustable.limits,
+      logger: watch?.log ?? this.#logger,
+      isTimed: watch?.isTimed ?? false,
+    };
+    const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
+    this.#front = await startHttpFront(front, route, observe);
+    this.#adjustable.front = this.#front;
+    const { sidecar } = this.#options;
+    if (sidecar === undefined) return;
+    this.#sidecar = await startSidecarListener(sidecar, this.#options, this.#directory, {
+      route,
+      fabric: () => this.status(),
+      observe: this.#metrics.observeSidecar,
+      log: this.#logger,
+    });
   }
 
   status(): ProxyStatus {
@@ -185,17 +233,27 @@ class ProxyRole implements RunningProxy {
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,
       requestsInFlight: this.#front?.stats.requestsInFlight ?? 0,
+      front: this.#front?.stats ?? noFront,
+      upstreamPools: this.#front?.upstreamPools ?? [],
+      fabric: {
+        requestsInFlight: stats?.requestsInFlight ?? 0,
+        lateReplies: stats?.lateReplies ?? 0,
+      },
+      logLinesSuppressed: this.#options.watch?.suppressedLines() ?? 0,
       targets: this.#directory.entries.map((entry, index) =>
         targetStatus(entry, this.#probes[index]?.ok ?? false),
       ),
       cache: this.#cache.stats(),
+      sidecar: this.#sidecar?.status(),
       arena: stats && {
         pageKind: stats.pageKind,
         bytesTotal: stats.arenaBytesTotal,
         bytesLeased: stats.arenaBytesUsed,
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: stats.leaseLeaks,
+        refusals: stats.arenaRefusals,
       },
+      configuration: this.#options.configuration?.(),
     };
   }
 
@@ -206,7 +264,7 @@ class ProxyRole implements RunningProxy {
 
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
-    await this.#front?.close(drainMs);
+    await Promise.all([this.#front?.close(drainMs), this.#sidecar?.close(drainMs)]);
     for (const probe of this.#probes) probe.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#confirmation?.close();
@@ -243,31 +301,9 @@ class ProxyRole implements RunningProxy {
   }
 
   #observed(fetcher: NeedleFetcher): NeedleFetcher {
-    let was = '';
-    fetcher.onChange(() => {
-      const { state, address } = fetcher;
-      if (state.kind === was) return;
-      was = state.kind;
-      if (state.kind === 'up') {
-        const { transport, sessionId } = state;
-        const fields = {
-          event: 'target-up',
-          target: address,
-          transport,
-          session_id: `${sessionId}`,
-        };
-        this.#logger.info(fields, 'the target is up');
-      } else if (state.kind === 'down' && state.status !== 'closed') {
-        const { status, detail } = state;
-        const fields = { event: 'target-down', target: address, reason: status, detail };
-        this.#logger.warn(fields, 'the target is down: reads pass through to the volume server');
-      }
-    });
-    const keepAlive = setInterval(() => {
-      if (fetcher.state.kind === 'up') void fetcher.ping(this.#options.rdma.timeoutMs);
-    }, keepAliveMs);
-    this.#keepAlives.push(keepAlive.unref());
-    return new ObservedFetcher(fetcher, this.#metrics.readFinished);
+    const observed = new ObservedFetcher(fetcher, this.#metrics.readFinished);
+    this.#keepAlives.push(watchTarget(observed, this.#options.rdma.timeoutMs, this.#logger));
+    return observed;
   }
 
   #probe({ upstreamUrl, facts }: TargetEntry): UpstreamProbe {
@@ -308,35 +344,8 @@ class ProxyRole implements RunningProxy {
   async #firstAnswers(): Promise<void> {
     const { connectTimeoutMs } = this.#options.rdma;
     const fetchers = this.#directory.entries.flatMap(({ fetcher }) => fetcher ?? []);
-    const answers = [
-      ...this.#probes.map((probe) => probe.first),
-      ...fetchers.map((fetcher) => firstVolumes(fetcher)),
-    ];
-    const timeout = new AbortController();
-    await Promise.race([Promise.all(answers), pause(connectTimeoutMs, timeout.signal)]);
-    timeout.abort();
+    await firstAnswers(this.#probes, fetchers, connectTimeoutMs);
   }
-}
-
-/** Resolves when the target announced volumes, or cannot be reached. */
-function firstVolumes(fetcher: NeedleFetcher): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (fetcher.state.kind === 'down' || fetcher.volumes.size > 0) resolve();
-    };
-    fetcher.onChange(look);
-    look();
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 function clientOptions({
@@ -369,6 +378,8 @@ function targetStatus(entry: TargetEntry, isUpstreamUp: boolean): TargetStatus {
     upstreamUrl: entry.upstreamUrl,
     state: fetcher?.state,
     breaker: entry.breaker.state,
+    breakerOpens: entry.breaker.opens,
+    counted: fetcher instanceof ObservedFetcher ? fetcher.counts : undefined,
     volumes: volumes.length,
     volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
     server: facts.server,

@@ -2,20 +2,28 @@
  * The HTTP front: a net.Server whose connections are read by the lane, and fastify for what the lane hands over. The
  * pipeline of a request, in order: corridor, then the relay, or passthrough where it was handed over. No logic of its own.
  */
-import type { Logger } from 'pino';
+import {
+  type AddressInfo,
+  connect as connectTo,
+  type IpcNetConnectOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net';
 import { startFramework } from './framework.ts';
-import type { ConnectionHost } from './lane/client-connection.ts';
+import type { ConnectionHost } from './lane/connection-host.ts';
 import { deliver } from './lane/deliver.ts';
 import type { Exchange } from './lane/exchange.ts';
-import type { FrontCounters, FrontLimits } from './lane/limits.ts';
+import { type FrontCounters, type FrontLimits, newFrontCounters } from './lane/limits.ts';
 import { type ListenAddress, Listener } from './lane/listener.ts';
 import { copiedBytesMax } from './lane/needle-send.ts';
 import { OutputChunks } from './lane/output-chunks.ts';
 import { overload } from './lane/overload.ts';
+import { OwnConnections } from './lane/own-connections.ts';
 import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
 import { Relay } from './passthrough/relay.ts';
+import type { PoolStatus } from './passthrough/upstream-pool.ts';
 
 export interface HttpFrontOptions {
   readonly listen: ListenAddress;
@@ -25,7 +33,16 @@ export interface HttpFrontOptions {
   readonly limits: FrontLimits;
   /** Longer needles leave from where they lie; for the bench that asks which ones should. */
   readonly copiedBytesMax?: number;
-  readonly logger: Logger;
+  /** For lines that may come with each request or connection. */
+  readonly logger: FrontLog;
+  /** Records tell how long the corridor took. */
+  readonly isTimed?: boolean;
+}
+
+/** As pino's: the fields, then the message. */
+export interface FrontLog {
+  warn(fields: { readonly event: string; readonly error: unknown }, message: string): void;
+  error(fields: { readonly event: string; readonly error: unknown }, message: string): void;
 }
 
 export interface HttpFront {
@@ -34,6 +51,12 @@ export interface HttpFront {
   /** 0 for a unix socket. */
   readonly port: number;
   readonly stats: Readonly<FrontCounters>;
+  /** Connections to volume servers, of what takes the short way. */
+  readonly upstreamPools: readonly PoolStatus[];
+  /** A connection of this process to its own listener; its answers say who gave them, save over a unix socket. */
+  connect(): Socket;
+  /** From the next answer on. */
+  setDebugHeaders(isOn: boolean): void;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -48,33 +71,31 @@ export async function startHttpFront(
   observe: RequestObserver,
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
-  const counters: FrontCounters = {
-    connections: 0,
-    requestsInFlight: 0,
-    bytesInFlight: 0,
-    bytesCopied: 0,
-  };
+  const counters = newFrontCounters();
   const forwarding = {
     connectTimeoutMs,
     answerTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
-    debugHeaders,
+    counters,
   };
   const passthrough = new Passthrough(forwarding);
   const relay = options.lane ? new Relay(forwarding) : undefined;
   const bug = (error: unknown): void =>
-    logger.error({ event: 'bug', err: error }, 'a request could not be handled');
+    logger.error({ event: 'bug', error }, 'a request could not be handled');
   const framework = await startFramework(limits.headBytes, (exchange) =>
     answer(exchange, host, passthrough),
   );
+  const ownConnections = new OwnConnections();
   let draining = false;
-  const host: ConnectionHost = {
+  const host: ConnectionHost & { debugHeaders: boolean } = {
     route,
     observe,
     limits,
     counters,
     relay,
     debugHeaders,
+    isTimed: options.isTimed ?? false,
+    ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs,
     bug,
@@ -84,7 +105,7 @@ export async function startHttpFront(
     adopt: framework.adopt,
   };
   const listener = new Listener(host, (error) =>
-    logger.warn({ event: 'accept-failed', err: error }, 'a connection could not be accepted'),
+    logger.warn({ event: 'accept-failed', error }, 'a connection could not be accepted'),
   );
   await listener.listen(options.listen);
   const bound = listener.address();
@@ -100,8 +121,27 @@ export async function startHttpFront(
     address: typeof bound === 'string' ? bound : bound.address,
     port: typeof bound === 'string' ? 0 : bound.port,
     stats: counters,
+    get upstreamPools() {
+      return relay?.pools ?? [];
+    },
+    connect: () => {
+      const socket = connectTo(reachable(bound));
+      ownConnections.made(socket);
+      return socket;
+    },
+    setDebugHeaders: (isOn) => {
+      host.debugHeaders = isOn;
+    },
     close: (drainMs) => (closed ??= close(drainMs)),
   };
+}
+
+/** Where a listener that is bound to every address of a family is reached from this machine. */
+function reachable(bound: AddressInfo | string): TcpNetConnectOpts | IpcNetConnectOpts {
+  if (typeof bound === 'string') return { path: bound };
+  const { address, port } = bound;
+  const loopback = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address];
+  return { host: loopback ?? address, port, noDelay: true };
 }
 
 /** One request that the lane handed over. Every way out writes to its exchange. */

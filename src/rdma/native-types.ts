@@ -171,14 +171,25 @@ export interface NativeTargetStats {
   readonly arenaBytesTotal: number;
   readonly arenaBytesLeased: number;
   readonly leasesOutstanding: number;
+  readonly arenaRefusals: number;
   readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
   readonly engine: NativeEngineStats;
+}
+
+export interface NativeSessionEvent {
+  readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost';
+  /** 0n: refused before there was a session. */
+  readonly sessionId: bigint;
+  /** Why it was refused or ended; that of `ok`: nobody said. */
+  readonly status: number;
 }
 
 export interface NativeTarget {
   readonly port: number;
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
   stats(): NativeTargetStats;
+  /** In order, each once; the last 256 that nobody has taken. */
+  takeSessionEvents(): readonly NativeSessionEvent[];
   volumes(): readonly NativeVolume[];
   /** Drains; `stopped` is called when no request is left. */
   stop(stopped: () => void): void;

@@ -1,9 +1,11 @@
 /** The target's half of the native part: listener, sessions and engine on a progress thread of their own. */
 import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
+import { failureOf } from './completion-reader.ts';
 import { RdmaUnavailableError } from './errors.ts';
 import type { NativeServedVolume, NativeTarget, NativeTargetStats } from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
+import { type StatusName, statusNumbers } from './status.ts';
 
 export interface TargetHostOptions {
   /** A literal address. */
@@ -34,6 +36,15 @@ export interface TargetHostOptions {
 export type ServedVolume = NativeServedVolume;
 export type TargetHostStats = NativeTargetStats;
 
+/** What became of a session. */
+export interface SessionEvent {
+  readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost';
+  /** undefined: refused before there was a session. */
+  readonly sessionId: bigint | undefined;
+  /** Why it was refused or ended; undefined: nobody said. */
+  readonly status: Exclude<StatusName, 'ok'> | undefined;
+}
+
 export interface TargetHost {
   readonly port: number;
   /** "host:port". */
@@ -41,6 +52,8 @@ export interface TargetHost {
   /** A poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
   stats(): TargetHostStats;
+  /** In order, each once; the last 256 that nobody has taken. */
+  takeSessionEvents(): readonly SessionEvent[];
   /** What is served, as last announced to the sessions. */
   volumes(): readonly TargetVolume[];
   /** Until it is stopped it keeps the process up. No new sessions, GOODBYE to the others, requests in flight finished within `drainMs`. Idempotent. */
@@ -105,6 +118,14 @@ class NativeTargetHost implements TargetHost {
 
   stats(): TargetHostStats {
     return this.#native.stats();
+  }
+
+  takeSessionEvents(): readonly SessionEvent[] {
+    return this.#native.takeSessionEvents().map(({ kind, sessionId, status }) => ({
+      kind,
+      sessionId: sessionId === 0n ? undefined : sessionId,
+      status: status === statusNumbers.ok ? undefined : failureOf(status).status,
+    }));
   }
 
   volumes(): readonly TargetVolume[] {

@@ -15,6 +15,8 @@ export interface ConfirmationOptions {
   readonly onServed: (startedAgoMs: number, volumes: readonly ServedVolume[]) => void;
   /** The first result, and then whenever polls begin to fail, to fail otherwise, or to succeed again. */
   readonly onChange: (change: { readonly isOk: boolean; readonly detail: string }) => void;
+  /** After each poll, whatever came of it: for what else wants to be looked at that often. */
+  readonly onPolled?: () => void;
 }
 
 export interface Confirmation {
@@ -78,6 +80,7 @@ class Poller implements Confirmation {
       this.#fail(error instanceof Error ? error.message : String(error));
     }
     if (this.#isClosed) return;
+    this.#options.onPolled?.();
     const waitMs = Math.max(0, intervalMs - (performance.now() - startedAt));
     this.#timer = setTimeout(() => void this.#poll(), waitMs);
   }

@@ -1,10 +1,12 @@
 /** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
 import { lookup } from 'node:dns/promises';
+import type { EffectiveKey } from '../proxy/admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
+import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
-import { startTargetHost, type TargetHost } from '../rdma/target-host.ts';
+import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 
 export interface TargetOptions {
@@ -27,8 +29,16 @@ export interface TargetOptions {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
     readonly enableCors: boolean;
     readonly token: () => string | undefined;
+    /** What it was started with, for /api/config. */
+    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   };
+  /** For /stats, /health and the metrics. */
+  readonly configuration?: () => ConfigurationStatus;
+  /** Told of each session within `confirmEveryMs`, or a second where nobody confirms. */
+  readonly onSession?: (event: SessionEvent) => void;
 }
+
+const sessionsEveryMs = 1_000;
 
 /** As pino's: the fields, then the message. */
 export interface TargetLogger {
@@ -60,7 +70,7 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
-  const role = new TargetRole(target, confirmationOf(options, target, logger));
+  const role = new TargetRole(target, options, logger);
   try {
     await role.openAdmin(options);
   } catch (error) {
@@ -74,6 +84,7 @@ function confirmationOf(
   { volumeServerUrl, confirmEveryMs }: TargetOptions,
   target: TargetHost,
   logger: TargetLogger,
+  onPolled: () => void,
 ): Confirmation | undefined {
   if (volumeServerUrl === undefined) {
     logger.warn(
@@ -86,6 +97,7 @@ function confirmationOf(
     volumeServerUrl,
     intervalMs: confirmEveryMs,
     onServed: (startedAgoMs, volumes) => target.confirm(startedAgoMs, volumes),
+    onPolled,
     onChange({ isOk, detail }) {
       const fields = { event: isOk ? 'confirmed' : 'unconfirmed', url: volumeServerUrl, detail };
       if (isOk) logger.info(fields, 'the volume server confirms its volumes');
@@ -98,14 +110,28 @@ class TargetRole implements RunningTarget {
   readonly address: string;
   readonly #target: TargetHost;
   readonly #confirmation: Confirmation | undefined;
+  readonly #configuration: TargetOptions['configuration'];
+  readonly #onSession: TargetOptions['onSession'];
+  /** Where there is no poll to look at sessions with. */
+  readonly #sessionTimer: NodeJS.Timeout | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(target: TargetHost, confirmation: Confirmation | undefined) {
+  constructor(target: TargetHost, options: TargetOptions, logger: TargetLogger) {
     this.address = target.address;
     this.#target = target;
-    this.#confirmation = confirmation;
+    this.#configuration = options.configuration;
+    this.#onSession = options.onSession;
+    this.#confirmation = confirmationOf(options, target, logger, this.#tellSessions);
+    if (this.#confirmation !== undefined || this.#onSession === undefined) return;
+    this.#sessionTimer = setInterval(this.#tellSessions, sessionsEveryMs).unref();
   }
+
+  readonly #tellSessions = (): void => {
+    const onSession = this.#onSession;
+    if (onSession === undefined) return;
+    for (const event of this.#target.takeSessionEvents()) onSession(event);
+  };
 
   get adminAddress(): string {
     return this.#admin?.address ?? '';
@@ -130,6 +156,7 @@ class TargetRole implements RunningTarget {
       isListening: this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       sessions: stats.sessionsActive,
+      sessionsPending: stats.sessionsPending,
       sessionsTotal: stats.sessionsTotal,
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
@@ -154,8 +181,10 @@ class TargetRole implements RunningTarget {
         bytesLeased: stats.arenaBytesLeased,
         leasesOutstanding: stats.leasesOutstanding,
         leaseLeaks: 0, // leases of the target are native and move-only
+        refusals: stats.arenaRefusals,
       },
       confirmation: this.#confirmation?.snapshot(),
+      configuration: this.#configuration?.(),
     };
   }
 
@@ -166,6 +195,8 @@ class TargetRole implements RunningTarget {
 
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
+    clearInterval(this.#sessionTimer);
+    this.#tellSessions();
     await this.#target.stop(drainMs);
     this.#confirmation?.close();
     await this.#admin?.close();

@@ -28,6 +28,15 @@ const status: ProxyStatus = {
       upstreamUrl: 'http://10.0.0.1:8080',
       state: { kind: 'up', transport: 'tcp', sessionId: 2n ** 63n },
       breaker: 'closed',
+      breakerOpens: 2,
+      counted: {
+        established: 3,
+        lost: 1,
+        failed: 4,
+        fetches: { ok: 9, deadline: 1 },
+        bytesFetched: 36_864,
+        pingUs: 12.5,
+      },
       volumes: 5,
       volumesConfirmed: 4,
       server: 'SeaweedFS Volume',
@@ -50,6 +59,7 @@ const status: ProxyStatus = {
       expired: 0,
       gone: 0,
       pressure: 0,
+      operator: 0,
       replaced: 0,
       closed: 0,
     },
@@ -66,7 +76,34 @@ const status: ProxyStatus = {
     bytesLeased: 100,
     leasesOutstanding: 2,
     leaseLeaks: 0,
+    refusals: 7,
   },
+  front: {
+    connectionsAccepted: 5,
+    connectionsRefused: 1,
+    acceptFailures: 0,
+    headTimeouts: 1,
+    requestsByLane: 40,
+    requestsByFramework: 2,
+    connectionsUnread: 1,
+    rawPipes: 2,
+    rawPipesOpen: 1,
+    bytesInFlight: 4096,
+    bytesCopied: 0,
+    retries: 1,
+  },
+  upstreamPools: [
+    {
+      upstream: 'http://10.0.0.1:8080',
+      connections: 3,
+      idle: 2,
+      waiting: 1,
+      sentOnNew: 4,
+      sentOnReused: 6,
+    },
+  ],
+  fabric: { requestsInFlight: 2, lateReplies: 1 },
+  logLinesSuppressed: 8,
 };
 
 let running: RunningAdmin | undefined;
@@ -113,7 +150,7 @@ describe('pages', () => {
     const base = await start();
     const posted = await fetch(`${base}/health`, { method: 'POST' });
     expect([posted.status, posted.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
-    expect((await fetch(`${base}/`)).status).toBe(404);
+    expect((await fetch(`${base}/nothing`)).status).toBe(404);
     expect((await fetch(`${base}/health/`)).status).toBe(404);
   });
 
@@ -206,7 +243,15 @@ describe('health', () => {
 });
 
 describe('metrics', () => {
-  const record = { transport: 'none', durationMs: 2, bodyBytes: 10 } as const;
+  const record = {
+    transport: 'none',
+    sessionId: 0n,
+    durationMs: 2,
+    bodyBytes: 10,
+    request: { method: 'GET', target: '/3,01637037d6', rawHeaders: [] },
+    answerHead: '',
+    decidedMs: 0,
+  } as const;
 
   async function lines(metrics: ProxyMetrics): Promise<string[]> {
     return (await metrics.expose()).text.split('\n');
@@ -264,6 +309,18 @@ describe('metrics', () => {
         'seaweed_rdma_arena_bytes{state="free"} 900',
         'seaweed_rdma_target_up{target="10.0.0.1:18515",transport="tcp"} 1',
         'seaweed_rdma_volumes{target="10.0.0.1:18515",state="unconfirmed"} 1',
+        'seaweed_rdma_arena_refusals_total 7',
+        'seaweed_rdma_client_connections_total{event="refused"} 1',
+        'seaweed_rdma_requests_entered_total{way="lane"} 40',
+        'seaweed_rdma_upstream_connections{upstream="http://10.0.0.1:8080",state="busy"} 1',
+        'seaweed_rdma_upstream_requests_total{upstream="http://10.0.0.1:8080",connection="reused"} 6',
+        'seaweed_rdma_breaker_opens_total{target="10.0.0.1:18515"} 2',
+        'seaweed_rdma_breaker_state{target="10.0.0.1:18515",state="closed"} 1',
+        'seaweed_rdma_breaker_state{target="10.0.0.1:18515",state="open"} 0',
+        'seaweed_rdma_sessions_total{target="10.0.0.1:18515",event="failed"} 4',
+        'seaweed_rdma_fetches_total{target="10.0.0.1:18515",status="deadline"} 1',
+        'seaweed_rdma_target_ping_seconds{target="10.0.0.1:18515"} 0.0000125',
+        'seaweed_rdma_log_lines_suppressed_total 8',
       ]),
     );
   });

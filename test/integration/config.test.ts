@@ -133,7 +133,24 @@ target = ""`);
     ['inproc without directories', '[rdma]\ntransport = "inproc"', 'rdma.dirs'],
     ['directories over ucx', '[rdma]\ndirs = ["/data"]', 'rdma.dirs'],
     ['a simulated latency over ucx', '[rdma]\nsimulated_latency = "1us"', 'rdma.simulated_latency'],
-    ['a sidecar', '[sidecar]\nlisten = "127.0.0.1:1"', 'sidecar.listen'],
+    [
+      "the admin listener's address for the sidecar",
+      '[sidecar]\nlisten = "0.0.0.0:8081"',
+      'sidecar.listen',
+    ],
+    ['no port for the sidecar', '[sidecar]\nlisten = "127.0.0.1"', 'sidecar.listen'],
+    ['a temp folder that is relative', '[sidecar]\ntemp_dir = "shm"', 'sidecar.temp_dir'],
+    [
+      'an alias that is no URL',
+      '[sidecar]\nvolume_server_aliases = ["volume-1:8080"]',
+      'sidecar.volume_server_aliases',
+    ],
+    ['reads above all', '[sidecar]\nread_bytes_max = "512MiB"', 'sidecar.read_bytes_max'],
+    [
+      'signed reads without a key',
+      '[sidecar]\nlisten = "127.0.0.1:1"\nsign_reads = true',
+      'sidecar.sign_reads',
+    ],
     ['one address for two listeners', '[http]\nlisten = "127.0.0.1:8081"', 'admin.listen'],
     ['a cache larger than the arena', '[cache]\nsize = "1GiB"', 'cache.size'],
     ['needles larger than the arena', '[limits]\nneedle_bytes = "1GiB"', 'limits.needle_bytes'],
@@ -177,6 +194,16 @@ target = ""`);
   test('a secret that everybody can open is worth a warning', () => {
     const open = scratch.write('open', 'x', 0o644);
     expect(proxy(`[rdma]\nsecret_file = "${open}"`).warnings).toHaveLength(1);
+  });
+
+  test('an admin listener that others reach without a token is worth a warning', () => {
+    const token = scratch.write('token', 'secret');
+    const warningsOf = (listen: string, more = ''): number =>
+      proxy(`[admin]\nlisten = "${listen}"\n${more}`).warnings.length;
+    expect(warningsOf('0.0.0.0:8081')).toBe(1);
+    expect(warningsOf('0.0.0.0:8081', `token_file = "${token}"`)).toBe(0);
+    expect(warningsOf('127.0.0.1:8081')).toBe(0);
+    expect(warningsOf('unix:/run/admin.sock')).toBe(0);
   });
 
   test('a security.toml without a read key configures none, one with a wrong key is an error', () => {

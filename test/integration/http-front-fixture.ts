@@ -179,6 +179,7 @@ export function needleAnswer(
     kind: 'answer',
     source: 'cache',
     transport: 'tcp',
+    sessionId: 0n,
     cacheStatus: 'hit',
     close,
     answer: {

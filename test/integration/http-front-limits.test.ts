@@ -24,6 +24,7 @@ describe('time', () => {
     client.send('GET /1,01 HTTP/1.1\r\nHost:');
     expect(await client.untilClosed()).toBe(malformed);
     expect(fixture.records).toEqual([]);
+    expect(fixture.front.stats.headTimeouts).toBe(1);
   });
 
   it('a head that trickles in does not last for ever', async () => {
@@ -67,6 +68,7 @@ describe('numbers', () => {
     await eventually(() => fixture.front.stats.connections === 2);
     const third = fixture.connect();
     expect(await third.untilClosed()).toMatch(/^HTTP\/1\.1 503 .*\r\nRetry-After: 1\r\n/s);
+    expect(fixture.front.stats).toMatchObject({ connectionsAccepted: 2, connectionsRefused: 1 });
     first.socket.destroy();
     await eventually(() => fixture.front.stats.connections === 1);
     const fourth = fixture.connect();

@@ -249,6 +249,7 @@ describe('a volume server that fails', () => {
     const retries = upstream.received.length - 120;
     expect(refused).toBeGreaterThan(0);
     expect(retries).toBeLessThanOrEqual(10 + 120 * 0.2);
+    expect(fixture.front.stats.retries).toBe(retries);
   });
 
   it('by sending a stray answer loses that connection, and no client gets it', async () => {

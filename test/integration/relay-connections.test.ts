@@ -174,6 +174,8 @@ describe('a volume server that goes', () => {
     client.send(get('/b'));
     await client.until((text) => text === ok + ok);
     expect(upstream.accepted()).toBe(2);
+    expect(fixture.front.stats.retries).toBe(1);
+    expect(fixture.front.upstreamPools).toMatchObject([{ sentOnNew: 2, sentOnReused: 1 }]);
   });
 
   it('by a reset in a body that ends with the connection cuts the client', async () => {

@@ -1,22 +1,22 @@
-/** The admin listener of both roles: /livez /readyz /health /stats /metrics, on a port of its own. */
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+/** The admin listener of both roles, on a port of its own: status pages, the admin API, its description, the dashboard. */
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Health, Readiness } from './health.ts';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyInstance } from 'fastify';
+import { type AccessHooks, accessHooks } from './admin-access.ts';
+import type { AdminListen, AdminOptions } from './admin-options.ts';
+import { json, jsonText } from './admin-page.ts';
+import { addBenchRoute } from './bench-route.ts';
+import { addCacheRoutes } from './cache-routes.ts';
+import { addConfigRoute } from './config-route.ts';
+import { addDashboard } from './dashboard-routes.ts';
+import { addFallbackRoute } from './fallback-route.ts';
+import { openApiHead } from './openapi.ts';
+import { OwnListener } from './own-listener.ts';
+import { addReadRoutes } from './read-routes.ts';
+import { addStatusRoutes, statusPaths } from './status-routes.ts';
 
-export interface AdminOptions {
-  readonly role: 'proxy' | 'target';
-  readonly version: string;
-  readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
-  /** Asked for as `Authorization: Bearer`, except by /livez and /readyz; undefined: nobody is asked. */
-  readonly token: () => string | undefined;
-  readonly enableCors: boolean;
-  readonly health: () => Health;
-  readonly readiness: () => Readiness;
-  /** Plain data for /stats. */
-  readonly stats: () => object;
-  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
-}
+export type { AdminOptions } from './admin-options.ts';
 
 export interface RunningAdmin {
   /** host:port as bound, or unix:/path. */
@@ -24,129 +24,130 @@ export interface RunningAdmin {
   close(): Promise<void>;
 }
 
-interface Page {
-  readonly status: number;
-  readonly type: string;
-  readonly text: string;
-}
-
 const connectionsMax = 256;
+/** For a request to come in whole; what is done about it has limits of its own. */
 const requestMsMax = 10_000;
-const paths = ['/livez', '/readyz', '/health', '/stats', '/metrics'] as const;
+export const requestBytesMax: number = 1024 * 1024;
 
 /** Rejects when the address cannot be bound. */
 export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
-  const startedAt = performance.now();
-  const server = createServer((request, response) => {
-    answer(options, startedAt, request)
-      .catch(failurePage)
-      .then((page) => {
-        send(options, request, response, page);
-      }, ignore);
-  });
+  const server = createServer();
   server.maxConnections = connectionsMax;
   server.requestTimeout = requestMsMax;
   server.headersTimeout = requestMsMax;
-  await listening(server, options.listen);
+  let address = '';
+  const app = await buildAdmin(options, server, () => address);
+  try {
+    await listening(server, options.listen);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  address = boundAddress(server, options.listen);
   return {
-    address: boundAddress(server, options.listen),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => {
-          resolve();
-        });
+    address,
+    close: async () => {
+      await new Promise((resolve) => {
+        server.close(resolve);
         server.closeAllConnections();
-      }),
+      });
+      await app.close();
+    },
   };
 }
 
-async function answer(
+async function buildAdmin(
   options: AdminOptions,
-  startedAt: number,
-  request: IncomingMessage,
-): Promise<Page> {
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-  if (!paths.some((known) => known === path)) {
-    return json(404, { error: `no such page; there are ${paths.join(' ')}` });
-  }
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    if (request.method === 'OPTIONS' && options.enableCors) return json(200, {});
-    return json(405, { error: 'GET and HEAD only' });
-  }
-  if (path === '/livez') return json(200, { status: 'ok' });
-  if (path === '/readyz') {
-    const { isReady, detail } = options.readiness();
-    return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready', detail });
-  }
-  if (!isAuthorized(options.token(), request.headers.authorization)) {
-    return json(401, { error: 'Authorization: Bearer <token> is required' });
-  }
-  const { role, version } = options;
-  const uptimeSeconds = Math.round(performance.now() - startedAt) / 1000;
-  if (path === '/health') {
-    const health = options.health();
-    const status = health.status === 'down' ? 503 : 200;
-    return json(status, {
-      status: health.status,
-      role,
-      version,
-      uptimeSeconds,
-      checks: health.checks,
-    });
-  }
-  if (path === '/stats') return json(200, { role, version, uptimeSeconds, ...options.stats() });
-  return { status: 200, ...(await options.metrics()) };
+  server: Server,
+  address: () => string,
+): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    return503OnClosing: false,
+    bodyLimit: requestBytesMax,
+    ajv: { customOptions: { removeAdditional: false } },
+    serverFactory: (handler) => server.on('request', handler),
+  });
+  // JSON alone: a form on another site's page cannot send that without being asked about it first.
+  app.removeContentTypeParser('text/plain');
+  app.setSerializerCompiler(() => jsonText);
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    const { statusCode = 500, message } = error;
+    const isOfType = statusCode === 415;
+    const text = isOfType ? 'send JSON, with Content-Type: application/json' : message;
+    return json(reply, statusCode, { error: text });
+  });
+  addHeaders(app, options.enableCors);
+  const methods = methodsByPath(app);
+  await app.register(swagger, { openapi: openApiHead(options) });
+  const hooks = accessHooks(options.token, address);
+  addRoutes(app, options, hooks);
+  addRefusals(app, methods, options.enableCors);
+  await app.ready();
+  return app;
 }
 
-/** Compares digests: the time it takes tells nothing about the token. */
-function isAuthorized(token: string | undefined, authorization: string | undefined): boolean {
-  if (token === undefined) return true;
-  const given = /^Bearer +(.+)$/i.exec(authorization ?? '')?.[1] ?? '';
-  return timingSafeEqual(digest(given), digest(token));
+function addRoutes(app: FastifyInstance, options: AdminOptions, hooks: AccessHooks): void {
+  addStatusRoutes(app, options, hooks);
+  addConfigRoute(app, options, hooks);
+  addDashboard(app);
+  if (options.proxy === undefined) return;
+  const listener = new OwnListener(options.proxy.connect);
+  app.addHook('onClose', async () => listener.close());
+  addCacheRoutes(app, options.proxy, hooks);
+  addFallbackRoute(app, options.proxy, hooks);
+  addReadRoutes(app, listener, hooks);
+  addBenchRoute(app, options.proxy, listener, hooks);
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text, 'latin1').digest();
+/** Other origins may read the status pages where that is configured; never what is under /api. */
+function addHeaders(app: FastifyInstance, enableCors: boolean): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('Cache-Control', 'no-store').header('X-Content-Type-Options', 'nosniff');
+    if (!enableCors || !statusPaths.some((path) => path === pathOf(request.url))) return;
+    reply
+      .header('Access-Control-Allow-Origin', '*')
+      .header('Access-Control-Allow-Headers', 'Authorization')
+      .header('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
+  });
 }
 
-function json(status: number, value: object): Page {
-  // Session ids have 64 bits: they go out as decimal strings.
-  const text = JSON.stringify(
-    value,
-    (_key, member: unknown) => (typeof member === 'bigint' ? member.toString() : member),
-    2,
-  );
-  return { status, type: 'application/json', text: `${text}\n` };
+function methodsByPath(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {
+  const byPath = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const methods = byPath.get(url) ?? new Set();
+    byPath.set(url, methods);
+    for (const each of [method].flat()) methods.add(each);
+  });
+  return byPath;
 }
 
-function failurePage(error: unknown): Page {
-  return json(500, { error: error instanceof Error ? error.message : String(error) });
-}
-
-function ignore(): void {}
-
-function send(
-  options: AdminOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  page: Page,
+function addRefusals(
+  app: FastifyInstance,
+  methods: ReadonlyMap<string, ReadonlySet<string>>,
+  enableCors: boolean,
 ): void {
-  response.statusCode = page.status;
-  response.setHeader('Content-Type', page.type);
-  response.setHeader('Content-Length', Buffer.byteLength(page.text));
-  response.setHeader('Cache-Control', 'no-store');
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  if (page.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
-  if (page.status === 405) response.setHeader('Allow', 'GET, HEAD');
-  if (options.enableCors) {
-    response.setHeader('Access-Control-Allow-Origin', '*');
-    response.setHeader('Access-Control-Allow-Headers', 'Authorization');
-    response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
-  }
-  response.end(request.method === 'HEAD' ? undefined : page.text);
+  app.setNotFoundHandler((request, reply) => {
+    const path = pathOf(request.url);
+    const allowed = methods.get(path);
+    if (allowed === undefined) {
+      return json(reply, 404, {
+        error: `no such page; there are ${statusPaths.join(' ')}, and what /openapi.json lists`,
+      });
+    }
+    const isStatus = statusPaths.some((each) => each === path);
+    if (request.method === 'OPTIONS' && enableCors && isStatus) return json(reply, 200, {});
+    const names = [...allowed];
+    reply.header('Allow', names.join(', '));
+    return json(reply, 405, { error: `${names.join(' and ')} only` });
+  });
 }
 
-function listening(server: Server, listen: AdminOptions['listen']): Promise<void> {
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? '/';
+}
+
+function listening(server: Server, listen: AdminListen): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(listen, () => {
@@ -156,7 +157,7 @@ function listening(server: Server, listen: AdminOptions['listen']): Promise<void
   });
 }
 
-function boundAddress(server: Server, listen: AdminOptions['listen']): string {
+function boundAddress(server: Server, listen: AdminListen): string {
   if ('path' in listen) return `unix:${listen.path}`;
   const { address, family, port } = server.address() as AddressInfo;
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;

@@ -1,5 +1,6 @@
 /** Gauges, set from a snapshot at each scrape. */
 import type { Gauge } from 'prom-client';
+import { configurationGauges } from './configuration.ts';
 import { type MetricSet, MirroredCounter } from './metric-set.ts';
 import type { ProxyMetricName, TargetMetricName } from './metric-table.ts';
 import type { ArenaStatus, ProxyStatus, TargetStatus } from './status.ts';
@@ -9,6 +10,7 @@ export function proxyGauges(set: MetricSet<ProxyMetricName>): (status: ProxyStat
   const connections = set.gauge('connections');
   const requestsInFlight = set.gauge('requestsInFlight');
   const arena = arenaGauges(set);
+  const configuration = configurationGauges(set);
   const targets = {
     targetUp: set.gauge('targetUp'),
     breakerOpen: set.gauge('breakerOpen'),
@@ -20,6 +22,7 @@ export function proxyGauges(set: MetricSet<ProxyMetricName>): (status: ProxyStat
     connections.set(status.connections);
     requestsInFlight.set(status.requestsInFlight);
     arena(status.arena);
+    configuration(status.configuration);
     for (const gauge of Object.values(targets)) gauge.reset();
     for (const target of status.targets) setTarget(targets, target);
   };
@@ -46,11 +49,13 @@ export function arenaGauges(
   const leases = set.gauge('leasesOutstanding');
   const leaks = new MirroredCounter(set.counter('leaseLeaks'));
   const bytes = set.gauge('arenaBytes');
+  const refusals = new MirroredCounter(set.counter('arenaRefusals'));
   return (arena) => {
     const total = arena?.bytesTotal ?? 0;
     const leased = arena?.bytesLeased ?? 0;
     leases.set(arena?.leasesOutstanding ?? 0);
     leaks.set(arena?.leaseLeaks ?? 0);
+    refusals.set(arena?.refusals ?? 0);
     bytes.set({ state: 'total' }, total);
     bytes.set({ state: 'leased' }, leased);
     bytes.set({ state: 'free' }, total - leased);

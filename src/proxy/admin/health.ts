@@ -1,4 +1,7 @@
 /** Snapshots → what /health and /readyz say. Pure. */
+
+import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
+import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './request-ledger.ts';
 import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
 
@@ -37,7 +40,8 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
   checks.set('fallback', fallbackCheck(status, totals));
   checks.set('cache', cacheCheck(status));
-  const byName = Object.fromEntries(checks);
+  if (status.sidecar !== undefined) checks.set('sidecar', sidecarCheck(status.sidecar));
+  const byName = { ...Object.fromEntries(checks), ...configurationChecks(status) };
   return { status: worst(byName), checks: byName };
 }
 
@@ -57,6 +61,7 @@ export function targetHealth(status: TargetRoleStatus): Health {
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
     arena: arenaCheck(status.arena),
+    ...configurationChecks(status),
   };
   return { status: worst(checks), checks };
 }
@@ -131,6 +136,19 @@ function cacheCheck({ cache }: ProxyStatus): Check {
   return { status: 'ok', detail: `${cache.needles} needles, ${share}`, ...cache };
 }
 
+function sidecarCheck({ address, isDraining, requests, connections, temp }: SidecarStatus): Check {
+  const served = requests.reduce((sum, { count }) => sum + count, 0);
+  const detail = isDraining ? 'draining' : 'listening';
+  return {
+    status: isDraining ? 'down' : 'ok',
+    detail,
+    address,
+    requests: served,
+    connections,
+    tempFiles: temp?.files ?? 0,
+  };
+}
+
 /** Says how much of the traffic the volume server answered, and why. */
 function fallbackCheck(status: ProxyStatus, totals: RequestTotals): Check {
   const { cache, rdma, passthrough, error } = totals.outcomes;
@@ -162,6 +180,13 @@ function volumesCheck(status: TargetRoleStatus): Check {
     confirmed,
     needles,
   };
+}
+
+function configurationChecks(status: {
+  readonly configuration?: ConfigurationStatus | undefined;
+}): Readonly<Record<string, Check>> {
+  const { configuration } = status;
+  return configuration === undefined ? {} : { configuration: configurationCheck(configuration) };
 }
 
 function worst(checks: Readonly<Record<string, Check>>): Verdict {

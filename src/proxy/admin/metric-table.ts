@@ -1,6 +1,12 @@
 /** Every metric of both roles: the single source; docs/metrics.md explains them and a test compares the two. */
 
 import { type CacheMetricName, cacheMetricTable } from './cache-metric-table.ts';
+import {
+  type ConfigurationMetricName,
+  configurationMetricTable,
+} from './configuration-metric-table.ts';
+import { type SidecarMetricName, sidecarMetricTable } from './sidecar-metric-table.ts';
+import { type TrafficMetricName, trafficMetricTable } from './traffic-metric-table.ts';
 
 export interface MetricRow {
   readonly name: string;
@@ -41,6 +47,12 @@ const arenaAndLeases = {
     type: 'gauge',
     help: 'Bytes of the registered arena: total, leased, free.',
     labels: ['state'],
+  },
+  arenaRefusals: {
+    name: 'seaweed_rdma_arena_refusals_total',
+    type: 'counter',
+    help: 'Slabs of the arena that could not be had, since none of their size was free.',
+    labels: [],
   },
 } as const satisfies Record<string, MetricRow>;
 
@@ -103,6 +115,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   },
   ...sessions,
   ...arenaAndLeases,
+  ...configurationMetricTable,
   connections: {
     name: 'seaweed_rdma_connections',
     type: 'gauge',
@@ -139,13 +152,22 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
     help: 'Volumes that a target announces, by whether their server confirmed them lately.',
     labels: ['target', 'state'],
   },
+  ...trafficMetricTable,
   ...cacheMetricTable,
+  ...sidecarMetricTable,
   ...buildInfo,
 };
 
 export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = {
   ...sessions,
   ...arenaAndLeases,
+  ...configurationMetricTable,
+  sessionsPending: {
+    name: 'seaweed_rdma_target_sessions_pending',
+    type: 'gauge',
+    help: 'Connections that have not proved yet that they may read.',
+    labels: [],
+  },
   sessionsEnded: {
     name: 'seaweed_rdma_target_sessions_total',
     type: 'counter',
@@ -234,11 +256,13 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
 };
 
 type SharedMetricName =
+  | ConfigurationMetricName
   | 'sessionsActive'
   | 'bytesTransferred'
   | 'leasesOutstanding'
   | 'leaseLeaks'
   | 'arenaBytes'
+  | 'arenaRefusals'
   | 'buildInfo';
 
 export type ProxyMetricName =
@@ -254,10 +278,13 @@ export type ProxyMetricName =
   | 'breakerOpen'
   | 'upstreamUp'
   | 'volumes'
+  | TrafficMetricName
+  | SidecarMetricName
   | CacheMetricName;
 
 export type TargetMetricName =
   | SharedMetricName
+  | 'sessionsPending'
   | 'sessionsEnded'
   | 'reads'
   | 'readSource'

@@ -5,7 +5,9 @@ import { proxyGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
 import { RequestLedger, type RequestTotals } from './request-ledger.ts';
+import { type SidecarMetrics, sidecarMetrics } from './sidecar-metrics.ts';
 import type { ProxyStatus } from './status.ts';
+import { trafficMetrics } from './traffic-metrics.ts';
 
 /** One finished read of a target. */
 export interface OperationRecord {
@@ -22,6 +24,8 @@ export interface ProxyMetrics {
   readonly readFinished: (record: OperationRecord) => void;
   /** One call per hit that waited for a VALIDATE. */
   readonly validationWaited: CacheMetrics['validationWaited'];
+  /** One call per finished request to the sidecar. */
+  readonly observeSidecar: SidecarMetrics['observe'];
   /** Where gauges take their values; before it is called they are absent. */
   watch(status: () => ProxyStatus): void;
   /** Requests so far, for /health and /stats. */
@@ -37,6 +41,8 @@ export function createProxyMetrics(version: string): ProxyMetrics {
   const refreshRequests = requestCounters(set, ledger);
   const operations = operationCounters(set);
   const cache = cacheMetrics(set);
+  const sidecar = sidecarMetrics(set);
+  const refreshTraffic = trafficMetrics(set);
   let status: (() => ProxyStatus) | undefined;
   set.onScrape(() => {
     refreshRequests();
@@ -44,12 +50,15 @@ export function createProxyMetrics(version: string): ProxyMetrics {
     const seen = status?.();
     if (seen === undefined) return;
     refreshGauges(seen);
+    refreshTraffic(seen);
     cache.refresh(seen.cache);
+    sidecar.refresh(seen.sidecar);
   });
   return {
     observe: requestObserver(set, ledger),
     readFinished: operations.finished,
     validationWaited: cache.validationWaited,
+    observeSidecar: sidecar.observe,
     watch(newStatus) {
       status = newStatus;
     },

@@ -1,7 +1,9 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
+import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { BreakerState } from '../targets/breaker.ts';
+import type { ConfigurationStatus } from './configuration.ts';
 
 export interface ArenaStatus {
   readonly pageKind: 'hugetlb' | 'transparent' | 'normal';
@@ -10,6 +12,22 @@ export interface ArenaStatus {
   readonly leasesOutstanding: number;
   /** Leases that were forgotten and found by the finalizer. */
   readonly leaseLeaks: number;
+  /** Slabs that could not be had. */
+  readonly refusals: number;
+}
+
+/** What has happened with one target since the start. */
+export interface TargetCounts {
+  readonly established: number;
+  /** Sessions that were up. */
+  readonly lost: number;
+  /** Attempts that ended before there was a session. */
+  readonly failed: number;
+  /** Reads by the status that they ended with; only what happened. */
+  readonly fetches: Readonly<Record<string, number>>;
+  readonly bytesFetched: number;
+  /** Of the last PING; undefined: none was answered yet. */
+  readonly pingUs: number | undefined;
 }
 
 export interface TargetStatus {
@@ -19,6 +37,9 @@ export interface TargetStatus {
   /** undefined: no target beside this volume server, or mode = "off". */
   readonly state: TargetState | undefined;
   readonly breaker: BreakerState;
+  readonly breakerOpens: number;
+  /** undefined: no target. */
+  readonly counted: TargetCounts | undefined;
   readonly volumes: number;
   readonly volumesConfirmed: number;
   /** Learned from the volume server's own answers. */
@@ -26,6 +47,34 @@ export interface TargetStatus {
   readonly auth: 'open' | 'required' | 'unknown';
   /** The last probe of the volume server was answered. */
   readonly isUpstreamUp: boolean;
+}
+
+/** The HTTP listener since the start. */
+export interface FrontStatus {
+  readonly connectionsAccepted: number;
+  readonly connectionsRefused: number;
+  readonly acceptFailures: number;
+  readonly headTimeouts: number;
+  readonly requestsByLane: number;
+  readonly requestsByFramework: number;
+  readonly connectionsUnread: number;
+  readonly rawPipes: number;
+  readonly rawPipesOpen: number;
+  readonly bytesInFlight: number;
+  readonly bytesCopied: number;
+  readonly retries: number;
+}
+
+/** The relay's connections to one volume server. */
+export interface UpstreamPoolStatus {
+  readonly upstream: string;
+  /** Open ones, idle ones included. */
+  readonly connections: number;
+  readonly idle: number;
+  /** Requests without a connection yet. */
+  readonly waiting: number;
+  readonly sentOnNew: number;
+  readonly sentOnReused: number;
 }
 
 export interface ProxyStatus {
@@ -36,10 +85,19 @@ export interface ProxyStatus {
   readonly isDraining: boolean;
   readonly connections: number;
   readonly requestsInFlight: number;
+  readonly front: FrontStatus;
+  readonly upstreamPools: readonly UpstreamPoolStatus[];
   readonly targets: readonly TargetStatus[];
+  /** Messages to all targets; 0 with mode = "off". */
+  readonly fabric: { readonly requestsInFlight: number; readonly lateReplies: number };
+  readonly logLinesSuppressed: number;
   readonly cache: CacheStats;
+  /** undefined: `sidecar.listen` is empty. */
+  readonly sidecar?: SidecarStatus | undefined;
   /** undefined with mode = "off". */
   readonly arena: ArenaStatus | undefined;
+  /** undefined: the role was not started from a configuration. */
+  readonly configuration?: ConfigurationStatus | undefined;
 }
 
 export interface ConfirmationStatus {
@@ -57,6 +115,8 @@ export interface TargetRoleStatus {
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly sessions: number;
+  /** Connected, not authenticated. */
+  readonly sessionsPending: number;
   readonly sessionsTotal: number;
   readonly sessionsRefused: number;
   readonly sessionsLost: number;
@@ -80,4 +140,6 @@ export interface TargetRoleStatus {
   readonly arena: ArenaStatus;
   /** undefined: unconfirmed = true. */
   readonly confirmation: ConfirmationStatus | undefined;
+  /** undefined: the role was not started from a configuration. */
+  readonly configuration?: ConfigurationStatus | undefined;
 }

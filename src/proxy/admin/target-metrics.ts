@@ -1,5 +1,6 @@
 /** The target's metrics: all of them are counted natively and mirrored at each scrape. */
 
+import { configurationGauges } from './configuration.ts';
 import { arenaGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type TargetMetricName, targetMetricTable } from './metric-table.ts';
@@ -15,7 +16,13 @@ export function createTargetMetrics(
 ): TargetMetrics {
   const set = new MetricSet<TargetMetricName>(targetMetricTable);
   set.gauge('buildInfo').set({ version, node: process.version, role: 'target' }, 1);
-  const refreshers = [trafficMetrics(set), volumeMetrics(set), confirmationMetrics(set)];
+  const configuration = configurationGauges(set);
+  const refreshers = [
+    trafficMetrics(set),
+    volumeMetrics(set),
+    confirmationMetrics(set),
+    (status: TargetRoleStatus) => configuration(status.configuration),
+  ];
   set.onScrape(() => {
     const now = status();
     for (const refresh of refreshers) refresh(now);
@@ -27,6 +34,7 @@ type Refresh = (status: TargetRoleStatus) => void;
 
 function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const sessions = set.gauge('sessionsActive');
+  const sessionsPending = set.gauge('sessionsPending');
   const sessionEvents = new MirroredCounter(set.counter('sessionsEnded'));
   const bytes = new MirroredCounter(set.counter('bytesTransferred'));
   const reads = new MirroredCounter(set.counter('reads'));
@@ -38,6 +46,7 @@ function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const arena = arenaGauges(set);
   return (status) => {
     sessions.set(status.sessions);
+    sessionsPending.set(status.sessionsPending);
     sessionEvents.set(status.sessionsTotal, { event: 'welcomed' });
     sessionEvents.set(status.sessionsRefused, { event: 'refused' });
     sessionEvents.set(status.sessionsLost, { event: 'lost' });

@@ -19,6 +19,7 @@ export class CacheCounters {
     expired: 0,
     gone: 0,
     pressure: 0,
+    operator: 0,
     replaced: 0,
     closed: 0,
   };

@@ -41,6 +41,10 @@ export class CachedTarget {
     return this.#volumes.get(volumeId);
   }
 
+  get volumes(): Iterable<CachedVolume> {
+    return this.#volumes.values();
+  }
+
   /** As of `GroupValidation`. */
   validate(volume: CachedVolume, waiter: ValidationWaiter | undefined): void {
     this.#validation.validate(volume, waiter);

@@ -19,7 +19,7 @@ export interface CachePolicy {
 export interface NeedleDropper {
   dropChanged(volume: CachedVolume, needleIds: readonly bigint[]): void;
   /** All of a volume, from the first on; they are dead already: gives their memory back. */
-  sweep(first: CachedNeedle, reason: 'changed' | 'gone'): void;
+  sweep(first: CachedNeedle, reason: 'changed' | 'gone' | 'operator'): void;
 }
 
 const noFlights: readonly NeedleFlight[] = [];
@@ -186,6 +186,14 @@ export class CachedVolume {
     this.#dropAll(reason);
   }
 
+  /** Drops every needle, though nothing changed; returns how many. */
+  evictAll(): number {
+    let count = 0;
+    for (let needle = this.#first; needle !== undefined; needle = needle.next) count += 1;
+    this.#dropAll('operator');
+    return count;
+  }
+
   /** The target announces it no more: whoever still holds this record caches nothing. */
   retire(): void {
     this.#isRetired = true;
@@ -210,7 +218,7 @@ export class CachedVolume {
     this.#position = position;
   }
 
-  #dropAll(reason: 'changed' | 'gone'): void {
+  #dropAll(reason: 'changed' | 'gone' | 'operator'): void {
     const first = this.#first;
     if (first === undefined) return;
     this.#first = undefined;

@@ -26,6 +26,10 @@ export class DecodedForms {
     return this.#forms?.size ?? 0;
   }
 
+  has(needle: CachedNeedle): boolean {
+    return this.#forms?.has(needle) ?? false;
+  }
+
   get(needle: CachedNeedle): Buffer | undefined {
     return this.#forms?.get(needle);
   }

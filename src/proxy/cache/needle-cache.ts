@@ -10,6 +10,7 @@ import type { StatusName } from '../../rdma/status.ts';
 import type { DecodeResult } from '../response/decode.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import { CacheCounters, type CacheStats } from './cache-counters.ts';
+import { type ListedNeedle, listed, type NeedleChoice } from './cache-listing.ts';
 import { CachedNeedle } from './cached-needle.ts';
 import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
@@ -69,6 +70,8 @@ const gone: Found = { kind: 'barred', status: 'unknown_volume' };
 const refused: Found = { kind: 'refused' };
 const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
+/** Needles that are looked at for a list of those asked for most: some milliseconds, in which nobody is answered. */
+const listedFromMax = 2048;
 /** Types whose text is shared among needles. */
 const mimesMax = 1024;
 /** A larger needle than this share of the cache is read range by range, whatever the pattern. */
@@ -242,6 +245,31 @@ export class NeedleCache {
       decodedForms: this.#decoded.count,
       refusals: this.#store.refusals,
     };
+  }
+
+  /** Those asked for most lately first. */
+  list(countMax: number): readonly ListedNeedle[] {
+    return this.#store
+      .mostAsked(countMax, listedFromMax)
+      .filter(({ value }) => value.isLive)
+      .map(({ value, asked }) => listed(value, asked, this.#decoded.has(value)));
+  }
+
+  /** They leave the cache though nothing changed; returns how many. Those being sent go home when they are sent. */
+  evict(choice: NeedleChoice): number {
+    let count = 0;
+    for (const target of this.#targets.values()) {
+      for (const { volumeId, needleId } of choice.needles) {
+        const key = target.known(volumeId)?.keyOf(needleId);
+        if (key === undefined || this.#store.peek(key)?.isLive !== true) continue;
+        this.#store.delete(key, 'operator');
+        count += 1;
+      }
+      for (const volume of target.volumes) {
+        if (choice.isAll || choice.volumeIds.has(volume.volumeId)) count += volume.evictAll();
+      }
+    }
+    return count;
   }
 
   /** Every slab goes home, those being sent when they are sent. */

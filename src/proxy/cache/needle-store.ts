@@ -15,6 +15,7 @@ export type EvictionReason =
   | 'expired'
   | 'gone'
   | 'pressure'
+  | 'operator'
   | 'replaced'
   | 'closed';
 
@@ -23,6 +24,12 @@ export interface NeedleStoreOptions<V> {
   readonly bytesMax: number;
   /** Called exactly once for each value that leaves the store, whatever the way. Must not call the store. */
   readonly onLeave: (value: V, key: bigint, reason: EvictionReason) => void;
+}
+
+export interface AskedValue<V> {
+  readonly value: V;
+  /** How often lately; 255: so often or more. */
+  readonly asked: number;
 }
 
 type Segment<V extends object> = LRUCache<bigint, V>;
@@ -145,6 +152,21 @@ export class NeedleStore<V extends object> {
       const value = this.peek(key);
       if (value !== undefined) yield [key, value];
     }
+  }
+
+  /**
+   * The values asked for most lately by the sketch's estimate, of the `scannedMax` that were used last: the best known
+   * ones are among these, and looking at all would hold up everybody else. No use is counted.
+   */
+  mostAsked(countMax: number, scannedMax: number): readonly AskedValue<V>[] {
+    const seen: AskedValue<V>[] = [];
+    for (const part of this.#segments.toReversed()) {
+      for (const [key, value] of part.entries()) {
+        if (seen.length >= scannedMax) break;
+        seen.push({ value, asked: this.#sketch.frequency(key) });
+      }
+    }
+    return seen.sort((a, b) => b.asked - a.asked).slice(0, countMax);
   }
 
   clear(reason: EvictionReason): void {

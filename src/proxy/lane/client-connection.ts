@@ -4,44 +4,18 @@
  * a client that does not read stops being read.
  */
 import type { Socket } from 'node:net';
-import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
-import type { RequestObserver } from '../outcome.ts';
-import { deliver, type Forwarder } from './deliver.ts';
+import type { RequestHead } from '../needle/request-head.ts';
+import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { ConnectionHost, Relay } from './connection-host.ts';
+import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
-import type { FrontCounters, FrontLimits } from './limits.ts';
-import type { OutputChunks } from './output-chunks.ts';
+import type { FrontLimits } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import { SendPace } from './send-pace.ts';
-import type { VirtualConnection } from './virtual-connection.ts';
-
-/** The short way to the volume server. */
-export interface Relay extends Forwarder {
-  /** False: the framework must have it. */
-  accepts(request: FramedRequest): boolean;
-}
-
-/** What all connections of a front share. */
-export interface ConnectionHost {
-  readonly route: NeedleRoute;
-  readonly observe: RequestObserver;
-  readonly limits: FrontLimits;
-  readonly counters: FrontCounters;
-  /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
-  readonly relay: Relay | undefined;
-  readonly debugHeaders: boolean;
-  readonly smallAnswers: OutputChunks;
-  /** No further request is begun on a connection. */
-  readonly draining: boolean;
-  readonly connectTimeoutMs: number;
-  /** Something threw that must not: the request in hand gets 502, all others go on. */
-  bug(error: unknown): void;
-  /** Makes Node's http server listen to a virtual connection. */
-  adopt(virtual: VirtualConnection): void;
-}
 
 /** Pipelined bytes that are read ahead of the request in hand. */
 const aheadBytesMax = 65_536;
@@ -72,6 +46,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #ignoredBytesLeft = 0;
   #inputEnded = false;
   #advancing = false;
+  #isOwn: boolean | undefined;
   #sinceMs: number;
   #flushedBytes = 0;
 
@@ -107,6 +82,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     const waitedMs = nowMs - this.#sinceMs;
     if (waitedMs > this.#patienceMs(limits)) {
       if (this.#state === 'head' && this.#input.length > 0) {
+        this.#host.counters.headTimeouts += 1;
         this.#socket.write(malformed, 'latin1');
         this.#close();
       } else {
@@ -163,7 +139,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       }
       this.#scannedBytes = 0;
       if (verdict.kind === 'raw') {
-        this.#goRaw(this.#host.route.upstreamFor(verdict.target), []);
+        this.#goRawUnread(verdict.target);
         break;
       }
       this.#begin(verdict, bytes.subarray(0, verdict.headBytes));
@@ -193,9 +169,11 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     this.#sinceMs = exchange.startedAtMs;
     this.#host.counters.requestsInFlight += 1;
     if (this.#host.relay?.accepts(request) !== true) {
+      this.#host.counters.requestsByFramework += 1;
       this.#handOver(exchange);
       return;
     }
+    this.#host.counters.requestsByLane += 1;
     this.#bodyLeftBytes = request.body.kind === 'length' ? request.body.bytes : 0;
     const { head } = request;
     const refused = overload(head, this.#host);
@@ -253,10 +231,16 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   #endOfInput(): void {
     if (this.#input.length === 0) this.#close();
-    else this.#goRaw(this.#host.route.upstreamFor('/'), []);
+    else this.#goRawUnread('/');
   }
 
   // Writing
+
+  get debugHeaders(): boolean {
+    const { debugHeaders, ownConnections } = this.#host;
+    this.#isOwn ??= ownConnections.has(this.#socket);
+    return debugHeaders || this.#isOwn;
+  }
 
   get unsentBytes(): number {
     return this.#socket.writableLength;
@@ -322,7 +306,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   becomeRaw(exchange: Exchange, upstreamUrl: string): void {
     this.#leave(exchange);
-    this.#goRaw(upstreamUrl, [exchange.headBytes]);
+    this.#goRaw(upstreamUrl, [exchange.headBytes], exchange.request.head);
   }
 
   answerAsNode(bytes: Buffer): void {
@@ -341,21 +325,34 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   // Leaving the state machine
 
-  #goRaw(upstreamUrl: string, prefix: readonly Buffer[]): void {
+  #goRawUnread(target: string): void {
+    this.#host.counters.connectionsUnread += 1;
+    const request = { method: '', target, rawHeaders: [] };
+    this.#goRaw(this.#host.route.upstreamFor(target), [], request);
+  }
+
+  #goRaw(upstreamUrl: string, prefix: readonly Buffer[], request: RequestHead): void {
     this.#state = 'raw';
     this.#handover?.destroy();
     this.#socket.off('data', this.#onData);
     const startedAtMs = performance.now();
     const unread = this.#input.length > 0 ? [this.#input.view()] : [];
-    const { connectTimeoutMs } = this.#host;
+    const { connectTimeoutMs, counters } = this.#host;
+    counters.rawPipes += 1;
+    counters.rawPipesOpen += 1;
     const options = { upstreamUrl, prefix: [...prefix, ...unread], connectTimeoutMs, lingerMs };
     void pipeRaw(this.#socket, options).then((end) => {
+      counters.rawPipesOpen -= 1;
       this.#host.observe({
         outcome: end.failed ? 'error' : 'passthrough',
         reason: 'raw',
         transport: 'none',
+        sessionId: 0n,
         durationMs: performance.now() - startedAtMs,
         bodyBytes: end.answerBytes,
+        request,
+        answerHead: end.ownAnswer,
+        decidedMs: 0,
       });
     });
   }

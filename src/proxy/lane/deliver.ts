@@ -10,12 +10,18 @@ export interface Forwarder {
   forward(exchange: Exchange, outcome: PassthroughOutcome): void;
 }
 
+export interface DeliverOptions extends NeedleSendOptions {
+  /** Somebody wants to know how long the corridor took. */
+  readonly isTimed: boolean;
+}
+
 export function deliver(
   exchange: Exchange,
   outcome: NeedleOutcome,
-  options: NeedleSendOptions,
+  options: DeliverOptions,
   forwarder: Forwarder,
 ): void {
+  if (options.isTimed) exchange.decidedMs = exchange.durationMs;
   switch (outcome.kind) {
     case 'answer':
       sendNeedle(exchange, outcome, options);

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
+import { newRequestId } from '../response/request-id.ts';
 import type { AnswerFraming } from './answer-framing.ts';
 import { fieldLines } from './field-lines.ts';
 import type { FramedRequest } from './request-framer.ts';
@@ -14,6 +15,8 @@ import type { SendPace } from './send-pace.ts';
 
 /** What an exchange needs of its connection. */
 export interface AnswerSink {
+  /** The answer's head says who gave it. */
+  readonly debugHeaders: boolean;
   /** Sent, and not taken by the kernel yet. */
   readonly unsentBytes: number;
   /** Of the request's body, what `takeBody` has not given yet. */
@@ -79,6 +82,11 @@ export class Exchange implements OutcomeReceiver {
   readonly #sink: AnswerSink;
   readonly #observer: RequestObserver;
   readonly startedAtMs: number = performance.now();
+  /** Since then, when the corridor had decided; 0: not asked for. */
+  decidedMs = 0;
+  /** A reference: whoever observes reads it while the answer ends. */
+  answerHead: Buffer | string = '';
+  sessionId = 0n;
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -113,6 +121,10 @@ export class Exchange implements OutcomeReceiver {
   /** Nothing more can be sent: complete, cut, or the client is gone. */
   get over(): boolean {
     return this.#over;
+  }
+
+  get debugHeaders(): boolean {
+    return this.#sink.debugHeaders;
   }
 
   get unsentBytes(): number {
@@ -167,6 +179,7 @@ export class Exchange implements OutcomeReceiver {
   start(head: Buffer | string, framing: AnswerFraming, close: boolean): void {
     if (this.#over || this.started) return;
     this.#framing = framing;
+    this.answerHead = head;
     this.#close ||= close || framing.kind === 'eof';
     this.#cork();
     this.#sink.send(head);
@@ -219,6 +232,7 @@ export class Exchange implements OutcomeReceiver {
     if (this.#over || this.started) return true;
     this.#close ||= close;
     this.#framing = none;
+    this.answerHead = answer;
     this.#bodyBytes = bodyBytes;
     const hasLeft = this.#sink.sendAtOnce(answer);
     this.#end(!this.#close && !this.hasBody);
@@ -233,6 +247,7 @@ export class Exchange implements OutcomeReceiver {
     }
     this.#close ||= close;
     this.#framing = none;
+    this.answerHead = head;
     this.#bodyBytes = body.length;
     const hasLeft = this.#sink.sendBothAtOnce(head, body);
     if (hasLeft) flushed();
@@ -281,6 +296,7 @@ export class Exchange implements OutcomeReceiver {
     const head =
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
       `Content-Length: ${body.length}\r\n${status === 503 ? 'Retry-After: 1\r\n' : ''}` +
+      `X-Amz-Request-Id: ${newRequestId()}\r\n` +
       `Date: ${new Date().toUTCString()}\r\n${close ? 'Connection: close\r\n' : ''}\r\n`;
     const bodyBytes = this.request.head.method === 'HEAD' ? 0 : body.length;
     this.finishWith(Buffer.from(bodyBytes === 0 ? head : head + body, 'latin1'), bodyBytes, close);
@@ -334,7 +350,18 @@ export class Exchange implements OutcomeReceiver {
   #settle(): void {
     if (this.#settled || this.#source === undefined) return;
     this.#settled = true;
-    this.#observer({ ...this.#source, durationMs: this.durationMs, bodyBytes: this.#bodyBytes });
+    const { outcome, reason, transport } = this.#source;
+    this.#observer({
+      outcome,
+      reason,
+      transport,
+      sessionId: this.sessionId,
+      durationMs: this.durationMs,
+      bodyBytes: this.#bodyBytes,
+      request: this.request.head,
+      answerHead: this.answerHead,
+      decidedMs: this.decidedMs,
+    });
   }
 }
 

@@ -19,7 +19,7 @@ export interface FrontLimits {
   readonly idleTimeoutMs: number;
 }
 
-/** Counted across all connections of one front. */
+/** Counted across all connections of one front: plain additions, read when somebody looks. */
 export interface FrontCounters {
   connections: number;
   requestsInFlight: number;
@@ -27,4 +27,39 @@ export interface FrontCounters {
   bytesInFlight: number;
   /** Copied for slow clients, not sent yet. */
   bytesCopied: number;
+  connectionsAccepted: number;
+  /** Over `limits.connections`. */
+  connectionsRefused: number;
+  /** The kernel had one, but it could not be taken: out of descriptors, mostly. */
+  acceptFailures: number;
+  /** Closed with 400: their head did not come to its end in time. */
+  headTimeouts: number;
+  requestsByLane: number;
+  requestsByFramework: number;
+  /** Piped raw before any request on them was understood. With the two above: whatever is accounted for, once. */
+  connectionsUnread: number;
+  /** Those, and the ones that became raw with a request in hand. */
+  rawPipes: number;
+  rawPipesOpen: number;
+  /** Requests sent to the volume server once more. */
+  retries: number;
+}
+
+export function newFrontCounters(): FrontCounters {
+  return {
+    connections: 0,
+    requestsInFlight: 0,
+    bytesInFlight: 0,
+    bytesCopied: 0,
+    connectionsAccepted: 0,
+    connectionsRefused: 0,
+    acceptFailures: 0,
+    headTimeouts: 0,
+    requestsByLane: 0,
+    requestsByFramework: 0,
+    connectionsUnread: 0,
+    rawPipes: 0,
+    rawPipesOpen: 0,
+    retries: 0,
+  };
 }

@@ -1,6 +1,7 @@
 /** Accepts client connections, bounds their number, closes what stands still, and drains at the end. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { ClientConnection, type ConnectionHost } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ConnectionHost } from './connection-host.ts';
 
 export type ListenAddress =
   | { readonly host: string; readonly port: number }
@@ -32,7 +33,7 @@ export class Listener {
       this.#server.once('error', reject);
       this.#server.listen({ ...address, backlog: 4096 }, () => {
         this.#server.off('error', reject);
-        this.#server.on('error', this.#onAcceptError);
+        this.#server.on('error', this.#acceptFailed);
         resolve();
       });
     });
@@ -55,14 +56,21 @@ export class Listener {
     clearInterval(this.#sweeper);
   }
 
+  readonly #acceptFailed = (error: Error): void => {
+    this.#host.counters.acceptFailures += 1;
+    this.#onAcceptError(error);
+  };
+
   #accept(socket: Socket): void {
     const { counters, limits } = this.#host;
     if (counters.connections >= limits.connections) {
+      counters.connectionsRefused += 1;
       socket.on('error', () => undefined);
       socket.end(refusal, 'latin1', () => socket.destroy());
       return;
     }
     counters.connections += 1;
+    counters.connectionsAccepted += 1;
     const connection = new ClientConnection(socket, this.#host);
     this.#connections.add(connection);
     this.#sweeper ??= this.#newSweeper();

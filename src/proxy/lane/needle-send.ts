@@ -15,7 +15,6 @@ export type NeedleAnswer = Extract<NeedleOutcome, { kind: 'answer' }>;
 export interface NeedleSendOptions {
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
-  readonly debugHeaders: boolean;
   /** Bodies up to its `bodyBytesMax` are copied. */
   readonly smallAnswers: OutputChunks;
 }
@@ -29,15 +28,16 @@ export function sendNeedle(
   options: NeedleSendOptions,
 ): void {
   const { answer } = outcome;
+  exchange.sessionId = outcome.sessionId;
   exchange.decide({ outcome: outcome.source, reason: '', transport: outcome.transport });
   if (exchange.over) {
     outcome.release();
     return;
   }
   const flat =
-    answer.flat !== undefined && !options.debugHeaders
+    answer.flat !== undefined && !exchange.debugHeaders
       ? answer.flat
-      : new JoinedAnswer(headOf(exchange, outcome, options), answer.body);
+      : new JoinedAnswer(headOf(exchange, outcome), answer.body);
   if (answer.bodyBytes <= options.smallAnswers.bodyBytesMax) {
     sendCopied(exchange, outcome, flat, options);
     return;
@@ -48,9 +48,9 @@ export function sendNeedle(
   else new NeedleSend(exchange, outcome, options).begin(flat);
 }
 
-function headOf(exchange: Exchange, outcome: NeedleAnswer, options: NeedleSendOptions): string {
+function headOf(exchange: Exchange, outcome: NeedleAnswer): string {
   const { head } = outcome.answer;
-  if (!options.debugHeaders) return head;
+  if (!exchange.debugHeaders) return head;
   const { source, cacheStatus } = outcome;
   return withDebugHeaders(head, { source, cacheStatus, durationMs: exchange.durationMs });
 }

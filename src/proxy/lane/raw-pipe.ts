@@ -3,6 +3,7 @@
  * everything that this program could misread. Buffers are the two sockets' own.
  */
 import { connect, type Socket } from 'node:net';
+import { newRequestId } from '../response/request-id.ts';
 import { addressOf } from './upstream-address.ts';
 
 export interface RawPipeEnd {
@@ -10,6 +11,8 @@ export interface RawPipeEnd {
   readonly answerBytes: number;
   /** The volume server could not be reached, or broke off. */
   readonly failed: boolean;
+  /** What was answered in its place; '' where it answered. */
+  readonly ownAnswer: string;
 }
 
 export interface RawPipeOptions {
@@ -23,9 +26,13 @@ export interface RawPipeOptions {
 
 /** Pieces that a turn reads ahead of what it writes, of 64 KiB at most. */
 const waitingCountMax = 16;
-const unreachable =
-  'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n' +
-  'Connection: close\r\n\r\nvolume server not reachable\n';
+
+function unreachable(): string {
+  return (
+    'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 28\r\n' +
+    `X-Amz-Request-Id: ${newRequestId()}\r\nConnection: close\r\n\r\nvolume server not reachable\n`
+  );
+}
 
 /** Resolves when both sides are closed. */
 export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPipeEnd> {
@@ -37,6 +44,7 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
   });
   let connected = false;
   let failed = false;
+  let ownAnswer = '';
   upstream.setTimeout(options.connectTimeoutMs, () => upstream.destroy(new Error('timed out')));
   upstream.once('connect', () => {
     connected = true;
@@ -85,14 +93,17 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
     client.on('close', () => {
       clearTimeout(linger);
       upstream.destroy();
-      resolve({ answerBytes: upstream.bytesRead, failed });
+      resolve({ answerBytes: upstream.bytesRead, failed, ownAnswer });
     });
     upstream.on('error', () => {
       failed = true;
     });
     upstream.on('end', endClient);
     upstream.on('close', () => {
-      if (!connected && !client.destroyed) client.write(unreachable, 'latin1');
+      if (!connected && !client.destroyed) {
+        ownAnswer = unreachable();
+        client.write(ownAnswer, 'latin1');
+      }
       endClient();
     });
   });

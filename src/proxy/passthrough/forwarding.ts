@@ -13,7 +13,10 @@ export interface ForwardingOptions {
   readonly answerTimeoutMs: number;
   /** Per volume server; more wait for a free one. */
   readonly upstreamConnections: number;
-  readonly debugHeaders: boolean;
+  readonly counters: {
+    /** Requests sent once more. */
+    retries: number;
+  };
 }
 
 /** What all requests of one way share. */
@@ -62,7 +65,7 @@ export abstract class Forwarding {
 
   protected debugged(head: string): string {
     const { reason } = this.outcome;
-    if (!this.terms.debugHeaders) return head;
+    if (!this.exchange.debugHeaders) return head;
     return withDebugHeaders(head, {
       source: `passthrough;reason=${reason}`,
       cacheStatus: `fwd=${reason === 'method' ? 'method' : 'bypass'}; detail=${reason}`,
@@ -77,6 +80,7 @@ export abstract class Forwarding {
       this.cut();
     } else if (!this.#retried && this.isRepeatable && this.terms.budget.spend()) {
       this.#retried = true;
+      this.terms.counters.retries += 1;
       this.again();
     } else {
       this.refuse(502, 'the volume server closed the connection');

@@ -2,7 +2,7 @@
  * Carries requests that are passed to the volume server from the client's connection to the volume server's and back,
  * without an HTTP framework between them: the short way of what `isRelayable` takes.
  */
-import type { Relay as LaneRelay } from '../lane/client-connection.ts';
+import type { Relay as LaneRelay } from '../lane/connection-host.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
 import type { FramedRequest } from '../lane/request-framer.ts';
@@ -10,7 +10,7 @@ import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
 import { isRelayable } from './relayable.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { tickMs, UpstreamPool } from './upstream-pool.ts';
+import { type PoolStatus, tickMs, UpstreamPool } from './upstream-pool.ts';
 
 export class Relay implements LaneRelay {
   readonly #terms: ForwardingTerms;
@@ -30,6 +30,10 @@ export class Relay implements LaneRelay {
     const pool = this.#poolOf(outcome.upstreamUrl);
     this.#ticker ??= setInterval(this.#tick, tickMs).unref();
     new RelayedRequest(exchange, outcome, this.#terms, pool).begin();
+  }
+
+  get pools(): readonly PoolStatus[] {
+    return [...this.#pools.values()].map((pool) => pool.status);
   }
 
   close(): void {

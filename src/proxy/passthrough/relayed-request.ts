@@ -113,6 +113,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     const { exchange, outcome } = this;
     this.#begun = undefined;
     this.#body = body;
+    exchange.answerHead = head.text;
     outcome.observe?.(head.status, rawHeadersOf(head));
     this.settle(true);
     this.#answerCloses = head.hasConnection && saysClose(rawHeadersOf(head));
@@ -127,7 +128,8 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   #goesAsItCame(head: AnswerHead): boolean {
-    return !head.hasConnection && !this.exchange.request.close && !this.terms.debugHeaders;
+    const { exchange } = this;
+    return !head.hasConnection && !exchange.request.close && !exchange.debugHeaders;
   }
 
   #passAnew(head: AnswerHead, rest: Buffer, bodyBytes: number, closes: boolean): boolean {

@@ -14,6 +14,17 @@ export interface PoolUser extends ConnectionUser {
   tick(): void;
 }
 
+export interface PoolStatus {
+  readonly upstream: string;
+  /** Open ones, idle ones included. */
+  readonly connections: number;
+  readonly idle: number;
+  /** Requests without a connection yet. */
+  readonly waiting: number;
+  readonly sentOnNew: number;
+  readonly sentOnReused: number;
+}
+
 /** How finely silence and idleness are told: one timer for all, and none per request. */
 export const tickMs = 500;
 
@@ -24,8 +35,12 @@ export class UpstreamPool {
   /** Used last, last. */
   readonly #idle: UpstreamConnection[] = [];
   readonly #waiting: PoolUser[] = [];
+  readonly #upstreamUrl: string;
+  #sentOnNew = 0;
+  #sentOnReused = 0;
 
   constructor(upstreamUrl: string, connectionsMax: number) {
+    this.#upstreamUrl = upstreamUrl;
     this.#address = addressOf(upstreamUrl);
     this.#connectionsMax = connectionsMax;
   }
@@ -33,6 +48,17 @@ export class UpstreamPool {
   /** Nothing is open and nobody waits. */
   get isEmpty(): boolean {
     return this.#connections.size === 0 && this.#waiting.length === 0;
+  }
+
+  get status(): PoolStatus {
+    return {
+      upstream: this.#upstreamUrl,
+      connections: this.#connections.size,
+      idle: this.#idle.length,
+      waiting: this.#waiting.length,
+      sentOnNew: this.#sentOnNew,
+      sentOnReused: this.#sentOnReused,
+    };
   }
 
   acquire(user: PoolUser): void {
@@ -88,6 +114,8 @@ export class UpstreamPool {
   #give(connection: UpstreamConnection, user: PoolUser): void {
     connection.user = user;
     connection.ticks = 0;
+    if (connection.isUsed) this.#sentOnReused += 1;
+    else this.#sentOnNew += 1;
     user.given(connection);
   }
 

@@ -70,4 +70,16 @@ describe('a breaker', () => {
     advance(breakerDefaults.pauseMsMax);
     expect(breaker.admit()).toBe(true);
   });
+
+  it('counts how often it opened, failed probes included', () => {
+    const { breaker, advance } = breakerAt();
+    fail(breaker, 5);
+    expect(breaker.opens).toBe(1);
+    advance(breakerDefaults.pauseMs);
+    breaker.admit();
+    breaker.failed();
+    expect(breaker.opens).toBe(2);
+    breaker.succeeded();
+    expect(breaker.opens).toBe(2);
+  });
 });

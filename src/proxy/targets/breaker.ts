@@ -27,6 +27,7 @@ export class Breaker {
   #openUntil = 0;
   #state: BreakerState = 'closed';
   #probeSentAt = 0;
+  #opens = 0;
 
   constructor(options: BreakerOptions = breakerDefaults) {
     this.#options = options;
@@ -35,6 +36,11 @@ export class Breaker {
 
   get state(): BreakerState {
     return this.#state;
+  }
+
+  /** How often it opened. */
+  get opens(): number {
+    return this.#opens;
   }
 
   /** True when this request may go; in half open that makes it the probe. */
@@ -68,6 +74,7 @@ export class Breaker {
       return;
     }
     this.#state = 'open';
+    this.#opens += 1;
     this.#openUntil = this.#options.now() + this.#pauseMs;
   }
 }

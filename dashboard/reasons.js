@@ -1,0 +1,143 @@
+// docs/reasons.md for the page: reason → kind, when, what to do. A test compares the two.
+export const reasons = {
+  method: {
+    kind: 'meaning',
+    when: 'not GET or HEAD: writes, deletes, OPTIONS, unknown methods',
+    todo: 'nothing',
+  },
+  path: {
+    kind: 'meaning',
+    when: 'the path names no needle (/status, /ui/index.html, malformed fids, paths that the server redirects)',
+    todo: 'nothing',
+  },
+  query: {
+    kind: 'meaning',
+    when: 'a query parameter that changes the answer in a way that is not answered here (readDeleted, odd or repeated parameters)',
+    todo: 'nothing',
+  },
+  headers: {
+    kind: 'meaning',
+    when: 'a header that changes the answer in a way that is not answered here, or is malformed, repeated or unexpected',
+    todo: 'nothing',
+  },
+  body: {
+    kind: 'meaning',
+    when: 'a read with a body',
+    todo: 'nothing',
+  },
+  image: {
+    kind: 'meaning',
+    when: 'an image that is to be resized or cropped',
+    todo: 'nothing',
+  },
+  manifest: {
+    kind: 'meaning',
+    when: 'the needle is a chunk manifest: its chunks lie on several servers',
+    todo: 'read large files through the filer',
+  },
+  'not-found': {
+    kind: 'meaning',
+    when: 'no such needle in the volume',
+    todo: "nothing: the 404 is the volume server's",
+  },
+  deleted: {
+    kind: 'meaning',
+    when: 'the needle was deleted',
+    todo: 'nothing',
+  },
+  cookie: {
+    kind: 'meaning',
+    when: "the cookie in the URL is not the needle's, or the needle is empty",
+    todo: 'nothing',
+  },
+  ttl: {
+    kind: 'meaning',
+    when: "the needle has expired, or does within two seconds: the volume server's clock decides",
+    todo: 'nothing',
+  },
+  corrupt: {
+    kind: 'meaning',
+    when: 'checksum, sizes or fields of the record are wrong; with on_corrupt = "refuse" a 502',
+    todo: 'run seaweed-rdma volume verify, restore the replica',
+  },
+  'too-large': {
+    kind: 'meaning',
+    when: 'larger than limits.needle_bytes, or inflates to more than limits.decoded_bytes',
+    todo: 'raise the limit and memory.size if such needles are frequent',
+  },
+  'unsupported-volume': {
+    kind: 'meaning',
+    when: 'erasure coded, tiered, an unknown superblock, another offset width, a torn index',
+    todo: 'nothing',
+  },
+  'unknown-volume': {
+    kind: 'meaning',
+    when: 'no target announces the volume, though all are up',
+    todo: "check target.dirs on the volume's server",
+  },
+  'volume-unconfirmed': {
+    kind: 'meaning',
+    when: 'the volume server has not confirmed the volume within two intervals, or it is still being loaded',
+    todo: 'check volume_server_url of the target; see its /health',
+  },
+  auth: {
+    kind: 'meaning',
+    when: 'the read token is absent or does not verify here: the volume server answers',
+    todo: "check the clients' tokens, and security_toml",
+  },
+  'auth-unknown': {
+    kind: 'meaning',
+    when: 'no read key is configured, and the volume server wants tokens or has not answered the probe lately',
+    todo: 'configure seaweedfs.security_toml',
+  },
+  'learn-server': {
+    kind: 'meaning',
+    when: "the volume server's Server value is not known yet",
+    todo: 'nothing: it passes within two seconds of the first answered probe',
+  },
+  'learn-type': {
+    kind: 'meaning',
+    when: "the Content-Type that the server's host gives to this extension is not known yet; this answer tells it",
+    todo: 'nothing: once for each extension, and again when facts expire after ten minutes',
+  },
+  'no-slab': {
+    kind: 'trouble',
+    when: 'the arena has no room for the needle now',
+    todo: 'raise memory.size; look for slow clients',
+  },
+  'slow-reader': {
+    kind: 'trouble',
+    when: 'clients that read slowly hold too much of the arena',
+    todo: 'see limits.connection_bytes, limits.bytes_in_flight',
+  },
+  deadline: {
+    kind: 'trouble',
+    when: 'the target did not answer within rdma.timeout, or the needle was overwritten faster than it could be read',
+    todo: "look at the target's load and disks",
+  },
+  'target-down': {
+    kind: 'trouble',
+    when: 'no session with the target: connecting, refused, lost',
+    todo: "see /health: the transport's own words are there",
+  },
+  breaker: {
+    kind: 'trouble',
+    when: 'the target failed several times in a row; single requests probe it',
+    todo: 'as target-down and deadline',
+  },
+  off: {
+    kind: 'meaning',
+    when: 'mode = "off", or no target runs beside this volume server',
+    todo: 'nothing',
+  },
+  overload: {
+    kind: 'trouble',
+    when: 'a bound on requests or bytes in flight is reached, here or on the target',
+    todo: 'see [limits]; add targets or proxies',
+  },
+  raw: {
+    kind: 'meaning',
+    when: 'the connection carries what cannot be reproduced byte for byte (HTTP/1.0, bare line feeds, folded headers, heads over limits.head_bytes): piped unread, counted once per connection',
+    todo: 'nothing',
+  },
+};

@@ -1,0 +1,2 @@
+/** An image of that size. */
+export function png(width: number, height: number): Buffer;

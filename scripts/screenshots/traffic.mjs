@@ -1,0 +1,30 @@
+// Reads as clients send them: some needles far more often than others, at a rate that goes up and down.
+import { Agent, request } from 'node:http';
+
+const tickMs = 100;
+const readsPerTickMax = 24;
+
+export function startTraffic(base, { needles }) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const startedAt = Date.now();
+  const get = (fid, headers = {}) => {
+    const asked = request(`${base}/${fid}`, { agent, headers }, (answer) => answer.resume());
+    // A refused read is what the pictures show, not a failure of theirs.
+    asked.on('error', () => undefined).end();
+  };
+  const timer = setInterval(() => {
+    const wave = 0.55 + 0.45 * Math.sin((Date.now() - startedAt) / 7_000);
+    const reads = Math.round(readsPerTickMax * wave);
+    for (let i = 0; i < reads; i += 1) {
+      const rank = Math.floor(needles.length * Math.random() ** 3);
+      get(needles[rank].fid);
+    }
+    if (Math.random() < 0.2) get('3,ffffffffff01234567');
+  }, tickMs);
+  return {
+    stop() {
+      clearInterval(timer);
+      agent.destroy();
+    },
+  };
+}

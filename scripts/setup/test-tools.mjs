@@ -1,0 +1,63 @@
+// What only tests need and no package manager of the project has: Helm, and a strict decoder of Kubernetes objects, both
+// made by Go where that is there. Without it their tests are skipped and say why.
+import { copyFileSync, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { root } from './pinned-node.mjs';
+import { hashOf, isStamped, writeStamp } from './stamp.mjs';
+import { runStep, tail } from './steps.mjs';
+
+/** The last of its line that needs no newer Go than its own go.mod says. */
+const helmVersion = 'v3.22.0';
+/** Carries the Compose file's own schema. */
+const composeVersion = 'v2.16.2';
+
+/** Where the tests look first. */
+export const toolsFolder = join(root, 'build', 'tools');
+
+export async function ensureTestTools(say) {
+  if (!onPath('go')) return say('Helm: not made (no Go): the tests of the chart will be skipped');
+  const stamp = join(toolsFolder, '.stamp');
+  const hash = hashOf(root, ['test/deploy/strict-decode'], `${helmVersion} ${composeVersion}`);
+  if (isStamped(stamp, hash)) return say('test tools: up to date');
+  const env = { ...process.env, GOBIN: toolsFolder, GOFLAGS: '-mod=mod' };
+  const steps = [
+    {
+      title: 'Helm (go install; minutes, once)',
+      args: ['install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`],
+      cwd: root,
+    },
+    {
+      title: 'a decoder of Kubernetes objects (go install)',
+      args: ['install', '.'],
+      cwd: join(root, 'test', 'deploy', 'strict-decode'),
+    },
+    {
+      title: "the Compose file's schema (go mod download)",
+      args: ['mod', 'download', '-json', `github.com/compose-spec/compose-go/v2@${composeVersion}`],
+      cwd: root,
+      use: takeComposeSchema,
+    },
+  ];
+  for (const { title, args, cwd, use } of steps) {
+    const { ok, output } = await runStep(title, 'go', args, { env, cwd });
+    if (ok) {
+      use?.(output);
+      continue;
+    }
+    console.error(tail(output));
+    console.log('the tests that need it will be skipped');
+    return;
+  }
+  writeStamp(stamp, hash);
+}
+
+/** Out of what `go mod download -json` says, after lines about its progress. */
+function takeComposeSchema(output) {
+  const { Dir } = JSON.parse(output.slice(output.indexOf('{')));
+  copyFileSync(join(Dir, 'schema', 'compose-spec.json'), join(toolsFolder, 'compose-spec.json'));
+}
+
+function onPath(name) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
+}

@@ -1,0 +1,26 @@
+/** `import { connect } from 'seaweed-rdma'`: needles for a program of one's own. */
+import { createRdmaClient } from '../rdma/rdma-client.ts';
+import { type ConnectOptions, checkConnect } from './connect-options.ts';
+import { type NeedleClient, RdmaNeedleClient } from './needle-client.ts';
+
+/**
+ * Connects to targets (or opens directories), and resolves when the first of them answers; the others are connected in
+ * the background, and each again whenever it is lost.
+ *
+ * @throws TypeError, RangeError for options that are wrong; ConfigError for a `config` file that is.
+ * @throws RdmaUnavailableError where UCX, the native part or the memory cannot be had on this machine.
+ * @throws TargetsUnreachableError when no target answers within `connectTimeoutMs`.
+ * @throws the signal's reason when it is aborted; nothing is left behind.
+ */
+export async function connect(options: ConnectOptions): Promise<NeedleClient> {
+  const checked = checkConnect(options);
+  checked.signal?.throwIfAborted();
+  const client = new RdmaNeedleClient(createRdmaClient(checked.native), checked);
+  try {
+    await client.firstTarget(checked.signal);
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return client;
+}

@@ -1,0 +1,36 @@
+/**
+ * What may change while the proxy runs. Plain objects that the front and the corridor read at each use: nothing is asked
+ * for on the way of a request.
+ */
+import type { FallbackOptions } from './fallback.ts';
+import type { HttpFront, HttpFrontOptions } from './server.ts';
+
+export interface ProxyAdjustment {
+  readonly onCorrupt: FallbackOptions['onCorrupt'];
+  /** For the next answer. */
+  readonly debugHeaders: boolean;
+  /** For the next connection. */
+  readonly connections: number;
+  /** For the next request. */
+  readonly bytesInFlight: number;
+  /** For the next slow answer. */
+  readonly connectionBytes: number;
+}
+
+export class Adjustable {
+  readonly limits: HttpFrontOptions['limits'];
+  readonly policy: Pick<FallbackOptions, 'onCorrupt'>;
+  /** As soon as there is one. */
+  front: HttpFront | undefined;
+
+  constructor({ limits, onCorrupt }: Pick<HttpFrontOptions, 'limits'> & Adjustable['policy']) {
+    this.limits = { ...limits };
+    this.policy = { onCorrupt };
+  }
+
+  adjust({ onCorrupt, debugHeaders, ...limits }: ProxyAdjustment): void {
+    Object.assign(this.policy, { onCorrupt });
+    Object.assign(this.limits, limits);
+    this.front?.setDebugHeaders(debugHeaders);
+  }
+}

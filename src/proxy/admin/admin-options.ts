@@ -1,0 +1,50 @@
+/** What a role gives its admin listener: plain data, asked for at each request, and what may be done to it. */
+import type { Socket } from 'node:net';
+import type { CacheStats } from '../cache/cache-counters.ts';
+import type { ListedNeedle, NeedleChoice } from '../cache/cache-listing.ts';
+import type { Fallback } from './fallback-ring.ts';
+import type { Health, Readiness } from './health.ts';
+
+export type AdminListen =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+/** One key of the configuration, as `config check` lists it. Secrets are names of files. */
+export interface EffectiveKey {
+  /** Dotted. */
+  readonly key: string;
+  readonly value: unknown;
+  /** "default", "FILE:LINE", or the name of a variable. */
+  readonly from: string;
+}
+
+/** What only a proxy can be asked. */
+export interface ProxyActions {
+  readonly cacheStats: () => CacheStats;
+  /** Those asked for most lately first. */
+  readonly cachedNeedles: (countMax: number) => readonly ListedNeedle[];
+  /** Returns how many left. */
+  readonly evict: (choice: NeedleChoice) => number;
+  /** The latest first. */
+  readonly fallbacks: (countMax: number) => readonly Fallback[];
+  /** A new connection to the proxy's own HTTP listener; undefined while it does not listen. */
+  readonly connect: () => Socket | undefined;
+}
+
+export interface AdminOptions {
+  readonly role: 'proxy' | 'target';
+  readonly version: string;
+  readonly listen: AdminListen;
+  /** Asked for as `Authorization: Bearer`, except by /livez and /readyz; undefined: nobody is asked. */
+  readonly token: () => string | undefined;
+  readonly enableCors: boolean;
+  readonly health: () => Health;
+  readonly readiness: () => Readiness;
+  /** Plain data for /stats. */
+  readonly stats: () => object;
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  /** What the role runs with; undefined: whoever started it did not say. */
+  readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
+  /** undefined on a target. */
+  readonly proxy?: ProxyActions;
+}

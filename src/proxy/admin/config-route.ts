@@ -1,0 +1,40 @@
+/** /api/config and /openapi.json: what the role runs with, and what this listener can be asked. */
+import type { FastifyInstance } from 'fastify';
+import type { AccessHooks } from './admin-access.ts';
+import type { AdminOptions } from './admin-options.ts';
+import { json } from './admin-page.ts';
+import { apiRefusals, described, type JsonSchema, list, record, text } from './json-schema.ts';
+
+const key: JsonSchema = record({
+  key: described(text, 'Dotted, as in cache.size.'),
+  value: described({}, 'As it would be written; secrets are names of files.'),
+  from: described(
+    text,
+    '"default", perhaps with why it is not the usual one, "FILE:LINE", or the name of a variable.',
+  ),
+});
+
+const schema: JsonSchema = {
+  tags: ['configuration'],
+  summary: 'Every key with its value, and where that came from',
+  response: {
+    200: { description: 'As `config check --json` lists them.', ...record({ keys: list(key) }) },
+    404: { description: 'Whoever started the role did not tell.', ...record({ error: text }) },
+    ...apiRefusals,
+  },
+};
+
+export function addConfigRoute(
+  app: FastifyInstance,
+  { configuration }: Pick<AdminOptions, 'configuration'>,
+  hooks: AccessHooks,
+): void {
+  app.get('/api/config', { onRequest: hooks.api, schema }, (_request, reply) => {
+    const keys = configuration?.();
+    if (keys !== undefined) return json(reply, 200, { keys });
+    return json(reply, 404, { error: 'started by a program that gave no configuration to show' });
+  });
+  app.get('/openapi.json', { schema: { hide: true } as JsonSchema }, (_request, reply) =>
+    json(reply, 200, app.swagger()),
+  );
+}

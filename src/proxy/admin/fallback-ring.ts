@@ -1,0 +1,58 @@
+/**
+ * The latest requests that the fast path should have answered and did not, and those that failed: what /api/fallbacks
+ * lists. Its length is fixed, and a request that was answered here never comes to it.
+ */
+import { maskedTarget } from '../needle/masked-target.ts';
+import type { Reason, RequestRecord } from '../outcome.ts';
+
+export interface Fallback {
+  /** ISO 8601: when it ended. */
+  readonly at: string;
+  readonly outcome: RequestRecord['outcome'];
+  readonly reason: RequestRecord['reason'];
+  readonly method: string;
+  /** With the needle's cookie and tokens masked; its first part where it is long. */
+  readonly path: string;
+  readonly transport: string;
+  readonly durationMs: number;
+}
+
+export const fallbacksMax = 256;
+const pathCharsMax = 256;
+
+/** The fast path failed (docs/reasons.md, "trouble"); what is passed for its meaning is ordinary. */
+const troubleReasons: ReadonlySet<RequestRecord['reason']> = new Set<Reason>([
+  'no-slab',
+  'slow-reader',
+  'deadline',
+  'target-down',
+  'breaker',
+  'overload',
+]);
+
+export class FallbackRing {
+  readonly #ring: Fallback[] = [];
+  #next = 0;
+
+  /** Of every finished request; keeps what is trouble. */
+  readonly observe = (record: RequestRecord): void => {
+    if (record.outcome !== 'error' && !troubleReasons.has(record.reason)) return;
+    const { outcome, reason, transport, durationMs, request } = record;
+    this.#ring[this.#next] = {
+      at: new Date().toISOString(),
+      outcome,
+      reason,
+      method: request.method,
+      path: maskedTarget(request.target).slice(0, pathCharsMax),
+      transport,
+      durationMs: Math.round(durationMs * 1000) / 1000,
+    };
+    this.#next = (this.#next + 1) % fallbacksMax;
+  };
+
+  /** The latest first. */
+  latest(countMax: number): readonly Fallback[] {
+    const ordered = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
+    return ordered.toReversed().slice(0, countMax);
+  }
+}

@@ -1,0 +1,31 @@
+/** Fids as clients of the admin API give them. */
+import { parseNeedlePath } from '../needle/fid.ts';
+import type { JsonSchema } from './json-schema.ts';
+
+/** What a needle's path may be made of here: nothing that would change the path's or the request's meaning. */
+const fidPattern =
+  '^/?[0-9]{1,10}[,/][0-9A-Fa-f]{9,24}(_[0-9]{1,20})?([./][A-Za-z0-9._-]{1,128})?$';
+const fidSyntax = new RegExp(fidPattern);
+
+export const fidSchema: JsonSchema = {
+  type: 'string',
+  pattern: fidPattern,
+  description: 'As in 3,01637037d6; with an extension or a file name where the path has one.',
+};
+
+/** The path on the HTTP listener. */
+export function pathOfFid(fid: string): string {
+  return fid.startsWith('/') ? fid : `/${fid}`;
+}
+
+/** undefined: not a fid. */
+export function needleOfFid(fid: string): { volumeId: number; needleId: bigint } | undefined {
+  if (!fidSyntax.test(fid)) return undefined;
+  const found = parseNeedlePath(pathOfFid(fid));
+  return found && { volumeId: found.volumeId, needleId: found.needleId };
+}
+
+/** As a volume server writes them. */
+export function fidOf(volumeId: number, needleId: bigint, cookie: number): string {
+  return `${volumeId},${needleId.toString(16).padStart(2, '0')}${cookie.toString(16).padStart(8, '0')}`;
+}

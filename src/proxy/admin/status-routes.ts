@@ -1,0 +1,46 @@
+/** /livez /readyz /health /stats /metrics: what probes, people and Prometheus look at. */
+import type { FastifyInstance } from 'fastify';
+import type { AccessHooks } from './admin-access.ts';
+import type { AdminOptions } from './admin-options.ts';
+import { json } from './admin-page.ts';
+import {
+  healthSchema,
+  livenessSchema,
+  metricsSchema,
+  readinessSchema,
+  statsSchemaOf,
+} from './status-schemas.ts';
+
+export const statusPaths = ['/livez', '/readyz', '/health', '/stats', '/metrics'] as const;
+
+export function addStatusRoutes(
+  app: FastifyInstance,
+  options: AdminOptions,
+  hooks: AccessHooks,
+): void {
+  const { role, version } = options;
+  const startedAt = performance.now();
+  const uptimeSeconds = (): number => Math.round(performance.now() - startedAt) / 1000;
+  const guarded = { onRequest: hooks.page };
+
+  app.get('/livez', { schema: livenessSchema }, (_request, reply) =>
+    json(reply, 200, { status: 'ok' }),
+  );
+  app.get('/readyz', { schema: readinessSchema }, (_request, reply) => {
+    const { isReady, detail } = options.readiness();
+    const status = isReady ? 'ready' : 'not ready';
+    return json(reply, isReady ? 200 : 503, { status, detail });
+  });
+  app.get('/health', { ...guarded, schema: healthSchema }, (_request, reply) => {
+    const { status, checks } = options.health();
+    const code = status === 'down' ? 503 : 200;
+    return json(reply, code, { status, role, version, uptimeSeconds: uptimeSeconds(), checks });
+  });
+  app.get('/stats', { ...guarded, schema: statsSchemaOf(role) }, (_request, reply) =>
+    json(reply, 200, { role, version, uptimeSeconds: uptimeSeconds(), ...options.stats() }),
+  );
+  app.get('/metrics', { ...guarded, schema: metricsSchema }, async (_request, reply) => {
+    const { type, text } = await options.metrics();
+    return reply.header('Content-Type', type).send(text);
+  });
+}

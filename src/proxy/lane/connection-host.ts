@@ -1,0 +1,37 @@
+/** What the connections of a front share, and who helps them. */
+import type { NeedleRoute } from '../needle-outcome.ts';
+import type { RequestObserver } from '../outcome.ts';
+import type { Forwarder } from './deliver.ts';
+import type { FrontCounters, FrontLimits } from './limits.ts';
+import type { OutputChunks } from './output-chunks.ts';
+import type { OwnConnections } from './own-connections.ts';
+import type { FramedRequest } from './request-framer.ts';
+import type { VirtualConnection } from './virtual-connection.ts';
+
+/** The short way to the volume server. */
+export interface Relay extends Forwarder {
+  /** False: the framework must have it. */
+  accepts(request: FramedRequest): boolean;
+}
+
+/** What all connections of a front share. */
+export interface ConnectionHost {
+  readonly route: NeedleRoute;
+  readonly observe: RequestObserver;
+  readonly limits: FrontLimits;
+  readonly counters: FrontCounters;
+  /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
+  readonly relay: Relay | undefined;
+  readonly debugHeaders: boolean;
+  readonly isTimed: boolean;
+  /** Those whose answers say it all the same. */
+  readonly ownConnections: OwnConnections;
+  readonly smallAnswers: OutputChunks;
+  /** No further request is begun on a connection. */
+  readonly draining: boolean;
+  readonly connectTimeoutMs: number;
+  /** Something threw that must not: the request in hand gets 502, all others go on. */
+  bug(error: unknown): void;
+  /** Makes Node's http server listen to a virtual connection. */
+  adopt(virtual: VirtualConnection): void;
+}

@@ -1,0 +1,23 @@
+/** Whoever looks on while requests run: logs and traces, beside the metrics. */
+import type { RequestObserver } from './outcome.ts';
+import type { FrontLog } from './server.ts';
+
+export interface RequestWatch {
+  /** One call per finished request. */
+  readonly observe: RequestObserver;
+  /** Its records tell how long the corridor took. */
+  readonly isTimed: boolean;
+  /** For lines that may come with each request or connection. */
+  readonly log: FrontLog;
+  /** Of these, how many a rate limit held back. */
+  readonly suppressedLines: () => number;
+}
+
+/** The metrics first; nothing else is called where nobody else looks on. */
+export function watched(count: RequestObserver, watch: RequestWatch | undefined): RequestObserver {
+  if (watch === undefined) return count;
+  return (record) => {
+    count(record);
+    watch.observe(record);
+  };
+}

@@ -1,0 +1,71 @@
+/** The sidecar's listener, with what it asks of the proxy: the corridor, the targets, the metrics. No logic. */
+import type { NeedleRoute } from './needle-outcome.ts';
+import type { FabricPing, SidecarHost, SidecarOptions } from './sidecar/sidecar-options.ts';
+import { type RunningSidecar, startSidecar } from './sidecar/sidecar-server.ts';
+import type { TargetDirectory } from './targets/target-directory.ts';
+
+export interface SidecarListenerOptions
+  extends Pick<
+    SidecarOptions,
+    'listen' | 'signsReads' | 'httpFallback' | 'needleEnds' | 'limits' | 'temp'
+  > {
+  /** Other URLs under which clients know the volume servers. */
+  readonly volumeServerAliases: readonly string[];
+}
+
+/** As much as it needs to know of the proxy's own options. */
+interface ProxyFacts {
+  readonly version: string;
+  readonly volumeServers: readonly { readonly url: string }[];
+  readonly readKey: () => string | undefined;
+  readonly cache: { readonly bytesMax: number };
+  readonly rdma: {
+    readonly deviceName: string;
+    readonly secret: string;
+    readonly timeoutMs: number;
+  };
+}
+
+/** A larger needle than this share of the cache is read range by range, as the cache itself does it. */
+const wholeShare = 0.125;
+
+export function startSidecarListener(
+  options: SidecarListenerOptions,
+  facts: ProxyFacts,
+  directory: TargetDirectory,
+  host: Pick<SidecarHost, 'fabric' | 'observe' | 'log'> & { readonly route: NeedleRoute },
+): Promise<RunningSidecar> {
+  const { volumeServerAliases, ...rest } = options;
+  return startSidecar(
+    {
+      ...rest,
+      version: facts.version,
+      volumeServers: [...facts.volumeServers.map(({ url }) => url), ...volumeServerAliases],
+      wholeBytesMax: Math.floor(facts.cache.bytesMax * wholeShare),
+      deviceName: facts.rdma.deviceName,
+      hasSecret: facts.rdma.secret !== '',
+    },
+    {
+      ...host,
+      readKey: facts.readKey,
+      ping: () => pings(directory, facts.rdma.timeoutMs),
+      sessionOf: (volumeId) => {
+        const state = directory.find(volumeId).entry.fetcher?.state;
+        return state?.kind === 'up' ? `${state.sessionId}` : '';
+      },
+    },
+  );
+}
+
+function pings(directory: TargetDirectory, timeoutMs: number): Promise<readonly FabricPing[]> {
+  const fetchers = directory.entries.flatMap(({ fetcher }) => fetcher ?? []);
+  const up = fetchers.filter(({ state }) => state.kind === 'up');
+  return Promise.all(
+    up.map(async (fetcher) => {
+      const result = await fetcher.ping(timeoutMs);
+      return result.kind === 'pong'
+        ? { address: fetcher.address, roundTripUs: result.roundTripUs, failure: '' }
+        : { address: fetcher.address, roundTripUs: undefined, failure: result.status };
+    }),
+  );
+}

@@ -1,0 +1,49 @@
+/** A request that gets no bytes, and why: the status, the reason that is counted, and the text that the client reads. */
+
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly status: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export function refusal(
+  status: number,
+  reason: string,
+  message: string,
+  headers?: Readonly<Record<string, string>>,
+): Refusal {
+  const base = { kind: 'refused', status, reason, message } as const;
+  return headers === undefined ? base : { ...base, headers };
+}
+
+export function badParameter(name: string, message: string): Refusal {
+  return refusal(400, 'parameter', `parameter "${name}": ${message}`);
+}
+
+/** `totalBytes` undefined: not known. */
+export function beyondTheEnd(offset: bigint | number, totalBytes?: number): Refusal {
+  const length =
+    totalBytes === undefined ? 'any needle' : `the needle, which has ${totalBytes} bytes`;
+  const headers = { 'Content-Range': `bytes */${totalBytes ?? '*'}` };
+  return refusal(
+    416,
+    'range',
+    `parameter "offset": ${offset} is past the end of ${length}`,
+    totalBytes === undefined ? undefined : headers,
+  );
+}
+
+export function tooLong(bytes: number | string, bytesMax: number): Refusal {
+  return refusal(
+    413,
+    'too-large',
+    `${bytes} bytes are more than one read gets: ask for ranges of up to ${bytesMax} bytes, or raise sidecar.read_bytes_max`,
+  );
+}
+
+/** The volume server answered what cannot be passed on, or not at all. */
+export function badAnswer(what: string): Refusal {
+  return refusal(502, 'upstream', `the volume server ${what}`);
+}

@@ -1,0 +1,201 @@
+/** The life of one request: taken apart, admitted, answered, sent, counted once. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
+import { parseUint64 } from '../needle/go-numbers.ts';
+import { parseQuery, type Query } from '../needle/query.ts';
+import { splitTarget } from '../needle/url-path.ts';
+import type { Endpoint, Endpoints } from './endpoints.ts';
+import { parseReadBody } from './read-parameters.ts';
+import { badParameter, type Refusal, refusal } from './refusal.ts';
+import { refused, type SidecarAnswer } from './sidecar-answer.ts';
+import type { SidecarObserver } from './sidecar-ledger.ts';
+import type { SidecarLog, SidecarOptions } from './sidecar-options.ts';
+
+/** Counted across all connections. */
+export interface SidecarLoad {
+  requestsInFlight: number;
+  bytesInFlight: number;
+}
+
+export interface ExchangeHost {
+  readonly options: SidecarOptions;
+  readonly endpoints: Endpoints;
+  readonly load: SidecarLoad;
+  readonly observe: SidecarObserver;
+  readonly log: SidecarLog;
+  readonly isDraining: () => boolean;
+}
+
+const bodyBytesMax = 4 * 1024;
+const retryAfter = { 'Retry-After': '1' };
+
+export class SidecarExchange {
+  readonly #host: ExchangeHost;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #endpoint: Endpoint | undefined;
+  readonly #rawQuery: string;
+  readonly #startedAt = performance.now();
+  readonly #gone = new AbortController();
+  #answer: SidecarAnswer | undefined;
+  #bytesHeld = 0;
+
+  constructor(host: ExchangeHost, request: IncomingMessage, response: ServerResponse) {
+    const { rawPath, rawQuery } = splitTarget(request.url ?? '/');
+    this.#host = host;
+    this.#request = request;
+    this.#response = response;
+    this.#endpoint = host.endpoints.find(rawPath);
+    this.#rawQuery = rawQuery;
+    host.load.requestsInFlight += 1;
+    response.once('close', () => this.#closed());
+  }
+
+  async run(): Promise<void> {
+    const answer = await this.#answered();
+    // Whoever has gone cannot be told, and nothing would give the bytes back later.
+    if (this.#gone.signal.aborted) {
+      answer.release?.();
+      return;
+    }
+    this.#answer = answer;
+    this.#hold(answer.needleBytes);
+    this.#send(answer);
+  }
+
+  async #answered(): Promise<SidecarAnswer> {
+    try {
+      const { isRead } = this.#endpoint ?? { isRead: false };
+      const query = this.#barred() ?? (await this.#query());
+      if ('kind' in query) return refused(query);
+      const overload = isRead ? this.#admit(query) : undefined;
+      if (overload !== undefined) return refused(overload);
+      return await this.#ask(query);
+    } catch (error) {
+      const err = error instanceof Error ? error : new Error(String(error));
+      this.#host.log.error({ event: 'bug', err }, 'a sidecar request could not be handled');
+      return refused(refusal(500, 'bug', 'a defect of the sidecar; its log tells more'));
+    }
+  }
+
+  /** Path and method; and pages of a browser, which have no business here. */
+  #barred(): Refusal | undefined {
+    const { method = '', headers } = this.#request;
+    const { endpoints, options } = this.#host;
+    if (headers.origin !== undefined) {
+      return refusal(403, 'browser', 'requests of web pages (Origin) are not answered here');
+    }
+    if (options.signsReads && !isOwnName(headers.host)) {
+      const text = 'Host: with sidecar.sign_reads only localhost and IP addresses are answered';
+      return refusal(403, 'browser', text);
+    }
+    if (this.#endpoint === undefined) {
+      return refusal(404, 'path', `no such path; there are ${endpoints.paths.join(' ')}`);
+    }
+    const { methods } = this.#endpoint;
+    if (methods.includes(method)) return undefined;
+    const allow = methods.join(', ');
+    return refusal(405, 'method', `${method} is not one of ${allow}`, { Allow: allow });
+  }
+
+  async #query(): Promise<Query | Refusal> {
+    const query = parseQuery(this.#rawQuery);
+    if (query === undefined) return badParameter('query', 'too many parameters');
+    if (this.#request.method !== 'POST') return query;
+    const text = await bodyOf(this.#request);
+    if (text !== undefined) return parseReadBody(text);
+    return refusal(413, 'parameter', `the body is longer than ${bodyBytesMax} bytes`);
+  }
+
+  /** Holds what the read may take, as far as the request tells. */
+  #admit(query: Query): Refusal | undefined {
+    const { load, options } = this.#host;
+    const { limits } = options;
+    if (load.requestsInFlight > limits.requestsInFlightMax) {
+      return overload('requests', 'requests_in_flight');
+    }
+    const size = Number(parseUint64(query.get('size') ?? '') ?? 0n);
+    const bytes = Math.min(size === 0 ? limits.readBytesMax : size, limits.readBytesMax);
+    if (load.bytesInFlight + bytes > limits.bytesInFlightMax) {
+      return overload('bytes', 'bytes_in_flight');
+    }
+    this.#hold(bytes);
+    return undefined;
+  }
+
+  async #ask(query: Query): Promise<SidecarAnswer> {
+    const { headers, method = '' } = this.#request;
+    const endpoint = this.#endpoint as Endpoint;
+    const accepts = headers.accept ?? '';
+    return endpoint.answer({
+      method,
+      isHead: method === 'HEAD',
+      query,
+      wantsJson: query.get('format') === 'json' || /\bapplication\/json\b/i.test(accepts),
+      authorization: headers.authorization,
+      signal: this.#gone.signal,
+    });
+  }
+
+  #send({ status, headers, body }: SidecarAnswer): void {
+    const response = this.#response;
+    const length = body.reduce((sum, slice) => sum + slice.length, 0);
+    response.writeHead(status, {
+      ...headers,
+      'Content-Length': length,
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      ...(this.#host.isDraining() ? { Connection: 'close' } : {}),
+    });
+    if (this.#request.method !== 'HEAD') for (const slice of body) response.write(slice);
+    response.end();
+  }
+
+  #hold(bytes: number): void {
+    this.#host.load.bytesInFlight += bytes - this.#bytesHeld;
+    this.#bytesHeld = bytes;
+  }
+
+  /** The last byte was flushed, or the connection is gone. */
+  #closed(): void {
+    const { load, observe } = this.#host;
+    load.requestsInFlight -= 1;
+    this.#hold(0);
+    this.#gone.abort();
+    const answer = this.#answer;
+    answer?.release?.();
+    const isDone = this.#response.writableFinished || answer?.isHeadEnough === true;
+    const { outcome, reason, needleBytes } = answer !== undefined && isDone ? answer : aborted;
+    observe({
+      path: this.#endpoint?.name ?? 'other',
+      outcome,
+      reason,
+      needleBytes,
+      durationMs: performance.now() - this.#startedAt,
+    });
+  }
+}
+
+const aborted = { outcome: 'aborted', reason: '', needleBytes: 0 } as const;
+
+function overload(what: string, key: string): Refusal {
+  return refusal(503, 'overload', `more ${what} under way than sidecar.${key}`, retryAfter);
+}
+
+/** What no page of the web can make a name for: a browser would send the page's own host name. */
+function isOwnName(host: string | undefined): boolean {
+  const name = (host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
+}
+
+/** undefined: too long. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > bodyBytesMax) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

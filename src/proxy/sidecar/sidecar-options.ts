@@ -1,0 +1,99 @@
+/** What the sidecar's listener is told at its start, and what it asks of the proxy around it. */
+import type { NeedleRoute } from '../needle-outcome.ts';
+import type { NeedleEnds } from './needle-ends.ts';
+import type { SidecarObserver } from './sidecar-ledger.ts';
+
+export interface SidecarLimits {
+  /** A longer read is refused: 413. */
+  readonly readBytesMax: number;
+  /** Of answers that are being made and sent; over this reads are refused: 503. */
+  readonly bytesInFlightMax: number;
+  /** Over this reads are refused: 503. */
+  readonly requestsInFlightMax: number;
+  /** Over this a new connection is closed. */
+  readonly connectionsMax: number;
+  /** From a request's first byte to its last. */
+  readonly headTimeoutMs: number;
+  /** Without a request, or without progress of an answer: the connection is closed. */
+  readonly idleTimeoutMs: number;
+  /** For one read of a volume server over HTTP. */
+  readonly httpTimeoutMs: number;
+}
+
+export interface TempOptions {
+  readonly dir: string;
+  /** Of all files together; beyond it answers come in the body alone. */
+  readonly bytesMax: number;
+  /** Shorter answers come in the body alone. */
+  readonly minBytes: number;
+  /** What nobody has cleaned up is removed after that. */
+  readonly ttlMs: number;
+  readonly fileMode: number;
+}
+
+export interface SidecarOptions {
+  readonly version: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** URLs that `volume_server` may name. */
+  readonly volumeServers: readonly string[];
+  /** Reads without a token are signed here. */
+  readonly signsReads: boolean;
+  /** What the fast path does not answer is read from the volume server. */
+  readonly httpFallback: boolean;
+  readonly needleEnds: NeedleEnds;
+  readonly limits: SidecarLimits;
+  readonly temp: TempOptions | undefined;
+  /** Needles up to here are read whole, since the cache then has them for the next range; 0: there is no cache. */
+  readonly wholeBytesMax: number;
+  /** For /rdma/capabilities. */
+  readonly deviceName: string;
+  readonly hasSecret: boolean;
+}
+
+/** What the sidecar tells of the proxy's targets. */
+export interface FabricView {
+  readonly mode: 'prefer' | 'require' | 'off';
+  readonly fabricFailure: string | undefined;
+  readonly targets: readonly FabricTarget[];
+}
+
+export interface FabricTarget {
+  readonly address: string;
+  readonly upstreamUrl: string;
+  /** undefined: no target beside this volume server, or mode = "off". */
+  readonly state:
+    | { readonly kind: 'connecting' }
+    | { readonly kind: 'up'; readonly transport: string; readonly sessionId: bigint }
+    | { readonly kind: 'down'; readonly status: string; readonly detail: string }
+    | undefined;
+  readonly volumes: number;
+  readonly volumesConfirmed: number;
+  readonly isUpstreamUp: boolean;
+}
+
+export interface FabricPing {
+  readonly address: string;
+  /** undefined: no answer. */
+  readonly roundTripUs: number | undefined;
+  /** Why there is none; '' where there is one. */
+  readonly failure: string;
+}
+
+export interface SidecarHost {
+  readonly route: NeedleRoute;
+  /** SeaweedFS's jwt.signing.read.key, where it is known. */
+  readonly readKey: () => string | undefined;
+  readonly fabric: () => FabricView;
+  /** Asks every target that is up. */
+  readonly ping: () => Promise<readonly FabricPing[]>;
+  /** Of the target that has the volume; '' where none is up. */
+  readonly sessionOf: (volumeId: number) => string;
+  readonly observe: SidecarObserver;
+  readonly log: SidecarLog;
+}
+
+export interface SidecarLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

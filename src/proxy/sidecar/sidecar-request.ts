@@ -1,0 +1,13 @@
+/** A request as the endpoints see it. */
+import type { Query } from '../needle/query.ts';
+
+export interface SidecarRequest {
+  readonly method: string;
+  readonly isHead: boolean;
+  /** Of the URL, or of the JSON body that a POST brought. */
+  readonly query: Query;
+  readonly wantsJson: boolean;
+  readonly authorization: string | undefined;
+  /** The client went away. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,19 @@
+import type { SidecarSeries } from './sidecar-ledger.ts';
+import type { TempFileStats } from './temp-files.ts';
+
+/** The listener since its start, for /stats of both listeners, /health and the metrics. */
+export interface SidecarStatus {
+  readonly address: string;
+  readonly isDraining: boolean;
+  readonly connections: number;
+  /** Over `sidecar.connections`. */
+  readonly connectionsRefused: number;
+  readonly requestsInFlight: number;
+  readonly bytesInFlight: number;
+  /** What became of every request. */
+  readonly requests: readonly SidecarSeries[];
+  /** In answers, by who gave them. */
+  readonly needleBytes: Readonly<Record<'cache' | 'rdma' | 'http', number>>;
+  /** undefined: no temp_dir. */
+  readonly temp: TempFileStats | undefined;
+}

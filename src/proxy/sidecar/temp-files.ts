@@ -1,0 +1,178 @@
+/**
+ * Long answers as files on a tmpfs, where a client on the same host reads them from the page cache. Every file has a name
+ * that cannot be guessed, is made anew, and is removed by the client (DELETE /cleanup), or by the reaper when it is old.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { lstatSync, mkdirSync, readdirSync, realpathSync, statfsSync, unlinkSync } from 'node:fs';
+import { open, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SidecarLog, TempOptions } from './sidecar-options.ts';
+
+export interface TempFileStats {
+  readonly files: number;
+  readonly bytes: number;
+  readonly created: number;
+  /** By clients. */
+  readonly cleaned: number;
+  /** By the reaper, and at the end. */
+  readonly reaped: number;
+  /** Answers that went without: no room, or the file could not be written. */
+  readonly refused: number;
+}
+
+interface TempFile {
+  readonly bytes: number;
+  readonly madeAtMs: number;
+}
+
+/** Of statfs: tmpfs and ramfs. */
+const memoryFilesystems: readonly number[] = [0x0102_1994, 0x8584_58f6];
+/** Clients open files by name; nobody else needs to list the folder. */
+const folderMode = 0o711;
+const reapsPerTtl = 4;
+
+export class TempFiles {
+  readonly #options: TempOptions;
+  readonly #log: SidecarLog;
+  readonly #dir: string;
+  readonly #prefix: string;
+  readonly #files = new Map<string, TempFile>();
+  readonly #reaper: NodeJS.Timeout;
+  #bytes = 0;
+  #created = 0;
+  #cleaned = 0;
+  #reaped = 0;
+  #refused = 0;
+  #isClosed = false;
+
+  /**
+   * `owner` tells this sidecar's files from another one's in the same folder: its address. Throws where the folder cannot
+   * be used.
+   */
+  constructor(options: TempOptions, owner: string, log: SidecarLog) {
+    this.#options = options;
+    this.#log = log;
+    mkdirSync(options.dir, { recursive: true, mode: folderMode });
+    this.#dir = realpathSync(options.dir);
+    if (!memoryFilesystems.includes(statfsSync(this.#dir).type)) {
+      const fields = { event: 'sidecar-temp-dir', dir: this.#dir };
+      log.warn(fields, 'sidecar.temp_dir is on no tmpfs: temp files will be written to a disk');
+    }
+    const tag = createHash('sha256').update(owner).digest('hex').slice(0, 8);
+    this.#prefix = `seaweed-rdma-${tag}-`;
+    this.#sweep();
+    this.#reaper = setInterval(() => this.#reap(), options.ttlMs / reapsPerTtl).unref();
+  }
+
+  get stats(): TempFileStats {
+    return {
+      files: this.#files.size,
+      bytes: this.#bytes,
+      created: this.#created,
+      cleaned: this.#cleaned,
+      reaped: this.#reaped,
+      refused: this.#refused,
+    };
+  }
+
+  /** The file's path; undefined: the answer goes without. */
+  async write(slices: readonly Buffer[], bytes: number): Promise<string | undefined> {
+    if (bytes < this.#options.minBytes || this.#isClosed) return undefined;
+    if (this.#bytes + bytes > this.#options.bytesMax) {
+      this.#refused += 1;
+      return undefined;
+    }
+    const path = join(this.#dir, `${this.#prefix}${randomBytes(16).toString('hex')}.tmp`);
+    this.#files.set(path, { bytes, madeAtMs: performance.now() });
+    this.#bytes += bytes;
+    try {
+      await writeNew(path, slices, this.#options.fileMode);
+    } catch (error) {
+      this.#forget(path);
+      this.#refused += 1;
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#log.warn({ event: 'sidecar-temp-file', detail }, 'a temp file could not be written');
+      await unlink(path).catch(ignore);
+      return undefined;
+    }
+    // Closed meanwhile: there is nobody left who would remove it later.
+    if (this.#isClosed) {
+      await unlink(path).catch(ignore);
+      return undefined;
+    }
+    this.#created += 1;
+    return path;
+  }
+
+  /** False: no file of this sidecar, or one that is gone. What was not made here is never touched. */
+  async clean(path: string): Promise<boolean> {
+    if (!this.#forget(path)) return false;
+    this.#cleaned += 1;
+    await unlink(path).catch(ignore);
+    return true;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#reaper);
+    for (const path of [...this.#files.keys()]) this.#remove(path);
+  }
+
+  #reap(): void {
+    const oldest = performance.now() - this.#options.ttlMs;
+    for (const [path, { madeAtMs }] of [...this.#files]) {
+      if (madeAtMs < oldest) this.#remove(path);
+    }
+  }
+
+  #remove(path: string): void {
+    if (!this.#forget(path)) return;
+    this.#reaped += 1;
+    unlinkQuietly(path);
+  }
+
+  #forget(path: string): boolean {
+    const file = this.#files.get(path);
+    if (file === undefined) return false;
+    this.#files.delete(path);
+    this.#bytes -= file.bytes;
+    return true;
+  }
+
+  /** What an earlier run of this sidecar left behind. */
+  #sweep(): void {
+    const uid = process.getuid?.();
+    for (const name of readdirSync(this.#dir)) {
+      if (
+        !name.startsWith(this.#prefix) ||
+        !/^[0-9a-f]{32}\.tmp$/.test(name.slice(this.#prefix.length))
+      ) {
+        continue;
+      }
+      const path = join(this.#dir, name);
+      const found = lstatSync(path, { throwIfNoEntry: false });
+      if (found?.isFile() === true && found.uid === uid) unlinkQuietly(path);
+    }
+  }
+}
+
+/** Fails where the name is taken, by a link too. The mode is as asked for, whatever the umask. */
+async function writeNew(path: string, slices: readonly Buffer[], mode: number): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    for (const slice of slices) await file.writeFile(slice);
+    await file.chmod(mode);
+  } finally {
+    await file.close();
+  }
+}
+
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Whoever removed it has done what was to be done.
+  }
+}
+
+function ignore(): void {}

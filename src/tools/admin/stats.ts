@@ -1,0 +1,97 @@
+/** `seaweed-rdma stats`: what roles have done since they were started. */
+import { exitCodes } from '../exit-codes.ts';
+import { print, printJson } from '../output.ts';
+import { AdminClient, type AdminPlace } from './admin-client.ts';
+import { bytesText, countText, shareText, uptimeText } from './quantities.ts';
+import { outcomes, type ProxyStats, type RoleStats, type TargetStats } from './role-stats.ts';
+
+export interface StatsOptions {
+  readonly places: readonly AdminPlace[];
+  readonly timeoutMs: number;
+  readonly json: boolean;
+}
+
+/** Returns the exit code. */
+export async function runStats({ places, timeoutMs, json }: StatsOptions): Promise<number> {
+  const clients = places.map((place) => new AdminClient(place, timeoutMs));
+  const asked = clients.map(async (client) => ({
+    admin: client.address,
+    ...(await client.json<RoleStats>('/stats')),
+  }));
+  const all = await Promise.all(asked);
+  if (json) {
+    printJson(all.length === 1 ? all[0] : all);
+    return exitCodes.done;
+  }
+  for (const stats of all) for (const line of describe(stats.admin, stats)) print(line);
+  return exitCodes.done;
+}
+
+function describe(admin: string, stats: RoleStats): string[] {
+  const { role, version, uptimeSeconds } = stats;
+  const head = `${role} ${version} at ${admin}, up ${uptimeText(uptimeSeconds)}${stats.isDraining ? ', draining' : ''}`;
+  return [head, ...(stats.role === 'proxy' ? ofProxy(stats) : ofTarget(stats))];
+}
+
+function ofProxy({ requests, cache, arena, targets, ...rest }: ProxyStats): string[] {
+  const reasons = Object.entries({ ...requests.passthrough })
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, count]) => `${reason} ${countText(count)}`);
+  const errors = Object.entries(requests.errors).map(
+    ([reason, count]) => `${reason} ${countText(count)}`,
+  );
+  return [
+    `  requests   ${countText(requests.requests)}: ${outcomes
+      .map((outcome) => `${outcome} ${shareText(requests.outcomes[outcome], requests.requests)}`)
+      .join(', ')}; ${bytesText(requests.bodyBytes)} sent`,
+    ...(reasons.length === 0 ? [] : [`  passed     ${reasons.join(', ')}`]),
+    ...(errors.length === 0 ? [] : [`  errors     ${errors.join(', ')}`]),
+    `  now        ${rest.connections} connections, ${rest.requestsInFlight} requests in flight, mode ${rest.mode}`,
+    `  cache      ${countText(cache.needles)} needles in ${bytesText(cache.bytes)} of ${bytesText(cache.bytesMax)}, hit ratio ${shareText(cache.hits, cache.hits + cache.misses)}, ${hitsPerValidation(cache)}`,
+    ...(arena === undefined ? [] : [arenaLine(arena)]),
+    ...(rest.fabricFailure === undefined ? [] : [`  fabric     ${rest.fabricFailure}`]),
+    ...targets.map(targetLine),
+  ];
+}
+
+function hitsPerValidation({ validations, validatedHits }: ProxyStats['cache']): string {
+  return validations === 0
+    ? 'no validations'
+    : `${(validatedHits / validations).toFixed(1)} hits a validation`;
+}
+
+function arenaLine(arena: TargetStats['arena']): string {
+  const { bytesLeased, bytesTotal, pageKind, leasesOutstanding, leaseLeaks } = arena;
+  const leaks = leaseLeaks === 0 ? '' : `, ${leaseLeaks} LEAKED`;
+  return `  arena      ${bytesText(bytesLeased)} of ${bytesText(bytesTotal)} leased (${pageKind} pages), ${leasesOutstanding} leases${leaks}`;
+}
+
+export function targetLine(target: ProxyStats['targets'][number]): string {
+  const { address, upstreamUrl, state, breaker, volumes, volumesConfirmed, isUpstreamUp } = target;
+  const upstream = `${upstreamUrl}${isUpstreamUp ? '' : ' DOWN'}`;
+  if (state === undefined) return `  upstream   ${upstream}, no target`;
+  const how =
+    state.kind === 'up' ? `up by ${state.transport}` : `${state.kind} ${state.detail ?? ''}`;
+  const open = breaker === 'closed' ? '' : `, breaker ${breaker}`;
+  return `  target     ${address} ${how.trim()}${open}, ${volumesConfirmed} of ${volumes} volumes confirmed; upstream ${upstream}`;
+}
+
+function ofTarget(stats: TargetStats): string[] {
+  const reads = Object.entries(stats.reads)
+    .filter(([, count]) => count > 0)
+    .map(([status, count]) => `${status} ${countText(count)}`);
+  const { confirmation } = stats;
+  const confirmed =
+    confirmation === undefined
+      ? 'nobody is asked'
+      : confirmation.isOk
+        ? 'confirmed'
+        : `NOT CONFIRMED: ${confirmation.failure}`;
+  return [
+    `  sessions   ${stats.sessions}, ${stats.requestsInFlight} requests in flight`,
+    `  reads      ${reads.join(', ') || 'none'}; ${shareText(stats.readsDisk, stats.readsDisk + stats.readsCached)} from disk; ${bytesText(stats.bytesSent)} sent`,
+    `  validated  ${countText(stats.validations)}`,
+    `  volumes    ${stats.volumesConfirmed} of ${stats.volumesLoaded} confirmed, ${countText(stats.needles)} needles, ${stats.corrupt} corrupt; volume server ${confirmed}`,
+    arenaLine(stats.arena),
+  ];
+}

@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest';
+import { countText, secondsText, uptimeText } from '../admin/quantities.ts';
+import type { ProxyStats } from '../admin/role-stats.ts';
+import { frameOf, ratesOf } from './frame.ts';
+import { type Buckets, bucketsOf, type Looked, quantile } from './sample.ts';
+
+const none: Buckets = [];
+
+function stats(changes: Partial<ProxyStats> & { cached: number; failed?: number }): ProxyStats {
+  const { cached, failed = 0, ...others } = changes;
+  return {
+    role: 'proxy',
+    version: '1.2.3',
+    uptimeSeconds: 100,
+    mode: 'prefer',
+    isDraining: false,
+    connections: 7,
+    requestsInFlight: 2,
+    targets: [
+      {
+        address: '10.0.0.1:18515',
+        upstreamUrl: 'http://10.0.0.1:8080',
+        state: { kind: 'up', transport: 'tcp' },
+        breaker: 'closed',
+        volumes: 4,
+        volumesConfirmed: 4,
+        isUpstreamUp: true,
+      },
+    ],
+    cache: {
+      hits: cached,
+      misses: 0,
+      needles: 5,
+      bytes: 512,
+      bytesMax: 1024,
+      decodedBytes: 0,
+      refusals: 0,
+      validations: 1,
+      validatedHits: cached,
+      evictions: {},
+    },
+    requests: {
+      requests: cached + failed,
+      outcomes: { cache: cached, rdma: 0, passthrough: 0, error: failed },
+      passthrough: {},
+      errors: failed === 0 ? {} : { overload: failed },
+      transports: {},
+      bodyBytes: 4096 * cached,
+    },
+    ...others,
+  };
+}
+
+function seen(atMs: number, of: ProxyStats, cache: Buckets = none): Looked {
+  const latency = { cache, rdma: none, passthrough: none, error: none };
+  return { kind: 'seen', admin: 'a:1', look: { atMs, stats: of, latency } };
+}
+
+test('a quantile lies between the bounds of its bucket, of what came between two looks', () => {
+  const before: Buckets = [
+    [0.001, 100],
+    [0.01, 100],
+    [Number.POSITIVE_INFINITY, 100],
+  ];
+  const after: Buckets = [
+    [0.001, 150],
+    [0.01, 200],
+    [Number.POSITIVE_INFINITY, 200],
+  ];
+  expect(quantile(0.5, before, after)).toBeCloseTo(0.001);
+  expect(quantile(0.75, before, after)).toBeCloseTo(0.0055);
+  expect(quantile(0.5, after, after)).toBeUndefined();
+});
+
+test('buckets are read from the text format, sorted by their bound', () => {
+  const text = [
+    '# TYPE seaweed_rdma_request_duration_seconds histogram',
+    'seaweed_rdma_request_duration_seconds_bucket{le="+Inf",outcome="cache"} 9',
+    'seaweed_rdma_request_duration_seconds_bucket{le="0.001",outcome="cache"} 4',
+    'seaweed_rdma_request_duration_seconds_bucket{le="0.001",outcome="rdma"} 7',
+  ].join('\n');
+  expect(bucketsOf(text, 'cache')).toEqual([
+    [0.001, 4],
+    [Number.POSITIVE_INFINITY, 9],
+  ]);
+});
+
+test('rates are of the time between two looks', () => {
+  const before = seen(0, stats({ cached: 100 }));
+  const after = seen(2000, stats({ cached: 300, failed: 10, uptimeSeconds: 102 }));
+  expect(ratesOf(before, after)).toMatchObject({
+    requestsPerSecond: 105,
+    bytesPerSecond: 409_600,
+    outcomesPerSecond: { cache: 100, error: 5 },
+    reasonsPerSecond: { 'error: overload': 5 },
+    hitRatio: 1,
+  });
+});
+
+test('a role that was started anew has no rates for one look, and no negative ones ever', () => {
+  const before = seen(0, stats({ cached: 100 }));
+  const after = seen(1000, stats({ cached: 3, uptimeSeconds: 1 }));
+  expect(ratesOf(before, after)).toBeUndefined();
+  const lines = frameOf(before, after, { columns: 100, isColoured: false });
+  expect(lines.join('\n')).toContain('waiting for the next look');
+});
+
+test('a frame has no line that is longer than the screen, and colours only where they are wanted', () => {
+  const before = seen(0, stats({ cached: 1 }), [[1, 0]]);
+  const after = seen(1000, stats({ cached: 2, failed: 3, uptimeSeconds: 101 }), [[1, 1]]);
+  const plain = frameOf(before, after, { columns: 40, isColoured: false });
+  expect(Math.max(...plain.map((line) => line.length))).toBeLessThanOrEqual(40);
+  expect(plain.join('')).not.toContain('\u001b');
+  expect(frameOf(before, after, { columns: 40, isColoured: true }).join('')).toContain('\u001b');
+});
+
+test('who does not answer is shown with the reason, and a lost target too', () => {
+  const unseen: Looked = { kind: 'unseen', admin: 'b:2', detail: 'nothing listens there' };
+  expect(frameOf(undefined, unseen, { columns: 80, isColoured: false })).toEqual([
+    'b:2  nothing listens there',
+  ]);
+  const [target] = stats({ cached: 0 }).targets;
+  const lost = { ...target, state: { kind: 'down', detail: 'peer lost' }, breaker: 'open' };
+  const look = seen(0, stats({ cached: 0, targets: [lost as typeof target & object] }));
+  const text = frameOf(undefined, look, { columns: 200, isColoured: false }).join('\n');
+  expect(text).toContain('down peer lost, breaker open');
+});
+
+test('quantities are short', () => {
+  expect([countText(0.25), countText(999), countText(12_345), countText(3e6)]).toEqual([
+    '0.3',
+    '999',
+    '12.3k',
+    '3.0M',
+  ]);
+  expect([secondsText(0.0000251), secondsText(0.0123), secondsText(2)]).toEqual([
+    '25 µs',
+    '12.3 ms',
+    '2.00 s',
+  ]);
+  expect([uptimeText(59), uptimeText(3700), uptimeText(300_000)]).toEqual([
+    '59 s',
+    '1 h 1 min',
+    '3 d',
+  ]);
+});

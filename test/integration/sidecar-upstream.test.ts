@@ -1,0 +1,123 @@
+/** What a volume server may answer to the sidecar, and what becomes of it: never bytes that were not asked for. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VolumeServers } from '../../src/proxy/sidecar/volume-server-read.ts';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+const bytes = Buffer.from('0123456789abcdef');
+let server: Server;
+let url: string;
+let handler: Handler;
+const volumeServers = new VolumeServers(12, 300);
+
+beforeAll(async () => {
+  server = createServer((request, response) => handler(request, response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(() => {
+  volumeServers.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+function read(
+  offset: number,
+  size: number | undefined,
+  signal = new AbortController().signal,
+): ReturnType<VolumeServers['read']> {
+  const authorization = 'Bearer abc';
+  return volumeServers.read({ url, fid: '3,01637037d6', offset, size, authorization, signal });
+}
+
+/** Always with this answer. */
+function answers(status: number, headers: Record<string, string>, body: Buffer | string): void {
+  handler = (_request, response) => response.writeHead(status, headers).end(body);
+}
+
+describe('a volume server that', () => {
+  test('honours ranges is asked for one, undecoded codings excluded', async () => {
+    let seen: IncomingMessage | undefined;
+    handler = (request, response) => {
+      seen = request;
+      response.writeHead(206, { 'Content-Range': 'bytes 4-7/16' }).end(bytes.subarray(4, 8));
+    };
+    const found = await read(4, 4);
+    expect(found).toEqual({ kind: 'bytes', bytes: bytes.subarray(4, 8), totalBytes: 16 });
+    expect(seen?.url).toBe('/3,01637037d6');
+    expect(seen?.headers).toMatchObject({
+      range: 'bytes=4-7',
+      'accept-encoding': 'identity',
+      authorization: 'Bearer abc',
+    });
+  });
+
+  test('gives the rest where the range crosses the end', async () => {
+    answers(206, { 'Content-Range': 'bytes 12-15/16' }, bytes.subarray(12));
+    expect(await read(12, 8)).toMatchObject({ kind: 'bytes', bytes: bytes.subarray(12) });
+  });
+
+  test('gives the whole is cut here', async () => {
+    answers(200, {}, bytes.subarray(0, 10));
+    expect(await read(2, 3)).toMatchObject({ bytes: bytes.subarray(2, 5), totalBytes: 10 });
+    expect(await read(0, undefined)).toMatchObject({ bytes: bytes.subarray(0, 10) });
+    expect(await read(10, 1)).toMatchObject({ kind: 'refused', status: 416 });
+  });
+
+  test.each<[string, number, Record<string, string>, string, number, number | undefined, number]>([
+    ['has no such needle', 404, {}, 'gone', 0, 1, 404],
+    ['wants a token', 401, {}, '', 0, 1, 401],
+    ['says the range is past the end', 416, { 'Content-Range': 'bytes */16' }, '', 20, 1, 416],
+    ['sends elsewhere', 301, { Location: 'http://elsewhere/' }, '', 0, 1, 502],
+    ['fails', 500, {}, 'disk', 0, 1, 502],
+    ['sends another range', 206, { 'Content-Range': 'bytes 0-3/16' }, '0123', 4, 4, 502],
+    ['sends a range without saying which', 206, {}, '4567', 4, 4, 502],
+    ['sends fewer bytes than it says', 206, { 'Content-Range': 'bytes 4-6/16' }, '456', 4, 4, 502],
+    ['sends a coding', 200, { 'Content-Encoding': 'gzip' }, 'zip', 0, 3, 502],
+    ['sends more than a read gets', 200, {}, '0123456789abcdef', 0, undefined, 413],
+    ['has more than a read gets', 206, { 'Content-Range': 'bytes 0-12/16' }, '', 0, 16, 413],
+  ])('%s', async (_name, status, headers, body, offset, size, expected) => {
+    answers(status, headers, body);
+    expect(await read(offset, size)).toMatchObject({ kind: 'refused', status: expected });
+  });
+
+  test('breaks off in the middle', async () => {
+    handler = (_request, response) => {
+      response.writeHead(206, { 'Content-Range': 'bytes 0-3/16', 'Content-Length': '4' });
+      response.write('01', () => response.destroy());
+    };
+    expect(await read(0, 4)).toMatchObject({ kind: 'refused', status: 502, reason: 'upstream' });
+  });
+
+  test('says nothing is waited for so long, and no longer', async () => {
+    handler = () => undefined;
+    expect(await read(0, 4)).toMatchObject({
+      status: 504,
+      reason: 'deadline',
+      message: expect.stringContaining('sidecar.http_timeout'),
+    });
+  });
+
+  test('is not there', async () => {
+    const nobody = { url: 'http://127.0.0.1:1', fid: '3,01', offset: 0, size: 1 };
+    const { signal } = new AbortController();
+    const found = await volumeServers.read({ ...nobody, authorization: undefined, signal });
+    expect(found).toMatchObject({ status: 502, message: expect.stringContaining('ECONNREFUSED') });
+  });
+
+  test('is let go when the client has gone', async () => {
+    const gone = new AbortController();
+    const closed = new Promise<void>((resolve) => {
+      handler = (request) => {
+        request.socket.once('close', () => resolve());
+        gone.abort();
+      };
+    });
+    expect(await read(0, 4, gone.signal)).toMatchObject({ kind: 'refused' });
+    await closed;
+  });
+});
