@@ -380,9 +380,15 @@ describe('the command', () => {
     expect(stdout).not.toContain('\u001b');
   });
 
+  test('looks at layers and at single checks, several in one word', async () => {
+    const examined = await examine(['--only', 'limits,memlock', '--only', 'node-version']);
+    const names = examined.report.checks.map(({ name }) => name);
+    expect(names).toEqual(['node-version', 'memlock', 'descriptors']);
+  });
+
   test('a layer that does not exist is a mistake in the call', async () => {
-    const { status, stderr } = await runProgram(['doctor', '--only', 'disks']);
+    const { status, stderr } = await runProgram(['doctor', '--only', 'devics']);
     expect(status).toBe(2);
-    expect(stderr).toContain('volume-server, storage');
+    expect(stderr).toContain('the nearest is "devices"');
   });
 });

@@ -20,7 +20,7 @@ export const catalogue = {
   program: ['node-version', 'addon'],
   ucx: ['ucx-version', 'ucx-environment', 'ucx-transports'],
   devices: ['rdma-devices', 'rdma-port', 'rdma-mtu', 'rdma-gid', 'device-name'],
-  memory: ['memlock', 'hugepages', 'memory-size', 'numa', 'hugepage-limit'],
+  memory: ['memlock', 'hugepages', 'memory-size', 'numa'],
   limits: ['descriptors'],
   clock: ['clock-sync', 'clock-difference'],
   ports: ['listen-address'],
@@ -37,6 +37,18 @@ export type Layer = keyof typeof catalogue;
 export type CheckName = (typeof catalogue)[Layer][number];
 
 export const layers: readonly Layer[] = Object.keys(catalogue) as Layer[];
+
+export const checkNames: readonly CheckName[] = layers.flatMap(
+  (layer): readonly CheckName[] => catalogue[layer],
+);
+
+/** A layer's name stands for all of its checks; undefined: neither a layer nor a check. */
+export function checksOf(name: string): readonly CheckName[] | undefined {
+  const layer = layers.find((known) => known === name);
+  if (layer !== undefined) return catalogue[layer];
+  const check = checkNames.find((known) => known === name);
+  return check === undefined ? undefined : [check];
+}
 
 export interface Check extends Finding {
   readonly layer: Layer;

@@ -60,7 +60,12 @@ function fixOf({ place, key, message }: SetupProblem): string {
   if (/(secret_file|token_file)$/.test(key) && path !== null) {
     return `${key}: ${createSecret(path[1] ?? path[2] ?? '')}`;
   }
-  return key === '' ? `${place}: ${message}` : `${place}: set ${key} anew: ${message}`;
+  if (key === '') {
+    return message.includes('cannot be read')
+      ? `${place}: name a file with --config that this user can read`
+      : `${place}: correct this line (${message})`;
+  }
+  return `${place}: set ${key} anew: ${message}`;
 }
 
 function createSecret(path: string): string {

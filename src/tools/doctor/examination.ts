@@ -4,7 +4,6 @@ import type { Finding, Layer } from './check.ts';
 import { gatherClock, judgeClock } from './clock.ts';
 import { gatherSecretFiles, judgeConfiguration } from './configuration.ts';
 import { type DeviceFacts, gatherDevices, judgeDevices } from './devices.ts';
-import { gatherHugepageLimit, judgeHugepageLimit } from './hugepage-limit.ts';
 import { judgeLimits } from './limits.ts';
 import { gatherMemory, judgeMemory } from './memory.ts';
 import { gatherMissing } from './missing-volumes.ts';
@@ -47,7 +46,7 @@ export class Examination {
 
   async look(layer: Layer): Promise<readonly Finding[]> {
     const setup = this.#setup;
-    const { settings, nearest, timeoutMs } = setup;
+    const { settings, roots, nearest, timeoutMs } = setup;
     switch (layer) {
       case 'configuration':
         return judgeConfiguration(setup, gatherSecretFiles(setup.secretPaths));
@@ -58,7 +57,7 @@ export class Examination {
       case 'devices':
         return judgeDevices(this.devices, this.#deviceChoices(), nearest);
       case 'memory':
-        return this.#memory();
+        return judgeMemory(gatherMemory(roots, this.process), settings, this.devices.devices);
       case 'limits':
         return judgeLimits(this.process, settings);
       case 'clock': {
@@ -137,16 +136,6 @@ export class Examination {
 
   async close(): Promise<void> {
     await (await this.#sessions)?.close();
-  }
-
-  #memory(): readonly Finding[] {
-    const { settings, roots } = this.#setup;
-    const memory = gatherMemory(roots, this.process);
-    const freeBytes = memory.hugepagesFree * memory.hugepageBytes;
-    return [
-      ...judgeMemory(memory, settings, this.devices.devices),
-      judgeHugepageLimit(gatherHugepageLimit(roots), settings, freeBytes),
-    ];
   }
 
   async #storage(): Promise<readonly Finding[]> {
