@@ -103,6 +103,10 @@ function proxySettings(config: ProxyConfig): Settings {
     storage: isInproc
       ? { key: 'rdma.dirs', dirs: rdma.dirs, idxDirs: [], idxKey: 'rdma.dirs', unconfirmed: false }
       : undefined,
+    tempFiles:
+      config.sidecar.tempDir === ''
+        ? undefined
+        : { dir: config.sidecar.tempDir, bytesMax: config.sidecar.tempBytesMax },
     readKey: config.readKey,
     hasAdminToken: config.adminToken !== undefined,
     adminHost: hostOf(admin.listen),
@@ -156,6 +160,7 @@ function targetSettings(config: TargetConfig): Settings {
       idxKey: 'target.idx_dirs',
       unconfirmed: target.unconfirmed,
     },
+    tempFiles: undefined,
     readKey: undefined,
     hasAdminToken: config.adminToken !== undefined,
     adminHost: hostOf(admin.listen),

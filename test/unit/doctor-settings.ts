@@ -23,6 +23,7 @@ export function settingsWith(changes: Partial<Settings>): Settings {
     descriptors: { key: 'limits.connections', count: 20_000 },
     listeners: [],
     storage: undefined,
+    tempFiles: undefined,
     readKey: undefined,
     hasAdminToken: false,
     adminHost: '127.0.0.1',

@@ -25,7 +25,7 @@ export const catalogue = {
   clock: ['clock-sync', 'clock-difference'],
   ports: ['listen-address'],
   'volume-server': ['volume-server'],
-  storage: ['data-dirs', 'file-system', 'index-files', 'served-volumes'],
+  storage: ['data-dirs', 'file-system', 'index-files', 'served-volumes', 'temp-dir'],
   target: ['target-address', 'target-port', 'target-session', 'transport', 'ping'],
   volumes: ['announced-volumes'],
   security: ['read-tokens', 'admin-exposure', 'secret-exposure'],

@@ -6,6 +6,7 @@ import { gatherSecretFiles, judgeConfiguration } from './configuration.ts';
 import { type DeviceFacts, gatherDevices, judgeDevices } from './devices.ts';
 import { judgeLimits } from './limits.ts';
 import { gatherMemory, judgeMemory } from './memory.ts';
+import { gatherMissing } from './missing-volumes.ts';
 import { judgeNeedles } from './needle.ts';
 import { chooseNeedles, type NeedleChoice } from './needle-choice.ts';
 import { type Comparison, compareNeedle, type NeedleFacts } from './needles.ts';
@@ -24,9 +25,10 @@ import type { Setup } from './setup.ts';
 import { isOnThisHost, judgeSpeed, linkRate, measure } from './speed.ts';
 import { gatherStorage, judgeStorage } from './storage.ts';
 import { isSharedMemory, judgeTargets, type TargetContext } from './target.ts';
+import { gatherTempDir, judgeTempDir } from './temp-dir.ts';
 import { choiceOf, gatherUcx, judgeUcx } from './ucx.ts';
 import { gatherVolumeServer, judgeVolumeServers, type VolumeServerFacts } from './volume-server.ts';
-import { type Announcement, judgeVolumes } from './volumes.ts';
+import { type Announcement, judgeVolumes, unannounced } from './volumes.ts';
 
 export class Examination {
   readonly #setup: Setup;
@@ -141,17 +143,24 @@ export class Examination {
     const directories =
       settings?.storage === undefined ? [] : await gatherStorage(settings.storage);
     const [server] = await this.servers();
-    return judgeStorage(settings, directories, server);
+    const tempFiles = settings?.tempFiles;
+    const tempDir = tempFiles && (await gatherTempDir(tempFiles.dir));
+    return [...judgeStorage(settings, directories, server), judgeTempDir(settings, tempDir)];
   }
 
   async #announcements(): Promise<readonly Announcement[]> {
     const servers = await this.servers();
     const looks = (await this.sessions())?.looks ?? [];
-    return looks.map(({ facts: { name, session, volumeServerUrl } }) => ({
-      name,
-      volumes: session?.state.kind === 'up' ? session.volumes : undefined,
-      server: servers.find(({ url }) => url === volumeServerUrl),
-    }));
+    const storage = this.#setup.settings?.storage;
+    return Promise.all(
+      looks.map(async ({ facts: { name, session, volumeServerUrl } }) => {
+        const volumes = session?.state.kind === 'up' ? session.volumes : undefined;
+        const server = servers.find(({ url }) => url === volumeServerUrl);
+        const ids = unannounced(volumes, server);
+        const missing = storage && (await gatherMissing(storage, ids));
+        return { name, volumes, server, missing };
+      }),
+    );
   }
 
   async #speed(): Promise<readonly Finding[]> {

@@ -78,6 +78,15 @@ describe('hugepages', () => {
     expect(one(look({}, plain, withKind('off')), 'hugepages').result).toBe('ok');
   });
 
+  test('fail when they are required and the control group allows none of the free ones', () => {
+    const proc = { ...plain, ...meminfo(512), 'self/cgroup': '0::/kubepods/pod1' };
+    const none = { 'fs/cgroup/kubepods/pod1/hugetlb.2MB.max': '0' };
+    const found = one(look(none, proc, withKind('require')), 'hugepages');
+    expect(found.result).toBe('fail');
+    expect(found.fix[0]).toContain('hugepages-2Mi: 512Mi');
+    expect(one(look(none, proc, withKind('try')), 'hugepages').result).toBe('ok');
+  });
+
   test('are worth a warning when there are no transparent ones either', () => {
     const never = { 'kernel/mm/transparent_hugepage/enabled': 'always madvise [never]' };
     expect(one(look(never, plain, withKind('try')), 'hugepages').result).toBe('warn');

@@ -17,6 +17,8 @@ export interface MemoryFacts {
   readonly transparent: string;
   /** The tightest of the process' control groups; undefined: no limit is known. */
   readonly groupLimitBytes: number | undefined;
+  /** The same for hugepages: without `hugepages-2Mi` a container may have none of the host's. */
+  readonly hugepageLimitBytes: number | undefined;
   readonly nodes: readonly number[];
 }
 
@@ -37,26 +39,36 @@ export function gatherMemory(
     hugepagesTotal: field('HugePages_Total'),
     hugepagesFree: field('HugePages_Free'),
     transparent: /\[(\w+)\]/.exec(thp)?.[1] ?? 'unknown',
-    groupLimitBytes: groupLimit(roots),
+    groupLimitBytes: groupLimit(roots, 'memory', 'memory.max', 'memory.limit_in_bytes'),
+    hugepageLimitBytes: groupLimit(
+      roots,
+      'hugetlb',
+      'hugetlb.2MB.max',
+      'hugetlb.2MB.limit_in_bytes',
+    ),
     nodes: nodes.flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []).map(Number),
   };
 }
 
-/** Version 2: memory.max of the group and of those above it; version 1: one file. */
-function groupLimit(roots: { readonly sys: string; readonly proc: string }): number | undefined {
+/** Version 2: `file` of the group and of those above it; version 1: `oldFile` of its controller. */
+function groupLimit(
+  roots: { readonly sys: string; readonly proc: string },
+  controller: string,
+  file: string,
+  oldFile: string,
+): number | undefined {
   const groups = readText(join(roots.proc, 'self/cgroup')) ?? '';
   const base = join(roots.sys, 'fs/cgroup');
   const files: string[] = [];
   let path = /^0::(.*)$/m.exec(groups)?.[1] ?? '/';
   for (;;) {
-    files.push(join(base, path, 'memory.max'));
+    files.push(join(base, path, file));
     if (path === '/' || path === '') break;
     path = path.slice(0, path.lastIndexOf('/')) || '/';
   }
-  const old = /^\d+:memory:(.*)$/m.exec(groups)?.[1] ?? '/';
-  files.push(join(base, 'memory', old, 'memory.limit_in_bytes'));
-  files.push(join(base, 'memory', 'memory.limit_in_bytes'));
-  const limits = files.map((file) => Number(readLine(file) ?? Number.NaN));
+  const old = new RegExp(`^\\d+:${controller}:(.*)$`, 'm').exec(groups)?.[1] ?? '/';
+  files.push(join(base, controller, old, oldFile), join(base, controller, oldFile));
+  const limits = files.map((path) => Number(readLine(path) ?? Number.NaN));
   // Version 1 says "no limit" with a number near 2^63.
   const real = limits.filter((bytes) => bytes < 2 ** 60);
   return real.length === 0 ? undefined : Math.min(...real);
@@ -126,6 +138,17 @@ function hugepages(facts: MemoryFacts, settings: Settings | undefined): Finding 
   ];
   if (kind === 'off') return ok('hugepages', 'not asked for', evidence);
   const reserve = `sysctl -w vm.nr_hugepages=${hugepagesTotal - hugepagesFree + needed} (and in /etc/sysctl.d); Kubernetes: resources.limits hugepages-2Mi`;
+  const { hugepageLimitBytes: limit } = facts;
+  if (kind === 'require' && !process.isRunningRole && limit !== undefined && limit < bytes) {
+    return fail('hugepages', {
+      summary: `the control group allows ${formatBytes(limit)} of hugepages, ${formatBytes(bytes)} are needed`,
+      evidence,
+      fix: [
+        `Kubernetes: resources.limits hugepages-2Mi: ${formatBytes(bytes).replace(/ (.)iB/, '$1i')}`,
+        `or set ${key} = "try"`,
+      ],
+    });
+  }
   // A running role holds its pages already.
   if (process.isRunningRole || hugepagesFree >= needed) {
     return ok(

@@ -1,5 +1,6 @@
 /** Layer 2: Node, and the native part that belongs to this build. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { addonPath, loadBinding, protocolVersion } from '../../rdma/binding.ts';
 import { type Finding, fail, ok, warn } from './check.ts';
 import { messageOf } from './machine-files.ts';
@@ -12,6 +13,8 @@ export interface ProgramFacts {
   readonly napiVersion: string;
   readonly addonPath: string;
   readonly addonExists: boolean;
+  /** A source that was changed after the addon was built; '' without one. */
+  readonly newerSource: string;
   /** '' when it was loaded. */
   readonly addonFailure: string;
   readonly hasUcx: boolean;
@@ -34,6 +37,7 @@ export function gatherProgram(version: string): ProgramFacts {
     napiVersion: napi,
     addonPath: addonPath(),
     addonExists: existsSync(addonPath()),
+    newerSource: newerSource(join(addonPath(), '../../../native'), addonPath()),
     protocolVersion,
   };
   try {
@@ -41,6 +45,20 @@ export function gatherProgram(version: string): ProgramFacts {
     return { ...facts, addonFailure: '', hasUcx, ucxVersion };
   } catch (error) {
     return { ...facts, addonFailure: messageOf(error), hasUcx: false, ucxVersion: '' };
+  }
+}
+
+/** The first source below `folder` that is newer than `built`; '' where there is none, or no such folder. */
+export function newerSource(folder: string, built: string): string {
+  try {
+    const builtAtMs = statSync(built).mtimeMs;
+    const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => /\.(cc|h)$/.test(name) && !/_test\.(cc|h)$/.test(name),
+    );
+    const found = sources.find((name) => statSync(join(folder, name)).mtimeMs > builtAtMs);
+    return found === undefined ? '' : join(folder, found);
+  } catch {
+    return '';
   }
 }
 
@@ -85,6 +103,13 @@ function addon(facts: ProgramFacts): Finding {
       summary: 'the native part was built without UCX: inproc and HTTP only',
       evidence,
       fix: ['install libucx-dev and libsodium-dev, then: npm run build:native'],
+    });
+  }
+  if (facts.newerSource !== '') {
+    return warn('addon', {
+      summary: 'the native part is older than its sources',
+      evidence: [...evidence, `${facts.newerSource} was changed since`],
+      fix: ['npm run build:native'],
     });
   }
   return ok('addon', `loaded, protocol version ${facts.protocolVersion}, with UCX`, evidence);

@@ -63,6 +63,8 @@ export interface Settings {
         readonly unconfirmed: boolean;
       }
     | undefined;
+  /** The sidecar's temp-file mode; undefined: off. */
+  readonly tempFiles: { readonly dir: string; readonly bytesMax: number } | undefined;
   readonly readKey: string | undefined;
   readonly hasAdminToken: boolean;
   readonly adminHost: string | undefined;

@@ -161,7 +161,9 @@ describe('announced volumes', () => {
     volumes: readonly TargetVolume[],
     listed: readonly number[] | undefined,
   ): Finding =>
-    judgeVolumes(settings, [{ name: 'a:1', volumes, server: server(listed) }])[0] as Finding;
+    judgeVolumes(settings, [
+      { name: 'a:1', volumes, server: server(listed), missing: undefined },
+    ])[0] as Finding;
 
   test('are those of the server', () => {
     expect(judged([volume(1), volume(2)], [1, 2]).result).toBe('ok');
