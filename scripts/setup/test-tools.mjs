@@ -1,6 +1,6 @@
 // What only tests need and no package manager of the project has: Helm, and a strict decoder of Kubernetes objects, both
 // made by Go where that is there. Without it their tests are skipped and say why.
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
@@ -21,29 +21,40 @@ export async function ensureTestTools(say) {
   if (isStamped(stamp, hash)) return say('test tools: up to date');
   const env = { ...process.env, GOBIN: toolsFolder, GOFLAGS: '-mod=mod' };
   const steps = [
-    [
-      'Helm (go install; minutes, once)',
-      ['install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`],
-      root,
-    ],
-    [
-      "the Compose file's schema (go mod download)",
-      ['mod', 'download', `github.com/compose-spec/compose-go/v2@${composeVersion}`],
-      root,
-    ],
-    [
-      'a decoder of Kubernetes objects (go install)',
-      ['install', '.'],
-      join(root, 'test', 'deploy', 'strict-decode'),
-    ],
+    {
+      title: 'Helm (go install; minutes, once)',
+      args: ['install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`],
+      cwd: root,
+    },
+    {
+      title: 'a decoder of Kubernetes objects (go install)',
+      args: ['install', '.'],
+      cwd: join(root, 'test', 'deploy', 'strict-decode'),
+    },
+    {
+      title: "the Compose file's schema (go mod download)",
+      args: ['mod', 'download', '-json', `github.com/compose-spec/compose-go/v2@${composeVersion}`],
+      cwd: root,
+      use: takeComposeSchema,
+    },
   ];
-  for (const [title, args, cwd] of steps) {
+  for (const { title, args, cwd, use } of steps) {
     const { ok, output } = await runStep(title, 'go', args, { env, cwd });
-    if (ok) continue;
+    if (ok) {
+      use?.(output);
+      continue;
+    }
     console.error(tail(output));
-    return console.log('the tests that need it will be skipped');
+    console.log('the tests that need it will be skipped');
+    return;
   }
   writeStamp(stamp, hash);
+}
+
+/** Out of what `go mod download -json` says, after lines about its progress. */
+function takeComposeSchema(output) {
+  const { Dir } = JSON.parse(output.slice(output.indexOf('{')));
+  copyFileSync(join(Dir, 'schema', 'compose-spec.json'), join(toolsFolder, 'compose-spec.json'));
 }
 
 function onPath(name) {

@@ -30,7 +30,7 @@ export function readSetup(
       file,
       problems: [],
       warnings: checked.warnings,
-      keysWritten: checked.keys.filter(({ from }) => from !== 'default').length,
+      keysWritten: checked.keys.filter(({ from }) => !from.startsWith('default')).length,
       secretPaths: secretPaths(config),
       settings: config.role === 'target' ? targetSettings(config) : proxySettings(config),
     };
@@ -98,6 +98,7 @@ function proxySettings(config: ProxyConfig): Settings {
     listeners: [
       { key: 'http.listen', address: http.listen },
       { key: 'admin.listen', address: admin.listen },
+      ...sidecarListener(config.sidecar.listen),
     ],
     storage: isInproc
       ? { key: 'rdma.dirs', dirs: rdma.dirs, idxDirs: [], idxKey: 'rdma.dirs', unconfirmed: false }
@@ -107,6 +108,12 @@ function proxySettings(config: ProxyConfig): Settings {
     adminHost: hostOf(admin.listen),
     insecure: false,
   };
+}
+
+/** '' says that there is none. */
+function sidecarListener(listen: string): Settings['listeners'] {
+  const address = parseHostPort(listen);
+  return address === undefined ? [] : [{ key: 'sidecar.listen', address }];
 }
 
 function endpoint(target: string | undefined, volumeServerUrl: string): TargetEndpoint[] {

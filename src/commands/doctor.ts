@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Role } from '../config/check-file.ts';
 import { nearestKey } from '../config/nearest-key.ts';
-import { type Layer, layers } from '../tools/doctor/check.ts';
+import { type CheckName, checkNames, checksOf, layers } from '../tools/doctor/check.ts';
 import { runDoctor } from '../tools/doctor/run-doctor.ts';
 import { parseFidArgument } from '../tools/needle-name.ts';
 import { readSetup } from './doctor-setup.ts';
@@ -12,8 +12,8 @@ import { packageVersion } from './version.ts';
 interface DoctorFlags {
   readonly config?: string;
   readonly role?: Role;
-  readonly only?: readonly Layer[];
-  readonly skip?: readonly Layer[];
+  readonly only?: readonly CheckName[];
+  readonly skip?: readonly CheckName[];
   readonly fid?: string;
   readonly timeout: number;
   readonly json?: boolean;
@@ -31,8 +31,8 @@ export function addDoctor(program: Command, finish: (exitCode: number) => void):
         ['proxy', 'target'],
       ),
     )
-    .option('--only <layer>', 'this layer alone; may be given several times', collectedLayer)
-    .option('--skip <layer>', 'not this layer; may be given several times', collectedLayer)
+    .option('--only <names>', 'these layers or checks alone: memory,device-name', collectedChecks)
+    .option('--skip <names>', 'not these layers or checks', collectedChecks)
     .option('--fid <fid>', 'the needle to compare between RDMA and HTTP')
     .option('--timeout <time>', 'for each question to the network', durationValue, 2000)
     .option('--json', 'one JSON object')
@@ -68,10 +68,17 @@ Examples:
     });
 }
 
-function collectedLayer(text: string, before: readonly Layer[] = []): Layer[] {
-  const layer = layers.find((name) => name === text);
-  if (layer === undefined) throw new InvalidArgumentError(`Layers: ${layers.join(', ')}.`);
-  return [...before, layer];
+/** May be given several times, too. */
+function collectedChecks(text: string, before: readonly CheckName[] = []): CheckName[] {
+  const checks = text.split(',').flatMap((name) => {
+    const found = checksOf(name.trim());
+    if (found !== undefined) return found;
+    const nearest = nearestKey(name, [...layers, ...checkNames]);
+    throw new InvalidArgumentError(
+      `"${name}" is no layer and no check; the nearest is "${nearest}". Layers: ${layers.join(', ')}.`,
+    );
+  });
+  return [...before, ...checks];
 }
 
 /** UCX prints to stdout what the checks say in their own words. Before the native part is loaded. */

@@ -99,6 +99,8 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
         headBytes: limits.headBytesMax,
         headTimeoutMs: limits.headTimeoutMs,
         idleTimeoutMs: limits.idleTimeoutMs,
+        upstreamConnectTimeoutMs: limits.upstreamConnectTimeoutMs,
+        upstreamTimeoutMs: limits.upstreamTimeoutMs,
       },
     },
     volumeServers: config.volumeServers,

@@ -88,8 +88,9 @@ function onStop(
     }
     isStopping = true;
     logger.info({ event: 'draining', role: name, signal }, `${name} finishes what is in flight`);
-    void manager.stopping('finishes what is in flight');
-    running.close(drainMs).then(
+    // What was said before, such as the end of a reload, must leave too.
+    const told = manager.stopping('finishes what is in flight');
+    Promise.all([running.close(drainMs), told]).then(
       () => {
         logger.info({ event: 'stopped', role: name }, `${name} has stopped`);
         end(exitCodes.done);

@@ -61,6 +61,8 @@ export interface ProxySettings {
     readonly headBytesMax: number;
     readonly headTimeoutMs: number;
     readonly idleTimeoutMs: number;
+    readonly upstreamConnectTimeoutMs: number;
+    readonly upstreamTimeoutMs: number;
     readonly needleBytesMax: number;
     readonly decodedBytesMax: number;
   };
@@ -135,6 +137,8 @@ export const proxySchema: field.Schema<ProxySettings> = {
     headBytesMax: field.size('head_bytes', '64KiB', { min: 1024, max: 2 ** 20 }),
     headTimeoutMs: field.duration('head_timeout', '30s', someTime),
     idleTimeoutMs: field.duration('idle_timeout', '30s', someTime),
+    upstreamConnectTimeoutMs: field.duration('upstream_connect_timeout', '5s', someTime),
+    upstreamTimeoutMs: field.duration('upstream_timeout', '120s', someTime),
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
     decodedBytesMax: field.size('decoded_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
   },

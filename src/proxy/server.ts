@@ -61,9 +61,6 @@ export interface HttpFront {
   close(drainMs: number): Promise<void>;
 }
 
-const connectTimeoutMs = 5_000;
-const answerTimeoutMs = 120_000;
-
 /** Rejects where the address cannot be had. */
 export async function startHttpFront(
   options: HttpFrontOptions,
@@ -73,8 +70,8 @@ export async function startHttpFront(
   const { limits, debugHeaders, logger } = options;
   const counters = newFrontCounters();
   const forwarding = {
-    connectTimeoutMs,
-    answerTimeoutMs,
+    connectTimeoutMs: limits.upstreamConnectTimeoutMs,
+    answerTimeoutMs: limits.upstreamTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
     counters,
   };
@@ -97,7 +94,7 @@ export async function startHttpFront(
     isTimed: options.isTimed ?? false,
     ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
-    connectTimeoutMs,
+    connectTimeoutMs: limits.upstreamConnectTimeoutMs,
     bug,
     get draining() {
       return draining;

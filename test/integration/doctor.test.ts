@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyReadToken } from '../../src/proxy/auth/read-token.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
+import { catalogue, layers } from '../../src/tools/doctor/check.ts';
 import { freePorts } from '../free-ports.ts';
 import {
   type Examined,
@@ -115,6 +116,10 @@ describe('a sound set-up', () => {
     expect(planted(examined, 'needle-bytes', 'ok').summary).toContain('8 needles are the same');
     expect(planted(examined, 'listen-address', 'ok').summary).toContain('the running target');
     expect(planted(examined, 'bandwidth', 'ok').summary).toContain('on this host');
+    // Every check of every layer says something, if only why it is skipped.
+    const said = new Set(examined.report.checks.map(({ layer, name }) => `${layer} ${name}`));
+    const all = layers.flatMap((layer) => catalogue[layer].map((name) => `${layer} ${name}`));
+    expect([...said]).toEqual(all);
   });
 
   test('has no failed check on a client node', async () => {
@@ -375,9 +380,15 @@ describe('the command', () => {
     expect(stdout).not.toContain('\u001b');
   });
 
+  test('looks at layers and at single checks, several in one word', async () => {
+    const examined = await examine(['--only', 'limits,memlock', '--only', 'node-version']);
+    const names = examined.report.checks.map(({ name }) => name);
+    expect(names).toEqual(['node-version', 'memlock', 'descriptors']);
+  });
+
   test('a layer that does not exist is a mistake in the call', async () => {
-    const { status, stderr } = await runProgram(['doctor', '--only', 'disks']);
+    const { status, stderr } = await runProgram(['doctor', '--only', 'devics']);
     expect(status).toBe(2);
-    expect(stderr).toContain('volume-server, storage');
+    expect(stderr).toContain('the nearest is "devices"');
   });
 });

@@ -17,6 +17,10 @@ export interface FrontLimits {
   readonly headTimeoutMs: number;
   /** Without a request, or without progress of an answer: the connection is closed. */
   readonly idleTimeoutMs: number;
+  /** To connect to a volume server; then 504. */
+  readonly upstreamConnectTimeoutMs: number;
+  /** Without a byte from the volume server, or a free connection to it: 504, or the answer that has begun is cut. */
+  readonly upstreamTimeoutMs: number;
 }
 
 /** Counted across all connections of one front: plain additions, read when somebody looks. */

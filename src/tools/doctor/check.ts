@@ -38,6 +38,18 @@ export type CheckName = (typeof catalogue)[Layer][number];
 
 export const layers: readonly Layer[] = Object.keys(catalogue) as Layer[];
 
+export const checkNames: readonly CheckName[] = layers.flatMap(
+  (layer): readonly CheckName[] => catalogue[layer],
+);
+
+/** A layer's name stands for all of its checks; undefined: neither a layer nor a check. */
+export function checksOf(name: string): readonly CheckName[] | undefined {
+  const layer = layers.find((known) => known === name);
+  if (layer !== undefined) return catalogue[layer];
+  const check = checkNames.find((known) => known === name);
+  return check === undefined ? undefined : [check];
+}
+
 export interface Check extends Finding {
   readonly layer: Layer;
 }

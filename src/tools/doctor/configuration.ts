@@ -60,7 +60,12 @@ function fixOf({ place, key, message }: SetupProblem): string {
   if (/(secret_file|token_file)$/.test(key) && path !== null) {
     return `${key}: ${createSecret(path[1] ?? path[2] ?? '')}`;
   }
-  return key === '' ? `${place}: ${message}` : `${place}: set ${key} anew: ${message}`;
+  if (key === '') {
+    return message.includes('cannot be read')
+      ? `${place}: name a file with --config that this user can read`
+      : `${place}: correct this line (${message})`;
+  }
+  return `${place}: set ${key} anew: ${message}`;
 }
 
 function createSecret(path: string): string {
@@ -70,12 +75,11 @@ function createSecret(path: string): string {
 function configWarnings({ file, problems, warnings }: Setup): Finding {
   if (file === undefined) return skip('config-warnings', 'no configuration was given');
   if (problems.length > 0) return skip('config-warnings', 'the configuration has problems');
-  const [first, ...others] = warnings;
-  if (first === undefined) return ok('config-warnings', 'no warnings');
+  if (warnings.length === 0) return ok('config-warnings', 'no warnings');
   return warn('config-warnings', {
     summary: `${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}`,
     evidence: warnings,
-    fix: [`change what each names: ${first}`, ...others],
+    fix: [`change what each names, then: seaweed-rdma config check ${file}`],
   });
 }
 

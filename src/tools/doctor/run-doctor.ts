@@ -1,6 +1,6 @@
 /** `seaweed-rdma doctor`: gathers what each layer looks at, judges it, and prints the report. */
 import { exitCodes } from '../exit-codes.ts';
-import { type Check, type Layer, layers } from './check.ts';
+import { type Check, type CheckName, catalogue, checkNames, layers } from './check.ts';
 import { Examination } from './examination.ts';
 import { printReport, reportOf } from './report.ts';
 import type { Setup } from './setup.ts';
@@ -8,21 +8,25 @@ import type { Setup } from './setup.ts';
 export interface DoctorOptions {
   readonly setup: Setup;
   /** Empty: all. */
-  readonly only: readonly Layer[];
-  readonly skip: readonly Layer[];
+  readonly only: readonly CheckName[];
+  readonly skip: readonly CheckName[];
   readonly json: boolean;
 }
 
 /** Returns the exit code: a configuration that cannot be used goes before a check that failed. */
 export async function runDoctor({ setup, only, skip, json }: DoctorOptions): Promise<number> {
-  const chosen = layers.filter(
-    (layer) => (only.length === 0 || only.includes(layer)) && !skip.includes(layer),
+  const chosen = new Set<string>(
+    checkNames.filter((name) => (only.length === 0 || only.includes(name)) && !skip.includes(name)),
   );
   const examination = new Examination(setup);
   const checks: Check[] = [];
   try {
-    for (const layer of chosen) {
-      for (const finding of await examination.look(layer)) checks.push({ layer, ...finding });
+    for (const layer of layers) {
+      if (!catalogue[layer].some((name) => chosen.has(name))) continue;
+      const findings = await examination.look(layer);
+      for (const finding of findings.filter(({ name }) => chosen.has(name))) {
+        checks.push({ layer, ...finding });
+      }
     }
   } finally {
     await examination.close();

@@ -166,7 +166,9 @@ function noSession(
   const owner = isOnThisHost(host)
     ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
     : undefined;
-  if (owner?.role === 'target') {
+  // UCX says so when the peer has answered with its addresses and none of them can be reached.
+  const isPeer = evidence.some((line) => line.includes('Destination is unreachable'));
+  if (owner?.role === 'target' || isPeer) {
     return fail('target-session', {
       summary: `${name}: the target accepts, and UCX finds no way to it`,
       evidence: [...evidence, `device_name = "${deviceName}"`],

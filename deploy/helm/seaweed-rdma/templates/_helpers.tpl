@@ -41,31 +41,40 @@ seccompProfile:
 {{- end }}
 
 {{/*
-The target, as a container of the volume server's pod. For charts that take this one as a dependency; the Kustomize
-patch in deploy/kustomize/target says the same without Helm. Takes: root (.), config (name of a ConfigMap with
-target.toml), secret (name of the Secret), dataVolume, dataPath.
+The target, as a container of the volume server's pod, and the volume that it mounts: for charts that take this one as a
+dependency. deploy/kustomize/target/sidecar.yaml says the same without Helm. Both take: root (this chart's scope). The
+container also takes dataVolume and dataPath, the volume takes config (a ConfigMap with target.toml).
 */}}
 {{- define "seaweed-rdma.targetContainer" -}}
 name: seaweed-rdma-target
 image: {{ include "seaweed-rdma.image" .root }}
 args: ["target", "--config", "/etc/seaweed-rdma/target.toml"]
+{{- if .root.Values.ipcLock }}
 env:
-  - name: SEAWEED_RDMA__RDMA__SECRET_FILE
-    value: /etc/seaweed-rdma/secret/key
-  {{- if .root.Values.ipcLock }}
-  - name: SEAWEED_RDMA_NODE
-    value: /app/node-ipc-lock
-  {{- end }}
+  - { name: SEAWEED_RDMA_NODE, value: /app/node-ipc-lock }
+{{- end }}
 ports:
   - { name: rdma, containerPort: 18515, protocol: TCP }
-readinessProbe:
-  exec: { command: ["/app/bin/seaweed-rdma", "ping", "--config", "/etc/seaweed-rdma/target.toml", "--count", "1"] }
-  periodSeconds: 30
-  timeoutSeconds: 10
+  - { name: rdma-admin, containerPort: 18516, protocol: TCP }
+startupProbe:
+  httpGet: { path: /livez, port: rdma-admin }
+  periodSeconds: 2
+  # Ten million needles load in seconds, from a cold disk in minutes.
+  failureThreshold: 150
+# Not /readyz: the pod's readiness is the volume server's, which passes need also while the target is not ready.
+livenessProbe:
+  httpGet: { path: /livez, port: rdma-admin }
+  periodSeconds: 10
+# The group of the secret's file in a pod without fsGroup, and of volume files that a server run by root wrote.
 securityContext:
-{{ include "seaweed-rdma.securityContext" .root | indent 2 }}
+{{ include "seaweed-rdma.securityContext" .root | replace "runAsGroup: 1000" "runAsGroup: 0" | indent 2 }}
 resources:
-  requests: { cpu: 500m, memory: 1536Mi }
+  requests:
+    cpu: 500m
+    memory: 1536Mi
+    {{- if .root.Values.rdma.resource }}
+    {{ .root.Values.rdma.resource }}: {{ .root.Values.rdma.count }}
+    {{- end }}
   limits:
     memory: 2Gi
     {{- if .root.Values.rdma.resource }}
@@ -74,5 +83,14 @@ resources:
 volumeMounts:
   - { name: {{ .dataVolume }}, mountPath: {{ .dataPath }}, readOnly: true }
   - { name: seaweed-rdma-target, mountPath: /etc/seaweed-rdma, readOnly: true }
-  - { name: seaweed-rdma-secret, mountPath: /etc/seaweed-rdma/secret, readOnly: true }
+{{- end }}
+
+{{- define "seaweed-rdma.targetVolume" -}}
+name: seaweed-rdma-target
+projected:
+  sources:
+    - configMap: { name: {{ .config }} }
+    - secret:
+        name: {{ .root.Values.secret.name }}
+        items: [{ key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0440 }]
 {{- end }}

@@ -1,0 +1,184 @@
+import { describe, expect, test } from 'vitest';
+import { settingsWith } from '../../../test/unit/doctor-settings.ts';
+import type { TargetVolume } from '../../rdma/needle-fetcher.ts';
+import type { CheckName, Finding } from './check.ts';
+import type { RdmaDevice } from './devices.ts';
+import type { SessionFacts, TargetFacts } from './sessions.ts';
+import { judgeTargets, type TargetContext } from './target.ts';
+import type { VolumeServerFacts } from './volume-server.ts';
+import { judgeVolumes } from './volumes.ts';
+
+const url = 'http://10.0.0.1:8080';
+const settings = settingsWith({});
+const quiet: TargetContext = { listeners: [], devices: [], tls: 'auto', deviceName: 'auto' };
+
+function up(transport: string, changes: Partial<SessionFacts> = {}): SessionFacts {
+  return {
+    state: { kind: 'up', transport, sessionId: 1n },
+    waitedMs: 3,
+    volumes: [],
+    roundTripsUs: [9, 10, 11],
+    pingsLost: 0,
+    ...changes,
+  };
+}
+
+function down(
+  status: 'unauthorized' | 'unsupported_version' | 'not_connected',
+  detail = '',
+): SessionFacts {
+  const state = { kind: 'down', status, detail } as const;
+  return { state, waitedMs: 3, volumes: [], roundTripsUs: [], pingsLost: 0 };
+}
+
+function facts(changes: Partial<TargetFacts>): TargetFacts {
+  return {
+    host: '10.0.0.1',
+    port: 18515,
+    volumeServerUrl: url,
+    name: '10.0.0.1:18515',
+    addresses: ['10.0.0.1'],
+    lookupFailure: '',
+    tcpFailure: '',
+    tcpMs: 1,
+    session: up('rc_mlx5'),
+    ...changes,
+  };
+}
+
+function judge(
+  changes: Partial<TargetFacts>,
+  context = quiet,
+  given = settings,
+): readonly Finding[] {
+  const looks = [{ facts: facts(changes), fetcher: undefined }];
+  return judgeTargets(given, { failure: '', looks }, context);
+}
+
+function one(findings: readonly Finding[], name: CheckName): Finding {
+  return findings.find((finding) => finding.name === name) as Finding;
+}
+
+const device: RdmaDevice = {
+  name: 'mlx5_0',
+  firmware: '20',
+  numaNode: 0,
+  openFailure: '',
+  ports: [
+    {
+      name: 'mlx5_0:1',
+      state: '4: ACTIVE',
+      physicalState: '5: LinkUp',
+      linkLayer: 'InfiniBand',
+      rate: '100 Gb/sec (4X EDR)',
+      gids: [],
+      mtuBytes: undefined,
+    },
+  ],
+};
+
+describe('the way to a target', () => {
+  test('is sound over RDMA', () => {
+    expect(judge({}).map(({ result }) => result)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok']);
+    expect(one(judge({}), 'transport').summary).toContain('RDMA (rc_mlx5)');
+  });
+
+  test('over TCP fails where an RDMA device is active, and is fine without one', () => {
+    const withDevice = { ...quiet, devices: [device] };
+    const found = one(judge({ session: up('tcp') }, withDevice), 'transport');
+    expect(found.result).toBe('fail');
+    expect(found.fix[0]).toContain('rdma.device_name = "mlx5_0:1"');
+    expect(one(judge({ session: up('tcp') }), 'transport').result).toBe('ok');
+    expect(one(judge({ session: up('posix') }, withDevice), 'transport').result).toBe('ok');
+  });
+
+  test('tells a wrong secret, another version, and no common transport apart', () => {
+    const summaries = [
+      down('unauthorized'),
+      down('unsupported_version'),
+      down('not_connected', 'Destination is unreachable'),
+      down('not_connected', 'Connection reset by remote peer'),
+    ].map((session) => one(judge({ session }), 'target-session').summary);
+    expect(summaries.map((summary) => summary.replace(/^[^ ]+ /, ''))).toEqual([
+      'wrong secret',
+      'it speaks another protocol version',
+      'the target accepts, and UCX finds no way to it',
+      'something else listens there',
+    ]);
+  });
+
+  test('tells a closed port, a silent one and an unknown name apart', () => {
+    const session = down('not_connected');
+    const refused = judge({ tcpFailure: 'ECONNREFUSED', session });
+    expect(one(refused, 'target-port').summary).toContain('nothing listens there');
+    expect(one(refused, 'target-session').result).toBe('skip');
+    const silent = judge({ tcpFailure: 'ETIMEDOUT', session });
+    expect(one(silent, 'target-port').summary).toContain('times out');
+    const unknown = judge({ lookupFailure: 'ENOTFOUND', session: undefined });
+    expect(unknown.map(({ result }) => result)).toEqual(['fail', 'skip', 'skip', 'skip', 'skip']);
+  });
+
+  test('needs no TCP where UCX listens by other means', () => {
+    expect(one(judge({ tcpFailure: 'ECONNREFUSED' }), 'target-port').result).toBe('ok');
+  });
+
+  test('with lost or slow round trips is named', () => {
+    const lost = up('tcp', { pingsLost: 2 });
+    expect(one(judge({ session: lost }), 'ping').result).toBe('fail');
+    const slow = up('tcp', { roundTripsUs: [9000, 9100, 9200] });
+    expect(one(judge({ session: slow }), 'ping').result).toBe('warn');
+  });
+
+  test('is not looked at with mode = "off", with inproc, and without a configuration', () => {
+    const results = [
+      judgeTargets(undefined, undefined, quiet),
+      judgeTargets(settingsWith({ mode: 'off' }), undefined, quiet),
+      judge({}, quiet, settingsWith({ transport: 'inproc' })),
+    ].flatMap((findings) => findings.map(({ result }) => result));
+    expect(new Set(results)).toEqual(new Set(['skip']));
+  });
+});
+
+describe('announced volumes', () => {
+  const server = (volumes: readonly number[] | undefined): VolumeServerFacts => ({
+    url,
+    failure: '',
+    code: '',
+    status: 200,
+    server: 'SeaweedFS Volume 30GB 4.44',
+    volumes,
+    answerMs: 1,
+    clockAheadMs: 0,
+    wantsTokens: false,
+  });
+  const volume = (volumeId: number, confirmed = true): TargetVolume => ({
+    volumeId,
+    version: 3,
+    confirmed,
+    collection: '',
+  });
+  const judged = (
+    volumes: readonly TargetVolume[],
+    listed: readonly number[] | undefined,
+  ): Finding =>
+    judgeVolumes(settings, [{ name: 'a:1', volumes, server: server(listed) }])[0] as Finding;
+
+  test('are those of the server', () => {
+    expect(judged([volume(1), volume(2)], [1, 2]).result).toBe('ok');
+  });
+
+  test('that are missing fail, those that the server does not list are a warning', () => {
+    expect(judged([volume(1)], [1, 2]).summary).toContain('does not announce: 2');
+    expect(judged([volume(1), volume(7)], [1])).toMatchObject({ result: 'warn' });
+  });
+
+  test('of which none is confirmed fail: the target asks another server', () => {
+    const found = judged([volume(1, false)], [1]);
+    expect(found.result).toBe('fail');
+    expect(found.fix[0]).toContain('target.volume_server_url');
+  });
+
+  test('cannot be judged without the list', () => {
+    expect(judged([volume(1)], undefined).result).toBe('skip');
+  });
+});

@@ -1,0 +1,94 @@
+/** A volume server that says nothing, stops in its answer, or does not take the connection: by relay and framework alike. */
+import { connect, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { fixture, front, get, stage, upstream } from './front-stage.ts';
+import { eventually } from './http-front-fixture.ts';
+
+const soon = { upstreamConnectTimeoutMs: 300, upstreamTimeoutMs: 300 };
+
+/** Listens and accepts nothing: its thread sleeps. */
+const deaf = `
+const { createServer } = require('node:net');
+const { parentPort } = require('node:worker_threads');
+const server = createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+  parentPort.postMessage(server.address().port);
+  setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0), 50);
+});`;
+
+/** Fills the queue of a listener that accepts nothing; the connection after these is never made. */
+async function fillQueue(port: number): Promise<Socket[]> {
+  const fillers: Socket[] = [];
+  for (;;) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+    fillers.push(socket);
+    const isConnected = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      setTimeout(() => resolve(false), 200);
+    });
+    if (!isConnected) return fillers;
+  }
+}
+
+describe.each([
+  ['the relay', true],
+  ['the framework', false],
+] as const)('by %s', (_name, lane) => {
+  it('silence is 504 after limits.upstream_timeout', async () => {
+    stage.answer = () => undefined;
+    await front({ lane, limits: soon });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    await client.until((text) => text.includes('504 Gateway Timeout'));
+    await eventually(() => fixture.records.length === 1);
+    expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'off' });
+  });
+
+  it('silence behind the start of an answer cuts the connection, and nothing is padded', async () => {
+    const start = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc';
+    stage.answer = ({ socket }) => void socket.write(start);
+    await front({ lane, limits: soon });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    const received = await client.untilClosed();
+    expect(received).toContain('200 OK');
+    expect(received.endsWith('abc')).toBe(true);
+  });
+
+  it('an answer that comes slowly is no silence', async () => {
+    stage.answer = ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n');
+      let left = 12;
+      const drip = setInterval(() => {
+        socket.write('x');
+        left -= 1;
+        if (left === 0) clearInterval(drip);
+      }, 100);
+    };
+    await front({ lane, limits: { ...soon, upstreamTimeoutMs: 600 } });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    await client.until((text) => text.endsWith('x'.repeat(12)));
+  });
+
+  it('a connection that is not taken is 504 after limits.upstream_connect_timeout', async () => {
+    const worker = new Worker(deaf, { eval: true });
+    const port = await new Promise<number>((resolve) => worker.once('message', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const fillers = await fillQueue(port);
+    try {
+      await front({
+        lane,
+        limits: { ...soon, upstreamTimeoutMs: 60_000 },
+        upstreamUrl: `http://127.0.0.1:${port}`,
+      });
+      const client = fixture.connect();
+      client.send(get('/a'));
+      await client.until((text) => text.includes('504 Gateway Timeout'));
+      expect(upstream.accepted()).toBe(0);
+    } finally {
+      for (const filler of fillers) filler.destroy();
+      await worker.terminate();
+    }
+  });
+});
