@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { signReadToken } from '../../src/proxy/auth/sign-read-token.ts';
+import { loadBinding } from '../../src/rdma/binding.ts';
 import { scratchFolder } from './scratch.ts';
 import {
   type Answer,
@@ -298,6 +299,40 @@ describe('when the fast path is not there', () => {
     expect([answer.status, answer.body.toString()]).toEqual([503, expect.stringMatching(/off/)]);
     await fresh.proxy.stop();
   }, 30_000);
+
+  test.skipIf(!loadBinding().hasUcx)(
+    'a target that is not there yet: healthy and not connected, unless HTTP is forbidden',
+    async () => {
+      const stageOf = (mode: string): Promise<SidecarStage> =>
+        startSidecarStage(scratch, {
+          transport: 'ucx',
+          fabric: `target = "127.0.0.1:1"\nmode = "${mode}"`,
+          isFast: false,
+        });
+      const [preferring, requiring] = await Promise.all([stageOf('prefer'), stageOf('require')]);
+      const health = await ask(preferring.sidecar, '/health');
+      expect(health.status).toBe(200);
+      expect(parsed(health)).toMatchObject({
+        status: 'healthy',
+        rdma: { enabled: true, connected: false },
+      });
+      const { fid, bytes } = preferring.needles.small;
+      const read = await mountRead(preferring, fid);
+      expect([read.status, read.body, read.headers['x-rdma-used']]).toEqual([200, bytes, 'false']);
+
+      const forbidden = await ask(requiring.sidecar, '/health');
+      expect([forbidden.status, parsed<object>(forbidden)]).toEqual([
+        503,
+        expect.objectContaining({
+          status: 'unhealthy',
+          detail: 'mode = "require" and no target is up',
+        }),
+      ]);
+      expect((await mountRead(requiring, requiring.needles.small.fid)).status).toBe(503);
+      await Promise.all([preferring.proxy.stop(), requiring.proxy.stop()]);
+    },
+    30_000,
+  );
 
   test('neither target nor volume server: it is not healthy, and says why', async () => {
     const fresh = await startOff('');

@@ -133,6 +133,8 @@ export interface StageOptions {
   readonly rdma?: string;
   readonly seaweedfs?: string;
   readonly sections?: string;
+  /** In place of what the transport needs below [rdma]. */
+  readonly fabric?: string;
   /** False: nothing is served from the fabric; default true. */
   readonly isFast?: boolean;
 }
@@ -148,7 +150,9 @@ export async function startSidecarStage(
   const needles = fillVolume(dir);
   const origin = startRole(['origin', '--dir', dir, '--listen', '127.0.0.1:0']);
   const upstream = `http://${(await origin.line('ready'))['http']}`;
-  const fabric = options.transport === 'inproc' ? inproc(dir) : await ucx(scratch, dir, upstream);
+  const fabric =
+    options.fabric ??
+    (options.transport === 'inproc' ? inproc(dir) : await ucx(scratch, dir, upstream));
   const config = `[http]
 listen = "127.0.0.1:0"
 [seaweedfs]
