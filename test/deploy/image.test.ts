@@ -158,7 +158,9 @@ describe.skipIf(reason !== undefined)('what the image has', () => {
     ]);
     await proxy.line('ready');
     await proxy.line('target-up');
-    expect(await proxy.stop()).toBe(0);
-    expect(await target.stop()).toBe(0);
+    for (const role of [proxy, target]) {
+      const code = await role.stop();
+      expect([code, role.lines.at(-1)]).toMatchObject([0, { event: 'stopped' }]);
+    }
   });
 });
