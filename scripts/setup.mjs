@@ -18,6 +18,7 @@ import {
   ensureTestPackages,
   toolVersions,
 } from './setup/system-packages.mjs';
+import { ensureTestTools } from './setup/test-tools.mjs';
 
 const isQuiet = process.argv.includes('--quiet');
 const say = (line) => isQuiet || console.log(line);
@@ -30,6 +31,7 @@ try {
   await ensureNodeModules();
   await ensureNativePart();
   await ensureCompiledTypeScript();
+  if (process.argv.includes('--tests')) await ensureTestTools(say);
   say('set-up is complete: npm run demo, npm test, bin/seaweed-rdma --help');
 } catch (error) {
   if (!(error instanceof StepFailed)) throw error;

@@ -3,7 +3,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { binFolder, continueUnderPinnedNode, pinnedEnv, root } from './setup/pinned-node.mjs';
-import { ensureTestTools } from './setup/test-tools.mjs';
 import { runNativeSuite } from './test/native-suite.mjs';
 import { runVitestSuite } from './test/vitest-suite.mjs';
 
@@ -21,7 +20,6 @@ const suites = [
 ];
 
 const only = onlyArgument();
-if (only?.includes('vitest') ?? true) await ensureTestTools(() => undefined);
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const rows = [];
 for (const suite of suites.filter((each) => only === undefined || only.includes(each.name))) {

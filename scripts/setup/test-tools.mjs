@@ -1,6 +1,6 @@
 // What only tests need and no package manager of the project has: Helm, and a strict decoder of Kubernetes objects, both
 // made by Go where that is there. Without it their tests are skipped and say why.
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
@@ -19,16 +19,17 @@ export async function ensureTestTools(say) {
   const stamp = join(toolsFolder, '.stamp');
   const hash = hashOf(root, ['test/deploy/strict-decode'], `${helmVersion} ${composeVersion}`);
   if (isStamped(stamp, hash)) return say('test tools: up to date');
-  const env = { ...process.env, GOBIN: toolsFolder, GOFLAGS: '-mod=mod' };
+  // A checkout of another owner has no version that Go could read.
+  const env = { ...process.env, GOBIN: toolsFolder, GOFLAGS: '-buildvcs=false' };
   const steps = [
     {
       title: 'Helm (go install; minutes, once)',
-      args: ['install', `helm.sh/helm/v3/cmd/helm@${helmVersion}`],
+      args: ['install', '-ldflags=-s -w', `helm.sh/helm/v3/cmd/helm@${helmVersion}`],
       cwd: root,
     },
     {
       title: 'a decoder of Kubernetes objects (go install)',
-      args: ['install', '.'],
+      args: ['install', '-ldflags=-s -w', '.'],
       cwd: join(root, 'test', 'deploy', 'strict-decode'),
     },
     {
@@ -38,17 +39,19 @@ export async function ensureTestTools(say) {
       use: takeComposeSchema,
     },
   ];
+  mkdirSync(toolsFolder, { recursive: true });
+  let areAllThere = true;
   for (const { title, args, cwd, use } of steps) {
     const { ok, output } = await runStep(title, 'go', args, { env, cwd });
     if (ok) {
       use?.(output);
       continue;
     }
+    areAllThere = false;
     console.error(tail(output));
     console.log('the tests that need it will be skipped');
-    return;
   }
-  writeStamp(stamp, hash);
+  if (areAllThere) writeStamp(stamp, hash);
 }
 
 /** Out of what `go mod download -json` says, after lines about its progress. */

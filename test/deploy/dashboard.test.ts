@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { dashboardText } from '../../scripts/grafana-dashboard.mjs';
 import { MetricSet } from '../../src/proxy/admin/metric-set.ts';
 import { proxyMetricTable, targetMetricTable } from '../../src/proxy/admin/metric-table.ts';
 import { reasons } from '../../src/proxy/outcome.ts';
@@ -68,6 +69,10 @@ const expressions = panels.flatMap(({ title, targets }) =>
 );
 
 describe('the Grafana dashboard', () => {
+  test('is what scripts/grafana-dashboard.mjs makes', () => {
+    expect(readFileSync(file, 'utf8')).toBe(dashboardText());
+  });
+
   test('asks only for metrics and labels that a role exposes', async () => {
     const series = new Map([...(await seriesOfNode()), ...ownSeries()]);
     const annotations = dashboard.annotations.list

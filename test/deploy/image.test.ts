@@ -86,13 +86,21 @@ describe('the Dockerfile', () => {
     const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       files: string[];
     };
-    const built = ['native', 'CMakeLists.txt', 'scripts/install.mjs', 'README.md', 'examples'];
+    const built = [
+      'native',
+      'CMakeLists.txt',
+      'scripts/install.mjs',
+      'README.md',
+      'examples',
+      'docs/man',
+    ];
     const needed = files.filter((name) => !name.startsWith('!') && !built.includes(name));
     const copied = copiesOf(lastStage).flatMap((copy) => copy.sources);
     expect(needed.filter((name) => !copied.includes(`/app/${name}`))).toEqual([]);
   });
 });
 
+const pinnedNode = join(root, 'node_modules/node/bin/node');
 const user = 65534;
 const confined = [
   ...['unshare', '--mount', '--propagation', 'private', '--', 'sh', '-c'],
@@ -103,10 +111,9 @@ const confined = [
 async function whyNotConfined(): Promise<string | undefined> {
   if (!loadBinding().hasUcx) return 'built without UCX: there is no target';
   if (process.getuid?.() !== 0) return 'not root: no other user and no mount namespace can be made';
-  const node = join(root, 'node_modules/node/bin/node');
   const { status, stderr } = await runCommand(confined[0], [
     ...confined.slice(1),
-    node,
+    pinnedNode,
     '--version',
   ]);
   return status === 0 ? undefined : `no confined process here: ${stderr.trim()}`;
@@ -158,7 +165,34 @@ describe.skipIf(reason !== undefined)('what the image has', () => {
     ]);
     await proxy.line('ready');
     await proxy.line('target-up');
-    expect(await proxy.stop()).toBe(0);
-    expect(await target.stop()).toBe(0);
+    for (const role of [proxy, target]) {
+      const code = await role.stop();
+      expect([code, role.lines.at(-1)]).toMatchObject([0, { event: 'stopped' }]);
+    }
+  });
+
+  test('gets IPC_LOCK through the file of Node, and with the bounding set that a pod has no other', async ({
+    skip,
+  }) => {
+    // As the Dockerfile makes node-ipc-lock.
+    const node = scratch.write('lock/node-ipc-lock', readFileSync(pinnedNode), 0o755);
+    chmodSync(dirname(node), 0o755);
+    const setcap = await runCommand('sh', ['-c', 'setcap cap_ipc_lock=ep "$0"', node]);
+    if (setcap.status !== 0) skip(`no file capabilities here: ${setcap.stderr.trim()}`);
+    const pod = [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      '--bounding-set=-all,+ipc_lock',
+    ];
+    const show = ['-p', 'require("node:fs").readFileSync("/proc/self/status", "utf8")'];
+    const run = await runCommand('setpriv', [...pod, '--', node, ...show]);
+    const [, effective] = /^CapEff:\t([0-9a-f]+)$/m.exec(run.stdout) ?? [];
+    // CAP_IPC_LOCK is 14.
+    expect(Number.parseInt(effective ?? '0', 16)).toBe(2 ** 14);
+    const without = ['--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all'];
+    const refused = await runCommand('setpriv', [...without, '--', node, ...show]);
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toMatch(/Operation not permitted/);
   });
 });
