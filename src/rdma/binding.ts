@@ -22,6 +22,8 @@ export const ucxEnvironment: Readonly<Record<string, string>> = {
   // Else UCX takes SIGHUP, which reloads the configuration here.
   UCX_DEBUG_SIGNO: '',
   UCX_WARN_UNUSED_ENV_VARS: 'n',
+  // Else its words stand between the JSON lines of a log and in what a tool prints.
+  UCX_LOG_FILE: 'stderr',
   // Endpoints report a dead peer; without these two only tcp does, and shared memory is not used at all.
   UCX_MM_ERROR_HANDLING: 'y',
   UCX_CMA_MEMORY_INVALIDATE: 'y',

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addon } from '../../src/rdma/binding.ts';
+import { loadBinding } from '../../src/rdma/binding.ts';
 import { medianRatio, type PathFigures } from '../../src/tools/bench/comparison-report.ts';
 import { closedLoop, openLoop } from '../../src/tools/bench/loops.ts';
 import { type AdminStage, fid, fillVolume, startStage } from './admin-stage.ts';
@@ -36,7 +36,9 @@ describe('a comparison', () => {
       expect(figures.rounds).toHaveLength(3);
       expect(figures.bytesPerSecond / figures.readsPerSecond).toBeCloseTo(4096);
       const { p50, p90, p99, p999, max } = figures.latencyUs;
-      expect([p50, p90, p99, p999, max]).toEqual([p50, p90, p99, p999, max].toSorted((a, b) => a - b));
+      expect([p50, p90, p99, p999, max]).toEqual(
+        [p50, p90, p99, p999, max].toSorted((a, b) => a - b),
+      );
       expect(figures.cpuUsPerRead).toBeGreaterThan(0);
       expect(figures.serverCpuUsPerRead).toBeGreaterThan(0);
     }
@@ -90,7 +92,7 @@ describe('a comparison', () => {
   });
 });
 
-describe.skipIf(!addon().hasUcx)('a comparison by transport (needs UCX)', () => {
+describe.skipIf(!loadBinding().hasUcx)('a comparison by transport (needs UCX)', () => {
   let target: string;
   let stop: () => Promise<unknown>;
 

@@ -98,6 +98,16 @@ describe('ping', () => {
   });
 });
 
+// UCX writes to stdout unless it is told otherwise: a warning of its stood before the JSON of a tool.
+test("UCX's own words go to stderr, and transports that reach nobody are refused by name", async () => {
+  for (const tls of ['self', 'nonsense']) {
+    const args = ['ping', '--target', '127.0.0.1:1', '--tls', tls, '--json'];
+    const { status, stdout, stderr } = await runProgram(args);
+    expect({ status, stdout }).toEqual({ status: 69, stdout: '' });
+    expect(stderr).toMatch(/leave no transport to another process|UCX +(WARN|ERROR)/);
+  }
+});
+
 test('capabilities tells what a target announces', async () => {
   const { status, stdout } = await tool('capabilities', '--json');
   expect(status).toBe(0);
