@@ -1,6 +1,5 @@
 /** `bench`: one target by itself, or several ways of reading beside each other. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseHttpOrigin } from '../config/address.ts';
 import { type ComparisonOptions, runComparison } from '../tools/bench/comparison.ts';
 import type { PathSpec } from '../tools/bench/path.ts';
 import { runBench } from '../tools/bench/target-bench.ts';
@@ -19,7 +18,7 @@ import {
   needleOptions,
 } from './fabric-command.ts';
 import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
-import { collected, countValue, sizeValue } from './option-values.ts';
+import { collected, countValue, sizeValue, urlValue } from './option-values.ts';
 
 /** Enough that no single record is measured, few enough to stay in the page cache. */
 const sampleMax = 1000;
@@ -143,13 +142,6 @@ function pathsOf(flags: BenchFlags): PathSpec[] {
 
 function fabricPath(name: string, fabric: FabricOptions): PathSpec {
   return { name, place: { kind: 'fabric', fabric } };
-}
-
-function urlValue(text: string): string {
-  const url = parseHttpOrigin(text);
-  if (url === undefined)
-    throw new InvalidArgumentError('It is a URL such as http://10.0.0.1:8080.');
-  return url;
 }
 
 function transportsValue(text: string): Transport[] {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { runCapabilities } from '../tools/capabilities.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
 import { runPing } from '../tools/ping.ts';
-import { runRead } from '../tools/read.ts';
+import { type ReadOptions, runRead } from '../tools/read.ts';
 import { ToolFailure } from '../tools/tool-failure.ts';
 import {
   type CommonFlags,
@@ -15,7 +15,7 @@ import {
   needleOptions,
 } from './fabric-command.ts';
 import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
-import { countValue, durationValue, sizeValue } from './option-values.ts';
+import { countValue, durationValue, sizeValue, urlValue } from './option-values.ts';
 import { packageVersion } from './version.ts';
 
 const whichNeedle = 'which needle? Give a fid, or --volume --needle --cookie';
@@ -44,11 +44,15 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
     .argument('[fid]', 'such as 3,01637037d6')
     .option('--output <file>', 'where to write the data (default: stdout)')
     .option('--metadata', 'no data, only what the needle says of itself')
+    .option('--offset <size>', 'from this stored byte on', sizeValue)
+    .option('--size <size>', 'this many bytes; to the end without it', sizeValue)
+    .option('--compare <url>', 'fails unless this HTTP server gives the same bytes', urlValue)
     .option('--max-size <size>', 'larger needles are refused', sizeValue, 64 * 2 ** 20)
     .addHelpText(
       'after',
       examples(
         'read 3,01637037d6 --target 127.0.0.1:18515 --output out.jpg',
+        'read 3,01637037d6 --config proxy.toml --compare http://10.0.0.1:8080 --output out.jpg',
         'read --volume 3 --needle 0x01 --cookie 0x637037d6 --config proxy.toml --json',
       ),
     )
@@ -62,6 +66,8 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
         needle,
         output: flags.output,
         metadataOnly: flags.metadata ?? false,
+        range: rangeOf(flags),
+        compareUrl: flags.compare,
         bytesMax: flags.maxSize,
         timeoutMs: flags.timeout,
         json: isJson(flags),
@@ -73,5 +79,14 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
 interface ReadFlags extends CommonFlags, NeedleFlags {
   readonly output?: string;
   readonly metadata?: boolean;
+  readonly offset?: number;
+  readonly size?: number;
+  readonly compare?: string;
   readonly maxSize: number;
+}
+
+/** undefined: the whole needle. */
+function rangeOf({ offset, size, maxSize }: ReadFlags): ReadOptions['range'] {
+  if (offset === undefined && size === undefined) return undefined;
+  return { offset: offset ?? 0, bytes: Math.min(size ?? maxSize, maxSize) };
 }

@@ -1,6 +1,6 @@
 /** Values of command-line options: the same units as in the configuration, the same strictness. */
 import { InvalidArgumentError } from 'commander';
-import { parseListen } from '../config/address.ts';
+import { parseHttpOrigin, parseListen } from '../config/address.ts';
 import { parseDurationMs, parseSize } from '../config/units.ts';
 
 export function sizeValue(text: string): number {
@@ -35,6 +35,13 @@ export function listenValue(text: string): { host: string; port: number } {
     );
   }
   return address;
+}
+
+export function urlValue(text: string): string {
+  const url = parseHttpOrigin(text);
+  if (url === undefined)
+    throw new InvalidArgumentError('It is a URL such as http://10.0.0.1:8080.');
+  return url;
 }
 
 /** For options that may be given several times. */

@@ -29,7 +29,7 @@ export function percentiles(values: readonly number[]): Percentiles {
 
 /** One line for a person; values in microseconds. */
 export function formatPercentiles(name: string, values: Percentiles): string {
-  const parts = (['min', 'p50', 'p90', 'p99', 'max'] as const).map(
+  const parts = (['min', 'mean', 'p50', 'p90', 'p99', 'max'] as const).map(
     (key) => `${key} ${values[key].toFixed(1)}`,
   );
   return `${name} µs: ${parts.join('  ')}  (${values.count} samples)`;

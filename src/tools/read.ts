@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { isCompressed, isManifest } from '../proxy/needle/flags.ts';
 import type { Needle, NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { formatFid } from '../rdma/volume-files.ts';
+import { httpPath } from './bench/http-path.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Fabric, type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
 import type { NeedleName } from './needle-name.ts';
@@ -15,6 +16,10 @@ export interface ReadOptions {
   /** undefined: stdout, or nowhere with `json`. */
   readonly output: string | undefined;
   readonly metadataOnly: boolean;
+  /** Of the stored bytes; undefined: all of them. */
+  readonly range: { readonly offset: number; readonly bytes: number } | undefined;
+  /** An HTTP server whose bytes must be the same. */
+  readonly compareUrl: string | undefined;
   readonly bytesMax: number;
   readonly timeoutMs: number;
   readonly json: boolean;
@@ -52,9 +57,9 @@ async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise
   const postedAt = performance.now();
   const result = await fetcher.read({
     ...options.needle,
-    offset: 0,
-    length: needleBytesMax,
-    wholeBytesMax: options.bytesMax,
+    offset: options.range?.offset ?? 0,
+    length: options.range?.bytes ?? needleBytesMax,
+    wholeBytesMax: options.range === undefined ? options.bytesMax : 0,
     budgetBytes: options.bytesMax,
     metadataOnly: options.metadataOnly,
     timeoutMs: options.timeoutMs,
@@ -72,6 +77,9 @@ async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise
   try {
     if (options.json) printJson({ ok: true, ...facts, verified: data !== undefined });
     else printFacts(facts);
+    if (data !== undefined && options.compareUrl !== undefined) {
+      await compareWith(options.compareUrl, data.view, options);
+    }
     if (data !== undefined) await writeData(data.view, options);
   } finally {
     data?.lease.release();
@@ -103,6 +111,27 @@ function printFacts(facts: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(facts)) {
     if (value !== '' && value !== null) note(`${name}: ${String(value)}`);
   }
+}
+
+/** Throws ToolFailure with the first difference. */
+async function compareWith(
+  url: string,
+  view: Buffer,
+  { needle, range, timeoutMs }: ReadOptions,
+): Promise<void> {
+  // As stored: fetch itself would decode what it had not asked for by name.
+  const load = { needles: [], bytes: view.length, timeoutMs, depth: 1 };
+  const read = httpPath(url, load, range?.offset ?? 0);
+  let difference: string | undefined;
+  await read(needle, (bytes) => {
+    const at = bytes.findIndex((byte, index) => byte !== view[index]);
+    if (at >= 0) difference = `differ first at byte ${at + (range?.offset ?? 0)}`;
+    else if (bytes.length !== view.length) difference = `are ${bytes.length}, not ${view.length}`;
+  }).catch((error: Error) => {
+    throw new ToolFailure(`${url} gave no bytes to compare: ${error.message}`);
+  });
+  if (difference === undefined) return note(`the same ${view.length} bytes from ${url}`);
+  throw new ToolFailure(`${fidOf(needle)}: the bytes of ${url} ${difference}`);
 }
 
 /** The lease is held until the bytes are with the kernel. */

@@ -140,6 +140,37 @@ describe('read', () => {
     expect(facts.dataBytes).toBeGreaterThan(2 ** 20);
   });
 
+  test('a range of it is these bytes, and what an HTTP server gives is compared', async () => {
+    const { fid } = needle('big');
+    const output = join(scratch.folder, 'whole');
+    await tool('read', fid, '--output', output);
+    const whole = readFileSync(output);
+    const part = join(scratch.folder, 'part');
+    const range = ['--offset', '70000B', '--size', '5000B', '--output', part];
+    expect((await tool('read', fid, ...range)).status).toBe(0);
+    expect(readFileSync(part).equals(whole.subarray(70_000, 75_000))).toBe(true);
+
+    let flipAt = -1;
+    const server = createServer((request, response) => {
+      const [from = 0, to = 0] = (request.headers.range?.match(/\d+/g) ?? []).map(Number);
+      const bytes = Buffer.from(whole.subarray(from, to + 1));
+      if (flipAt >= from && flipAt <= to) bytes[flipAt - from] = (bytes[flipAt - from] ?? 0) ^ 1;
+      response.writeHead(206, { 'Content-Length': bytes.length }).end(bytes);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const same = await tool('read', fid, '--compare', url, ...range);
+    flipAt = 71_234;
+    const other = await tool('read', fid, '--compare', url, ...range);
+    server.closeAllConnections();
+    server.close();
+    expect(same.stderr).toContain('the same 5000 bytes');
+    expect({ status: other.status, told: other.stderr.includes('first at byte 71234') }).toEqual({
+      status: 1,
+      told: true,
+    });
+  });
+
   test('volume, needle and cookie name it as well', async () => {
     const { vid, key, cookie, fid } = needle('ten');
     const named = ['--volume', `${vid}`, '--needle', key, '--cookie', `0x${cookie.toString(16)}`];

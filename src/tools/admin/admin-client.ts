@@ -1,5 +1,6 @@
 /** Asks the admin listener of a running role: status pages, metrics, the admin API. */
 import { request } from 'node:http';
+import { stripVTControlCharacters } from 'node:util';
 import { exitCodes } from '../exit-codes.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
@@ -100,11 +101,16 @@ export class AdminClient {
 function errorOf(text: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: unknown };
-    if (typeof error === 'string') return error;
+    if (typeof error === 'string') return printable(error);
   } catch {
     // Not ours: shown as it is.
   }
-  return text.trim().slice(0, 200);
+  return printable(text).trim().slice(0, 200);
+}
+
+/** Whoever answers may be anybody: nothing of it reaches the terminal as a command. */
+function printable(text: string): string {
+  return stripVTControlCharacters(text).replace(/\p{Cc}+/gu, ' ');
 }
 
 function hostAndPort(address: string): { readonly host: string; readonly port: string } {

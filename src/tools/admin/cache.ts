@@ -101,6 +101,7 @@ interface WarmAnswer {
 
 /** Of one request to the API: so that progress can be told. */
 const warmedAtOnce = 100;
+const warmMsMax = 65_000;
 
 /** Returns the exit code: failed when a needle could not be warmed. */
 export async function runCacheWarm(options: CacheWarmOptions): Promise<number> {
@@ -108,15 +109,25 @@ export async function runCacheWarm(options: CacheWarmOptions): Promise<number> {
   const fids = [...options.fids, ...fidsOfFile(options.file)];
   if (fids.length === 0)
     throw new ToolFailure('which needles? Give fids, or --file FILE', exitCodes.usage);
-  const client = new AdminClient(place, timeoutMs);
+  // A batch takes as long as its needles do: the listener ends it after a minute.
+  const client = new AdminClient(place, Math.max(timeoutMs, warmMsMax));
   const results: WarmAnswer['results'][number][] = [];
   let warmed = 0;
-  for (let at = 0; at < fids.length; at += warmedAtOnce) {
-    const part = { fids: fids.slice(at, at + warmedAtOnce) };
-    const answer = await client.json<WarmAnswer>('/api/cache/warm', part);
-    results.push(...answer.results);
-    warmed += answer.warmed;
-    if (fids.length > warmedAtOnce) note(progress(results.length, fids.length));
+  const hasBar = process.stderr.isTTY === true && fids.length > warmedAtOnce;
+  try {
+    for (let at = 0; at < fids.length; at += warmedAtOnce) {
+      const part = { fids: fids.slice(at, at + warmedAtOnce) };
+      const answer = await client.json<WarmAnswer>('/api/cache/warm', part);
+      results.push(...answer.results);
+      warmed += answer.warmed;
+      if (hasBar) process.stderr.write(`\r${progress(results.length, fids.length)}`);
+    }
+  } catch (error) {
+    // What was warmed until then is worth its line.
+    if (results.length > 0) note(`${warmed} of ${fids.length} warmed, then:`);
+    throw error;
+  } finally {
+    if (hasBar) process.stderr.write('\r\u001b[K');
   }
   if (json) printJson({ warmed, results });
   else report(results, warmed);
@@ -125,8 +136,17 @@ export async function runCacheWarm(options: CacheWarmOptions): Promise<number> {
 
 function fidsOfFile(file: string | undefined): string[] {
   if (file === undefined) return [];
-  const lines = readFileSync(file === '-' ? 0 : file, 'utf8').split('\n');
+  const lines = textOf(file).split('\n');
   return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ToolFailure(`--file ${file} cannot be read: ${why}`, exitCodes.usage);
+  }
 }
 
 function progress(done: number, all: number): string {

@@ -1,6 +1,6 @@
 /** `seaweed-rdma stats`: what roles have done since they were started. */
 import { exitCodes } from '../exit-codes.ts';
-import { print, printJson } from '../output.ts';
+import { note, print, printJson } from '../output.ts';
 import { AdminClient, type AdminPlace } from './admin-client.ts';
 import { bytesText, countText, shareText, uptimeText } from './quantities.ts';
 import { outcomes, type ProxyStats, type RoleStats, type TargetStats } from './role-stats.ts';
@@ -18,12 +18,18 @@ export async function runStats({ places, timeoutMs, json }: StatsOptions): Promi
     admin: client.address,
     ...(await client.json<RoleStats>('/stats')),
   }));
-  const all = await Promise.all(asked);
+  // One that cannot be asked does not hide the others.
+  const settled = await Promise.allSettled(asked);
+  const all = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
   if (json) {
-    printJson(all.length === 1 ? all[0] : all);
-    return exitCodes.done;
+    if (all.length > 0) printJson(places.length === 1 ? all[0] : all);
+  } else {
+    for (const stats of all) for (const line of describe(stats.admin, stats)) print(line);
   }
-  for (const stats of all) for (const line of describe(stats.admin, stats)) print(line);
+  const [first, ...others] = failed;
+  for (const error of others) note(error instanceof Error ? error.message : String(error));
+  if (first !== undefined) throw first;
   return exitCodes.done;
 }
 

@@ -4,12 +4,17 @@ import { formatFid } from '../../rdma/volume-files.ts';
 import type { NeedleName } from '../needle-name.ts';
 import type { PathLoad, ReadNeedle } from './path.ts';
 
-export function httpPath(url: string, { bytes, timeoutMs, depth }: PathLoad): ReadNeedle {
+/** `bytes` from `offset` on. */
+export function httpPath(
+  url: string,
+  { bytes, timeoutMs, depth }: PathLoad,
+  offset = 0,
+): ReadNeedle {
   const agent = new Agent({ keepAlive: true, maxSockets: depth });
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   // As a target gives it: not decoded on the way.
-  const headers = { 'Accept-Encoding': 'gzip', Range: `bytes=0-${bytes - 1}` };
+  const headers = { 'Accept-Encoding': 'gzip', Range: `bytes=${offset}-${offset + bytes - 1}` };
   return (needle, look) =>
     new Promise((resolve, reject) => {
       const path = `/${formatFid(needle.volumeId, needle.needleId, needle.cookie)}`;

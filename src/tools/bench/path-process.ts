@@ -75,10 +75,11 @@ function fabricPath(fetchers: Fabric['fetchers'], { bytes, timeoutMs }: PathLoad
 async function sample(count: number): Promise<string[]> {
   const digests: string[] = [];
   for (const [index, needle] of load.needles.entries()) {
-    // Every needle's length is known before its reads are counted; the bytes of some are compared.
+    // Every needle's length is known and compared before its reads are counted, the bytes of some too.
     let digest = '';
     await readNeedle(needle, (bytes) => {
       lengths.set(needle, bytes.length);
+      digest = `${bytes.length} bytes`;
       if (index < count) digest = createHash('sha256').update(bytes).digest('hex');
     }).catch((error: Error) => {
       digest = `failed: ${error.message}`;

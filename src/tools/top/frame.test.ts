@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
 import { countText, secondsText, uptimeText } from '../admin/quantities.ts';
 import type { ProxyStats } from '../admin/role-stats.ts';
@@ -103,6 +104,10 @@ test('a role that was started anew has no rates for one look, and no negative on
   expect(ratesOf(before, after)).toBeUndefined();
   const lines = frameOf(before, after, { columns: 100, isColoured: false });
   expect(lines.join('\n')).toContain('waiting for the next look');
+  // Younger than the time between the looks, and older than the one before it was.
+  const young = seen(0, stats({ cached: 100, uptimeSeconds: 3 }));
+  const younger = seen(10_000, stats({ cached: 1, uptimeSeconds: 5 }));
+  expect(ratesOf(young, younger)).toBeUndefined();
 });
 
 test('a frame has no line that is longer than the screen, and colours only where they are wanted', () => {
@@ -111,7 +116,12 @@ test('a frame has no line that is longer than the screen, and colours only where
   const plain = frameOf(before, after, { columns: 40, isColoured: false });
   expect(Math.max(...plain.map((line) => line.length))).toBeLessThanOrEqual(40);
   expect(plain.join('')).not.toContain('\u001b');
-  expect(frameOf(before, after, { columns: 40, isColoured: true }).join('')).toContain('\u001b');
+  const coloured = frameOf(before, after, { columns: 40, isColoured: true });
+  expect(coloured.join('')).toContain('\u001b');
+  const unseen: Looked = { kind: 'unseen', admin: 'b:2', detail: 'x'.repeat(100) };
+  coloured.push(...frameOf(undefined, unseen, { columns: 40, isColoured: true }));
+  const widths = coloured.map((line) => stripVTControlCharacters(line).length);
+  expect(Math.max(...widths)).toBeLessThanOrEqual(40);
 });
 
 test('who does not answer is shown with the reason, and a lost target too', () => {

@@ -1,5 +1,5 @@
 /** What `top` shows of its looks: lines of text, pure. */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import { bytesText, countText, secondsText, shareText, uptimeText } from '../admin/quantities.ts';
 import { outcomes, type ProxyStats, type TargetStats } from '../admin/role-stats.ts';
 import { targetLine } from '../admin/stats.ts';
@@ -198,10 +198,10 @@ function bar(part: number, whole: number): string {
   return `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}]`;
 }
 
-/** Lines with colours are short enough or cut where they can be: an escape sequence is never cut. */
+/** By what is seen: a line that is too long loses its colours with its end. */
 function cutTo(columns: number): (line: string) => string {
   return (line) => {
-    if (line.length <= columns || line.includes('\u001b')) return line;
-    return `${line.slice(0, Math.max(0, columns - 1))}…`;
+    const seen = stripVTControlCharacters(line);
+    return seen.length <= columns ? line : `${seen.slice(0, Math.max(0, columns - 1))}…`;
   };
 }

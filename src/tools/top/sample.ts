@@ -68,8 +68,10 @@ export function quantile(share: number, before: Buckets, after: Buckets): number
   return low;
 }
 
-/** Whether `after` is of a process that was started since. */
+/** Whether `after` is of a process that was started since: a young one may be older than the one before it was. */
 export function hasRestarted(before: Look, after: Look): boolean {
+  const startedAtMs = after.atMs - 1000 * after.stats.uptimeSeconds;
+  if (startedAtMs > before.atMs) return true;
   return (
     after.stats.uptimeSeconds < before.stats.uptimeSeconds || before.stats.role !== after.stats.role
   );

@@ -68,7 +68,7 @@ const leaveScreen = '\u001b[?25h\u001b[?1049l';
 const home = '\u001b[H';
 const clearLine = '\u001b[K';
 const clearBelow = '\u001b[J';
-const helpLine = 'q quit   space pause   r since now';
+const helpLine = 'q quit   space pause';
 
 /** The alternate screen of a terminal; left again on every way out. */
 class Screen {
@@ -155,9 +155,6 @@ class Screen {
         if (key.name === 'q' || (key.ctrl === true && key.name === 'c')) end();
         else if (text === ' ') {
           this.#isPaused = !this.#isPaused;
-          this.#draw();
-        } else if (key.name === 'r') {
-          this.#before = [];
           this.#draw();
         }
       },
