@@ -67,22 +67,59 @@ PageKind KindFromSmaps(const std::byte* base, uint64_t bytes) {
   return transparent_bytes >= bytes / 2 ? PageKind::kTransparent : PageKind::kNormal;
 }
 
+uint64_t HugetlbBytesFromSmaps(const std::byte* base) {
+  std::FILE* file = std::fopen("/proc/self/smaps", "re");
+  if (file == nullptr) return 0;
+  const auto begin = reinterpret_cast<uintptr_t>(base);
+  bool is_ours = false;
+  uint64_t bytes = 0;
+  char line[512];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    unsigned long from = 0;
+    unsigned long to = 0;
+    unsigned long kib = 0;
+    if (std::sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+      is_ours = from <= begin && begin < to;
+    } else if (is_ours && std::sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1) {
+      bytes = kib * 1024;
+    }
+  }
+  std::fclose(file);
+  return bytes;
+}
+
+// A control group's limit lets mmap reserve hugepages and refuses the pages themselves:
+// MAP_POPULATE does not say so, and the first touch is a SIGBUS. So it is asked for here, where an
+// answer comes as a value.
+bool HugetlbIsThere(std::byte* base, uint64_t bytes) {
+  if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+  return HugetlbBytesFromSmaps(base) >= bytes;
+}
+
 }  // namespace
 
 std::expected<Pages, std::string> Pages::Map(uint64_t bytes, Hugepages hugepages) {
   const std::string size = std::to_string(bytes >> 20) + " MiB";
   if (hugepages != Hugepages::kOff) {
     void* base = mmap(nullptr, bytes, kProtection, kFlags | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+    std::string why = base == MAP_FAILED ? std::strerror(errno) : "";
+    if (base != MAP_FAILED && !HugetlbIsThere(static_cast<std::byte*>(base), bytes)) {
+      munmap(base, bytes);
+      base = MAP_FAILED;
+      why = "reserved, but a control group's limit refuses them";
+    }
     if (base != MAP_FAILED) {
       Pages pages(static_cast<std::byte*>(base), bytes);
       pages.kind_ = KindFromSmaps(pages.base_, bytes);
       if (hugepages == Hugepages::kTry || pages.kind_ == PageKind::kHugetlb) return pages;
     }
     if (hugepages == Hugepages::kRequire) {
-      return std::unexpected("no hugepages for an arena of " + size + ": " + std::strerror(errno) +
+      return std::unexpected("no hugepages for an arena of " + size + ": " + why +
                              "; reserve them with `sysctl -w vm.nr_hugepages=" +
                              std::to_string(bytes / kHugepageBytes) +
-                             "` (2 MiB pages), or set memory.hugepages to \"try\"");
+                             "` (2 MiB pages; in a container its hugepages-2Mi too), or set "
+                             "memory.hugepages to \"try\"");
     }
   }
   std::byte* base = MapAligned(bytes);
