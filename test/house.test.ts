@@ -29,7 +29,7 @@ const importTable: Readonly<Record<string, Allowed>> = {
     values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
   },
   target: { values: ['rdma', 'proxy/admin'] },
-  telemetry: { values: ['proxy/needle'], types: ['proxy contracts'] },
+  telemetry: { values: ['proxy/needle', 'proxy contracts'] },
   proxy: {
     values: [
       'rdma',

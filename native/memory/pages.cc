@@ -39,16 +39,22 @@ bool Populate(std::byte* base, uint64_t bytes) {
   return true;
 }
 
-// /proc/self/smaps tells what the kernel gave; madvise and mmap only tell what was asked for. A
-// range may be split or merged with its neighbours, so every mapping that overlaps it counts.
-PageKind KindFromSmaps(const std::byte* base, uint64_t bytes) {
+// What the kernel gave to a range.
+struct Given {
+  bool is_hugetlb = false;
+  uint64_t hugetlb_bytes = 0;
+  uint64_t transparent_bytes = 0;
+};
+
+// /proc/self/smaps tells it; madvise and mmap only tell what was asked for. A range may be split or
+// merged with its neighbours, so every mapping that overlaps it counts.
+Given GivenBySmaps(const std::byte* base, uint64_t bytes) {
+  Given given;
   std::FILE* file = std::fopen("/proc/self/smaps", "re");
-  if (file == nullptr) return PageKind::kNormal;
+  if (file == nullptr) return given;
   const auto begin = reinterpret_cast<uintptr_t>(base);
   const uintptr_t end = begin + bytes;
   bool is_ours = false;
-  bool is_hugetlb = false;
-  uint64_t transparent_bytes = 0;
   char line[512];
   while (std::fgets(line, sizeof line, file) != nullptr) {
     unsigned long from = 0;
@@ -57,35 +63,20 @@ PageKind KindFromSmaps(const std::byte* base, uint64_t bytes) {
     if (std::sscanf(line, "%lx-%lx ", &from, &to) == 2) {
       is_ours = from < end && to > begin;
     } else if (is_ours && std::sscanf(line, "KernelPageSize: %lu kB", &kib) == 1) {
-      is_hugetlb = is_hugetlb || kib * 1024 >= kHugepageBytes;
+      given.is_hugetlb = given.is_hugetlb || kib * 1024 >= kHugepageBytes;
     } else if (is_ours && std::sscanf(line, "AnonHugePages: %lu kB", &kib) == 1) {
-      transparent_bytes += kib * 1024;
+      given.transparent_bytes += kib * 1024;
+    } else if (is_ours && std::sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1) {
+      given.hugetlb_bytes += kib * 1024;
     }
   }
   std::fclose(file);
-  if (is_hugetlb) return PageKind::kHugetlb;
-  return transparent_bytes >= bytes / 2 ? PageKind::kTransparent : PageKind::kNormal;
+  return given;
 }
 
-uint64_t HugetlbBytesFromSmaps(const std::byte* base) {
-  std::FILE* file = std::fopen("/proc/self/smaps", "re");
-  if (file == nullptr) return 0;
-  const auto begin = reinterpret_cast<uintptr_t>(base);
-  bool is_ours = false;
-  uint64_t bytes = 0;
-  char line[512];
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    unsigned long from = 0;
-    unsigned long to = 0;
-    unsigned long kib = 0;
-    if (std::sscanf(line, "%lx-%lx ", &from, &to) == 2) {
-      is_ours = from <= begin && begin < to;
-    } else if (is_ours && std::sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1) {
-      bytes = kib * 1024;
-    }
-  }
-  std::fclose(file);
-  return bytes;
+PageKind KindOf(const Given& given, uint64_t bytes) {
+  if (given.is_hugetlb) return PageKind::kHugetlb;
+  return given.transparent_bytes >= bytes / 2 ? PageKind::kTransparent : PageKind::kNormal;
 }
 
 // A control group's limit lets mmap reserve hugepages and refuses the pages themselves:
@@ -94,7 +85,7 @@ uint64_t HugetlbBytesFromSmaps(const std::byte* base) {
 bool HugetlbIsThere(std::byte* base, uint64_t bytes) {
   if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
   if (errno != EINVAL) return false;
-  return HugetlbBytesFromSmaps(base) >= bytes;
+  return GivenBySmaps(base, bytes).hugetlb_bytes >= bytes;
 }
 
 }  // namespace
@@ -111,7 +102,7 @@ std::expected<Pages, std::string> Pages::Map(uint64_t bytes, Hugepages hugepages
     }
     if (base != MAP_FAILED) {
       Pages pages(static_cast<std::byte*>(base), bytes);
-      pages.kind_ = KindFromSmaps(pages.base_, bytes);
+      pages.kind_ = KindOf(GivenBySmaps(pages.base_, bytes), bytes);
       if (hugepages == Hugepages::kTry || pages.kind_ == PageKind::kHugetlb) return pages;
     }
     if (hugepages == Hugepages::kRequire) {
@@ -132,7 +123,7 @@ std::expected<Pages, std::string> Pages::Map(uint64_t bytes, Hugepages hugepages
     return std::unexpected("cannot populate an arena of " + size + ": " + std::strerror(errno) +
                            "; make memory.size smaller or the memory limit larger");
   }
-  pages.kind_ = KindFromSmaps(base, bytes);
+  pages.kind_ = KindOf(GivenBySmaps(base, bytes), bytes);
   return pages;
 }
 

@@ -38,6 +38,16 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number];
 
+/** The fast path failed (docs/reasons.md, "trouble"); what passes for any other reason does so for its meaning. */
+export const troubleReasons: ReadonlySet<Reason | ''> = new Set<Reason>([
+  'no-slab',
+  'slow-reader',
+  'deadline',
+  'target-down',
+  'breaker',
+  'overload',
+]);
+
 /** One finished request. `reason` is '' for cache and rdma; `transport` is 'none' where no target answered. */
 export interface RequestRecord {
   readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error';

@@ -1,7 +1,7 @@
 /** What a line or a span says of a finished request, read from the record when somebody wants it. Pure. */
 import { maskedTarget } from '../proxy/needle/masked-target.ts';
 import { firstHeader } from '../proxy/needle/request-head.ts';
-import type { Reason, RequestRecord } from '../proxy/outcome.ts';
+import { type Reason, type RequestRecord, troubleReasons } from '../proxy/outcome.ts';
 
 /** Of a head, where a request id may stand: pairs come behind it in the volume server's order, not before. */
 const headBytesMax = 16_384;
@@ -53,17 +53,9 @@ function shortened(id: string | undefined): string | undefined {
   return id === undefined || id === '' ? undefined : id.slice(0, idCharsMax);
 }
 
-/** Reasons that are worth a line each: the fast path failed, or data is damaged. */
-const troubleReasons: ReadonlySet<Reason | ''> = new Set([
-  'corrupt',
-  'no-slab',
-  'slow-reader',
-  'deadline',
-  'target-down',
-  'breaker',
-  'overload',
-]);
+/** Worth a line each: the fast path failed, or data is damaged. */
+const toldReasons: ReadonlySet<Reason | ''> = new Set<Reason | ''>([...troubleReasons, 'corrupt']);
 
 export function isTrouble({ outcome, reason }: RequestRecord): boolean {
-  return outcome === 'error' || troubleReasons.has(reason);
+  return outcome === 'error' || toldReasons.has(reason);
 }

@@ -11,7 +11,7 @@ import { proxyHealth, proxyReadiness } from '../../src/proxy/admin/health.ts';
 import { proxyMetricTable, targetMetricTable } from '../../src/proxy/admin/metric-table.ts';
 import { createProxyMetrics, type ProxyMetrics } from '../../src/proxy/admin/proxy-metrics.ts';
 import type { ProxyStatus } from '../../src/proxy/admin/status.ts';
-import { reasons } from '../../src/proxy/outcome.ts';
+import { reasons, troubleReasons } from '../../src/proxy/outcome.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -363,6 +363,8 @@ describe('the pages of the documentation', () => {
     const page = readFileSync(join(root, 'docs', 'reasons.md'), 'utf8');
     const explained = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, reason]) => reason);
     expect(explained).toEqual([...reasons]);
+    const trouble = [...page.matchAll(/^\| `([a-z-]+)` \| trouble \|/gm)].map(([, name]) => name);
+    expect(new Set(trouble)).toEqual(troubleReasons);
   });
 
   test('metrics.md names every metric with its type and labels', () => {

@@ -3,7 +3,7 @@
  * lists. Its length is fixed, and a request that was answered here never comes to it.
  */
 import { maskedTarget } from '../needle/masked-target.ts';
-import type { Reason, RequestRecord } from '../outcome.ts';
+import { type RequestRecord, troubleReasons } from '../outcome.ts';
 
 export interface Fallback {
   /** ISO 8601: when it ended. */
@@ -19,16 +19,6 @@ export interface Fallback {
 
 export const fallbacksMax = 256;
 const pathCharsMax = 256;
-
-/** The fast path failed (docs/reasons.md, "trouble"); what is passed for its meaning is ordinary. */
-const troubleReasons: ReadonlySet<RequestRecord['reason']> = new Set<Reason>([
-  'no-slab',
-  'slow-reader',
-  'deadline',
-  'target-down',
-  'breaker',
-  'overload',
-]);
 
 export class FallbackRing {
   readonly #ring: Fallback[] = [];
