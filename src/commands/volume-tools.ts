@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { NewVolume, Ttl } from '../rdma/volume-files.ts';
 import { runVolumeCreate } from '../tools/volume-create.ts';
 import { runVolumeInspect, runVolumeVerify } from '../tools/volume-look.ts';
-import { numberValue, sizeValue } from './option-values.ts';
+import { numberValue, sizeOption } from './option-values.ts';
 
 interface CreateFlags {
   readonly volume: number;
@@ -42,7 +42,7 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
       `random needles (default: ${needlesDefault} without files)`,
       numberValue,
     )
-    .option('--size <size>', 'of each random needle', sizeValue, 4096)
+    .addOption(sizeOption('--size <size>', 'of each random needle', 4096))
     .addOption(
       new Option('--volume-version <n>', 'of the file format')
         .choices(['1', '2', '3'])
