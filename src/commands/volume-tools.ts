@@ -33,7 +33,7 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
   volume
     .command('create')
     .description('a new volume with the given files, or with random needles, as a server loads it')
-    .argument('<dir>', 'where its files are written')
+    .argument('<dir>', 'an existing directory, where its files are written')
     .argument('[file...]', 'each becomes a needle with its name')
     .requiredOption('--volume <id>', 'volume id', numberValue)
     .option('--collection <name>', 'collection', '')
