@@ -11,7 +11,7 @@ import { runStats } from '../tools/admin/stats.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
 import { ToolFailure } from '../tools/tool-failure.ts';
 import { runTop } from '../tools/top/top.ts';
-import { collected, countValue, durationValue, numberValue } from './option-values.ts';
+import { collected, countValue, numberValue, timeOption } from './option-values.ts';
 
 interface AdminFlags {
   readonly admin?: readonly string[];
@@ -26,7 +26,7 @@ const adminDefault = '127.0.0.1:8081';
 
 export function addAdminTools(program: Command, finish: (exitCode: number) => void): void {
   adminTool(program, 'top', 'what running roles do, live: traffic, latency, cache, targets')
-    .option('--interval <time>', 'between two looks', durationValue, 1000)
+    .addOption(timeOption('--interval <time>', 'between two looks', 1000))
     .option('--once', 'one look after one interval, as plain lines')
     .option('--no-color', 'no colours; NO_COLOR says the same')
     .addHelpText(
@@ -95,17 +95,18 @@ function addCacheTools(program: Command, finish: (exitCode: number) => void): vo
 }
 
 function adminTool(parent: Command, name: string, description: string): Command {
+  const several = parent.name() === 'cache' ? '' : '; may be given several times';
   return parent
     .command(name)
     .description(description)
     .option(
       '--admin <address>',
-      `host:port or unix:/path of the admin listener; may be given several times (default: ${adminDefault})`,
+      `host:port or unix:/path of the admin listener${several} (default: ${adminDefault})`,
       adminValue,
     )
     .option('--config <file>', 'proxy.toml or target.toml: address and token from there')
     .option('--token-file <file>', 'what admin.token_file of the role holds')
-    .option('--timeout <time>', 'for each answer', durationValue, 5000)
+    .addOption(timeOption('--timeout <time>', 'for each answer', 5000))
     .option('--json', 'JSON in place of text');
 }
 

@@ -18,7 +18,7 @@ import {
   needleOptions,
 } from './fabric-command.ts';
 import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
-import { collected, countValue, sizeValue, urlValue } from './option-values.ts';
+import { collected, countValue, sizeOption, urlValue } from './option-values.ts';
 
 /** Enough that no single record is measured, few enough to stay in the page cache. */
 const sampleMax = 1000;
@@ -55,7 +55,9 @@ export function addBench(program: Command, finish: (exitCode: number) => void): 
       collected,
     )
     .option('--iterations <n>', 'reads in all, of each path', countValue, 10_000)
-    .option('--size <size>', 'bytes of each read; a shorter needle is read whole', sizeValue, 4096)
+    .addOption(
+      sizeOption('--size <size>', 'bytes of each read; a shorter needle is read whole', 4096),
+    )
     .option('--depth <n>', 'reads at once', countValue, 1)
     .option('--http <url>', 'compares: the volume server, asked directly', urlValue)
     .option('--proxy <url>', 'compares: the proxy, over HTTP', urlValue)

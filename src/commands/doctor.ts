@@ -6,7 +6,7 @@ import { type CheckName, checkNames, checksOf, layers } from '../tools/doctor/ch
 import { runDoctor } from '../tools/doctor/run-doctor.ts';
 import { parseFidArgument } from '../tools/needle-name.ts';
 import { readSetup } from './doctor-setup.ts';
-import { durationValue } from './option-values.ts';
+import { timeOption } from './option-values.ts';
 import { packageVersion } from './version.ts';
 
 interface DoctorFlags {
@@ -34,7 +34,7 @@ export function addDoctor(program: Command, finish: (exitCode: number) => void):
     .option('--only <names>', 'these layers or checks alone: memory,device-name', collectedChecks)
     .option('--skip <names>', 'not these layers or checks', collectedChecks)
     .option('--fid <fid>', 'the needle to compare between RDMA and HTTP')
-    .option('--timeout <time>', 'for each question to the network', durationValue, 2000)
+    .addOption(timeOption('--timeout <time>', 'for each question to the network', 2000))
     .option('--json', 'one JSON object')
     .option('--sys-root <dir>', "another machine's /sys, copied", '/sys')
     .option('--proc-root <dir>', "another machine's /proc, copied", '/proc')

@@ -4,7 +4,7 @@ import { exitCodes } from '../tools/exit-codes.ts';
 import { type NeedleName, parseFidArgument, parseNumberArgument } from '../tools/needle-name.ts';
 import { ToolFailure } from '../tools/tool-failure.ts';
 import type { FabricFlags } from './fabric-options.ts';
-import { durationValue } from './option-values.ts';
+import { timeOption } from './option-values.ts';
 
 export interface CommonFlags extends FabricFlags {
   readonly timeout: number;
@@ -26,8 +26,8 @@ export function fabricTool(program: Command, name: string, description: string):
     .option('--config <file>', 'proxy.toml or target.toml: targets and secret from there')
     .option('--device-name <names>', 'UCX_NET_DEVICES, with --target', 'auto')
     .option('--tls <names>', 'UCX_TLS, with --target', 'auto')
-    .option('--connect-timeout <time>', 'to connect', durationValue, 2000)
-    .option('--timeout <time>', 'for each answer', durationValue, 2000)
+    .addOption(timeOption('--connect-timeout <time>', 'to connect', 2000))
+    .addOption(timeOption('--timeout <time>', 'for each answer', 2000))
     .option('--json', 'one JSON object');
 }
 

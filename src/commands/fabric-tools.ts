@@ -15,7 +15,7 @@ import {
   needleOptions,
 } from './fabric-command.ts';
 import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
-import { countValue, durationValue, sizeValue, urlValue } from './option-values.ts';
+import { countValue, sizeOption, sizeValue, timeOption, urlValue } from './option-values.ts';
 import { packageVersion } from './version.ts';
 
 const whichNeedle = 'which needle? Give a fid, or --volume --needle --cookie';
@@ -23,7 +23,7 @@ const whichNeedle = 'which needle? Give a fid, or --volume --needle --cookie';
 export function addFabricTools(program: Command, finish: (exitCode: number) => void): void {
   fabricTool(program, 'ping', 'round trips to a target')
     .option('--count <n>', 'how many', countValue, 5)
-    .option('--interval <time>', 'between two', durationValue, 200)
+    .addOption(timeOption('--interval <time>', 'between two', 200))
     .addHelpText('after', examples('ping --target 127.0.0.1:18515 --count 100 --interval 1ms'))
     .action(async (flags: CommonFlags & { count: number; interval: number }) => {
       const fabric = requiredFabricOptions(flags);
@@ -47,7 +47,7 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
     .option('--offset <size>', 'from this stored byte on', sizeValue)
     .option('--size <size>', 'this many bytes; to the end without it', sizeValue)
     .option('--compare <url>', 'fails unless this HTTP server gives the same bytes', urlValue)
-    .option('--max-size <size>', 'larger needles are refused', sizeValue, 64 * 2 ** 20)
+    .addOption(sizeOption('--max-size <size>', 'larger needles are refused', 64 * 2 ** 20))
     .addHelpText(
       'after',
       examples(

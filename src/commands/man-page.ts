@@ -71,19 +71,23 @@ const seeAlso =
 
 function commandSection({ path, command, options, args }: CommandEntry): string[] {
   const synopsis = [name, ...path, ...args.map((each) => argumentText(each.name(), each.required))];
-  const rows = options.flatMap(({ flags, description: text, defaultValue, argChoices }) => [
-    '.TP',
-    `.B ${escaped(flags)}`,
-    escaped(
-      [
-        text,
-        argChoices === undefined ? '' : `(${argChoices.join(', ')})`,
-        defaultValue === undefined ? '' : `[default: ${JSON.stringify(defaultValue)}]`,
-      ]
-        .filter((part) => part !== '')
-        .join(' '),
-    ),
-  ]);
+  const rows = options.flatMap(
+    ({ flags, description: text, defaultValue, defaultValueDescription, argChoices }) => [
+      '.TP',
+      `.B ${escaped(flags)}`,
+      escaped(
+        [
+          text,
+          argChoices === undefined ? '' : `(${argChoices.join(', ')})`,
+          defaultValue === undefined
+            ? ''
+            : `[default: ${defaultValueDescription ?? JSON.stringify(defaultValue)}]`,
+        ]
+          .filter((part) => part !== '')
+          .join(' '),
+      ),
+    ],
+  );
   const after = helpAfter(command);
   return [
     `.SS ${escaped(synopsis.join(' '))}`,

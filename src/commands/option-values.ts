@@ -1,7 +1,7 @@
 /** Values of command-line options: the same units as in the configuration, the same strictness. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseHttpOrigin, parseListen } from '../config/address.ts';
-import { parseDurationMs, parseSize } from '../config/units.ts';
+import { formatDuration, formatSize, parseDurationMs, parseSize } from '../config/units.ts';
 
 export function sizeValue(text: string): number {
   const bytes = parseSize(text);
@@ -13,6 +13,15 @@ export function durationValue(text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined) throw new InvalidArgumentError('It is a time such as 250us, 100ms or 2s.');
   return ms;
+}
+
+/** With its default as it would be written on the command line. */
+export function sizeOption(flags: string, description: string, bytes: number): Option {
+  return new Option(flags, description).argParser(sizeValue).default(bytes, formatSize(bytes));
+}
+
+export function timeOption(flags: string, description: string, ms: number): Option {
+  return new Option(flags, description).argParser(durationValue).default(ms, formatDuration(ms));
 }
 
 export function countValue(text: string): number {

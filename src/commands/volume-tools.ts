@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { NewVolume, Ttl } from '../rdma/volume-files.ts';
 import { runVolumeCreate } from '../tools/volume-create.ts';
 import { runVolumeInspect, runVolumeVerify } from '../tools/volume-look.ts';
-import { numberValue, sizeValue } from './option-values.ts';
+import { numberValue, sizeOption } from './option-values.ts';
 
 interface CreateFlags {
   readonly volume: number;
@@ -33,7 +33,7 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
   volume
     .command('create')
     .description('a new volume with the given files, or with random needles, as a server loads it')
-    .argument('<dir>', 'where its files are written')
+    .argument('<dir>', 'an existing directory, where its files are written')
     .argument('[file...]', 'each becomes a needle with its name')
     .requiredOption('--volume <id>', 'volume id', numberValue)
     .option('--collection <name>', 'collection', '')
@@ -42,7 +42,7 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
       `random needles (default: ${needlesDefault} without files)`,
       numberValue,
     )
-    .option('--size <size>', 'of each random needle', sizeValue, 4096)
+    .addOption(sizeOption('--size <size>', 'of each random needle', 4096))
     .addOption(
       new Option('--volume-version <n>', 'of the file format')
         .choices(['1', '2', '3'])

@@ -64,7 +64,7 @@ async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise
     metadataOnly: options.metadataOnly,
     timeoutMs: options.timeoutMs,
   });
-  const durationUs = (performance.now() - postedAt) * 1000;
+  const durationUs = Math.round((performance.now() - postedAt) * 1000);
   if (result.kind === 'failed') {
     if (options.json) {
       printJson({ ok: false, fid: fidOf(options.needle), status: result.status });

@@ -107,6 +107,23 @@ describe.skipIf(helm === undefined)('the chart', () => {
     expect((none.containers[0] as Container).securityContext.capabilities?.add).toBeUndefined();
   });
 
+  test.each(['no-rdma', 'shared-device-plugin', 'sriov'])(
+    'needs no Secret but the one of the steps, and no operator, with examples/%s.yaml',
+    async (name) => {
+      const objects = await chart(folder, '-f', join(folder, `examples/${name}.yaml`));
+      expect(objects.map(({ kind }) => kind)).not.toContain('PodMonitor');
+      expect(objects.map(({ kind }) => kind)).not.toContain('PrometheusRule');
+      const secrets = JSON.stringify(podOf(objects).volumes).match(/"secret":\{"name":"[^"]*"/g);
+      expect(secrets).toEqual(['"secret":{"name":"seaweed-rdma"']);
+    },
+  );
+
+  test('lets the test pod leave out what it has not got', async () => {
+    const objects = await chart(folder, '-f', join(folder, 'examples/shared-device-plugin.yaml'));
+    const { spec } = one(objects, 'Pod') as unknown as { spec: { containers: Container[] } };
+    expect(spec.containers[0]?.args.slice(-2)).toEqual(['--skip', 'devices,memory,transport']);
+  });
+
   test('has an address for the admin listener that probes and Prometheus reach', async () => {
     const objects = await chart(folder, '-f', everything);
     const [container] = podOf(objects).containers as [Container];

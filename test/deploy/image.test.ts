@@ -92,6 +92,8 @@ describe('the Dockerfile', () => {
       'scripts/install.mjs',
       'README.md',
       'examples',
+      'docs/*.md',
+      'docs/*.svg',
       'docs/man',
     ];
     const needed = files.filter((name) => !name.startsWith('!') && !built.includes(name));

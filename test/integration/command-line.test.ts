@@ -56,6 +56,17 @@ describe('every command', () => {
   );
 });
 
+const timesAndSizes = leaves.flatMap((entry) =>
+  entry.options
+    .filter(({ flags, defaultValue }) => /<(time|size)>/.test(flags) && defaultValue !== undefined)
+    .map((option) => [`${titleOf(entry)} ${option.flags}`, option] as const),
+);
+
+test.each(timesAndSizes)('%s shows its default as it may be written', (_title, option) => {
+  const shown = option.defaultValueDescription ?? '';
+  expect(option.parseArg?.(shown, undefined)).toBe(option.defaultValue);
+});
+
 /** What bash offers when the tab key is pressed behind these words. */
 function offered(...words: readonly string[]): string[] {
   const line = ['seaweed-rdma', ...words];

@@ -72,6 +72,7 @@ describe('the package', () => {
       'native/protocol/wire.h',
       'config/proxy.toml',
       'config/target.toml',
+      'docs/configuration.md',
       'docs/schema/proxy.schema.json',
       'docs/schema/target.schema.json',
       'examples/read-needle.ts',

@@ -106,6 +106,16 @@ describe('memory-size', () => {
     expect(one(look(unlimited, proc, proxy), 'memory-size').result).toBe('ok');
   });
 
+  test('leaves an arena of reserved hugepages out: the control group does not count them', () => {
+    const require = settingsWith({ memory: { ...proxy.memory, hugepages: 'require' } });
+    const proc = { ...plain, 'self/cgroup': '0::/pod1' };
+    const small = { ...proc, meminfo: 'MemTotal: 500000 kB\nMemAvailable: 400000 kB' };
+    const pod = (bytes: number): Tree => ({ 'fs/cgroup/pod1/memory.max': String(bytes) });
+    expect(one(look(pod(arena), small, require), 'memory-size').result).toBe('ok');
+    const found = one(look(pod(arena / 4), proc, require), 'memory-size');
+    expect(found.fix).toEqual([expect.stringContaining('resources.limits.memory of 256 MiB')]);
+  });
+
   test('reads the one file of version 1, where no limit is a number near 2^63', () => {
     const proc = { ...plain, 'self/cgroup': '4:memory:/docker/abc' };
     const file = 'fs/cgroup/memory/memory.limit_in_bytes';

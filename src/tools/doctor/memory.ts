@@ -181,21 +181,25 @@ function memorySize(facts: MemoryFacts, settings: Settings | undefined): Finding
   const { totalBytes, availableBytes, groupLimitBytes, process } = facts;
   const key = settings?.memory.key ?? 'memory.size';
   const bytes = settings?.memory.bytes ?? arenaBytesDefault;
+  // Reserved pages are neither of the available memory nor counted by the control group.
+  const isReserved = settings?.memory.hugepages === 'require';
+  const taken = isReserved ? 0 : bytes;
+  const what = isReserved ? 'the program does' : `${key} and the program do`;
   const evidence = [
     `${formatBytes(availableBytes)} of ${formatBytes(totalBytes)} available, control group: ${groupLimitBytes === undefined ? 'no limit' : formatBytes(groupLimitBytes)}`,
-    `${key}: ${formatBytes(bytes)}, all of it taken at the start`,
+    `${key}: ${formatBytes(bytes)}, all of it taken at the start${isReserved ? ', of reserved hugepages' : ''}`,
   ];
-  if (groupLimitBytes !== undefined && bytes + programBytes > groupLimitBytes) {
+  if (groupLimitBytes !== undefined && taken + programBytes > groupLimitBytes) {
     return fail('memory-size', {
-      summary: `${key} and the program do not fit the control group's ${formatBytes(groupLimitBytes)}`,
+      summary: `${what} not fit the control group's ${formatBytes(groupLimitBytes)}`,
       evidence,
       fix: [
-        `Kubernetes: resources.limits.memory of ${formatBytes(bytes + programBytes)} or more; systemd: MemoryMax=`,
-        `or a smaller ${key}`,
+        `Kubernetes: resources.limits.memory of ${formatBytes(taken + programBytes)} or more; systemd: MemoryMax=`,
+        ...(isReserved ? [] : [`or a smaller ${key}`]),
       ],
     });
   }
-  if (!process.isRunningRole && bytes > availableBytes) {
+  if (!process.isRunningRole && taken > availableBytes) {
     return fail('memory-size', {
       summary: `${key} is more than the ${formatBytes(availableBytes)} that are available`,
       evidence,
