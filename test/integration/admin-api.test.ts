@@ -180,6 +180,9 @@ describe('the cache', () => {
       parsed<{ evicted: number }>(await post('/api/cache/evict', body)).evicted;
     expect(await evicted({ fids: [fid(1n), fid(77n)] })).toBe(1);
     expect(await evicted({ volumeId: volumeId + 1 })).toBe(0);
+    const wrapped = { needles: [{ volumeId, needleId: String(2n ** 64n + 3n) }] };
+    const refused = await ask(`${stage.admin}/api/cache/evict`, {}, wrapped);
+    expect(refused.status).toBe(400);
     expect(await evicted({ needles: [{ volumeId, needleId: '2' }] })).toBe(1);
     expect(await evicted({ volumeId })).toBe(1);
     expect(await evicted({ all: true })).toBe(0);

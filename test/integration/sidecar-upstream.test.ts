@@ -61,6 +61,28 @@ describe('a volume server that', () => {
     expect(await read(12, 8)).toMatchObject({ kind: 'bytes', bytes: bytes.subarray(12) });
   });
 
+  test('says much about an error is quoted up to a bound', async () => {
+    answers(404, {}, `it is gone ${'x'.repeat(5000)}`);
+    const found = await read(0, 1);
+    expect(found).toMatchObject({ kind: 'refused', status: 404 });
+    expect(JSON.stringify(found)).toContain('it is gone xxx');
+    expect(JSON.stringify(found).length).toBeLessThan(1_400);
+  });
+
+  test('closes an idle connection as the next request comes is asked again', async () => {
+    const asked = new Map<unknown, number>();
+    handler = ({ socket }, response) => {
+      const count = (asked.get(socket) ?? 0) + 1;
+      asked.set(socket, count);
+      if (count > 1) socket.resetAndDestroy();
+      else response.writeHead(206, { 'Content-Range': 'bytes 0-3/16' }).end(bytes.subarray(0, 4));
+    };
+    for (let i = 0; i < 3; i += 1) {
+      expect(await read(0, 4)).toMatchObject({ kind: 'bytes', totalBytes: 16 });
+    }
+    expect(asked.size).toBeGreaterThan(1);
+  });
+
   test('gives the whole is cut here', async () => {
     answers(200, {}, bytes.subarray(0, 10));
     expect(await read(2, 3)).toMatchObject({ bytes: bytes.subarray(2, 5), totalBytes: 10 });

@@ -22,6 +22,7 @@ export const listedNeedlesMax = 1000;
 export const evictedMax = 10_000;
 
 const u32: JsonSchema = { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 };
+const needleIdMax = 2n ** 64n - 1n;
 const decimal: JsonSchema = { type: 'string', pattern: '^[0-9]{1,20}$' };
 
 const needle: JsonSchema = record({
@@ -103,12 +104,16 @@ export function addCacheRoutes(
       const named = (fids ?? []).map(needleOfFid);
       const wrong = named.indexOf(undefined);
       if (wrong >= 0) return json(reply, 400, { error: `"${fids?.[wrong]}" is not a fid` });
+      const large = (needles ?? []).find(({ needleId }) => BigInt(needleId) > needleIdMax);
+      if (large !== undefined) {
+        return json(reply, 400, { error: `needleId ${large.needleId} has more than 64 bits` });
+      }
       const evicted = proxy.evict({
         needles: [
           ...named.filter((each) => each !== undefined),
           ...(needles ?? []).map((each) => ({
             volumeId: each.volumeId,
-            needleId: BigInt.asUintN(64, BigInt(each.needleId)),
+            needleId: BigInt(each.needleId),
           })),
         ],
         volumeIds: new Set(volumeId === undefined ? [] : [volumeId]),

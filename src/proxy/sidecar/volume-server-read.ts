@@ -60,10 +60,14 @@ export class VolumeServers {
       const range = this.#range(read);
       if (range !== undefined) headers['Range'] = range;
       if (authorization !== undefined) headers['Authorization'] = authorization;
-      request(`${url}/${fid}`, { agent: this.#agent, headers, signal })
-        .on('response', resolve)
-        .on('error', reject)
-        .end();
+      const asked = request(`${url}/${fid}`, { agent: this.#agent, headers, signal });
+      asked.on('response', resolve).on('error', (error: NodeJS.ErrnoException) => {
+        // An idle connection may be closed while the next request is on its way: once more, on another one.
+        const isStale = asked.reusedSocket && error.code === 'ECONNRESET' && !signal.aborted;
+        if (isStale) resolve(this.#ask(read, signal));
+        else reject(error);
+      });
+      asked.end();
     });
   }
 
@@ -138,7 +142,7 @@ function totalOf(contentRange: string | undefined): number | undefined {
   return total === undefined ? undefined : Number(total);
 }
 
-/** Throws where the answer is cut short. */
+/** Up to `bytesMax` of it. Throws where the answer is cut short. */
 async function collect(
   answer: IncomingMessage,
   bytesMax: number,
@@ -146,9 +150,9 @@ async function collect(
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
+    chunks.push(chunk.subarray(0, bytesMax - length));
     length += chunk.length;
     if (length > bytesMax) return { bytes: Buffer.concat(chunks), isCut: true };
-    chunks.push(chunk);
   }
   return { bytes: Buffer.concat(chunks), isCut: false };
 }
