@@ -11,6 +11,7 @@ import { runStats } from '../tools/admin/stats.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
 import { ToolFailure } from '../tools/tool-failure.ts';
 import { runTop } from '../tools/top/top.ts';
+import { examples } from './fabric-command.ts';
 import { collected, countValue, numberValue, timeOption } from './option-values.ts';
 
 interface AdminFlags {
@@ -148,8 +149,4 @@ function reachable(listen: ListenAddress): ListenAddress {
   if (!('host' in listen)) return listen;
   const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
   return { ...listen, host };
-}
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  seaweed-rdma ${line}`).join('\n')}`;
 }

@@ -115,7 +115,7 @@ function compare(needles: readonly NeedleName[], flags: BenchFlags): Promise<num
     ratePerSecond: flags.rate ?? 0,
     rounds,
     timeoutMs,
-    cpuOf: flags.cpuOf ?? [],
+    servers: flags.cpuOf ?? [],
     output: isJson(flags) ? 'json' : flags.markdown === true ? 'markdown' : 'table',
   };
   return runComparison(options);

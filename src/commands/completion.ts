@@ -75,15 +75,9 @@ function flagCases(tree: readonly CommandEntry[], offer: (words: string) => stri
     .join('\n');
 }
 
-function bashScript(tree: readonly CommandEntry[]): string {
-  const offer = (words: string): string => `COMPREPLY+=($(compgen -W "${words}" -- "$word_now"))`;
-  return `# bash completion for ${name}: source <(${name} completion bash)
-_seaweed_rdma() {
-  local word_now="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}" current=$COMP_CWORD
-  COMPREPLY=()
-  files() { compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -f -- "$word_now")); }
-${walkWith(tree, 'COMP_WORDS', 1)}
-  case "$key $before" in
+/** What bash and zsh do alike, once they know the command: a value, a flag or a word is offered. */
+function cases(tree: readonly CommandEntry[], offer: (words: string) => string): string {
+  return `  case "$key $before" in
 ${valueCases(tree, (choices) => `${offer(choices)}; return`)}
   esac
   if [[ $word_now == -* ]]; then
@@ -95,7 +89,18 @@ ${flagCases(tree, offer)}
   case "$key" in
 ${wordCases(tree, offer)}
   esac
+`;
 }
+
+function bashScript(tree: readonly CommandEntry[]): string {
+  const offer = (words: string): string => `COMPREPLY+=($(compgen -W "${words}" -- "$word_now"))`;
+  return `# bash completion for ${name}: source <(${name} completion bash)
+_seaweed_rdma() {
+  local word_now="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD - 1]}" current=$COMP_CWORD
+  COMPREPLY=()
+  files() { compopt -o filenames 2>/dev/null; COMPREPLY+=($(compgen -f -- "$word_now")); }
+${walkWith(tree, 'COMP_WORDS', 1)}
+${cases(tree, offer)}}
 complete -F _seaweed_rdma ${name}
 `;
 }
@@ -108,19 +113,7 @@ _seaweed_rdma() {
   local word_now="\${words[CURRENT]}" before="\${words[CURRENT - 1]}" current=$CURRENT
   files() { _files }
 ${walkWith(tree, 'words', 2)}
-  case "$key $before" in
-${valueCases(tree, (choices) => `${offer(choices)}; return`)}
-  esac
-  if [[ $word_now == -* ]]; then
-    case "$key" in
-${flagCases(tree, offer)}
-    esac
-    return
-  fi
-  case "$key" in
-${wordCases(tree, offer)}
-  esac
-}
+${cases(tree, offer)}}
 if [ "$funcstack[1]" = "_${name}" ]; then _seaweed_rdma "$@"; else compdef _seaweed_rdma ${name}; fi
 `;
 }

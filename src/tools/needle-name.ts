@@ -1,5 +1,6 @@
 /** How a person names a needle on the command line: a fid, or volume, needle and cookie. */
 import { parseNeedlePath } from '../proxy/needle/fid.ts';
+import { formatFid } from '../rdma/volume-files.ts';
 import { exitCodes } from './exit-codes.ts';
 import { ToolFailure } from './tool-failure.ts';
 
@@ -16,6 +17,10 @@ export function parseFidArgument(fid: string): NeedleName {
     throw new ToolFailure(`"${fid}" is no fid, such as 3,01637037d6`, exitCodes.usage);
   }
   return { volumeId: path.volumeId, needleId: path.needleId, cookie: path.cookie };
+}
+
+export function fidOf({ volumeId, needleId, cookie }: NeedleName): string {
+  return formatFid(volumeId, needleId, cookie);
 }
 
 /** Decimal, or hexadecimal with 0x. */

@@ -10,11 +10,15 @@ export interface Percentiles {
   readonly max: number;
 }
 
+/** Of values in ascending order; 0 without any. */
+export function nearestRank(sorted: Float64Array, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+}
+
 /** Nearest rank; all 0 without values. */
 export function percentiles(values: readonly number[]): Percentiles {
   const sorted = Float64Array.from(values).sort();
-  const rank = (share: number): number =>
-    sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+  const rank = (share: number): number => nearestRank(sorted, share);
   const sum = sorted.reduce((total, value) => total + value, 0);
   return {
     count: sorted.length,

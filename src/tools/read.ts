@@ -2,11 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { isCompressed, isManifest } from '../proxy/needle/flags.ts';
 import type { Needle, NeedleFetcher } from '../rdma/needle-fetcher.ts';
-import { formatFid } from '../rdma/volume-files.ts';
 import { httpPath } from './bench/http-path.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Fabric, type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
-import type { NeedleName } from './needle-name.ts';
+import { fidOf, type NeedleName } from './needle-name.ts';
 import { note, printJson } from './output.ts';
 import { ToolFailure } from './tool-failure.ts';
 
@@ -145,8 +144,4 @@ async function writeData(view: Buffer, { output, json }: ReadOptions): Promise<v
       else resolve();
     });
   });
-}
-
-function fidOf({ volumeId, needleId, cookie }: NeedleName): string {
-  return formatFid(volumeId, needleId, cookie);
 }

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { cpuOf, cpuUsBetween, familyOf, sleepsOf } from './process-cpu.ts';
+import { cpuOf, cpuUsBetween } from '../../src/tools/bench/process-cpu.ts';
+import { familyOf, sleepsOf } from './process-cpu.ts';
 
 test('work is counted as the process itself counts it', () => {
   const [before, own] = [cpuOf([process.pid]), process.cpuUsage()];

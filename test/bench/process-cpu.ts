@@ -1,42 +1,10 @@
-/** CPU time and wake-ups of whole programs, from the kernel's accounting. */
-import { readdirSync, readFileSync } from 'node:fs';
-
-/** Of /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
-const nanosecondsPerTick = 10_000_000;
-
-/** What some processes have used at one time. Threads that end are seen in the ticks only. */
-export interface CpuSample {
-  readonly nanosecondsByThread: ReadonlyMap<string, number>;
-  readonly ticks: number;
-}
-
-export function cpuOf(pids: readonly number[]): CpuSample {
-  const nanosecondsByThread = new Map<string, number>();
-  let ticks = 0;
-  for (const pid of pids) {
-    ticks += ticksOf(pid);
-    for (const thread of threadsOf(pid)) {
-      const [ran] = read(`${thread}/schedstat`).split(' ');
-      nanosecondsByThread.set(thread, Number(ran));
-    }
-  }
-  return { nanosecondsByThread, ticks };
-}
-
-/** In µs. The threads' own clocks are exact; the ticks are not, but count the threads that ended, too. */
-export function cpuUsBetween(before: CpuSample, after: CpuSample): number {
-  let nanoseconds = 0;
-  for (const [thread, ran] of after.nanosecondsByThread) {
-    nanoseconds += ran - (before.nanosecondsByThread.get(thread) ?? 0);
-  }
-  // Two clocks are cut off to ticks: a difference of one says nothing.
-  const atLeast = (after.ticks - before.ticks - 1) * nanosecondsPerTick;
-  return Math.max(nanoseconds, atLeast) / 1e3;
-}
+/** Wake-ups and families of whole programs, from the kernel's accounting. */
+import { readdirSync } from 'node:fs';
+import { fieldsOf, readOrEmpty, threadsOf } from '../../src/tools/bench/process-cpu.ts';
 
 /** Times that a thread of them went to sleep by itself, so far. */
 export function sleepsOf(pids: readonly number[]): number {
-  const statuses = pids.flatMap(threadsOf).map((thread) => read(`${thread}/status`));
+  const statuses = pids.flatMap(threadsOf).map((thread) => readOrEmpty(`${thread}/status`));
   return statuses
     .map((status) => Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0))
     .reduce((sum, count) => sum + count, 0);
@@ -46,7 +14,7 @@ export function sleepsOf(pids: readonly number[]): number {
 export function familyOf(pid: number): readonly number[] {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
-    const stat = /^\d+$/.test(name) ? read(`/proc/${name}/stat`) : '';
+    const stat = /^\d+$/.test(name) ? readOrEmpty(`/proc/${name}/stat`) : '';
     if (stat !== '') parents.set(Number(name), Number(fieldsOf(stat)[1]));
   }
   const family = [pid];
@@ -54,31 +22,4 @@ export function familyOf(pid: number): readonly number[] {
     for (const [child, parent] of parents) if (parent === member) family.push(child);
   }
   return family;
-}
-
-function ticksOf(pid: number): number {
-  const fields = fieldsOf(read(`/proc/${pid}/stat`));
-  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
-}
-
-/** From the state on, the first field after the name in brackets. */
-function fieldsOf(stat: string): readonly string[] {
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-}
-
-function threadsOf(pid: number): readonly string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`);
-  } catch {
-    return [];
-  }
-}
-
-/** '': what it is about has ended meanwhile. */
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }

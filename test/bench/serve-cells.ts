@@ -1,9 +1,9 @@
 /** Measures the groups of a plan: every server in turn, round after round, by the same load. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { type CpuSample, cpuOf, cpuUsBetween } from '../../src/tools/bench/process-cpu.ts';
 import { busyShares, coreTimes } from './core-times.ts';
 import { askInTurn, type Load } from './load.ts';
 import type { Needles } from './needles.ts';
-import { type CpuSample, cpuOf, cpuUsBetween } from './process-cpu.ts';
 import { inRounds, median, round } from './rounds.ts';
 import type { Group, SubjectName, Work } from './serve-plan.ts';
 import { cpuOfSubject, type Subject, type Subjects } from './subjects.ts';

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CacheStats } from '../../src/proxy/cache/cache-counters.ts';
+import { type CpuSample, cpuOf } from '../../src/tools/bench/process-cpu.ts';
 import {
   type Comparator,
   type Nginx,
@@ -11,7 +12,7 @@ import {
   startVolumeServer,
 } from './comparators.ts';
 import type { Needles } from './needles.ts';
-import { type CpuSample, cpuOf, familyOf } from './process-cpu.ts';
+import { familyOf } from './process-cpu.ts';
 import {
   MeasuredProcess,
   MeasuredProxy,

@@ -1,13 +1,13 @@
 /** `seaweed-rdma bench` over several paths: the same needles, in turn, round by round. */
 import { exitCodes } from '../exit-codes.ts';
-import type { NeedleName } from '../needle-name.ts';
+import { fidOf, type NeedleName } from '../needle-name.ts';
 import { note, print, printJson } from '../output.ts';
+import { nearestRank } from '../percentiles.ts';
 import { ToolFailure } from '../tool-failure.ts';
 import { type ComparedPath, markdownOf, type PathFigures, tableOf } from './comparison-report.ts';
-import { cpuUsOf } from './cpu-of.ts';
-import { nameOf } from './http-path.ts';
 import type { PathRun, PathSpec } from './path.ts';
 import { PathChild, PathUnavailable } from './path-child.ts';
+import { type CpuSample, cpuOf, cpuUsBetween, threadsOf } from './process-cpu.ts';
 
 export interface ComparisonOptions {
   readonly paths: readonly PathSpec[];
@@ -21,7 +21,7 @@ export interface ComparisonOptions {
   readonly rounds: number;
   readonly timeoutMs: number;
   /** Processes on this machine whose CPU counts as the servers'. */
-  readonly cpuOf: readonly number[];
+  readonly servers: readonly number[];
   readonly output: 'table' | 'json' | 'markdown';
 }
 
@@ -80,16 +80,16 @@ async function compareBytes(
     if (different >= 0) {
       const [a, b] = [children[0], children[different + 1]];
       throw new ToolFailure(
-        `${nameOf(needle)} differs: ${a?.name} gives ${first}, ${b?.name} gives ${others[different]}`,
+        `${fidOf(needle)} differs: ${a?.name} gives ${first}, ${b?.name} gives ${others[different]}`,
       );
     }
-    if (first?.startsWith('failed')) throw new ToolFailure(`${nameOf(needle)}: ${first}`);
+    if (first?.startsWith('failed')) throw new ToolFailure(`${fidOf(needle)}: ${first}`);
   }
 }
 
 async function measure(
   children: readonly PathChild[],
-  { iterations, ratePerSecond, rounds, cpuOf }: ComparisonOptions,
+  { iterations, ratePerSecond, rounds, servers }: ComparisonOptions,
 ): Promise<ComparedPath[]> {
   const each = Math.max(1, Math.ceil(iterations / rounds));
   const runs = new Map<PathChild, { run: PathRun; serverCpuUs: number }[]>();
@@ -99,9 +99,9 @@ async function measure(
     // Whoever goes first has the cold caches: all take their turn at it.
     const inTurn = children.map((_, index) => children[(index + round) % children.length]);
     for (const child of inTurn as PathChild[]) {
-      const before = cpuUsOf(cpuOf);
+      const before = serversCpu(servers);
       const run = await child.run(each, ratePerSecond);
-      const serverCpuUs = cpuUsOf(cpuOf) - before;
+      const serverCpuUs = cpuUsBetween(before, serversCpu(servers));
       runs.set(child, [...(runs.get(child) ?? []), { run, serverCpuUs }]);
       show();
     }
@@ -109,16 +109,22 @@ async function measure(
   return children.map((child) => ({
     name: child.name,
     detail: child.detail,
-    figures: figuresOf(runs.get(child) ?? [], cpuOf.length > 0),
+    figures: figuresOf(runs.get(child) ?? [], servers.length > 0),
   }));
+}
+
+/** Throws ToolFailure where one is not there: its share would be missing from the sum. */
+function serversCpu(servers: readonly number[]): CpuSample {
+  const gone = servers.find((pid) => threadsOf(pid).length === 0);
+  if (gone !== undefined) throw new ToolFailure(`--cpu-of ${gone}: there is no such process`);
+  return cpuOf(servers);
 }
 
 function figuresOf(
   runs: readonly { readonly run: PathRun; readonly serverCpuUs: number }[],
   hasServers: boolean,
 ): PathFigures {
-  const all = runs.flatMap(({ run }) => [...run.latenciesUs]).sort((a, b) => a - b);
-  const rank = (share: number): number => all[Math.max(0, Math.ceil(share * all.length) - 1)] ?? 0;
+  const all = Float64Array.from(runs.flatMap(({ run }) => [...run.latenciesUs])).sort();
   const sum = (of: (run: PathRun) => number): number =>
     runs.reduce((total, { run }) => total + of(run), 0);
   const reads = all.length;
@@ -134,11 +140,11 @@ function figuresOf(
     readsPerSecond: reads / sum(({ seconds }) => seconds),
     bytesPerSecond: sum(({ bytes }) => bytes) / sum(({ seconds }) => seconds),
     latencyUs: {
-      p50: rank(0.5),
-      p90: rank(0.9),
-      p99: rank(0.99),
-      p999: rank(0.999),
-      max: rank(1),
+      p50: nearestRank(all, 0.5),
+      p90: nearestRank(all, 0.9),
+      p99: nearestRank(all, 0.99),
+      p999: nearestRank(all, 0.999),
+      max: nearestRank(all, 1),
     },
     cpuUsPerRead: reads === 0 ? 0 : sum(({ cpuUs }) => cpuUs) / reads,
     serverCpuUsPerRead: hasServers && reads > 0 ? serverCpuUs / reads : undefined,

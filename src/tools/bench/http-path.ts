@@ -1,7 +1,6 @@
 /** Needles over HTTP, as stored: from a volume server, or from the proxy in its place. */
 import { Agent, get, type IncomingMessage } from 'node:http';
-import { formatFid } from '../../rdma/volume-files.ts';
-import type { NeedleName } from '../needle-name.ts';
+import { fidOf } from '../needle-name.ts';
 import type { PathLoad, ReadNeedle } from './path.ts';
 
 /** `bytes` from `offset` on. */
@@ -17,7 +16,7 @@ export function httpPath(
   const headers = { 'Accept-Encoding': 'gzip', Range: `bytes=${offset}-${offset + bytes - 1}` };
   return (needle, look) =>
     new Promise((resolve, reject) => {
-      const path = `/${formatFid(needle.volumeId, needle.needleId, needle.cookie)}`;
+      const path = `/${fidOf(needle)}`;
       const options = { agent, host, port: port === '' ? 80 : Number(port), path, headers };
       const asked = get({ ...options, timeout: timeoutMs }, (answer) => {
         collect(answer).then((body) => {
@@ -36,9 +35,4 @@ async function collect(answer: IncomingMessage): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-}
-
-/** How long a needle's first bytes may be: what a sound answer carries. */
-export function nameOf({ volumeId, needleId, cookie }: NeedleName): string {
-  return formatFid(volumeId, needleId, cookie);
 }
