@@ -49,7 +49,7 @@ const importTable: Readonly<Record<string, Allowed>> = {
   'proxy contracts': { values: [], types: ['proxy/needle', 'proxy/response'] },
   'proxy/admin': {
     values: ['proxy contracts', 'proxy/needle'],
-    types: ['proxy/cache', 'proxy/sidecar', 'proxy/targets', 'rdma'],
+    types: ['proxy/cache', 'proxy/passthrough', 'proxy/sidecar', 'proxy/targets', 'rdma'],
   },
   'proxy/auth': { values: [] },
   'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },

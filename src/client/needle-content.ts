@@ -55,16 +55,11 @@ export interface NeedleContent extends Disposable {
   release(): void;
 }
 
-export interface ContentParts {
-  readonly bytes: Uint8Array;
+/** What a content is made of: all that it shows, and the memory behind it. */
+export interface ContentParts
+  extends Omit<NeedleContent, 'copy' | 'release' | typeof Symbol.dispose> {
   /** Absent where the bytes are on the heap, or none. */
   readonly lease: Lease | undefined;
-  readonly offset: number;
-  readonly decoded: boolean;
-  readonly totalBytes: number;
-  readonly needle: NeedleMetadata;
-  readonly target: string;
-  readonly transport: string;
 }
 
 export class LeasedNeedle implements NeedleContent {

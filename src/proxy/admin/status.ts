@@ -1,6 +1,7 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
+import type { PoolStatus } from '../passthrough/upstream-pool.ts';
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { BreakerState } from '../targets/breaker.ts';
 import type { ConfigurationStatus } from './configuration.ts';
@@ -65,18 +66,6 @@ export interface FrontStatus {
   readonly retries: number;
 }
 
-/** The relay's connections to one volume server. */
-export interface UpstreamPoolStatus {
-  readonly upstream: string;
-  /** Open ones, idle ones included. */
-  readonly connections: number;
-  readonly idle: number;
-  /** Requests without a connection yet. */
-  readonly waiting: number;
-  readonly sentOnNew: number;
-  readonly sentOnReused: number;
-}
-
 export interface ProxyStatus {
   readonly mode: 'prefer' | 'require' | 'off';
   /** Why this machine has no fast path at all; undefined: it has, or `mode = "off"`. */
@@ -86,7 +75,7 @@ export interface ProxyStatus {
   readonly connections: number;
   readonly requestsInFlight: number;
   readonly front: FrontStatus;
-  readonly upstreamPools: readonly UpstreamPoolStatus[];
+  readonly upstreamPools: readonly PoolStatus[];
   readonly targets: readonly TargetStatus[];
   /** Messages to all targets; 0 with mode = "off". */
   readonly fabric: { readonly requestsInFlight: number; readonly lateReplies: number };

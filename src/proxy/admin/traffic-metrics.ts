@@ -1,8 +1,9 @@
 /** Counters of connections, volume servers and targets, kept where things happen and mirrored at each scrape. */
 import type { Gauge } from 'prom-client';
+import type { PoolStatus } from '../passthrough/upstream-pool.ts';
 import { type MetricSet, MirroredCounter } from './metric-set.ts';
 import type { ProxyMetricName } from './metric-table.ts';
-import type { FrontStatus, ProxyStatus, TargetStatus, UpstreamPoolStatus } from './status.ts';
+import type { FrontStatus, ProxyStatus, TargetStatus } from './status.ts';
 
 type Set = MetricSet<ProxyMetricName>;
 
@@ -47,7 +48,7 @@ function frontMetrics(set: Set): (front: FrontStatus) => void {
   };
 }
 
-function poolMetrics(set: Set): (pool: UpstreamPoolStatus) => void {
+function poolMetrics(set: Set): (pool: PoolStatus) => void {
   const connections = set.gauge('upstreamConnections');
   const waiting = set.gauge('upstreamWaiting');
   const requests = new MirroredCounter(set.counter('upstreamRequests'));

@@ -14,6 +14,7 @@ export interface PoolUser extends ConnectionUser {
   tick(): void;
 }
 
+/** The relay's connections to one volume server. */
 export interface PoolStatus {
   readonly upstream: string;
   /** Open ones, idle ones included. */
