@@ -145,7 +145,7 @@ describe.skipIf(!loadBinding().hasUcx)('a proxy and a target over UCX', () => {
       `HEAD ${fid(3n)} HTTP/1.1\r\n${close}`,
       `GET ${fid(1n)} HTTP/1.1\r\nRange: bytes=5-9\r\n${close}`,
       get('/status'),
-      get(`${fid(1n)}?readDeleted=true`),
+      get(`${fid(1n)}?dl&response-expires=1&Response-Expires=2`),
       get(fid(5n)),
       get(fid(77n)),
       get(fid(1n, 8)),

@@ -5,7 +5,7 @@ import { percentDecode } from './url-path.ts';
 /** First value by key; keys are case-sensitive. */
 export type Query = ReadonlyMap<string, string>;
 
-const noQuery: Query = new Map();
+export const noQuery: Query = new Map();
 /** Go gives up on 10,000 pairs; nobody sends so many. */
 const pairsMax = 1000;
 

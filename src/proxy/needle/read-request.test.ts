@@ -88,12 +88,19 @@ describe('parseRead', () => {
   });
 
   it.each([
+    '/3,01637037d6?readDeleted=true',
+    '/3,01637037d6?readDeleted=true&x=1',
+    '/3,01637037d6?proxied=true&readDeleted=true',
+  ])('reads %s as the same read without readDeleted', (target) => {
+    expect(parse(target)).toEqual(parse('/3,01637037d6'));
+  });
+
+  it.each([
     ['/3,01637037d6', 'get', 'method'],
     ['/3,01637037d6', 'POST', 'method'],
     ['/status', 'GET', 'path'],
     ['//3,01637037d6', 'GET', 'path'],
     ['http://h/3,01637037d6', 'GET', 'path'],
-    ['/3,01637037d6?readDeleted=true', 'GET', 'query'],
     ['/3,01637037d6?response-expires=1&RESPONSE-EXPIRES=2', 'GET', 'query'],
   ])('passes %s by %s for its %s', (target, method, reason) => {
     expect(parse(target, [], method)).toEqual({ kind: 'passthrough', reason });
