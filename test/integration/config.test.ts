@@ -151,7 +151,7 @@ target = ""`);
       '[sidecar]\nlisten = "127.0.0.1:1"\nsign_reads = true',
       'sidecar.sign_reads',
     ],
-    ['one address for two listeners', '[http]\nlisten = "127.0.0.1:8081"', 'admin.listen'],
+    ['one address for two listeners', '[http]\nlisten = "127.0.0.1:8081"', 'http.listen'],
     ['a cache larger than the arena', '[cache]\nsize = "1GiB"', 'cache.size'],
     ['needles larger than the arena', '[limits]\nneedle_bytes = "1GiB"', 'limits.needle_bytes'],
     ['one connection above all', '[limits]\nconnection_bytes = "1GiB"', 'limits.connection_bytes'],
