@@ -81,7 +81,7 @@ function isSamePlace({ address: a }: ListenPlace, { address: b }: ListenPlace): 
 }
 
 /** maybe: only on the machine that this runs on, which need not be the one that the file is for. */
-function reachedAt(
+export function reachedAt(
   listener: ListenAddress | undefined,
   peer: HostPort | undefined,
 ): 'yes' | 'maybe' | 'no' {
@@ -94,7 +94,8 @@ function reachedAt(
   return isOfThisMachine(peer.host) ? 'maybe' : 'no';
 }
 
-function isOfThisMachine(host: string): boolean {
+export function isOfThisMachine(host: string): boolean {
+  if (isLoopback(host)) return true;
   const own = Object.values(networkInterfaces()).flat();
   return own.some((row) => row !== undefined && sameHost(row.address, host));
 }
