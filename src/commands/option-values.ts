@@ -5,7 +5,8 @@ import { formatDuration, formatSize, parseDurationMs, parseSize } from '../confi
 
 export function sizeValue(text: string): number {
   const bytes = parseSize(text);
-  if (bytes === undefined) throw new InvalidArgumentError('It is a size such as 4KiB or 64MiB.');
+  if (bytes === undefined)
+    throw new InvalidArgumentError('It is a size such as 4KiB or 64MiB; a plain number is bytes.');
   return bytes;
 }
 

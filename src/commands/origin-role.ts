@@ -10,7 +10,8 @@ export interface OriginRoleOptions extends LogFormatOption {
 
 export async function runOriginRole({ dir, listen, logFormat }: OriginRoleOptions): Promise<void> {
   const log = { level: 'info', format: logFormat ?? 'auto' };
-  await runRole('origin', log, async ({ logger }) => {
+  const place = { hostKey: '--listen', portKey: '--listen', address: listen };
+  await runRole('origin', log, [place], async ({ logger }) => {
     const origin = await startOrigin({ dirs: dir, listen, logger });
     return { bound: undefined, close: () => origin.close() };
   });

@@ -1,10 +1,13 @@
 /** `seaweed-rdma proxy`. */
+import { parseHostPort } from '../config/address.ts';
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
+import { type OwnPlace, refuseOwnAddress } from './own-address.ts';
 import { LiveConfiguration } from './reload.ts';
 import { startWatch } from './request-watch.ts';
 import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { sidecarOptions } from './sidecar-options.ts';
+import { placeOf, type StartPlace } from './start-failure.ts';
 import { packageVersion } from './version.ts';
 
 /** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
@@ -35,9 +38,11 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
     }),
   });
   const config = live.current;
-  await runRole('proxy', logOptions(config.logging, options), async (log) => {
+  await runRole('proxy', logOptions(config.logging, options), placesOf(config), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
+    const urls = config.volumeServers.map(({ url }) => url);
+    await refuseOwnAddress(config.file, httpPlace(config), urls);
     const watch = await startWatch(logger, config.logging, process.env);
     const assembled = proxyOptions(config, {
       readKey: () => live.current.readKey,
@@ -73,6 +78,22 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
       },
     };
   });
+}
+
+function httpPlace({ http }: ProxyConfig): OwnPlace {
+  return { key: http.port === undefined ? 'http.listen' : 'http.port', address: http.listen };
+}
+
+function placesOf(config: ProxyConfig): StartPlace[] {
+  const { admin, sidecar } = config;
+  const { key, address } = httpPlace(config);
+  return [
+    placeOf('admin.listen', admin.listen),
+    placeOf(key, address),
+    ...[parseHostPort(sidecar.listen)].flatMap((address) =>
+      address === undefined ? [] : [placeOf('sidecar.listen', address)],
+    ),
+  ];
 }
 
 /** Asked at each use, so that they can be reloaded. */

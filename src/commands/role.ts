@@ -6,6 +6,7 @@ import { exitCodes } from '../tools/exit-codes.ts';
 import { createLog, type Logger, type LogOptions, type RoleLog } from './log.ts';
 import type { LogFormatOption } from './log-options.ts';
 import { ServiceManager } from './service-manager.ts';
+import { explainStart, type StartPlace } from './start-failure.ts';
 
 export interface RunningRole {
   /** Every bound address, for the line with "event":"ready"; undefined: the role has logged that line itself. */
@@ -35,6 +36,7 @@ export function logOptions(
 export async function runRole(
   name: string,
   logOptions: LogOptions,
+  places: readonly StartPlace[],
   start: (log: RoleLog) => Promise<RunningRole>,
 ): Promise<void> {
   const log = await createLog(logOptions);
@@ -55,8 +57,10 @@ export async function runRole(
   try {
     running = await start(log);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    logger.fatal({ event: 'start-failed', role: name, code: codeOf(error) }, message);
+    const found = await explainStart(error, places);
+    const said = error instanceof Error ? error.message : String(error);
+    const { message = said, ...facts } = found ?? { code: codeOf(error) };
+    logger.fatal({ event: 'start-failed', role: name, ...facts }, message);
     return end(exitCodeOf(error));
   }
   const manager = new ServiceManager(logger, process.env);

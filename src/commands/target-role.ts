@@ -5,6 +5,7 @@ import { LimitedLog } from '../telemetry/limited-log.ts';
 import { LiveConfiguration } from './reload.ts';
 import { logOptions, type RoleOptions, runRole } from './role.ts';
 import { sessionLog } from './session-log.ts';
+import { placeOf, type StartPlace } from './start-failure.ts';
 import { packageVersion } from './version.ts';
 
 /** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
@@ -26,7 +27,7 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
     }),
   });
   const config = live.current;
-  await runRole('target', logOptions(config.logging, options), async (log) => {
+  await runRole('target', logOptions(config.logging, options), placesOf(config), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const limited = new LimitedLog(logger, config.logging.troublePerMinute);
@@ -54,6 +55,14 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
       },
     };
   });
+}
+
+function placesOf({ rdma, admin }: TargetConfig): StartPlace[] {
+  const address = { host: rdma.listen, port: rdma.port };
+  return [
+    { hostKey: 'rdma.listen', portKey: 'rdma.port', address },
+    placeOf('admin.listen', admin.listen),
+  ];
 }
 
 function targetOptions(

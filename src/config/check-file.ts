@@ -1,15 +1,15 @@
 /** What a role would start with: every key, its value as it would be written, and where that came from. */
 import { statSync } from 'node:fs';
-import { parse } from 'smol-toml';
 import { type EffectiveKey, listKeys } from './effective-keys.ts';
-import { isTable, type Schema } from './field.ts';
+import type { Schema } from './field.ts';
+import { type Role, roleOfFile } from './file-role.ts';
 import { loadProxyConfig } from './proxy-config.ts';
 import { proxySchema } from './proxy-schema.ts';
-import { type ConfigSource, nameOfSource, readSettings, textOfSource } from './settings.ts';
+import { type ConfigSource, nameOfSource, readSettings } from './settings.ts';
 import { loadTargetConfig } from './target-config.ts';
 import { targetSchema } from './target-schema.ts';
 
-export type Role = 'proxy' | 'target';
+export type { Role } from './file-role.ts';
 
 export interface CheckedFile {
   readonly role: Role;
@@ -25,7 +25,7 @@ export function checkFile(
   environment: NodeJS.ProcessEnv,
 ): CheckedFile {
   const file = nameOfSource(source) ?? '(defaults)';
-  if ((role ?? roleOf(source)) === 'target') {
+  if ((role ?? roleOfFile(source)) === 'target') {
     const { keys, warnings, target } = loadTargetConfig(source, environment);
     const missing = [
       ...missingFolders('target.dirs', target.dirs),
@@ -52,19 +52,4 @@ function missingFolders(key: string, folders: readonly string[]): string[] {
   return folders
     .filter((folder) => statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     .map((folder) => `${key}: "${folder}" is no directory on this machine`);
-}
-
-/** By the sections that only one role has. What cannot be read or parsed is for the loader to report. */
-function roleOf(source: ConfigSource): Role {
-  let document: unknown;
-  try {
-    document = parse(textOfSource(source));
-  } catch {
-    return 'proxy';
-  }
-  if (!isTable(document)) return 'proxy';
-  const { target, rdma } = document;
-  const proxySections = Object.keys(proxySchema).filter((name) => !(name in targetSchema));
-  if (proxySections.some((name) => Object.hasOwn(document, name))) return 'proxy';
-  return target !== undefined || (isTable(rdma) && 'listen' in rdma) ? 'target' : 'proxy';
 }

@@ -66,11 +66,22 @@ export function choice<T extends string>(key: string, initial: T, choices: reado
   return stringField(key, initial, expects, convert, { enum: choices });
 }
 
+/** In bytes. A number of TOML is taken as well as a text: both say bytes where there is no unit. */
 export function size(key: string, initial: string, range: Partial<Range> = {}): Field<number> {
-  const expects = 'a size with its unit, such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB)';
-  const schema = { pattern: sizePattern, examples: ['64MiB', '1GB'] };
-  const field = stringField(key, initial, expects, parseSize, schema);
-  return ranged(field, 'bytes', range, formatSize);
+  const expects =
+    'a size such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB; a plain number is bytes)';
+  const field = stringField(key, initial, expects, parseSize, {});
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
+  const schema = {
+    type: ['string', 'integer'],
+    pattern: sizePattern,
+    minimum: min,
+    maximum: max,
+    examples: ['64MiB', '1GB'],
+  };
+  const parse = (raw: unknown, report: Report): number | undefined =>
+    Number.isSafeInteger(raw) && (raw as number) >= 0 ? (raw as number) : field.parse(raw, report);
+  return ranged({ ...field, schema, parse }, 'bytes', range, formatSize);
 }
 
 /** In milliseconds. */

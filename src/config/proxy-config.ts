@@ -1,8 +1,10 @@
 /** proxy.toml → the configuration of the proxy role: settings, checked against each other, and what files they name. */
-import { formatListen, isLoopback } from './address.ts';
+import { isLoopback, parseHostPort } from './address.ts';
 import { type Adjustments, type EffectiveKey, listKeys } from './effective-keys.ts';
 import type { Field } from './field.ts';
+import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
+import { addressOfUrl, checkPlaces, type Peer } from './listen-places.ts';
 import { type ProxySettings, proxySchema } from './proxy-schema.ts';
 import { readSecretFile, readSigningKey } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
@@ -36,6 +38,7 @@ export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs'> {
 
 /** @throws ConfigError with everything that is wrong. */
 export function loadProxyConfig(source: ConfigSource, environment: NodeJS.ProcessEnv): ProxyConfig {
+  refuseOtherRole('proxy', source);
   const read = readSettings(proxySchema, source, environment);
   const { settings, problems } = read;
   checkCombinations(settings, problems);
@@ -127,25 +130,53 @@ function checkCombinations(settings: ProxySettings, problems: Problems): void {
   checkVolumeServers(settings, problems);
   checkTransport(settings, problems);
   checkSizes(settings, problems);
-  checkSidecar(
-    settings.sidecar,
-    { 'the HTTP listener': httpListen(settings), 'the admin listener': settings.admin.listen },
-    settings.seaweedfs.securityToml,
+  checkSidecar(settings.sidecar, settings.seaweedfs.securityToml, problems);
+  checkPlaces(
+    'proxy',
+    [
+      { key: httpListenKey(settings), address: httpListen(settings) },
+      { key: 'admin.listen', address: settings.admin.listen },
+      { key: 'sidecar.listen', address: parseHostPort(settings.sidecar.listen) },
+    ],
+    peersOf(settings),
     problems,
   );
+}
+
+function httpListenKey({ http }: ProxySettings): string {
+  return http.port === undefined ? 'http.listen' : 'http.port';
+}
+
+function peersOf({ seaweedfs, rdma }: ProxySettings): Peer[] {
+  const { volumeServerUrl, volumeServers } = seaweedfs;
+  const hasTargets = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  const server = (key: string, url: string): Peer => ({
+    key,
+    name: 'volume server',
+    address: addressOfUrl(url),
+  });
+  const target = (key: string, text: string): Peer => ({
+    key,
+    name: 'target',
+    address: hasTargets ? parseHostPort(text) : undefined,
+  });
+  if (volumeServers.length === 0) {
+    return [
+      server('seaweedfs.volume_server_url', volumeServerUrl),
+      target('rdma.target', rdma.target),
+    ];
+  }
+  return volumeServers.flatMap((each, index) => {
+    const key = `seaweedfs.volume_server.${index}`;
+    return [server(`${key}.url`, each.url), target(`${key}.target`, each.target)];
+  });
 }
 
 function checkListeners(settings: ProxySettings, problems: Problems): void {
   if (problems.isGiven('http.port') && problems.isGiven('http.listen')) {
     problems.add('http.port', 'give http.listen or http.port, not both');
   }
-  const http = httpListen(settings);
-  const admin = settings.admin.listen;
-  const samePort = 'port' in http && 'port' in admin && http.port === admin.port && http.port !== 0;
-  const overlap = samePort && (http.host === admin.host || http.host === '0.0.0.0');
-  if (overlap || ('path' in http && formatListen(http) === formatListen(admin))) {
-    problems.add('admin.listen', 'is the address of the HTTP listener too');
-  }
+  const { listen: admin } = settings.admin;
   const open = 'host' in admin && !isLoopback(admin.host);
   if (settings.admin.enableCors && open && settings.admin.tokenFile === '') {
     problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');

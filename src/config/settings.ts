@@ -5,6 +5,7 @@ import { readEnvironment } from './environment.ts';
 import { type Field, isTable, type Report, readFields, type Schema, unknownKey } from './field.ts';
 import { type KeyLines, keyLines, lineOf } from './key-lines.ts';
 import { ConfigError, type ConfigProblem } from './problem.ts';
+import { explainSlip } from './toml-slip.ts';
 
 /** Where one value came from. */
 export type Origin =
@@ -182,12 +183,11 @@ function parseToml(toml: string, file: string): Record<string, unknown> {
     return parse(toml, { unsafeKeyBehaviour: 'throw' });
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const message = (error.message.split('\n')[0] ?? '').replace(
-      'Invalid TOML document',
-      'not TOML',
-    );
-    const { line, column } = error;
-    throw new ConfigError([{ source: file, line, column, key: '', message }]);
+    const message = (error.message.split('\n')[0] ?? '').replace('Invalid TOML document: ', '');
+    const slip = explainSlip(toml, { line: error.line, column: error.column, message });
+    throw new ConfigError([
+      { source: file, key: '', ...slip, message: `not TOML: ${slip.message}` },
+    ]);
   }
 }
 

@@ -1,12 +1,5 @@
 /** `[sidecar]` of proxy.toml: its keys, and what cannot go together. */
-import {
-  formatHostPort,
-  type HostPort,
-  isLoopback,
-  type ListenAddress,
-  parseHostPort,
-  parseHttpOrigin,
-} from './address.ts';
+import { formatHostPort, isLoopback, parseHostPort, parseHttpOrigin } from './address.ts';
 import * as field from './field.ts';
 import type { Problems } from './settings.ts';
 
@@ -52,10 +45,8 @@ export const sidecarFields: field.Fields<SidecarSettings> = {
   tempFileMode: field.choice('temp_file_mode', '0600', ['0600', '0640', '0644']),
 };
 
-/** The port of the sidecar's listener against those of the others. */
 export function checkSidecar(
   sidecar: SidecarSettings,
-  others: Readonly<Record<string, ListenAddress>>,
   securityToml: string,
   problems: Problems,
 ): void {
@@ -72,9 +63,6 @@ export function checkSidecar(
   }
   const listen = parseHostPort(sidecar.listen);
   if (listen === undefined) return;
-  for (const [name, other] of Object.entries(others)) {
-    if (overlaps(listen, other)) problems.add('sidecar.listen', `is the address of ${name} too`);
-  }
   if (sidecar.signReads && securityToml === '') {
     problems.add('sidecar.sign_reads', 'needs seaweedfs.security_toml, whose read key signs');
   }
@@ -88,10 +76,4 @@ export function checkSidecar(
   problems.warnings.push(
     `sidecar.listen = "${sidecar.listen}" is reachable from other hosts and asks nobody who they are`,
   );
-}
-
-function overlaps(listen: HostPort, other: ListenAddress): boolean {
-  if (!('port' in other) || listen.port === 0 || other.port !== listen.port) return false;
-  const hosts = [listen.host, other.host];
-  return listen.host === other.host || hosts.includes('0.0.0.0') || hosts.includes('::');
 }

@@ -1,7 +1,9 @@
 /** target.toml → the configuration of the target role. */
 import { isLoopback } from './address.ts';
 import { type EffectiveKey, listKeys } from './effective-keys.ts';
+import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
+import { addressOfUrl, checkPlaces } from './listen-places.ts';
 import { readSecretFile } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
 import { type TargetSettings, targetSchema } from './target-schema.ts';
@@ -25,6 +27,7 @@ export function loadTargetConfig(
   source: ConfigSource,
   environment: NodeJS.ProcessEnv,
 ): TargetConfig {
+  refuseOtherRole('target', source);
   const read = readSettings(targetSchema, source, environment);
   const { settings, problems } = read;
   checkCombinations(settings, problems);
@@ -69,4 +72,20 @@ function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Pr
   if (admin.enableCors && open && admin.tokenFile === '') {
     problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
   }
+  const { volumeServerUrl } = target;
+  checkPlaces(
+    'target',
+    [
+      { key: 'rdma.port', address: { host: rdma.listen, port: rdma.port } },
+      { key: 'admin.listen', address: admin.listen },
+    ],
+    [
+      {
+        key: 'target.volume_server_url',
+        name: 'volume server',
+        address: addressOfUrl(volumeServerUrl),
+      },
+    ],
+    problems,
+  );
 }

@@ -3,6 +3,8 @@ import { formatDuration, formatSize, parseDurationMs, parseSize } from './units.
 
 describe('sizes', () => {
   test.each([
+    ['0', 0],
+    ['4096', 4096],
     ['0B', 0],
     ['1KB', 1000],
     ['64KiB', 65536],
@@ -15,7 +17,8 @@ describe('sizes', () => {
 
   test.each([
     '',
-    '64',
+    '4_096',
+    '9999999999999999',
     'MiB',
     '1.5GiB',
     '-1B',

@@ -1,4 +1,4 @@
-/** Sizes and times as people write them: digits and a unit, nothing else. */
+/** Sizes and times as people write them: digits and a unit, nothing else. A size without a unit is in bytes. */
 
 const sizeUnits: Readonly<Record<string, number>> = {
   B: 1,
@@ -21,12 +21,12 @@ const durationUnitsMs: Readonly<Record<string, number>> = {
 };
 
 /** ECMAScript regular expressions of the same, for JSON Schema. */
-export const sizePattern: string = patternOf(sizeUnits);
-export const durationPattern: string = patternOf(durationUnitsMs);
+export const sizePattern: string = patternOf(sizeUnits, '?');
+export const durationPattern: string = patternOf(durationUnitsMs, '');
 
-/** `"64MiB"` → bytes; undefined when it is not digits and one of the units, or not exact in a double. */
+/** `"64MiB"` or `"4096"` → bytes; undefined when it is not digits and at most a unit, or not exact in a double. */
 export function parseSize(text: string): number | undefined {
-  const bytes = withUnit(text, sizeUnits);
+  const bytes = withUnit(/^\d+$/.test(text) ? `${text}B` : text, sizeUnits);
   return bytes !== undefined && Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
@@ -54,8 +54,8 @@ export function formatDuration(ms: number): string {
   return `${Math.round(ms * 1000)}us`;
 }
 
-function patternOf(units: Readonly<Record<string, number>>): string {
-  return `^[0-9]{1,15}(?:${Object.keys(units).join('|')})$`;
+function patternOf(units: Readonly<Record<string, number>>, unitIs: '' | '?'): string {
+  return `^[0-9]{1,15}(?:${Object.keys(units).join('|')})${unitIs}$`;
 }
 
 function withUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {

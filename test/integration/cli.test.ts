@@ -103,7 +103,7 @@ describe('configuration', () => {
   });
 
   test('a wrong file is told with its lines, and nothing starts', async () => {
-    const wrong = scratch.write('wrong.toml', '[http]\nlnae = true\n[cache]\nsize = 5\n');
+    const wrong = scratch.write('wrong.toml', '[http]\nlnae = true\n[cache]\nsize = "5kb"\n');
     const checked = await runProgram(['config', 'check', wrong]);
     expect(checked.status).toBe(78);
     const told = checked.stderr.split('\n').filter((line) => line.startsWith(wrong));

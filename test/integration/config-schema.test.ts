@@ -19,7 +19,7 @@ import { scratchFolder } from './scratch.ts';
 const scratch = scratchFolder();
 const root = join(import.meta.dirname, '..', '..');
 const roles: readonly Role[] = ['proxy', 'target'];
-const ajv = new Ajv({ allErrors: true });
+const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
 const validators: Readonly<Record<Role, ValidateFunction>> = {
   proxy: ajv.compile(roleSchema('proxy')),
   target: ajv.compile(roleSchema('target')),
@@ -81,7 +81,9 @@ describe('what config check refuses by type, name, choice or range, the schema r
     ['[http]\nlisten = "8080"', 'http.listen'],
     ['[http]\ntimeout = "2s"', 'http.timeout'],
     ['[cahce]\nsize = "1B"', 'cahce'],
-    ['[cache]\nsize = 5', 'cache.size'],
+    ['[cache]\nsize = -5', 'cache.size'],
+    ['[cache]\nsize = 5.5', 'cache.size'],
+    ['[memory]\nsize = 4096', 'memory.size'],
     ['[cache]\nsize = "1.5GiB"', 'cache.size'],
     ['[cache]\nsize = "64mib"', 'cache.size'],
     ['[cache]\nlease = "1 s"', 'cache.lease'],

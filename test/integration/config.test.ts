@@ -63,7 +63,7 @@ siez = "1GiB"
 lease = "1.5s"
 [limits]
 connections = 0
-head_bytes = 65536`;
+head_bytes = 65536.5`;
     expect(problemsOf(() => proxy(toml))).toEqual([
       'http.lane@2: expected true or false, not "yes"',
       'http.timeout@3: unknown key; the nearest valid one is "rdma.timeout"',
@@ -71,7 +71,7 @@ head_bytes = 65536`;
       'cache.siez@8: unknown key; the nearest valid one is "size"',
       'cache.lease@9: expected a time with its unit, such as "250us" (us, ms, s, m, h), not "1.5s"',
       'limits.connections@11: must be 1 to 10000000, not 0',
-      'limits.head_bytes@12: expected a size with its unit, such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB), not 65536',
+      'limits.head_bytes@12: expected a size such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB; a plain number is bytes), not 65536.5',
     ]);
   });
 
@@ -151,7 +151,7 @@ target = ""`);
       '[sidecar]\nlisten = "127.0.0.1:1"\nsign_reads = true',
       'sidecar.sign_reads',
     ],
-    ['one address for two listeners', '[http]\nlisten = "127.0.0.1:8081"', 'admin.listen'],
+    ['one address for two listeners', '[http]\nlisten = "127.0.0.1:8081"', 'http.listen'],
     ['a cache larger than the arena', '[cache]\nsize = "1GiB"', 'cache.size'],
     ['needles larger than the arena', '[limits]\nneedle_bytes = "1GiB"', 'limits.needle_bytes'],
     ['one connection above all', '[limits]\nconnection_bytes = "1GiB"', 'limits.connection_bytes'],
@@ -168,6 +168,20 @@ target = ""`);
     ['__proto__', '[http]\n__proto__ = 1', ''],
   ])('refuses %s', (_name, toml, key) => {
     expect(problemKeys(() => proxy(toml))).toEqual([key]);
+  });
+
+  test.each(['4194304', '"4194304"', '"4194304B"', '"4096KiB"', '"4MiB"'])(
+    'a size of %s is four mebibytes',
+    (written) => {
+      expect(proxy(`[memory]\nsize = ${written}`).memory.bytes).toBe(2 ** 22);
+      expect(
+        target(`[target]\nunconfirmed = true\n[rdma]\nbuffer_size = ${written}`).rdma.bufferBytes,
+      ).toBe(2 ** 22);
+    },
+  );
+
+  test('a size in an environment variable needs no unit either', () => {
+    expect(proxy('', { SEAWEED_RDMA__MEMORY__SIZE: '4194304' }).memory.bytes).toBe(2 ** 22);
   });
 
   test('defaults bow to a smaller arena', () => {

@@ -63,7 +63,8 @@ function listenAddress(
 
 type PortAddress = Exclude<ListenPlace['address'], { readonly path: string }>;
 
-function holderOf(
+/** The listener that stands in the way of `address`. */
+export function holderOf(
   address: ListenPlace['address'],
   listeners: readonly Listener[],
 ): Listener | undefined {

@@ -9,6 +9,8 @@ export interface Owner {
   readonly command: readonly string[];
   /** undefined: it is none of our roles. */
   readonly role: string | undefined;
+  /** As /proc/PID/stat has it: "S", "R", "T" (stopped), "D" (waits in the kernel); undefined: it has ended. */
+  readonly state: string | undefined;
 }
 
 export interface Listener {
@@ -80,7 +82,9 @@ function linkOf(file: string): string {
 function ownerOf(procRoot: string, pid: number): Owner {
   const text = readText(join(procRoot, String(pid), 'cmdline')) ?? '';
   const command = text.split('\0').filter((word) => word !== '');
-  return { pid, command, role: roleOfCommand(command) };
+  const stat = readText(join(procRoot, String(pid), 'stat')) ?? '';
+  const state = /\) (\S)/.exec(stat.slice(stat.lastIndexOf(')')))?.[1];
+  return { pid, command, role: roleOfCommand(command), state };
 }
 
 /** Program and script alone: what follows may hold passwords. */

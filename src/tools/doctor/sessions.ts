@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { NeedleFetcher, TargetState, TargetVolume } from '../../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../../rdma/rdma-client.ts';
 import { volumesWithin } from '../fabric.ts';
+import { ask } from './http-question.ts';
 import { messageOf } from './machine-files.ts';
 import type { Settings, TargetEndpoint } from './setup.ts';
 
@@ -18,6 +19,8 @@ export interface TargetFacts extends TargetEndpoint {
   readonly tcpFailure: string | undefined;
   readonly tcpMs: number;
   readonly session: SessionFacts | undefined;
+  /** What answers HTTP there in the target's place: its Server header, or "HTTP"; '': nothing does, or it was not asked. */
+  readonly httpServer: string;
 }
 
 export interface SessionFacts {
@@ -103,6 +106,7 @@ async function lookInproc(
     tcpFailure: undefined,
     tcpMs: 0,
     session,
+    httpServer: '',
   };
   return { facts, fetcher: session.state.kind === 'up' ? fetcher : undefined };
 }
@@ -122,13 +126,33 @@ async function lookTarget(
   ]);
   if (reached.lookupFailure !== '') return { facts: reached, fetcher: undefined };
   const isUp = session.state.kind === 'up';
-  return { facts: { ...reached, session }, fetcher: isUp ? fetcher : undefined };
+  const httpServer = mayBeHttp(reached, session) ? await httpServerAt(reached.name, waitMs) : '';
+  return { facts: { ...reached, session, httpServer }, fetcher: isUp ? fetcher : undefined };
+}
+
+/** A target is not bothered with another protocol: one that answers has a status of its own, a stopped one says nothing. */
+function mayBeHttp({ tcpFailure }: TargetFacts, { state }: SessionFacts): boolean {
+  if (tcpFailure !== '' || state.kind !== 'down') return false;
+  return state.status === 'not_connected' && !state.detail.includes('Destination is unreachable');
+}
+
+async function httpServerAt(name: string, timeoutMs: number): Promise<string> {
+  const answered = await ask(new URL(`http://${name}/status`), timeoutMs);
+  if (answered.kind === 'failed') return '';
+  return String(answered.answer.headers['server'] ?? 'HTTP');
 }
 
 async function reach(target: TargetEndpoint, timeoutMs: number): Promise<TargetFacts> {
   const { host, port } = target;
   const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  const nothing = { ...target, name, addresses: [], tcpFailure: undefined, tcpMs: 0 };
+  const nothing = {
+    ...target,
+    name,
+    addresses: [],
+    tcpFailure: undefined,
+    tcpMs: 0,
+    httpServer: '',
+  };
   const found = await within(timeoutMs, lookup(host, { all: true })).catch(messageOf);
   if (typeof found === 'string') {
     return { ...nothing, lookupFailure: found, session: undefined };

@@ -24,7 +24,7 @@ function up(transport: string, changes: Partial<SessionFacts> = {}): SessionFact
 }
 
 function down(
-  status: 'unauthorized' | 'unsupported_version' | 'not_connected',
+  status: 'unauthorized' | 'unsupported_version' | 'not_connected' | 'deadline',
   detail = '',
 ): SessionFacts {
   const state = { kind: 'down', status, detail } as const;
@@ -42,6 +42,7 @@ function facts(changes: Partial<TargetFacts>): TargetFacts {
     tcpFailure: '',
     tcpMs: 1,
     session: up('rc_mlx5'),
+    httpServer: '',
     ...changes,
   };
 }
@@ -105,6 +106,41 @@ describe('the way to a target', () => {
       'the target accepts, and UCX finds no way to it',
       'something else listens there',
     ]);
+  });
+
+  test('tells a stopped target, a silent place and another server apart', () => {
+    const late = down('deadline', 'the target did not answer within the connect timeout');
+    const listener = (role: string | undefined, state: string): TargetContext => ({
+      ...quiet,
+      listeners: [
+        { host: '0.0.0.0', port: 18515, owner: { pid: 7, command: ['node', 'x'], role, state } },
+      ],
+    });
+    const here = { host: '127.0.0.1', name: '127.0.0.1:18515', session: late };
+    const said = [
+      judge(here, listener('target', 'T')),
+      judge(here, listener('target', 'S')),
+      judge({ session: late }),
+      judge({ session: { ...late, state: { kind: 'silent' } } }),
+      judge(here, listener(undefined, 'S')),
+      judge({ session: down('not_connected', 'reset'), httpServer: 'SeaweedFS Volume 4.44' }),
+      judge(
+        { ...here, session: down('not_connected'), httpServer: 'HTTP' },
+        listener('target', 'S'),
+      ),
+    ].map((findings) => one(findings, 'target-session').summary.replace(/^[^ ]+ /, ''));
+    const noAnswer = 'something accepts connections there and does not answer';
+    expect(said).toEqual([
+      'the target there is stopped (pid 7): connections are accepted and nothing is answered',
+      noAnswer,
+      noAnswer,
+      noAnswer,
+      'something else listens there',
+      'something else listens there (it answers HTTP, Server: SeaweedFS Volume 4.44)',
+      'something else listens there (it answers HTTP)',
+    ]);
+    const [fix] = one(judge(here, listener('target', 'T')), 'target-session').fix;
+    expect(fix).toContain('kill -CONT 7');
   });
 
   test('tells a closed port, a silent one and an unknown name apart', () => {

@@ -2,7 +2,7 @@
 import { percentiles } from '../percentiles.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { isActive, type RdmaDevice } from './devices.ts';
-import { type Listener, shownCommand } from './processes.ts';
+import { type Listener, type Owner, shownCommand } from './processes.ts';
 import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';
 import { isOnThisHost } from './speed.ts';
@@ -158,25 +158,70 @@ function targetSession(
 
 /** Something accepts, and no session comes of it. */
 function noSession(
-  { name, host, port }: TargetFacts,
-  { targetKey }: Settings,
+  facts: TargetFacts,
+  settings: Settings,
   { listeners, deviceName }: TargetContext,
   evidence: readonly string[],
 ): Finding {
+  const { name, host, port, session, httpServer } = facts;
   const owner = isOnThisHost(host)
     ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
     : undefined;
   // UCX says so when the peer has answered with its addresses and none of them can be reached.
   const isPeer = evidence.some((line) => line.includes('Destination is unreachable'));
-  if (owner?.role === 'target' || isPeer) {
+  const isTarget = isPeer || owner?.role === 'target';
+  const isElse = httpServer !== '' || (owner !== undefined && !isTarget);
+  if (isElse) return somethingElse(facts, settings, owner, evidence);
+  const isSilent = session?.state.kind === 'silent' || isLate(session);
+  if (isSilent && !isPeer) return noAnswer(facts, owner, evidence);
+  if (!isTarget) return somethingElse(facts, settings, owner, evidence);
+  return fail('target-session', {
+    summary: `${name}: the target accepts, and UCX finds no way to it`,
+    evidence: [...evidence, `device_name = "${deviceName}"`],
+    fix: ['rdma.device_name = "auto" and rdma.tls = "auto" here and on the target'],
+  });
+}
+
+function isLate(session: SessionFacts | undefined): boolean {
+  return session?.state.kind === 'down' && session.state.status === 'deadline';
+}
+
+/** The kernel accepts connections for a process that does not run. */
+function noAnswer(
+  { name, port }: TargetFacts,
+  owner: Owner | undefined,
+  evidence: readonly string[],
+): Finding {
+  if (owner?.state === 'T' || owner?.state === 't') {
     return fail('target-session', {
-      summary: `${name}: the target accepts, and UCX finds no way to it`,
-      evidence: [...evidence, `device_name = "${deviceName}"`],
-      fix: ['rdma.device_name = "auto" and rdma.tls = "auto" here and on the target'],
+      summary: `${name}: the target there is stopped (pid ${owner.pid}): connections are accepted and nothing is answered`,
+      evidence: [
+        ...evidence,
+        `/proc/${owner.pid}/stat: state ${owner.state} (SIGSTOP, or a debugger)`,
+      ],
+      fix: [`kill -CONT ${owner.pid}, or end it and start the target anew`],
     });
   }
+  const who = owner === undefined ? [] : [`pid ${owner.pid}: ${shownCommand(owner.command)}`];
   return fail('target-session', {
-    summary: `${name}: something else listens there`,
+    summary: `${name}: something accepts connections there and does not answer`,
+    evidence: [...evidence, ...who],
+    fix: [
+      `on its host: ss -ltnp 'sport = :${port}', then ps -o pid,stat,wchan,args -p PID: a stat of T is a stopped process (kill -CONT PID), D one that waits for a disk; else end it and start the target anew`,
+      `if another program listens there, or a firewall between swallows what follows the connection: open TCP port ${port} for both directions, or set the target's address anew`,
+    ],
+  });
+}
+
+function somethingElse(
+  { name, httpServer }: TargetFacts,
+  { targetKey }: Settings,
+  owner: Owner | undefined,
+  evidence: readonly string[],
+): Finding {
+  const what = httpServer === '' ? '' : ` (it answers HTTP${serverText(httpServer)})`;
+  return fail('target-session', {
+    summary: `${name}: something else listens there${what}`,
     evidence: [
       ...evidence,
       owner === undefined
@@ -188,6 +233,10 @@ function noSession(
       'if it is the target: the same rdma.tls and fitting rdma.device_name on both hosts',
     ],
   });
+}
+
+function serverText(server: string): string {
+  return server === 'HTTP' ? '' : `, Server: ${server}`;
 }
 
 const rdmaTransports = /^(rc|dc|ud|ib|srd|gga)/;
