@@ -3,6 +3,7 @@
 #if SEAWEED_HAS_UCX
 #include <uv.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -65,7 +66,12 @@ class HostedTarget {
     on_stopped_ = std::make_unique<LoopCallback>(env_, stopped, "TargetHost.stop");
     // On the progress thread, as its last act: the handle is still open, because Destroy() joins
     // that thread first.
-    server_->Stop([this] { uv_async_send(&async_); });
+    server_->Stop([this] { Tell(is_stopped_); });
+  }
+
+  void OnPollWanted(Napi::Function wanted) {
+    on_poll_wanted_ = std::make_unique<LoopCallback>(env_, wanted, "TargetHost.onPollWanted");
+    server_->OnPollWanted([this] { Tell(is_poll_wanted_); });
   }
 
   /// Joins the progress thread. The object is gone after this, at the latest when the handle is
@@ -85,14 +91,29 @@ class HostedTarget {
       : env_(env), server_(std::move(server)) {
     async_.data = this;
     uv_async_init(loop, &async_, [](uv_async_t* handle) {
-      static_cast<HostedTarget*>(handle->data)->CallStopped();
+      static_cast<HostedTarget*>(handle->data)->OnTold();
     });
     napi_add_async_cleanup_hook(env, OnEnvironmentCleanup, this, &cleanup_);
   }
 
   ~HostedTarget() {
     on_stopped_.reset();
+    on_poll_wanted_.reset();
     if (cleanup_ != nullptr) napi_remove_async_cleanup_hook(cleanup_);
+  }
+
+  /// On the progress thread.
+  void Tell(std::atomic<bool>& what) {
+    what.store(true);
+    uv_async_send(&async_);
+  }
+
+  void OnTold() {
+    if (is_poll_wanted_.exchange(false) && on_poll_wanted_ != nullptr) {
+      const Scope scope(env_);
+      on_poll_wanted_->Call({});
+    }
+    if (is_stopped_.exchange(false)) CallStopped();
   }
 
   void CallStopped() {
@@ -113,6 +134,9 @@ class HostedTarget {
   napi_env env_;
   std::unique_ptr<target_ucx::TargetServer> server_;
   std::unique_ptr<LoopCallback> on_stopped_;
+  std::unique_ptr<LoopCallback> on_poll_wanted_;
+  std::atomic<bool> is_stopped_ = false;
+  std::atomic<bool> is_poll_wanted_ = false;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   HostedTarget** owner_ = nullptr;
   uv_async_t async_{};
@@ -136,6 +160,12 @@ struct Handle {
 napi_value Confirm(Handle& handle, const Napi::CallbackInfo& info) {
   if (handle.hosted == nullptr) return nullptr;
   handle.hosted->server().Confirm(AgoNs(NumberAt(info, 0)), ReadServedVolumes(info[1]));
+  return nullptr;
+}
+
+napi_value OnPollWanted(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted != nullptr && info[0].IsFunction())
+    handle.hosted->OnPollWanted(info[0].As<Napi::Function>());
   return nullptr;
 }
 
@@ -219,6 +249,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   Napi::Object self = info.This().As<Napi::Object>();
   Set(self, "port", static_cast<double>(handle->hosted->server().port()));
   DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
+  DefineMethod<Handle, OnPollWanted>(env, self, "onPollWanted", handle);
   DefineMethod<Handle, Stats>(env, self, "stats", handle);
   DefineMethod<Handle, TakeSessionEvents>(env, self, "takeSessionEvents", handle);
   DefineMethod<Handle, Volumes>(env, self, "volumes", handle);

@@ -52,6 +52,7 @@ struct Knobs {
   std::atomic<uint64_t> position = 0;
   std::atomic<uint64_t> validations = 0;
   std::atomic<uint64_t> confirmed_ns = 0;
+  std::atomic<bool> is_poll_wanted = false;
   int event_fd = eventfd(0, EFD_NONBLOCK);
   void Wake() const {
     const uint64_t one = 1;
@@ -86,7 +87,10 @@ class SampleEngine final : public target::Engine {
     result.row.volume_id = item.volume_id;
     protocol::Verdict verdict = protocol::Verdict::changed;
     if (item.epoch != result.row.epoch) verdict = protocol::Verdict::flush;
-    if (item.volume_id != kVolume) verdict = protocol::Verdict::gone;
+    if (item.volume_id != kVolume) {
+      verdict = protocol::Verdict::gone;
+      knobs_.is_poll_wanted = true;
+    }
     result.row.verdict = static_cast<uint16_t>(verdict);
     const bool has_ids =
         verdict == protocol::Verdict::changed && result.row.position > item.position;
@@ -97,6 +101,7 @@ class SampleEngine final : public target::Engine {
   void Confirm(uint64_t started_ns, std::span<const target::ServedVolume>) override {
     knobs_.confirmed_ns = started_ns;
   }
+  bool TakePollWanted() override { return knobs_.is_poll_wanted.exchange(false); }
   int event_fd() const override { return knobs_.event_fd; }
   void Poll() override {
     uint64_t count = 0;

@@ -42,6 +42,7 @@ class DiskEngine final : public Engine {
   void Read(uint64_t token, const ReadCommand& command) override;
   ValidateResult Validate(const protocol::ValidateItem& item) override;
   void Confirm(uint64_t started_ns, std::span<const ServedVolume> served) override;
+  bool TakePollWanted() override { return table_.TakePollWanted(); }
   int event_fd() const override { return epoll_.get(); }
   void Poll() override;
   uint64_t volumes_generation() const override { return table_.generation(); }

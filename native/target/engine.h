@@ -93,6 +93,9 @@ class Engine {
 
   /// A poll of the volume server that succeeded: `started_ns` on CLOCK_MONOTONIC, taken before it was sent.
   virtual void Confirm(uint64_t started_ns, std::span<const ServedVolume> served) = 0;
+  /// True once when a volume was asked for that the last poll does not list: it is time to poll the volume server.
+  /// True again only when it was asked for after the next poll that succeeded had started.
+  [[nodiscard]] virtual bool TakePollWanted() = 0;
 
   /// Readable when Poll() has work: an I/O completion, a finished load, or the sweep each second.
   [[nodiscard]] virtual int event_fd() const = 0;

@@ -19,6 +19,7 @@ using storage::Volume;
 constexpr uint64_t kInlineRowsMax = 4096;       // more new rows are applied on an I/O thread
 constexpr uint64_t kRetryAfterNs = 20'000'000;  // between loads of a volume that is being vacuumed
 constexpr uint64_t kConfirmedIntervals = 2;
+constexpr uint64_t kScanSpacingNs = 100'000'000;  // between scans that requests cause, at least
 
 bool IsSame(const VolumeInfo& a, const VolumeInfo& b) {
   return std::tie(a.volume_id, a.version, a.confirmed, a.collection) ==
@@ -32,9 +33,31 @@ VolumeTable::VolumeTable(const EngineOptions& options, IoThreads& threads)
 
 VolumeTable::Access VolumeTable::Open(uint32_t volume_id) {
   const auto found = states_.find(volume_id);
-  if (found == states_.end()) {
-    return {was_scanned_ ? Status::unknown_volume : Status::volume_unconfirmed, nullptr};
+  const bool is_known = found != states_.end();
+  const bool is_wanted = options_.unconfirmed ? !is_known : !served_.contains(volume_id);
+  if (is_wanted) Want();
+  if (is_known) return OpenKnown(found);
+  return {was_scanned_ ? Status::unknown_volume : Status::volume_unconfirmed, nullptr};
+}
+
+// Who asks for a volume that nobody lists has seen it written to, or knows more than the last poll:
+// without a volume server to ask, the directories are looked at.
+void VolumeTable::Want() {
+  const uint64_t now_ns = protocol::NowNs();
+  if (!options_.unconfirmed) {
+    wanted_ns_ = now_ns;
+  } else if (now_ns - scanned_ns_ >= kScanSpacingNs) {
+    Sweep();
   }
+}
+
+bool VolumeTable::TakePollWanted() {
+  if (wanted_ns_ == 0) return false;
+  return !std::exchange(was_want_taken_, true);
+}
+
+VolumeTable::Access VolumeTable::OpenKnown(States::iterator found) {
+  const uint32_t volume_id = found->first;
   State& state = found->second;
   const uint64_t now_ns = protocol::NowNs();
   switch (state.phase) {
@@ -142,11 +165,14 @@ void VolumeTable::FinishCatchUp(uint32_t volume_id, uint64_t ticket,
 void VolumeTable::Sweep() {
   if (is_scanning_) return;
   is_scanning_ = true;
+  is_scan_due_ = false;
+  scanned_ns_ = protocol::NowNs();
   threads_.Post(
       [this, dirs = options_.dirs, idx_dirs = options_.idx_dirs]() -> IoThreads::Completion {
         return [this, found = storage::ScanDirectories(dirs, idx_dirs)]() mutable {
           is_scanning_ = false;
           Reconcile(std::move(found));
+          if (is_scan_due_) Sweep();
         };
       });
 }
@@ -212,9 +238,35 @@ VolumeTable::State* VolumeTable::StateOf(uint32_t volume_id, uint64_t ticket) {
 void VolumeTable::Confirm(uint64_t started_ns, std::span<const ServedVolume> served) {
   was_polled_ = true;
   poll_started_ns_ = started_ns;
+  // What was asked for after it had started, the poll may have missed.
+  if (wanted_ns_ <= started_ns) wanted_ns_ = 0;
+  was_want_taken_ = false;
+  TakeUp(served);
   served_.clear();
   for (const ServedVolume& volume : served) served_[volume.volume_id] = volume;
   Relist();
+}
+
+// The volume server lists a volume when its files are complete. A list that lacks nothing new causes
+// no scan, so that volumes in other directories cost none either.
+void VolumeTable::TakeUp(std::span<const ServedVolume> served) {
+  bool is_missing = false;
+  for (const ServedVolume& volume : served) {
+    if (served_.contains(volume.volume_id)) continue;
+    const auto found = states_.find(volume.volume_id);
+    if (found == states_.end()) {
+      is_missing = true;
+      continue;
+    }
+    // Looked at while it was being made or copied.
+    const Phase phase = found->second.phase;
+    if (phase == Phase::kUnsettled || phase == Phase::kUnsupported) {
+      StartLoad(found->first, found->second);
+    }
+  }
+  if (!is_missing) return;
+  is_scan_due_ = is_scanning_;
+  Sweep();
 }
 
 // All zero while our map holds needles is what a volume looks like that a failed vacuum commit

@@ -28,7 +28,10 @@ class VolumeTable {
   /// The volume as of now: looks at its .idx after the call began, and applies what it finds there.
   [[nodiscard]] Access Open(uint32_t volume_id);
 
+  /// Looks at the directories at once for what the volume server has begun to serve.
   void Confirm(uint64_t started_ns, std::span<const ServedVolume> served);
+  /// See Engine::TakePollWanted.
+  [[nodiscard]] bool TakePollWanted();
   /// Looks for new, replaced and vanished volumes; once a second.
   void Sweep();
   /// Renews the list and its number, where they would differ.
@@ -61,6 +64,9 @@ class VolumeTable {
   using States = std::unordered_map<uint32_t, State>;
   using LoadResult = std::expected<std::unique_ptr<storage::Volume>, storage::LoadError>;
 
+  [[nodiscard]] Access OpenKnown(States::iterator found);
+  void Want();
+  void TakeUp(std::span<const ServedVolume> served);
   [[nodiscard]] protocol::Status Refresh(States::iterator found);
   void StartLoad(uint32_t volume_id, State& state);
   void FinishLoad(uint32_t volume_id, uint64_t ticket, LoadResult result);
@@ -77,11 +83,15 @@ class VolumeTable {
   States states_;
   bool was_scanned_ = false;
   bool is_scanning_ = false;
+  bool is_scan_due_ = false;  // the scan under way may have begun too early
+  uint64_t scanned_ns_ = 0;   // when the last scan began
   uint64_t last_ticket_ = 0;
   uint64_t loads_ = 0;
   bool was_polled_ = false;
   uint64_t poll_started_ns_ = 0;
   std::unordered_map<uint32_t, ServedVolume> served_;
+  uint64_t wanted_ns_ = 0;  // when a volume that served_ lacks was last asked for; 0: not since the poll
+  bool was_want_taken_ = false;
   uint64_t generation_ = 0;
   std::vector<VolumeInfo> list_;
   bool is_list_stale_ = false;

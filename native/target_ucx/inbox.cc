@@ -77,6 +77,16 @@ void Inbox::Note(const SessionEvent& event) {
   session_events_.push_back(event);
 }
 
+void Inbox::OnPollWanted(std::function<void()> listener) {
+  const std::lock_guard lock(mutex_);
+  on_poll_wanted_ = std::move(listener);
+}
+
+void Inbox::WantPoll() {
+  const std::lock_guard lock(mutex_);
+  if (on_poll_wanted_) on_poll_wanted_();
+}
+
 void Inbox::Wake() {
   const uint64_t one = 1;
   (void)!write(event_fd_, &one, sizeof(one));

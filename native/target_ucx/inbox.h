@@ -40,6 +40,7 @@ class Inbox {
   [[nodiscard]] TargetServerStats stats() const;
   [[nodiscard]] std::vector<target::VolumeInfo> volumes() const;
   [[nodiscard]] std::vector<SessionEvent> TakeSessionEvents();
+  void OnPollWanted(std::function<void()> listener);
 
   // The progress thread's side.
   [[nodiscard]] int event_fd() const { return event_fd_; }
@@ -47,6 +48,7 @@ class Inbox {
   void Publish(const TargetServerStats& stats);
   void Publish(std::vector<target::VolumeInfo> volumes);
   void Note(const SessionEvent& event);
+  void WantPoll();
 
  private:
   void Wake();
@@ -58,6 +60,7 @@ class Inbox {
   TargetServerStats stats_;
   std::vector<target::VolumeInfo> volumes_;
   std::deque<SessionEvent> session_events_;
+  std::function<void()> on_poll_wanted_;
 };
 
 }  // namespace target_ucx

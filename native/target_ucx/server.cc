@@ -86,6 +86,7 @@ bool Server::DoWhatIsDue(uint64_t now_ns) {
   const bool is_look_due = !leases_.empty() && now_ns >= next_look_ns_;
   const bool is_due =
       !connections_.empty() || is_volumes_due || is_check_due || is_look_due || !doomed_.empty();
+  if (engine_->TakePollWanted()) inbox_.WantPoll();
   if (!connections_.empty()) AcceptPending(now_ns);
   if (is_volumes_due) PushVolumes();
   if (is_check_due) CheckTimes(now_ns);

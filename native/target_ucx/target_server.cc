@@ -39,6 +39,9 @@ class ThreadedTargetServer final : public TargetServer {
   void Confirm(uint64_t started_ns, std::vector<target::ServedVolume> served) override {
     inbox_.Confirm({started_ns, std::move(served)});
   }
+  void OnPollWanted(std::function<void()> listener) override {
+    inbox_.OnPollWanted(std::move(listener));
+  }
   TargetServerStats stats() const override { return inbox_.stats(); }
   std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
   std::vector<target::VolumeInfo> volumes() const override { return inbox_.volumes(); }

@@ -87,6 +87,9 @@ class TargetServer {
 
   /// A poll of the volume server that succeeded; see target::Engine::Confirm.
   virtual void Confirm(uint64_t started_ns, std::vector<target::ServedVolume> served) = 0;
+  /// `listener` is called on the progress thread when target::Engine::TakePollWanted says so. It must not wait, nor call
+  /// back.
+  virtual void OnPollWanted(std::function<void()> listener) = 0;
   [[nodiscard]] virtual TargetServerStats stats() const = 0;
   /// In order; each is given once.
   [[nodiscard]] virtual std::vector<SessionEvent> TakeSessionEvents() = 0;

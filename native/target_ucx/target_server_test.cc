@@ -337,6 +337,19 @@ TEST_P(TargetServer, HandsConfirmationsToItsEngine) {
   EXPECT_TRUE(loopback.Await([&] { return loopback.knobs.confirmed_ns == 42; }));
 }
 
+TEST_P(TargetServer, TellsWhenItsEngineWantsAPoll) {
+  Loopback loopback(GetParam());
+  std::atomic<int> told = 0;
+  loopback.server->OnPollWanted([&told] { ++told; });
+  const auto target = loopback.Up();
+  EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
+  EXPECT_EQ(told, 0);
+  const protocol::ValidateItem item{.epoch = 0, .position = 0, .volume_id = 99, .reserved = 0};
+  loopback.client->PostValidate(target, {&item, 1}, kSecondNs, 0);
+  EXPECT_TRUE(loopback.Await([&] { return told == 1; }));
+  loopback.server->OnPollWanted(nullptr);
+}
+
 TEST(TargetServerOptions, AreRefusedWithTheReason) {
   client_test::SetUcxEnvironment();
   const auto engine = [](memory::Arena&, target::ReadSink&,

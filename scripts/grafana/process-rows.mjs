@@ -46,9 +46,18 @@ export const processRows = [
           '{{result}}',
         ],
       ]),
-      lines('Volumes', 'Loaded, and of these confirmed.', 'none', [
-        [sum('seaweed_rdma_target_volumes', '', 'instance, state'), '{{instance}} {{state}}'],
-      ]),
+      lines(
+        'Volumes',
+        'Loaded, and of these confirmed; and those that the volume server lists, by what the target makes of them.',
+        'none',
+        [
+          [sum('seaweed_rdma_target_volumes', '', 'instance, state'), '{{instance}} {{state}}'],
+          [
+            sum('seaweed_rdma_target_listed_volumes', '', 'instance, state'),
+            '{{instance}} listed, {{state}}',
+          ],
+        ],
+      ),
       lines('Needles and their maps', 'Needles in the maps of the loaded volumes.', 'none', [
         [sum('seaweed_rdma_target_needles', '', 'instance'), '{{instance}}'],
       ]),

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
-import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
@@ -18,6 +18,7 @@ import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
 import { firstAnswers } from './first-answers.ts';
+import { confirmEveryMs, startInprocConfirmation } from './inproc-confirmation.ts';
 import { newFrontCounters } from './lane/limits.ts';
 import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
@@ -27,7 +28,9 @@ import type { RunningSidecar } from './sidecar/sidecar-server.ts';
 import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
+import { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
 import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+import { askToLook, withUnannounced } from './unannounced-watch.ts';
 import { watchTarget } from './watched-target.ts';
 
 export interface ProxyOptions {
@@ -98,8 +101,6 @@ const validationsMaxDefault = 1;
  * the same machine takes (docs/performance.md).
  */
 const spinUs = 30;
-/** With inproc: how often the volume server is asked what it serves. */
-const confirmEveryMs = 1_000;
 /** As long as there is no listener. */
 const noFront = newFrontCounters();
 
@@ -123,6 +124,7 @@ class ProxyRole implements RunningProxy {
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
+  readonly #unannounced: UnannouncedVolumes;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
   readonly #adjustable: Adjustable;
@@ -145,6 +147,13 @@ class ProxyRole implements RunningProxy {
       targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
     );
     this.#directory = new TargetDirectory(entries);
+    this.#unannounced = new UnannouncedVolumes({
+      isServed: (volumeId) => this.#directory.find(volumeId).confirmed,
+      hint: (volumeIds) => {
+        this.#confirmation?.pollSoon();
+        for (const { fetcher } of entries) askToLook(fetcher, volumeIds, options.rdma.timeoutMs);
+      },
+    });
     this.#probes = entries.map((entry) => this.#probe(entry));
     this.#cache = new NeedleCache({
       ...options.cache,
@@ -181,7 +190,10 @@ class ProxyRole implements RunningProxy {
   /** The listener opens when the first answers of the others are there, or have had their time. */
   async open(): Promise<void> {
     const { http, admin, version } = this.#options;
-    this.#confirmation = this.#confirm();
+    if (this.#client?.kind === 'inproc') {
+      const { upstreamUrl } = this.#directory.first;
+      this.#confirmation = startInprocConfirmation(this.#client, upstreamUrl, this.#logger);
+    }
     this.#admin = await startAdmin({
       ...admin,
       role: 'proxy',
@@ -211,7 +223,10 @@ class ProxyRole implements RunningProxy {
       logger: watch?.log ?? this.#logger,
       isTimed: watch?.isTimed ?? false,
     };
-    const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
+    const observe = withUnannounced(
+      withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks),
+      this.#unannounced,
+    );
     this.#front = await startHttpFront(front, route, observe);
     this.#adjustable.front = this.#front;
     const { sidecar } = this.#options;
@@ -243,6 +258,7 @@ class ProxyRole implements RunningProxy {
       targets: this.#directory.entries.map((entry, index) =>
         targetStatus(entry, this.#probes[index]?.ok ?? false),
       ),
+      unannounced: this.#unannounced.snapshot(),
       cache: this.#cache.stats(),
       sidecar: this.#sidecar?.status(),
       arena: stats && {
@@ -267,6 +283,7 @@ class ProxyRole implements RunningProxy {
     await Promise.all([this.#front?.close(drainMs), this.#sidecar?.close(drainMs)]);
     for (const probe of this.#probes) probe.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
+    this.#unannounced.close();
     this.#confirmation?.close();
     this.#cache.close();
     await this.#client?.close();
@@ -320,23 +337,6 @@ class ProxyRole implements RunningProxy {
         };
         if (ok) this.#logger.info(fields, 'the volume server answers');
         else this.#logger.warn(fields, 'the volume server does not answer');
-      },
-    });
-  }
-
-  /** In this process there is no target to ask the volume server what it serves. */
-  #confirm(): Confirmation | undefined {
-    const client = this.#client;
-    if (client?.kind !== 'inproc') return undefined;
-    const volumeServerUrl = this.#directory.first.upstreamUrl;
-    return startConfirmation({
-      volumeServerUrl,
-      intervalMs: confirmEveryMs,
-      onServed: (startedAgoMs, volumes) => client.confirm(startedAgoMs, volumes),
-      onChange: ({ isOk, detail }) => {
-        const fields = { event: isOk ? 'confirmed' : 'unconfirmed', url: volumeServerUrl, detail };
-        if (isOk) this.#logger.info(fields, 'the volume server confirms its volumes');
-        else this.#logger.warn(fields, 'the volume server does not confirm its volumes');
       },
     });
   }

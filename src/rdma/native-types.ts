@@ -187,6 +187,8 @@ export interface NativeSessionEvent {
 export interface NativeTarget {
   readonly port: number;
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
+  /** Called when a volume was asked for that the last poll does not list; replaces the listener before. */
+  onPollWanted(listener: () => void): void;
   stats(): NativeTargetStats;
   /** In order, each once; the last 256 that nobody has taken. */
   takeSessionEvents(): readonly NativeSessionEvent[];

@@ -51,6 +51,11 @@ export interface TargetHost {
   readonly address: string;
   /** A poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
+  /**
+   * `listener` is called when a proxy asks for a volume that the last poll does not list: once until the next poll
+   * that began after the asking was confirmed.
+   */
+  onPollWanted(listener: () => void): void;
   stats(): TargetHostStats;
   /** In order, each once; the last 256 that nobody has taken. */
   takeSessionEvents(): readonly SessionEvent[];
@@ -114,6 +119,10 @@ class NativeTargetHost implements TargetHost {
 
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void {
     this.#native.confirm(startedAgoMs * 1e6, rows);
+  }
+
+  onPollWanted(listener: () => void): void {
+    this.#native.onPollWanted(listener);
   }
 
   stats(): TargetHostStats {

@@ -1,18 +1,21 @@
 /**
  * Asks the volume server `GET /status` at every interval: a volume is served only while its server serves it (DESIGN,
- * section 4). The next poll begins one interval after the last one began, or when that one ended if it took longer.
+ * section 4). The next poll begins one interval after the last one began, or when that one ended if it took longer;
+ * earlier when somebody asks for it, because a volume was just created.
  * Never throws; a failed poll confirms nothing, and what was confirmed runs out by itself two intervals later.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { ConfirmationStatus } from '../proxy/admin/status.ts';
 import type { ServedVolume } from '../rdma/target-host.ts';
-import { servedVolumes } from './served-volumes.ts';
+import { type ServerList, servedVolumes } from './served-volumes.ts';
 
 export interface ConfirmationOptions {
   readonly volumeServerUrl: string;
   readonly intervalMs: number;
   /** A poll that succeeded; `startedAgoMs` since before it was sent. */
   readonly onServed: (startedAgoMs: number, volumes: readonly ServedVolume[]) => void;
+  /** The whole list of a poll that succeeded, after `onServed`. */
+  readonly onListed?: (list: ServerList) => void;
   /** The first result, and then whenever polls begin to fail, to fail otherwise, or to succeed again. */
   readonly onChange: (change: { readonly isOk: boolean; readonly detail: string }) => void;
   /** After each poll, whatever came of it: for what else wants to be looked at that often. */
@@ -23,10 +26,14 @@ export interface Confirmation {
   /** Resolves when the first poll has ended, whatever came of it. */
   readonly first: Promise<void>;
   snapshot(): ConfirmationStatus;
+  /** A poll that begins after this call: at once, or when asksPerSecondMax allows it. */
+  pollSoon(): void;
   /** No poll begins afterwards, and none under way reports. Idempotent. */
   close(): void;
 }
 
+/** Polls begin at most this often, however many ask for one: what strangers write to must not keep the server busy. */
+export const asksPerSecondMax = 10;
 const bodyBytesMax = 64 * 2 ** 20;
 const timeoutMsMin = 250;
 
@@ -40,6 +47,9 @@ class Poller implements Confirmation {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #isPolling = false;
+  #isAsked = false;
   #successes = 0;
   #failures = 0;
   #succeededAt: number | undefined;
@@ -62,6 +72,12 @@ class Poller implements Confirmation {
     };
   }
 
+  pollSoon(): void {
+    if (this.#isClosed || this.#isAsked) return;
+    this.#isAsked = true;
+    if (!this.#isPolling) this.#wait();
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -71,6 +87,9 @@ class Poller implements Confirmation {
   async #poll(): Promise<void> {
     const { volumeServerUrl, intervalMs } = this.#options;
     const startedAt = performance.now();
+    this.#startedAt = startedAt;
+    this.#isPolling = true;
+    this.#isAsked = false;
     // Later than two intervals after its start a poll confirms nothing any more.
     const timeoutMs = Math.max(2 * intervalMs, timeoutMsMin);
     try {
@@ -79,10 +98,19 @@ class Poller implements Confirmation {
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
     }
+    this.#isPolling = false;
     if (this.#isClosed) return;
     this.#options.onPolled?.();
-    const waitMs = Math.max(0, intervalMs - (performance.now() - startedAt));
-    this.#timer = setTimeout(() => void this.#poll(), waitMs);
+    this.#wait();
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer);
+    const { intervalMs } = this.#options;
+    const spacingMs = this.#isAsked ? Math.min(intervalMs, 1000 / asksPerSecondMax) : intervalMs;
+    const waitMs = this.#startedAt + spacingMs - performance.now();
+    if (this.#isAsked && waitMs <= 0) void this.#poll();
+    else this.#timer = setTimeout(() => void this.#poll(), Math.max(0, waitMs));
   }
 
   #finish(startedAt: number, body: string): void {
@@ -95,7 +123,8 @@ class Poller implements Confirmation {
     this.#successes += 1;
     this.#succeededAt = startedAt;
     this.#options.onServed(performance.now() - startedAt, status.volumes);
-    this.#change('', `${status.volumes.length} volumes are served`);
+    this.#options.onListed?.(status);
+    this.#change('', `the volume server lists ${status.volumes.length} volumes`);
   }
 
   #fail(failure: string): void {

@@ -8,6 +8,7 @@ import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
+import { VolumeCoverage } from './volume-coverage.ts';
 
 export interface TargetOptions {
   readonly version: string;
@@ -80,9 +81,34 @@ export async function startTarget(
   return role;
 }
 
+function coverageOf(
+  { dirs }: TargetOptions,
+  target: TargetHost,
+  logger: TargetLogger,
+): VolumeCoverage {
+  return new VolumeCoverage({
+    dirs,
+    volumes: () => target.volumes(),
+    onChange({ isOk, status: { listed, served, missing, unserved, detail } }) {
+      const event = isOk ? 'volumes-served' : 'volumes-missing';
+      const fields = { event, listed, served, detail };
+      if (isOk) {
+        logger.info(fields, 'the target serves the volumes of its volume server');
+        return;
+      }
+      const ids = { missing: missing.first, unserved: unserved.first };
+      logger.warn(
+        { ...fields, ...ids },
+        'the target does not serve all volumes of its volume server: their reads are forwarded',
+      );
+    },
+  });
+}
+
 function confirmationOf(
   { volumeServerUrl, confirmEveryMs }: TargetOptions,
   target: TargetHost,
+  coverage: VolumeCoverage,
   logger: TargetLogger,
   onPolled: () => void,
 ): Confirmation | undefined {
@@ -93,10 +119,11 @@ function confirmationOf(
     );
     return undefined;
   }
-  return startConfirmation({
+  const confirmation = startConfirmation({
     volumeServerUrl,
     intervalMs: confirmEveryMs,
     onServed: (startedAgoMs, volumes) => target.confirm(startedAgoMs, volumes),
+    onListed: (list) => coverage.listed(list),
     onPolled,
     onChange({ isOk, detail }) {
       const fields = { event: isOk ? 'confirmed' : 'unconfirmed', url: volumeServerUrl, detail };
@@ -104,11 +131,15 @@ function confirmationOf(
       else logger.warn(fields, 'the volume server does not confirm its volumes');
     },
   });
+  // A proxy has seen a volume being written to that is too new for the last poll.
+  target.onPollWanted(() => confirmation.pollSoon());
+  return confirmation;
 }
 
 class TargetRole implements RunningTarget {
   readonly address: string;
   readonly #target: TargetHost;
+  readonly #coverage: VolumeCoverage;
   readonly #confirmation: Confirmation | undefined;
   readonly #configuration: TargetOptions['configuration'];
   readonly #onSession: TargetOptions['onSession'];
@@ -122,7 +153,14 @@ class TargetRole implements RunningTarget {
     this.#target = target;
     this.#configuration = options.configuration;
     this.#onSession = options.onSession;
-    this.#confirmation = confirmationOf(options, target, logger, this.#tellSessions);
+    this.#coverage = coverageOf(options, target, logger);
+    this.#confirmation = confirmationOf(
+      options,
+      target,
+      this.#coverage,
+      logger,
+      this.#tellSessions,
+    );
     if (this.#confirmation !== undefined || this.#onSession === undefined) return;
     this.#sessionTimer = setInterval(this.#tellSessions, sessionsEveryMs).unref();
   }
@@ -184,6 +222,7 @@ class TargetRole implements RunningTarget {
         refusals: stats.arenaRefusals,
       },
       confirmation: this.#confirmation?.snapshot(),
+      coverage: this.#coverage.snapshot(),
       configuration: this.#configuration?.(),
     };
   }

@@ -44,6 +44,7 @@ const status: ProxyStatus = {
       isUpstreamUp: true,
     },
   ],
+  unannounced: { count: 0, first: [], reads: 0 },
   cache: {
     hits: 30,
     misses: 10,

@@ -1,10 +1,15 @@
 /** The confirmation poller against servers that answer well, badly, late and not at all. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ServedVolume } from '../../src/rdma/target-host.ts';
-import { type Confirmation, startConfirmation } from '../../src/target/confirmation.ts';
-import { servedVolumes } from '../../src/target/served-volumes.ts';
+import {
+  asksPerSecondMax,
+  type Confirmation,
+  startConfirmation,
+} from '../../src/target/confirmation.ts';
+import { type ListedVolume, servedVolumes } from '../../src/target/served-volumes.ts';
 
 /** As a volume server of SeaweedFS 4.44 answers. */
 const realBody =
@@ -12,18 +17,44 @@ const realBody =
   '{"Collection":"","DiskType":"","RemoteStorageName":"","ReplicaPlacement":{},"Ttl":{"Count":0,"Unit":0},"Size":5356133,"DeletedByteCount":1102767,"ModifiedAtSecond":1795377604,"Id":1,"DiskId":0,"CompactRevision":0,"FileCount":86,"DeleteCount":9,"Version":3,"ReadOnly":false},' +
   '{"Collection":"c","DiskType":"","RemoteStorageName":"","ReplicaPlacement":{},"Ttl":{"Count":0,"Unit":0},"Size":0,"DeletedByteCount":0,"ModifiedAtSecond":0,"Id":4294967295,"DiskId":0,"CompactRevision":2,"FileCount":0,"DeleteCount":1,"Version":3,"ReadOnly":true}]}';
 
-const realVolumes: readonly ServedVolume[] = [
-  { volumeId: 1, sizeBytes: 5356133, fileCount: 86, modifiedAtSeconds: 1795377604 },
-  { volumeId: 4294967295, sizeBytes: 0, fileCount: 0, modifiedAtSeconds: 0 },
+const realVolumes: readonly ListedVolume[] = [
+  {
+    volumeId: 1,
+    sizeBytes: 5356133,
+    fileCount: 86,
+    modifiedAtSeconds: 1795377604,
+    isTiered: false,
+  },
+  { volumeId: 4294967295, sizeBytes: 0, fileCount: 0, modifiedAtSeconds: 0, isTiered: false },
 ];
 
 describe('the body of /status', () => {
   test('of a real server gives its volumes', () => {
-    expect(servedVolumes(realBody)).toEqual({ kind: 'served', volumes: realVolumes });
+    expect(servedVolumes(realBody)).toEqual({
+      kind: 'served',
+      volumes: realVolumes,
+      dirs: ['/data'],
+    });
   });
 
   test('of a server without volumes is an empty list', () => {
-    expect(servedVolumes('{"Volumes":null}')).toEqual({ kind: 'served', volumes: [] });
+    expect(servedVolumes('{"Volumes":null}')).toEqual({ kind: 'served', volumes: [], dirs: [] });
+  });
+
+  test('tells a volume of a remote tier', () => {
+    const tiered = realBody.replace('"RemoteStorageName":""', '"RemoteStorageName":"s3.default"');
+    const status = servedVolumes(tiered);
+    expect(status.kind === 'served' && status.volumes.map(({ isTiered }) => isTiered)).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  test.each([
+    '{"DiskStatuses":{},"Volumes":null}',
+    '{"DiskStatuses":[1,{"dir":2}],"Volumes":null}',
+  ])('%s has no directories', (body) => {
+    expect(servedVolumes(body)).toEqual({ kind: 'served', volumes: [], dirs: [] });
   });
 
   test.each([
@@ -100,7 +131,7 @@ describe('polling', () => {
     await confirmation?.first;
     expect(seen.served[0]?.volumes).toEqual(realVolumes);
     expect(seen.served[0]?.startedAgoMs).toBeGreaterThan(25);
-    expect(seen.changes).toEqual([{ isOk: true, detail: '2 volumes are served' }]);
+    expect(seen.changes).toEqual([{ isOk: true, detail: 'the volume server lists 2 volumes' }]);
     expect(confirmation?.snapshot()).toMatchObject({
       isOk: true,
       successes: 1,
@@ -174,5 +205,72 @@ describe('polling', () => {
     answer();
     await confirmation?.first;
     expect([seen.served, seen.changes]).toEqual([[], []]);
+  });
+
+  describe('that is asked for', () => {
+    const idleMs = 60_000;
+
+    test('begins at once', async () => {
+      const second = Promise.withResolvers<void>();
+      let polls = 0;
+      const seen = await confirmWith((_request, response) => {
+        polls += 1;
+        response.end(realBody, () => {
+          if (polls === 2) second.resolve();
+        });
+      }, idleMs);
+      await confirmation?.first;
+      confirmation?.pollSoon();
+      await second.promise;
+      expect(seen.served.length).toBeGreaterThan(0);
+    });
+
+    test('follows one that is under way, which may have begun too early', async () => {
+      const polls: ((body: string) => void)[] = [];
+      const first = Promise.withResolvers<void>();
+      const second = Promise.withResolvers<void>();
+      await confirmWith((_request, response) => {
+        polls.push((body) => void response.end(body));
+        if (polls.length === 1) first.resolve();
+        else second.resolve();
+      }, idleMs);
+      await first.promise;
+      confirmation?.pollSoon();
+      await pause(150);
+      expect(polls.length).toBe(1);
+      polls[0]?.(realBody);
+      await second.promise;
+      polls[1]?.(realBody);
+    });
+
+    test('has its turn at most so often, however many ask', async () => {
+      let polls = 0;
+      await confirmWith((_request, response) => {
+        polls += 1;
+        response.end(realBody);
+      }, idleMs);
+      await confirmation?.first;
+      const begunAt = performance.now();
+      while (performance.now() - begunAt < 1_000) {
+        for (let ask = 0; ask < 100; ask += 1) confirmation?.pollSoon();
+        await pause(2);
+      }
+      const seconds = (performance.now() - begunAt) / 1_000;
+      expect(polls).toBeGreaterThan(2);
+      expect(polls).toBeLessThanOrEqual(Math.ceil(asksPerSecondMax * seconds) + 2);
+    });
+
+    test('never begins after close', async () => {
+      let polls = 0;
+      await confirmWith((_request, response) => {
+        polls += 1;
+        response.end(realBody);
+      }, idleMs);
+      await confirmation?.first;
+      confirmation?.close();
+      confirmation?.pollSoon();
+      await pause(250);
+      expect(polls).toBe(1);
+    });
   });
 });

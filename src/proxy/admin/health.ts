@@ -1,6 +1,7 @@
 /** Snapshots → what /health and /readyz say. Pure. */
 
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
+import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './request-ledger.ts';
 import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
@@ -38,6 +39,9 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
     checks.set('fabric', { status: 'down', detail: 'mode = "require" and no target is up' });
   }
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
+  if (status.targets.some(({ state }) => state !== undefined)) {
+    checks.set('volumes', unannouncedCheck(status.unannounced));
+  }
   checks.set('fallback', fallbackCheck(status, totals));
   checks.set('cache', cacheCheck(status));
   if (status.sidecar !== undefined) checks.set('sidecar', sidecarCheck(status.sidecar));
@@ -120,6 +124,19 @@ function targetCheck(target: TargetStatus): Check {
   }
 }
 
+function unannouncedCheck(unannounced: UnannouncedStatus): Check {
+  if (unannounced.count === 0) {
+    return { status: 'ok', detail: 'a target announces every volume that is read' };
+  }
+  const { count, first, reads } = unannounced;
+  const ids = `${first.join(', ')}${count > first.length ? ` and ${count - first.length} more` : ''}`;
+  return {
+    status: 'degraded',
+    detail: `no target announces volumes that are read and that their volume server has: ${ids}; ${reads} reads were forwarded (unknown-volume): look at the check "volumes" of the target's /health`,
+    ...unannounced,
+  };
+}
+
 function arenaCheck(arena: ArenaStatus): Check {
   const detail =
     arena.leaseLeaks === 0
@@ -172,13 +189,22 @@ function confirmationCheck({ confirmation }: TargetRoleStatus): Check {
 
 function volumesCheck(status: TargetRoleStatus): Check {
   const { volumesLoaded: loaded, volumesConfirmed: confirmed, needles } = status;
-  const detail = `${confirmed} of ${loaded} volumes are served`;
+  const facts = { loaded, confirmed, needles };
+  const { coverage } = status;
+  if (coverage === undefined) {
+    const detail = `${confirmed} of ${loaded} volumes are served`;
+    return { status: loaded > 0 && confirmed === 0 ? 'degraded' : 'ok', detail, ...facts };
+  }
+  const { listed, served, missing, unserved, overdue, serverDirs, detail } = coverage;
   return {
-    status: loaded > 0 && confirmed === 0 ? 'degraded' : 'ok',
+    status: overdue > 0 || (loaded > 0 && confirmed === 0) ? 'degraded' : 'ok',
     detail,
-    loaded,
-    confirmed,
-    needles,
+    ...facts,
+    listed,
+    served,
+    missing: missing.first,
+    unserved: unserved.first,
+    serverDirs,
   };
 }
 

@@ -216,6 +216,12 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
     help: 'Volumes loaded, and of these confirmed.',
     labels: ['state'],
   },
+  listedVolumes: {
+    name: 'seaweed_rdma_target_listed_volumes',
+    type: 'gauge',
+    help: 'Volumes that the volume server lists: served here, missing in target.dirs, unserved, or tiered.',
+    labels: ['state'],
+  },
   needles: {
     name: 'seaweed_rdma_target_needles',
     type: 'gauge',
@@ -293,6 +299,7 @@ export type TargetMetricName =
   | 'changesPushed'
   | 'requestsInFlight'
   | 'volumes'
+  | 'listedVolumes'
   | 'needles'
   | 'mapBytes'
   | 'corrupt'

@@ -112,6 +112,20 @@ const targetStatus: JsonSchema = {
   },
 };
 
+const volumeIds: JsonSchema = record({ count, first: list(count) });
+
+/** Not there before the first answer of the volume server, nor with unconfirmed = true. */
+const coverage: JsonSchema = record({
+  listed: count,
+  served: count,
+  missing: volumeIds,
+  unserved: volumeIds,
+  tiered: count,
+  overdue: count,
+  serverDirs: list(text),
+  detail: text,
+});
+
 const outcomes: JsonSchema = record({
   cache: count,
   rdma: count,
@@ -131,6 +145,7 @@ const proxyStats: JsonSchema = {
     connections: count,
     requestsInFlight: count,
     targets: list(targetStatus),
+    unannounced: record({ count, first: list(count), reads: count }),
     cache: cacheStats,
     arena,
     requests: record({
@@ -159,6 +174,7 @@ const targetStats: JsonSchema = {
     volumesConfirmed: count,
     needles: count,
     arena,
+    coverage,
     listed: list({ type: 'object' }),
   },
 };

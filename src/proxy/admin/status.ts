@@ -4,6 +4,7 @@ import type { CacheStats } from '../cache/cache-counters.ts';
 import type { PoolStatus } from '../passthrough/upstream-pool.ts';
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { BreakerState } from '../targets/breaker.ts';
+import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
 import type { ConfigurationStatus } from './configuration.ts';
 
 export interface ArenaStatus {
@@ -80,6 +81,8 @@ export interface ProxyStatus {
   /** Messages to all targets; 0 with mode = "off". */
   readonly fabric: { readonly requestsInFlight: number; readonly lateReplies: number };
   readonly logLinesSuppressed: number;
+  /** Volumes that are read although no target announces them. */
+  readonly unannounced: UnannouncedStatus;
   readonly cache: CacheStats;
   /** undefined: `sidecar.listen` is empty. */
   readonly sidecar?: SidecarStatus | undefined;
@@ -98,6 +101,30 @@ export interface ConfirmationStatus {
   readonly ageMs: number | undefined;
   /** Why the last poll failed; '' when it did not. */
   readonly failure: string;
+}
+
+export interface VolumeIds {
+  readonly count: number;
+  /** Of many, some. */
+  readonly first: readonly number[];
+}
+
+/** What the target makes of the volumes that its volume server lists. */
+export interface CoverageStatus {
+  /** Without those of a remote tier, which are the volume server's own. */
+  readonly listed: number;
+  readonly served: number;
+  /** No index of them lies in the target's directories. */
+  readonly missing: VolumeIds;
+  /** Their files are there, but not loaded or not confirmed. */
+  readonly unserved: VolumeIds;
+  readonly tiered: number;
+  /** Missing or unserved for longer than a volume may take to be loaded. */
+  readonly overdue: number;
+  /** By their names on the volume server's host. */
+  readonly serverDirs: readonly string[];
+  /** For a person: how many, which, and where to look. */
+  readonly detail: string;
 }
 
 export interface TargetRoleStatus {
@@ -129,6 +156,8 @@ export interface TargetRoleStatus {
   readonly arena: ArenaStatus;
   /** undefined: unconfirmed = true. */
   readonly confirmation: ConfirmationStatus | undefined;
+  /** undefined: no poll of the volume server has succeeded yet, or unconfirmed = true. */
+  readonly coverage: CoverageStatus | undefined;
   /** undefined: the role was not started from a configuration. */
   readonly configuration?: ConfigurationStatus | undefined;
 }

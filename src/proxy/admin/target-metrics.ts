@@ -65,6 +65,7 @@ function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
 
 function volumeMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const volumes = set.gauge('volumes');
+  const listedVolumes = set.gauge('listedVolumes');
   const needles = set.gauge('needles');
   const mapBytes = set.gauge('mapBytes');
   const corrupt = new MirroredCounter(set.counter('corrupt'));
@@ -72,6 +73,13 @@ function volumeMetrics(set: MetricSet<TargetMetricName>): Refresh {
   return (status) => {
     volumes.set({ state: 'loaded' }, status.volumesLoaded);
     volumes.set({ state: 'confirmed' }, status.volumesConfirmed);
+    const { coverage } = status;
+    if (coverage !== undefined) {
+      listedVolumes.set({ state: 'served' }, coverage.served);
+      listedVolumes.set({ state: 'missing' }, coverage.missing.count);
+      listedVolumes.set({ state: 'unserved' }, coverage.unserved.count);
+      listedVolumes.set({ state: 'tiered' }, coverage.tiered);
+    }
     needles.set(status.needles);
     mapBytes.set(status.mapBytes);
     corrupt.set(status.corrupt);

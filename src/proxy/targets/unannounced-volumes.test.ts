@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  hintsPerSecondMax,
+  hintsPerVolumeMax,
+  UnannouncedVolumes,
+  unannouncedGraceMs,
+  unannouncedMsMax,
+} from './unannounced-volumes.ts';
+
+let served: Set<number>;
+let hints: number[][];
+let volumes: UnannouncedVolumes;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  served = new Set();
+  hints = [];
+  volumes = new UnannouncedVolumes({
+    isServed: (volumeId) => served.has(volumeId),
+    hint: (volumeIds) => void hints.push([...volumeIds]),
+    now: () => Date.now(),
+  });
+});
+
+afterEach(() => {
+  volumes.close();
+  vi.useRealTimers();
+});
+
+const never = { count: 0, first: [], reads: 0 };
+
+describe('a volume that its server answers for and no target serves', () => {
+  it('is a hint at once', () => {
+    volumes.answered(7, false);
+    expect(hints).toEqual([[7]]);
+  });
+
+  it('is none when a target serves it', () => {
+    served.add(7);
+    volumes.answered(7, true);
+    expect(hints).toEqual([]);
+  });
+
+  it('is hinted a few times, not with each read', () => {
+    for (let read = 0; read < 100; read += 1) {
+      volumes.answered(7, true);
+      vi.advanceTimersByTime(200);
+    }
+    expect(hints).toEqual(Array.from({ length: hintsPerVolumeMax }, () => [7]));
+  });
+
+  it('shares its hint with others that come meanwhile', () => {
+    for (let volumeId = 1; volumeId <= 20; volumeId += 1) volumes.answered(volumeId, true);
+    expect(hints).toEqual([[1]]);
+    vi.advanceTimersByTime(1000 / hintsPerSecondMax);
+    expect(hints.length).toBe(2);
+    expect(hints[1]).toEqual(Array.from({ length: 19 }, (_, index) => index + 2));
+  });
+
+  it('is hinted again after it was forgotten', () => {
+    for (let read = 0; read < 10; read += 1) volumes.answered(7, true);
+    vi.advanceTimersByTime(unannouncedMsMax + 1);
+    hints.length = 0;
+    volumes.answered(7, true);
+    expect(hints).toEqual([[7]]);
+  });
+});
+
+describe('hints', () => {
+  it('leave at most so often, however many volumes are answered for', () => {
+    const seconds = 3;
+    for (let ms = 0; ms < seconds * 1000; ms += 1) {
+      volumes.answered(ms, false);
+      vi.advanceTimersByTime(1);
+    }
+    expect(hints.length).toBeGreaterThan(seconds * hintsPerSecondMax * 0.9);
+    expect(hints.length).toBeLessThanOrEqual(seconds * hintsPerSecondMax + 1);
+  });
+
+  it('end with close', () => {
+    volumes.answered(1, false);
+    volumes.answered(2, false);
+    volumes.close();
+    vi.advanceTimersByTime(10_000);
+    expect(hints).toEqual([[1]]);
+  });
+});
+
+describe('what /health says', () => {
+  it('a volume that was just created is none of it', () => {
+    volumes.answered(7, true);
+    vi.advanceTimersByTime(unannouncedGraceMs - 1);
+    expect(volumes.snapshot()).toEqual(never);
+  });
+
+  it('a volume that is read and stays unannounced is', () => {
+    volumes.answered(9, true);
+    volumes.answered(7, true);
+    vi.advanceTimersByTime(unannouncedGraceMs);
+    volumes.answered(7, true);
+    expect(volumes.snapshot()).toEqual({ count: 2, first: [7, 9], reads: 3 });
+  });
+
+  it('it ends when a target serves the volume, or nobody reads it any more', () => {
+    volumes.answered(7, true);
+    volumes.answered(9, true);
+    vi.advanceTimersByTime(unannouncedGraceMs);
+    served.add(7);
+    expect(volumes.snapshot()).toEqual({ count: 1, first: [9], reads: 1 });
+    vi.advanceTimersByTime(unannouncedMsMax);
+    expect(volumes.snapshot()).toEqual(never);
+  });
+
+  it('a volume that is only written to is none of it', () => {
+    for (let write = 0; write < 10; write += 1) {
+      volumes.answered(7, false);
+      vi.advanceTimersByTime(unannouncedGraceMs / 2);
+    }
+    expect(volumes.snapshot()).toEqual(never);
+  });
+
+  it('names some of very many', () => {
+    for (let volumeId = 1; volumeId <= 5000; volumeId += 1) volumes.answered(volumeId, true);
+    vi.advanceTimersByTime(unannouncedGraceMs);
+    const { count, first } = volumes.snapshot();
+    expect(count).toBe(1024);
+    expect(first.length).toBe(20);
+  });
+});

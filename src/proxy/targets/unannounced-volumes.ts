@@ -1,0 +1,116 @@
+/**
+ * Volumes that their volume server answers for and no target serves: one that was just created, or one that its target
+ * misses. The first answers are hints for the targets to look at once; a volume that stays unannounced shows in /health.
+ */
+
+/** Hints leave together, at most this often. */
+export const hintsPerSecondMax = 10;
+/** A target polls its volume server each second anyway: after a few hints for a volume, more would change nothing. */
+export const hintsPerVolumeMax = 3;
+/** A volume that is not served this long is no longer a new one. */
+export const unannouncedGraceMs = 10_000;
+/** Without a read for this long a volume is forgotten. */
+export const unannouncedMsMax = 60_000;
+const volumesMax = 1024;
+const waitingMax = 64;
+const idsShownMax = 20;
+
+export interface UnannouncedVolumesOptions {
+  /** A target announces it, confirmed by its volume server. */
+  readonly isServed: (volumeId: number) => boolean;
+  /** Asks the targets to look for these. */
+  readonly hint: (volumeIds: readonly number[]) => void;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+/** Volumes that are read for longer than the grace time although no target serves them. */
+export interface UnannouncedStatus {
+  readonly count: number;
+  /** Of many, some. */
+  readonly first: readonly number[];
+  /** Their reads since they are not served. */
+  readonly reads: number;
+}
+
+interface Unannounced {
+  seenAt: number;
+  /** undefined: only written to. */
+  firstReadAt: number | undefined;
+  reads: number;
+  hints: number;
+}
+
+export class UnannouncedVolumes {
+  readonly #options: UnannouncedVolumesOptions;
+  readonly #now: () => number;
+  readonly #volumes = new Map<number, Unannounced>();
+  readonly #waiting = new Set<number>();
+  #pause: NodeJS.Timeout | undefined;
+
+  constructor(options: UnannouncedVolumesOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** The volume server has answered: the volume is there. `isUnknown`: it was read, and no target announced it. */
+  answered(volumeId: number, isUnknown: boolean): void {
+    if (this.#options.isServed(volumeId)) {
+      this.#volumes.delete(volumeId);
+      return;
+    }
+    const now = this.#now();
+    const volume = this.#volumeOf(volumeId, now);
+    volume.seenAt = now;
+    if (isUnknown) {
+      volume.firstReadAt ??= now;
+      volume.reads += 1;
+    }
+    if (volume.hints >= hintsPerVolumeMax) return;
+    volume.hints += 1;
+    if (this.#waiting.size < waitingMax) this.#waiting.add(volumeId);
+    if (this.#pause === undefined) this.#send();
+  }
+
+  snapshot(): UnannouncedStatus {
+    const now = this.#now();
+    const ids: number[] = [];
+    let reads = 0;
+    for (const [volumeId, volume] of this.#volumes) {
+      const isOver = now - volume.seenAt > unannouncedMsMax || this.#options.isServed(volumeId);
+      if (isOver) this.#volumes.delete(volumeId);
+      else if (volume.firstReadAt !== undefined && now - volume.firstReadAt >= unannouncedGraceMs) {
+        ids.push(volumeId);
+        reads += volume.reads;
+      }
+    }
+    ids.sort((a, b) => a - b);
+    return { count: ids.length, first: ids.slice(0, idsShownMax), reads };
+  }
+
+  close(): void {
+    clearTimeout(this.#pause);
+    this.#waiting.clear();
+  }
+
+  #volumeOf(volumeId: number, now: number): Unannounced {
+    const known = this.#volumes.get(volumeId);
+    if (known !== undefined && now - known.seenAt <= unannouncedMsMax) return known;
+    this.#volumes.delete(volumeId);
+    if (this.#volumes.size >= volumesMax) {
+      const oldest = this.#volumes.keys().next();
+      if (!oldest.done) this.#volumes.delete(oldest.value);
+    }
+    const volume = { seenAt: now, firstReadAt: undefined, reads: 0, hints: 0 };
+    this.#volumes.set(volumeId, volume);
+    return volume;
+  }
+
+  #send(): void {
+    this.#pause = undefined;
+    if (this.#waiting.size === 0) return;
+    this.#options.hint([...this.#waiting]);
+    this.#waiting.clear();
+    this.#pause = setTimeout(() => this.#send(), 1000 / hintsPerSecondMax).unref();
+  }
+}

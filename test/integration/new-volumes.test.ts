@@ -1,0 +1,206 @@
+/** Volumes that come into being while everything runs: served as soon as a write or a read shows that they are there. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadBinding } from '../../src/rdma/binding.ts';
+import { createRdmaClient } from '../../src/rdma/rdma-client.ts';
+import { asksPerSecondMax } from '../../src/target/confirmation.ts';
+import { type RunningTarget, startTarget } from '../../src/target/start-target.ts';
+import { SampleVolume } from '../contract/sample-volume.ts';
+import { when } from '../contract/subjects.ts';
+
+/** As the real one, it lists a volume as soon as it has made its files. */
+class VolumeServer {
+  readonly volumes = new Map<number, SampleVolume>();
+  readonly server: Server;
+  readonly dir: string;
+  polls = 0;
+
+  constructor(dir: string) {
+    this.dir = dir;
+    this.server = createServer((asked, answer) => {
+      this.polls += 1;
+      asked.resume();
+      answer.end(this.#status());
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  create(volumeId: number): void {
+    const volume = new SampleVolume(this.dir, volumeId);
+    volume.put(1n, Buffer.from(`of ${volumeId}`));
+    this.volumes.set(volumeId, volume);
+  }
+
+  #status(): string {
+    const rows = [...this.volumes].map(([Id, volume]) => ({
+      Id,
+      Size: volume.dataBytes,
+      FileCount: 1,
+      ModifiedAtSecond: 1,
+      RemoteStorageName: '',
+    }));
+    return JSON.stringify({ DiskStatuses: [{ dir: this.dir }], Volumes: rows });
+  }
+
+  async close(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+    for (const volume of this.volumes.values()) volume.close();
+  }
+}
+
+const idle = 600_000;
+const hasUcx = loadBinding().hasUcx;
+
+describe.skipIf(!hasUcx)('a target that polls rarely', () => {
+  let folder: string;
+  let server: VolumeServer;
+  let target: RunningTarget | undefined;
+  const lines: Record<string, unknown>[] = [];
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-new-'));
+    for (const name of ['data', 'other']) mkdirSync(join(folder, name));
+    server = new VolumeServer(join(folder, 'data'));
+    await new Promise<void>((resolve) => server.server.listen(0, '127.0.0.1', resolve));
+    lines.length = 0;
+  });
+
+  afterEach(async () => {
+    await target?.close(0);
+    target = undefined;
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(dir: string, confirmEveryMs: number): Promise<RunningTarget> {
+    const log = (fields: object): void => void lines.push({ ...fields });
+    target = await startTarget(
+      {
+        version: '0',
+        listen: { host: '127.0.0.1', port: 0 },
+        deviceName: 'lo',
+        tls: 'tcp,self',
+        maxSessions: 10,
+        sessionTimeoutMs: idle,
+        bufferBytes: 64 * 2 ** 20,
+        hugepages: 'off',
+        secret: '',
+        dirs: [join(folder, dir)],
+        idxDirs: [],
+        volumeServerUrl: server.url,
+        confirmEveryMs,
+        admin: {
+          listen: { host: '127.0.0.1', port: 0 },
+          enableCors: false,
+          token: () => undefined,
+        },
+      },
+      { info: log, warn: log },
+    );
+    return target;
+  }
+
+  async function withClient(
+    address: string,
+    use: (fetcher: ReturnType<ReturnType<typeof createRdmaClient>['addTarget']>) => Promise<void>,
+  ): Promise<void> {
+    const client = createRdmaClient({
+      kind: 'ucx',
+      arenaBytes: 64 * 2 ** 20,
+      hugepages: 'off',
+      deviceName: 'lo',
+      tls: 'tcp,self',
+    });
+    const port = Number(address.split(':').at(-1));
+    const fetcher = client.addTarget({
+      host: '127.0.0.1',
+      port,
+      secret: '',
+      connectTimeoutMs: 10_000,
+    });
+    try {
+      await when(fetcher, () => fetcher.state.kind === 'up');
+      await use(fetcher);
+    } finally {
+      await client.close();
+    }
+  }
+
+  const hint = (volumeId: number) => [{ volumeId, epoch: 0n, position: 0n }];
+
+  test('announces a new volume when somebody validates it', async () => {
+    const { address } = await start('data', idle);
+    await until(() => server.polls === 1);
+    server.create(7);
+    await withClient(address, async (fetcher) => {
+      const answered = await fetcher.validate(hint(7), 5_000);
+      expect(answered).toMatchObject({ kind: 'verdicts', verdicts: [{ leased: false }] });
+      await when(fetcher, () => fetcher.volumes.get(7)?.confirmed === true);
+    });
+    expect(server.polls).toBe(2);
+  });
+
+  test('is not made busy by questions for volumes that nobody has', async () => {
+    const { address } = await start('data', idle);
+    await withClient(address, async (fetcher) => {
+      const before = server.polls;
+      const begunAt = performance.now();
+      let asked = 0;
+      while (performance.now() - begunAt < 1_500) {
+        const batch = Array.from({ length: 50 }, () =>
+          fetcher.validate(hint(1000 + asked++), 5_000),
+        );
+        await Promise.all(batch);
+      }
+      const seconds = (performance.now() - begunAt) / 1_000;
+      expect(asked).toBeGreaterThan(500);
+      const polls = server.polls - before;
+      expect(polls).toBeGreaterThan(2);
+      expect(polls).toBeLessThanOrEqual(Math.ceil(asksPerSecondMax * seconds) + 2);
+    });
+  });
+
+  test('tells which volumes are missing when its directories are others than its server’s', async () => {
+    for (let volumeId = 1; volumeId <= 7; volumeId += 1) server.create(volumeId);
+    const running = await start('other', 100);
+    await until(() => running.status().coverage !== undefined);
+    const health = async (): Promise<Health> =>
+      (await (await fetch(`http://${running.adminAddress}/health`)).json()) as Health;
+    const early = (await health()).checks['volumes'];
+    expect(early).toMatchObject({ listed: 7, served: 0, missing: [1, 2, 3, 4, 5, 6, 7] });
+    expect(early?.detail).toContain(
+      '0 of 7 volumes that the volume server lists are in target.dirs',
+    );
+    expect(early?.detail).toContain(`add ${join(folder, 'data')}`);
+    await until(async () => (await health()).status === 'degraded');
+    const text = await (await fetch(`http://${running.adminAddress}/metrics`)).text();
+    expect(text).toContain('seaweed_rdma_target_listed_volumes{state="missing"} 7');
+    expect(text).toContain('seaweed_rdma_target_listed_volumes{state="served"} 0');
+    await pause(500);
+    const told = lines.filter(({ event }) => String(event).startsWith('volumes-'));
+    expect(told).toMatchObject([{ event: 'volumes-missing', listed: 7, served: 0 }]);
+    expect(lines.some(({ detail }) => /7 volumes are served/.test(String(detail)))).toBe(false);
+  }, 30_000);
+});
+
+interface Health {
+  readonly status: string;
+  readonly checks: Readonly<Record<string, { readonly detail: string }>>;
+}
+
+async function until(isDone: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (!(await isDone())) {
+    if (performance.now() > deadline) throw new Error('it does not come about');
+    await pause(20);
+  }
+}
