@@ -1,8 +1,8 @@
 /** Lets clients read twice from one cluster, counts how the proxy answered them, and holds the second pass to the rule. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Answered, answeredBetween, describe, shareHere, totalsOf } from './answered.ts';
+import type { ClientToRun } from './client-list.ts';
 import { Cluster, type ClusterOptions, type Filer } from './cluster.ts';
-import type { RealClient } from './real-client.ts';
 
 export const weed: string | undefined = process.env['WEED_BIN'];
 export const rustVolumeServer: string | undefined = process.env['WEED_VOLUME_RUST'];
@@ -10,12 +10,6 @@ export const rustVolumeServer: string | undefined = process.env['WEED_VOLUME_RUS
 /** Of the volume reads of the second pass. */
 const shareHereMin = 0.95;
 const passes = [1, 2];
-
-export interface ClientToRun {
-  readonly client: RealClient;
-  /** Why it cannot run here; undefined: it can. */
-  readonly hindrance?: string | undefined;
-}
 
 /** Defines the tests of one cluster: one for each client. `clientsOf` gets the filer that they have in common. */
 export function runClients(
