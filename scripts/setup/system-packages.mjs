@@ -35,9 +35,10 @@ const packages = [
   },
 ];
 
-/** Large, and wanted by the tests alone: installed by itself, so that it costs the others nothing where it cannot be had. */
+/** Wanted by the tests alone: installed by themselves, so that they cost the others nothing where they cannot be had. */
 const testPackages = [
   { apt: 'chromium', dnf: 'chromium', need: 'the browser test', isThere: hasBrowser },
+  { apt: 'fuse3', dnf: 'fuse3', need: 'tests of weed mount', isThere: () => onPath('fusermount3') },
 ];
 
 const browsers = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];

@@ -1,13 +1,30 @@
-// Runs vitest over src/ and test/ and counts from its JSON report. A file that cannot be loaded and an error outside any
-// test count as failed tests.
+// Runs vitest and counts from its JSON report. A file that cannot be loaded and an error outside any test count as failed
+// tests.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
 
-/** @returns {{ passed: number, failed: number, skipped: number }} */
+/** Of vitest, from the root: what runs SeaweedFS's own clients. */
+const clientsConfig = 'test/clients/vitest.config.ts';
+
+/** What lies in src/ and test/. */
 export function runVitestSuite() {
+  return runVitest([]);
+}
+
+/** Real clients of SeaweedFS through target and proxy, where `WEED_BIN` names its program. */
+export function runClientsSuite() {
+  if ((process.env.WEED_BIN ?? '') !== '') return runVitest(['--config', clientsConfig]);
+  console.log(
+    'skipped: WEED_BIN names no SeaweedFS program (weed), so there are no clients to run',
+  );
+  return { passed: 0, failed: 0, skipped: 1 };
+}
+
+/** @returns {{ passed: number, failed: number, skipped: number }} */
+function runVitest(options) {
   const report = join(tmpdir(), `seaweed-rdma-vitest-${process.pid}.json`);
   const args = [
     join(binFolder, 'vitest'),
@@ -15,6 +32,7 @@ export function runVitestSuite() {
     '--reporter=default',
     '--reporter=json',
     `--outputFile=${report}`,
+    ...options,
   ];
   const result = spawnSync(pinnedNode, args, { cwd: root, env: pinnedEnv(), stdio: 'inherit' });
   const counts = countReport(report);
