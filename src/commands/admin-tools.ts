@@ -14,7 +14,7 @@ import { runTop } from '../tools/top/top.ts';
 import { examples } from './fabric-command.ts';
 import { collected, countValue, numberValue, timeOption } from './option-values.ts';
 
-interface AdminFlags {
+export interface AdminFlags {
   readonly admin?: readonly string[];
   readonly config?: string;
   readonly tokenFile?: string;
@@ -95,8 +95,9 @@ function addCacheTools(program: Command, finish: (exitCode: number) => void): vo
     });
 }
 
-function adminTool(parent: Command, name: string, description: string): Command {
-  const several = parent.name() === 'cache' ? '' : '; may be given several times';
+export function adminTool(parent: Command, name: string, description: string): Command {
+  const isOfOne = parent.name() === 'cache' || name === 'log';
+  const several = isOfOne ? '' : '; may be given several times';
   return parent
     .command(name)
     .description(description)
@@ -118,15 +119,17 @@ function adminValue(text: string, before?: readonly string[]): string[] {
   return collected(text, before);
 }
 
-function cacheOptions(flags: AdminFlags): {
-  readonly place: AdminPlace;
-  readonly timeoutMs: number;
-  readonly json: boolean;
-} {
+function cacheOptions(flags: AdminFlags): ReturnType<typeof onePlace> {
+  return onePlace(flags, "one --admin: a cache is one proxy's");
+}
+
+/** `remedy`: what to do where there are several. */
+export function onePlace(
+  flags: AdminFlags,
+  remedy: string,
+): { readonly place: AdminPlace; readonly timeoutMs: number; readonly json: boolean } {
   const [place, ...others] = placesOf(flags);
-  if (place === undefined || others.length > 0) {
-    throw new ToolFailure("one --admin: a cache is one proxy's", exitCodes.usage);
-  }
+  if (place === undefined || others.length > 0) throw new ToolFailure(remedy, exitCodes.usage);
   return { place, timeoutMs: flags.timeout, json: flags.json ?? false };
 }
 

@@ -5,6 +5,7 @@ import { addBench } from './bench-command.ts';
 import { addCompletion } from './completion-command.ts';
 import { addDoctor } from './doctor.ts';
 import { addFabricTools } from './fabric-tools.ts';
+import { addLog } from './log-command.ts';
 import { addRoles } from './roles.ts';
 import { packageVersion } from './version.ts';
 import { addVolumeTools } from './volume-tools.ts';
@@ -32,6 +33,7 @@ Examples:
   addFabricTools(program, finish);
   addBench(program, finish);
   addAdminTools(program, finish);
+  addLog(program, finish);
   addVolumeTools(program, finish);
   addCompletion(program, finish);
   return program;

@@ -48,6 +48,14 @@ export const troubleReasons: ReadonlySet<Reason | ''> = new Set<Reason>([
   'overload',
 ]);
 
+/** The client's end of a connection. */
+export interface ClientEnd {
+  /** Its IP address; '' for a unix socket. */
+  readonly address: string;
+  /** This process connected to its own listener. */
+  readonly isOwn: boolean;
+}
+
 /** One finished request. `reason` is '' for cache and rdma; `transport` is 'none' where no target answered. */
 export interface RequestRecord {
   readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error';
@@ -62,6 +70,7 @@ export interface RequestRecord {
   readonly request: RequestHead;
   /** As it left, and perhaps with body bytes behind it; '' where none did. Valid during the call alone. */
   readonly answerHead: Buffer | string;
+  readonly client: ClientEnd;
   /** How long the corridor took until it said what becomes of the request; 0 where nobody asked for that. */
   readonly decidedMs: number;
 }

@@ -8,12 +8,12 @@ import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
 import type { ConfigurationStatus } from './admin/configuration.ts';
-import { FallbackRing } from './admin/fallback-ring.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
 import type { ProxyStatus, TargetStatus } from './admin/status.ts';
-import { proxyActions, withFallbacks } from './admin-actions.ts';
+import { TrafficWatch } from './admin/traffic-watch.ts';
+import { proxyActions } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
@@ -120,7 +120,7 @@ class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
   readonly #metrics: ProxyMetrics;
-  readonly #fallbacks = new FallbackRing();
+  readonly #traffic = new TrafficWatch();
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
@@ -200,9 +200,13 @@ class ProxyRole implements RunningProxy {
       version,
       health: () => proxyHealth(this.status(), this.#metrics.totals()),
       readiness: () => proxyReadiness(this.status()),
-      stats: () => ({ ...this.status(), requests: this.#metrics.totals() }),
+      stats: () => ({
+        ...this.status(),
+        requests: this.#metrics.totals(),
+        clients: this.#traffic.tables.status(),
+      }),
       metrics: () => this.#metrics.expose(),
-      proxy: proxyActions(this.#cache, this.#fallbacks, () => this.#front),
+      proxy: proxyActions(this.#cache, this.#traffic, () => this.#front),
     });
     await this.#firstAnswers();
     const route = createNeedleRoute(
@@ -224,7 +228,7 @@ class ProxyRole implements RunningProxy {
       isTimed: watch?.isTimed ?? false,
     };
     const observe = withUnannounced(
-      withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks),
+      watched(this.#metrics.observe, this.#traffic, watch),
       this.#unannounced,
     );
     this.#front = await startHttpFront(front, route, observe);

@@ -13,11 +13,21 @@ export interface RequestWatch {
   readonly suppressedLines: () => number;
 }
 
-/** The metrics first; nothing else is called where nobody else looks on. */
-export function watched(count: RequestObserver, watch: RequestWatch | undefined): RequestObserver {
-  if (watch === undefined) return count;
+/** The metrics first; a watch is not called where there is none. */
+export function watched(
+  count: RequestObserver,
+  traffic: { readonly observe: RequestObserver },
+  watch: RequestWatch | undefined,
+): RequestObserver {
+  if (watch === undefined) {
+    return (record) => {
+      count(record);
+      traffic.observe(record);
+    };
+  }
   return (record) => {
     count(record);
+    traffic.observe(record);
     watch.observe(record);
   };
 }

@@ -18,6 +18,7 @@ const hit: RequestRecord = {
   answerHead: Buffer.from(
     'HTTP/1.1 206 Partial Content\r\nServer: s\r\nX-Amz-Request-Id: 18AB5F1C0D2E3F4055D0C3A1\r\n\r\nbody X-Amz-Request-Id: no\r\n',
   ),
+  client: { address: '10.0.0.5', isOwn: false },
   decidedMs: 0,
 };
 const passed = { ...hit, outcome: 'passthrough', reason: 'method' } as const;

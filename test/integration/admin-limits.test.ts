@@ -20,6 +20,7 @@ import {
   readLimits,
   warmedFidsMax,
 } from '../../src/proxy/admin/read-routes.ts';
+import { TrafficWatch } from '../../src/proxy/admin/traffic-watch.ts';
 import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import type { RequestRecord } from '../../src/proxy/outcome.ts';
 import { ask, parsed } from './admin-stage.ts';
@@ -174,7 +175,7 @@ describe('what is sent here', () => {
         cacheStats: () => cache.stats(),
         cachedNeedles: () => [],
         evict: (choice) => cache.evict(choice),
-        fallbacks: () => [],
+        traffic: new TrafficWatch(),
         connect: () => undefined,
       },
     });
@@ -212,6 +213,7 @@ test('the ring of fallbacks keeps the latest fallbacksMax and nothing that is or
     bodyBytes: 0,
     request: { method: 'GET', target: '/3,015eedc0de', rawHeaders: [] },
     answerHead: '',
+    client: { address: '10.0.0.5', isOwn: false },
     decidedMs: 0,
     sessionId: 0n,
   };

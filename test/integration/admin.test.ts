@@ -251,6 +251,7 @@ describe('metrics', () => {
     bodyBytes: 10,
     request: { method: 'GET', target: '/3,01637037d6', rawHeaders: [] },
     answerHead: '',
+    client: { address: '10.0.0.5', isOwn: false },
     decidedMs: 0,
   } as const;
 

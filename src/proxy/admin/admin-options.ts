@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import type { CacheStats } from '../cache/cache-counters.ts';
 import type { ListedNeedle, NeedleChoice } from '../cache/cache-listing.ts';
-import type { Fallback } from './fallback-ring.ts';
 import type { Health, Readiness } from './health.ts';
+import type { TrafficWatch } from './traffic-watch.ts';
 
 export type AdminListen =
   | { readonly host: string; readonly port: number }
@@ -25,8 +25,7 @@ export interface ProxyActions {
   readonly cachedNeedles: (countMax: number) => readonly ListedNeedle[];
   /** Returns how many left. */
   readonly evict: (choice: NeedleChoice) => number;
-  /** The latest first. */
-  readonly fallbacks: (countMax: number) => readonly Fallback[];
+  readonly traffic: TrafficWatch;
   /** A new connection to the proxy's own HTTP listener; undefined while it does not listen. */
   readonly connect: () => Socket | undefined;
 }

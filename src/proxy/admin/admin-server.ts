@@ -14,7 +14,9 @@ import { addFallbackRoute } from './fallback-route.ts';
 import { openApiHead } from './openapi.ts';
 import { OwnListener } from './own-listener.ts';
 import { addReadRoutes } from './read-routes.ts';
+import { addRequestRoutes } from './request-routes.ts';
 import { addStatusRoutes, statusPaths } from './status-routes.ts';
+import { addTrafficRoute } from './traffic-route.ts';
 
 export type { AdminOptions } from './admin-options.ts';
 
@@ -47,6 +49,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
   return {
     address,
     close: async () => {
+      options.proxy?.traffic.close();
       await new Promise((resolve) => {
         server.close(resolve);
         server.closeAllConnections();
@@ -96,6 +99,8 @@ function addRoutes(app: FastifyInstance, options: AdminOptions, hooks: AccessHoo
   app.addHook('onClose', async () => listener.close());
   addCacheRoutes(app, options.proxy, hooks);
   addFallbackRoute(app, options.proxy, hooks);
+  addTrafficRoute(app, options.proxy, hooks);
+  addRequestRoutes(app, options.proxy, hooks);
   addReadRoutes(app, listener, hooks);
   addBenchRoute(app, options.proxy, listener, hooks);
 }

@@ -40,12 +40,12 @@ const schema: JsonSchema = {
 
 export function addFallbackRoute(
   app: FastifyInstance,
-  { fallbacks }: Pick<ProxyActions, 'fallbacks'>,
+  { traffic: { fallbacks } }: Pick<ProxyActions, 'traffic'>,
   hooks: AccessHooks,
 ): void {
   app.get<{ Querystring: { limit: number } }>(
     '/api/fallbacks',
     { onRequest: hooks.api, schema },
-    ({ query }, reply) => json(reply, 200, { fallbacks: fallbacks(query.limit) }),
+    ({ query }, reply) => json(reply, 200, { fallbacks: fallbacks.latest(query.limit) }),
   );
 }

@@ -18,6 +18,8 @@ export interface ReadOutcome {
 }
 
 const connectionsMax = 256;
+/** Over a unix socket nothing else tells these requests from a client's. */
+const userAgent = 'seaweed-rdma-admin';
 /** After this an idle connection is closed: it would be counted among the clients'. */
 const idleMsMax = 1_000;
 
@@ -40,7 +42,8 @@ export class OwnListener {
   get(wanted: OwnRequest): Promise<IncomingMessage> {
     const { path, headers, signal } = wanted;
     return new Promise((resolve, reject) => {
-      const options = { agent: this.#agent, path, headers, signal, host: 'localhost' };
+      const named = { 'User-Agent': userAgent, ...headers };
+      const options = { agent: this.#agent, path, headers: named, signal, host: 'localhost' };
       const asked = request(options, resolve);
       asked.on('error', (error: NodeJS.ErrnoException) => {
         // A connection that was used before may be closed while the next request is on its way.

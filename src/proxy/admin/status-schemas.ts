@@ -2,6 +2,7 @@
 import {
   amount,
   count,
+  described,
   flag,
   type JsonSchema,
   list,
@@ -126,6 +127,18 @@ const coverage: JsonSchema = record({
   detail: text,
 });
 
+/** Who came, of /stats and /api/traffic. */
+export const clientsStatus: Readonly<Record<string, JsonSchema>> = {
+  requests: described(count, "Of clients; those of this package's programs are left out."),
+  ownRequests: described(count, 'Of the admin API, the doctor, targets and proxies.'),
+  lastRequestSecondsAgo: {
+    ...count,
+    nullable: true,
+    description: 'null: no client came since the start.',
+  },
+  tracked: described(count, 'Clients that are told apart now.'),
+};
+
 const outcomes: JsonSchema = record({
   cache: count,
   rdma: count,
@@ -156,6 +169,7 @@ const proxyStats: JsonSchema = {
       transports: mapOf(count),
       bodyBytes: count,
     }),
+    clients: record(clientsStatus),
   },
 };
 

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import type { RequestHead } from '../needle/request-head.ts';
 import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { ClientEnd } from '../outcome.ts';
 import type { ConnectionHost, Relay } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
@@ -46,7 +47,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #ignoredBytesLeft = 0;
   #inputEnded = false;
   #advancing = false;
-  #isOwn: boolean | undefined;
+  #client: ClientEnd | undefined;
   #sinceMs: number;
   #flushedBytes = 0;
 
@@ -237,9 +238,13 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   // Writing
 
   get debugHeaders(): boolean {
-    const { debugHeaders, ownConnections } = this.#host;
-    this.#isOwn ??= ownConnections.has(this.#socket);
-    return debugHeaders || this.#isOwn;
+    return this.#host.debugHeaders || this.client.isOwn;
+  }
+
+  /** Known from the first request on, also when the socket is gone. */
+  get client(): ClientEnd {
+    this.#client ??= this.#host.ownConnections.clientOf(this.#socket);
+    return this.#client;
   }
 
   get unsentBytes(): number {
@@ -338,6 +343,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     const startedAtMs = performance.now();
     const unread = this.#input.length > 0 ? [this.#input.view()] : [];
     const { connectTimeoutMs, counters } = this.#host;
+    const { client } = this;
     counters.rawPipes += 1;
     counters.rawPipesOpen += 1;
     const options = { upstreamUrl, prefix: [...prefix, ...unread], connectTimeoutMs, lingerMs };
@@ -352,6 +358,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         bodyBytes: end.answerBytes,
         request,
         answerHead: end.ownAnswer,
+        client,
         decidedMs: 0,
       });
     });

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
-import type { Reason, RequestObserver, RequestRecord } from '../outcome.ts';
+import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../outcome.ts';
 import { newRequestId } from '../response/request-id.ts';
 import type { AnswerFraming } from './answer-framing.ts';
 import { fieldLines } from './field-lines.ts';
@@ -15,6 +15,7 @@ import type { SendPace } from './send-pace.ts';
 
 /** What an exchange needs of its connection. */
 export interface AnswerSink {
+  readonly client: ClientEnd;
   /** The answer's head says who gave it. */
   readonly debugHeaders: boolean;
   /** Sent, and not taken by the kernel yet. */
@@ -80,6 +81,8 @@ export class Exchange implements OutcomeReceiver {
   onGone: (() => void) | undefined;
 
   readonly #sink: AnswerSink;
+  /** Asked for at once: a closed socket does not tell. */
+  readonly #client: ClientEnd;
   readonly #observer: RequestObserver;
   readonly startedAtMs: number = performance.now();
   /** Since then, when the corridor had decided; 0: not asked for. */
@@ -104,6 +107,7 @@ export class Exchange implements OutcomeReceiver {
     this.request = request;
     this.headBytes = headBytes;
     this.#sink = sink;
+    this.#client = sink.client;
     this.#observer = observer;
     this.#close = request.close;
   }
@@ -360,6 +364,7 @@ export class Exchange implements OutcomeReceiver {
       bodyBytes: this.#bodyBytes,
       request: this.request.head,
       answerHead: this.answerHead,
+      client: this.#client,
       decidedMs: this.decidedMs,
     });
   }

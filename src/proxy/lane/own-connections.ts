@@ -3,6 +3,7 @@
  * `debug_headers` says. Known by the addresses of their two ends, which nobody else can have while they are open.
  */
 import type { Socket } from 'node:net';
+import type { ClientEnd } from '../outcome.ts';
 
 export class OwnConnections {
   readonly #ends = new Set<string>();
@@ -17,15 +18,21 @@ export class OwnConnections {
     });
   }
 
-  /** `socket` was accepted by the listener. */
-  has(socket: Socket): boolean {
-    if (this.#ends.size === 0) return false;
-    const end = endOf(socket.remoteAddress, socket.remotePort);
-    return end !== undefined && this.#ends.has(end);
+  /** `socket` was accepted by the listener, and is open. */
+  clientOf(socket: Socket): ClientEnd {
+    const { remoteAddress, remotePort } = socket;
+    const end = this.#ends.size === 0 ? undefined : endOf(remoteAddress, remotePort);
+    const isOwn = end !== undefined && this.#ends.has(end);
+    return { address: plainAddress(remoteAddress), isOwn };
   }
 }
 
-/** A listener for both families sees IPv4 addresses as IPv6 ones. undefined: a unix socket has no such ends. */
+/** A listener for both families sees IPv4 addresses as IPv6 ones. */
+function plainAddress(address: string | undefined): string {
+  return address?.replace(/^::ffff:/, '') ?? '';
+}
+
+/** undefined: a unix socket has no such ends. */
 function endOf(address: string | undefined, port: number | undefined): string | undefined {
-  return port === undefined ? undefined : `${address?.replace(/^::ffff:/, '')} ${port}`;
+  return port === undefined ? undefined : `${plainAddress(address)} ${port}`;
 }

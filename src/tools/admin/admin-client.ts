@@ -1,5 +1,7 @@
 /** Asks the admin listener of a running role: status pages, metrics, the admin API. */
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { exitCodes } from '../exit-codes.ts';
 import { ToolFailure } from '../tool-failure.ts';
@@ -9,6 +11,9 @@ export interface AdminPlace {
   readonly address: string;
   readonly token: string | undefined;
 }
+
+/** An answer that goes on says that it is there every ten seconds. */
+const silentMsMax = 35_000;
 
 interface Answer {
   readonly status: number;
@@ -47,13 +52,54 @@ export class AdminClient {
     throw this.#refused(path, status, text);
   }
 
-  #ask(path: string, body: object | undefined): Promise<Answer> {
-    const place = this.address.startsWith('unix:')
+  /**
+   * An answer that goes on: calls `onLine` for each line until it ends or `signal` says so. Nothing is read while the
+   * standard output is full, so that the other end notices.
+   */
+  async lines(path: string, signal: AbortSignal, onLine: (line: string) => void): Promise<void> {
+    try {
+      const answer = await this.#open(path, signal);
+      const { statusCode: status = 0 } = answer;
+      if (status !== 200) throw this.#refused(path, status, await textOf(answer));
+      const lines = createInterface({ input: answer, crlfDelay: Number.POSITIVE_INFINITY });
+      for await (const line of lines) {
+        onLine(line);
+        if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error instanceof ToolFailure ? error : this.#unreachable(error as Error);
+    }
+  }
+
+  #open(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+    const timeout = Math.max(this.#timeoutMs, silentMsMax);
+    const options = { ...this.#place(), path, headers: this.#credentials(), signal, timeout };
+    return new Promise((resolve, reject) => {
+      const asked = request({ ...options, agent: false }, (answer) => {
+        asked.off('error', reject).on('error', (error) => answer.destroy(error));
+        resolve(answer);
+      });
+      asked.on('timeout', () => asked.destroy(new Error(`nothing came in ${timeout} ms`)));
+      asked.on('error', reject).end();
+    });
+  }
+
+  #place(): { readonly socketPath: string } | { readonly host: string; readonly port: string } {
+    return this.address.startsWith('unix:')
       ? { socketPath: this.address.slice('unix:'.length) }
       : hostAndPort(this.address);
+  }
+
+  #credentials(): Readonly<Record<string, string>> {
+    return this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` };
+  }
+
+  #ask(path: string, body: object | undefined): Promise<Answer> {
+    const place = this.#place();
     const headers = {
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-      ...(this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` }),
+      ...this.#credentials(),
     };
     const method = body === undefined ? 'GET' : 'POST';
     return new Promise((resolve, reject) => {
@@ -98,6 +144,12 @@ export class AdminClient {
   }
 }
 
+async function textOf(answer: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const more of answer.setEncoding('utf8')) text += String(more);
+  return text;
+}
+
 function errorOf(text: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: unknown };
@@ -109,7 +161,7 @@ function errorOf(text: string): string {
 }
 
 /** Whoever answers may be anybody: nothing of it reaches the terminal as a command. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(/\p{Cc}+/gu, ' ');
 }
 

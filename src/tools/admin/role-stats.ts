@@ -41,6 +41,12 @@ export interface ProxyStats {
     readonly transports: Readonly<Record<string, number>>;
     readonly bodyBytes: number;
   };
+  readonly clients?: {
+    readonly requests: number;
+    readonly lastRequestSecondsAgo: number | null;
+    readonly tracked: number;
+  };
+  readonly sidecar?: { readonly requests: readonly { readonly count: number }[] };
 }
 
 export interface TargetStats {

@@ -2,6 +2,7 @@
 import { exitCodes } from '../exit-codes.ts';
 import { note, print, printJson } from '../output.ts';
 import { AdminClient, type AdminPlace } from './admin-client.ts';
+import { cameText, clientsPage, noClientText } from './clients.ts';
 import { bytesText, countText, shareText, uptimeText } from './quantities.ts';
 import { outcomes, type ProxyStats, type RoleStats, type TargetStats } from './role-stats.ts';
 
@@ -52,12 +53,20 @@ function ofProxy({ requests, cache, arena, targets, ...rest }: ProxyStats): stri
       .join(', ')}; ${bytesText(requests.bodyBytes)} sent`,
     ...(reasons.length === 0 ? [] : [`  passed     ${reasons.join(', ')}`]),
     ...(errors.length === 0 ? [] : [`  errors     ${errors.join(', ')}`]),
+    ...clientsLine({ requests, cache, targets, ...rest }),
     `  now        ${rest.connections} connections, ${rest.requestsInFlight} requests in flight, mode ${rest.mode}`,
     `  cache      ${countText(cache.needles)} needles in ${bytesText(cache.bytes)} of ${bytesText(cache.bytesMax)}, hit ratio ${shareText(cache.hits, cache.hits + cache.misses)}, ${hitsPerValidation(cache)}`,
     ...(arena === undefined ? [] : [arenaLine(arena)]),
     ...(rest.fabricFailure === undefined ? [] : [`  fabric     ${rest.fabricFailure}`]),
     ...targets.map(targetLine),
   ];
+}
+
+function clientsLine(stats: ProxyStats): string[] {
+  const nobody = noClientText(stats);
+  if (nobody !== undefined) return [`  clients    ${nobody}: ${clientsPage}`];
+  const came = cameText(stats);
+  return came === undefined ? [] : [`  clients    ${came}`];
 }
 
 function hitsPerValidation({ validations, validatedHits }: ProxyStats['cache']): string {

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { TrafficStats } from '../admin/clients.ts';
 import { countText, secondsText, uptimeText } from '../admin/quantities.ts';
 import type { ProxyStats } from '../admin/role-stats.ts';
 import { frameOf, ratesOf } from './frame.ts';
@@ -122,6 +123,52 @@ test('a frame has no line that is longer than the screen, and colours only where
   coloured.push(...frameOf(undefined, unseen, { columns: 40, isColoured: true }));
   const widths = coloured.map((line) => stripVTControlCharacters(line).length);
   expect(Math.max(...widths)).toBeLessThanOrEqual(40);
+});
+
+describe('clients', () => {
+  const came = { requests: 3, lastRequestSecondsAgo: 2, tracked: 1 };
+  const row = {
+    perSecond: 7.5,
+    requests: 200,
+    outcomes: { cache: 100, rdma: 50, passthrough: 48, error: 2 },
+    passthrough: { query: 48 },
+    errors: { deadline: 2 },
+  };
+  const traffic: TrafficStats = {
+    clients: [{ ...row, address: '10.0.0.5', userAgent: 'Go-http-client/1.1' }],
+    volumes: [{ ...row, volumeId: 3 }],
+    needles: [
+      { ...row, volumeId: 3, needleId: '411' },
+      { ...row, perSecond: 0, volumeId: 4, needleId: '1' },
+    ],
+  };
+  const textOf = (of: ProxyStats): string => {
+    const { look } = seen(0, of) as Extract<Looked, { kind: 'seen' }>;
+    const looked: Looked = { kind: 'seen', admin: 'a:1', look: { ...look, traffic } };
+    return frameOf(undefined, looked, { columns: 200, isColoured: false }).join('\n');
+  };
+
+  test('are shown with how they were answered, and the volumes and needles asked for now', () => {
+    const text = textOf(stats({ cached: 0, clients: came }));
+    expect(text).toMatch(
+      /10\.0\.0\.5 Go-http-client\/1\.1 +7\.5 +200 {2}75\.0 % here, query 48, error deadline 2/,
+    );
+    expect(text).toMatch(/volumes +3 7\.5\/s\n {2}needles +3,019b… 7\.5\/s$/);
+  });
+
+  test('that never came are missed, with the page that says how they come', () => {
+    const clients = { requests: 0, lastRequestSecondsAgo: null, tracked: 0 };
+    const text = textOf(stats({ cached: 9, clients }));
+    expect(text).toContain(
+      'no client request since the start, 1 min ago: docs/deploy.md#how-clients-come',
+    );
+    expect(text).not.toContain('10.0.0.5');
+    const sidecar = { requests: [{ count: 2 }, { count: 5 }] };
+    expect(textOf(stats({ cached: 9, clients, sidecar }))).toContain(
+      '(the sidecar listener had 7)',
+    );
+    expect(textOf(stats({ cached: 9 }))).not.toContain('no client request');
+  });
 });
 
 test('who does not answer is shown with the reason, and a lost target too', () => {

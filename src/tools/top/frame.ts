@@ -3,6 +3,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import { bytesText, countText, secondsText, shareText, uptimeText } from '../admin/quantities.ts';
 import { outcomes, type ProxyStats, type TargetStats } from '../admin/role-stats.ts';
 import { targetLine } from '../admin/stats.ts';
+import { clientLines } from './client-lines.ts';
 import { hasRestarted, type Look, type Looked, quantile } from './sample.ts';
 
 export interface FrameOptions {
@@ -42,7 +43,10 @@ export function frameOf(
   const head = `${title}  ${stats.role} ${stats.version}, up ${uptimeText(stats.uptimeSeconds)}${stats.isDraining ? ', draining' : ''}`;
   const rates = ratesOf(before, after);
   const waiting = rates === undefined ? ['  waiting for the next look'] : [];
-  const body = stats.role === 'proxy' ? proxyLines(stats, rates, paint) : targetLines(stats, rates);
+  const body =
+    stats.role === 'proxy'
+      ? [...proxyLines(stats, rates, paint), ...clientLines(stats, after.look.traffic, paint)]
+      : targetLines(stats, rates);
   return [head, ...waiting, ...body].map(cutTo(columns));
 }
 

@@ -1,5 +1,6 @@
 /** One look at a role, and what happened between two looks. */
 import type { AdminClient } from '../admin/admin-client.ts';
+import type { TrafficStats } from '../admin/clients.ts';
 import { type Outcome, outcomes, type RoleStats } from '../admin/role-stats.ts';
 
 /** Cumulative counts by upper bound in seconds; the last bound is Infinity. */
@@ -9,21 +10,32 @@ export interface Look {
   readonly atMs: number;
   readonly stats: RoleStats;
   readonly latency: Readonly<Record<Outcome, Buckets>>;
+  /** undefined: a target, or a proxy of a version that does not tell. */
+  readonly traffic?: TrafficStats | undefined;
 }
 
 export type Looked =
   | { readonly kind: 'seen'; readonly admin: string; readonly look: Look }
   | { readonly kind: 'unseen'; readonly admin: string; readonly detail: string };
 
+/** Rows of clients, volumes and needles that a look shows. */
+const trafficRows = 6;
+
 export async function lookAt(client: AdminClient, nowMs: () => number): Promise<Looked> {
   const { address: admin } = client;
   try {
     const stats = await client.json<RoleStats>('/stats');
-    const metrics = stats.role === 'proxy' ? await client.text('/metrics') : '';
+    const isProxy = stats.role === 'proxy';
+    const metrics = isProxy ? await client.text('/metrics') : '';
+    const tellsTraffic = isProxy && stats.clients !== undefined;
+    // Under /api a name in place of an address is refused without a token: then the rest is shown.
+    const traffic = tellsTraffic
+      ? await client.json<TrafficStats>(`/api/traffic?limit=${trafficRows}`).catch(() => undefined)
+      : undefined;
     const latency = Object.fromEntries(
       outcomes.map((outcome) => [outcome, bucketsOf(metrics, outcome)]),
     ) as Record<Outcome, Buckets>;
-    return { kind: 'seen', admin, look: { atMs: nowMs(), stats, latency } };
+    return { kind: 'seen', admin, look: { atMs: nowMs(), stats, latency, traffic } };
   } catch (error) {
     return {
       kind: 'unseen',

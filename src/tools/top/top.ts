@@ -48,7 +48,8 @@ function jsonOf(before: Looked | undefined, after: Looked): object {
   const at = new Date().toISOString();
   if (after.kind === 'unseen') return { at, admin: after.admin, ok: false, error: after.detail };
   const rates = ratesOf(before, after) ?? null;
-  return { at, admin: after.admin, ok: true, rates, stats: after.look.stats };
+  const { stats, traffic = null } = after.look;
+  return { at, admin: after.admin, ok: true, rates, stats, traffic };
 }
 
 function codeOf(looks: readonly Looked[]): number {

@@ -1,0 +1,132 @@
+/** Which requests somebody wants to see: what `/api/requests` takes as its query, and `seaweed-rdma log` as options. Pure. */
+import { BlockList, isIP } from 'node:net';
+import { reasons } from '../outcome.ts';
+import type { RequestEntry } from './request-entry.ts';
+
+/** Lists are separated by commas; what is absent lets everything through. */
+export interface RequestFilterQuery {
+  readonly outcome?: string;
+  readonly reason?: string;
+  /** Addresses, or networks such as 10.0.0.0/8. */
+  readonly client?: string;
+  readonly agent?: string;
+  readonly volume?: string;
+  readonly method?: string;
+  /** 404, or 4xx. */
+  readonly status?: string;
+  readonly minDurationMs?: number;
+  readonly path?: string;
+  /** Requests of this package's own programs, too. */
+  readonly own?: boolean;
+}
+
+export type RequestFilter = (entry: RequestEntry) => boolean;
+
+export type ParsedFilter =
+  | { readonly kind: 'filter'; readonly matches: RequestFilter }
+  | { readonly kind: 'wrong'; readonly detail: string };
+
+class WrongValue extends Error {}
+
+export function requestFilter(query: RequestFilterQuery): ParsedFilter {
+  try {
+    const parts = partsOf(query);
+    return { kind: 'filter', matches: (entry) => parts.every((matches) => matches(entry)) };
+  } catch (error) {
+    if (error instanceof WrongValue) return { kind: 'wrong', detail: error.message };
+    throw error;
+  }
+}
+
+function partsOf(query: RequestFilterQuery): readonly RequestFilter[] {
+  const { agent, minDurationMs, path, own = false } = query;
+  const parts: (RequestFilter | undefined)[] = [
+    own ? undefined : ({ isOwn }) => !isOwn,
+    oneOf(query.outcome, outcomes, 'outcome', ({ outcome }) => outcome),
+    oneOf(query.reason, reasons, 'reason', ({ reason }) => reason),
+    clientFilter(query.client),
+    agent === undefined ? undefined : ({ userAgent }) => userAgent.includes(agent),
+    volumeFilter(query.volume),
+    methodFilter(query.method),
+    statusFilter(query.status),
+    minDurationMs === undefined ? undefined : ({ durationMs }) => durationMs >= minDurationMs,
+    // The masked path: a filter must not find out a cookie digit by digit.
+    path === undefined ? undefined : (entry) => entry.path.includes(path),
+  ];
+  return parts.filter((part) => part !== undefined);
+}
+
+const outcomes = ['cache', 'rdma', 'passthrough', 'error'];
+
+function oneOf(
+  text: string | undefined,
+  known: readonly string[],
+  name: string,
+  of: (entry: RequestEntry) => string,
+): RequestFilter | undefined {
+  if (text === undefined) return undefined;
+  const wanted = new Set(words(text));
+  for (const word of wanted) {
+    if (known.includes(word)) continue;
+    throw new WrongValue(`${name} "${word}" is none of ${known.join(', ')}`);
+  }
+  return (entry) => wanted.has(of(entry));
+}
+
+function clientFilter(text: string | undefined): RequestFilter | undefined {
+  if (text === undefined) return undefined;
+  const wanted = new BlockList();
+  for (const word of words(text)) addNetwork(wanted, word);
+  return ({ client }) => {
+    const family = isIP(client);
+    return family !== 0 && wanted.check(client, family === 4 ? 'ipv4' : 'ipv6');
+  };
+}
+
+function addNetwork(list: BlockList, word: string): void {
+  const [address = '', bits] = word.split('/');
+  const family = isIP(address);
+  const bitsMax = family === 4 ? 32 : 128;
+  const prefix = bits === undefined ? bitsMax : Number(bits);
+  if (family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || prefix > bitsMax) {
+    throw new WrongValue(
+      `client "${word}" is no address and no network: 10.0.0.5, fd00::1 or 10.0.0.0/8`,
+    );
+  }
+  list.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6');
+}
+
+function volumeFilter(text: string | undefined): RequestFilter | undefined {
+  if (text === undefined) return undefined;
+  const wanted = new Set(
+    words(text).map((word) => {
+      if (!/^\d{1,10}$/.test(word)) throw new WrongValue(`volume "${word}" is no volume id`);
+      return Number(word);
+    }),
+  );
+  return ({ volumeId }) => volumeId !== null && wanted.has(volumeId);
+}
+
+function methodFilter(text: string | undefined): RequestFilter | undefined {
+  if (text === undefined) return undefined;
+  const wanted = new Set(words(text).map((word) => word.toUpperCase()));
+  return ({ method }) => wanted.has(method === '' ? 'RAW' : method);
+}
+
+function statusFilter(text: string | undefined): RequestFilter | undefined {
+  if (text === undefined) return undefined;
+  const ranges = words(text).map((word) => {
+    if (/^[1-5]xx$/i.test(word)) return { from: Number(word[0]) * 100, upTo: 99 };
+    if (/^[1-9]\d\d$/.test(word)) return { from: Number(word), upTo: 0 };
+    throw new WrongValue(
+      `status "${word}" is neither a status such as 404 nor a class such as 5xx`,
+    );
+  });
+  return ({ status }) =>
+    status !== null && ranges.some(({ from, upTo }) => status >= from && status <= from + upTo);
+}
+
+function words(text: string): readonly string[] {
+  const all = text.split(',').map((word) => word.trim());
+  return all.filter((word) => word !== '');
+}

@@ -1,0 +1,94 @@
+/** /api/traffic: who asks, and what is asked for most. */
+import type { FastifyInstance } from 'fastify';
+import type { AccessHooks } from './admin-access.ts';
+import type { ProxyActions } from './admin-options.ts';
+import { json } from './admin-page.ts';
+import { clientsMax } from './client-table.ts';
+import { hotNeedlesMax } from './hot-needles.ts';
+import {
+  amount,
+  apiRefusals,
+  count,
+  described,
+  input,
+  type JsonSchema,
+  list,
+  mapOf,
+  record,
+  text,
+} from './json-schema.ts';
+import { clientsStatus } from './status-schemas.ts';
+import { volumesMax } from './traffic-tables.ts';
+
+export const trafficRowsMax: number = Math.max(clientsMax, hotNeedlesMax, volumesMax);
+
+const counts = {
+  perSecond: described(amount, 'Requests of the last seconds, the latest weighted most.'),
+  requests: count,
+  outcomes: record({ cache: count, rdma: count, passthrough: count, error: count }),
+  passthrough: described(mapOf(count), 'By reason; only what happened.'),
+  errors: mapOf(count),
+  bodyBytes: count,
+};
+
+const schema: JsonSchema = {
+  tags: ['traffic'],
+  summary: 'Which clients ask and how they are answered; the busiest volumes and needles',
+  description: `At most ${clientsMax} clients, ${volumesMax} volumes and ${hotNeedlesMax} needles are told apart: those that were busy lately. A row's counts are since it is there.`,
+  querystring: input({
+    limit: {
+      type: 'integer',
+      minimum: 0,
+      maximum: trafficRowsMax,
+      default: 20,
+      description: 'Rows of each list.',
+    },
+  }),
+  response: {
+    200: {
+      description: 'The busiest first.',
+      ...record({
+        ...clientsStatus,
+        clients: list(
+          record({
+            address: described(text, 'Empty: a unix socket.'),
+            userAgent: text,
+            ...counts,
+          }),
+        ),
+        volumes: list(record({ volumeId: count, ...counts })),
+        needles: described(
+          list(
+            record({
+              volumeId: count,
+              needleId: described(text, 'Decimal: it has 64 bits. Its cookie is not kept.'),
+              ...counts,
+            }),
+          ),
+          'Estimates where one in several requests is looked at.',
+        ),
+        needlesSampledEvery: count,
+        others: described(
+          record({
+            clients: record({ count, ...counts }),
+            volumes: record({ count, ...counts }),
+          }),
+          'What rows had counted that made room for others.',
+        ),
+      }),
+    },
+    ...apiRefusals,
+  },
+};
+
+export function addTrafficRoute(
+  app: FastifyInstance,
+  { traffic }: Pick<ProxyActions, 'traffic'>,
+  hooks: AccessHooks,
+): void {
+  app.get<{ Querystring: { limit: number } }>(
+    '/api/traffic',
+    { onRequest: hooks.api, schema },
+    ({ query }, reply) => json(reply, 200, traffic.tables.traffic(query.limit)),
+  );
+}
