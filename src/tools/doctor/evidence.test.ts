@@ -30,6 +30,7 @@ const server: VolumeServerFacts = {
   answerMs: 1,
   clockAheadMs: 0,
   wantsTokens: false,
+  foreign: undefined,
 };
 
 describe('listeners', () => {

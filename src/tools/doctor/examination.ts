@@ -67,7 +67,7 @@ export class Examination {
       case 'ports':
         return judgePorts(settings, this.listeners);
       case 'volume-server':
-        return judgeVolumeServers(settings, await this.servers());
+        return judgeVolumeServers(settings, await this.servers(), this.listeners);
       case 'storage':
         return this.#storage();
       case 'target': {
