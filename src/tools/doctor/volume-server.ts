@@ -5,7 +5,7 @@ import { ask, type HttpAnswer } from './http-question.ts';
 import { holderOf } from './ports.ts';
 import { type Listener, type Owner, shownCommand } from './processes.ts';
 import type { Settings } from './setup.ts';
-import { isOnThisHost } from './speed.ts';
+import { isOnThisHost } from './this-host.ts';
 
 export interface VolumeServerFacts {
   readonly url: string;
