@@ -24,11 +24,11 @@ const importTable: Readonly<Record<string, Allowed>> = {
   client: { values: ['config', 'rdma', 'proxy/needle', 'proxy/response'] },
   commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
   config: { values: [] },
-  tools: { values: ['rdma', 'proxy/needle'] },
+  tools: { values: ['rdma', 'proxy/needle', 'proxy/targets'] },
   origin: {
     values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
   },
-  target: { values: ['rdma', 'proxy/admin'] },
+  target: { values: ['rdma', 'proxy/admin', 'proxy/targets'] },
   telemetry: { values: ['proxy/needle', 'proxy contracts'] },
   proxy: {
     values: [

@@ -89,8 +89,10 @@ function serverOf(name) {
 }
 
 function bytesOf(text, upTo) {
-  const [, count, unit] = /^(\d+)(B|KiB|MiB)$/.exec(text) ?? [];
+  const [, count, unit = 'B'] = /^(\d+)(B|KiB|MiB)?$/.exec(text) ?? [];
   const bytes = Number(count) * (units[unit] ?? 0);
   if (bytes >= 1 && bytes <= upTo) return bytes;
-  throw new UsageError(`--sizes takes sizes like 4KiB and 1MiB, up to ${upTo / units.KiB}KiB`);
+  throw new UsageError(
+    `--sizes takes sizes like 4KiB, 1MiB and 512 (bytes), up to ${upTo / units.KiB}KiB`,
+  );
 }

@@ -1,13 +1,21 @@
 /** `bench`: one target by itself, or several ways of reading beside each other. */
+import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { type ComparisonOptions, runComparison } from '../tools/bench/comparison.ts';
-import type { PathSpec } from '../tools/bench/path.ts';
 import { runBench } from '../tools/bench/target-bench.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
-import type { FabricOptions } from '../tools/fabric.ts';
 import { type NeedleName, parseFidArgument } from '../tools/needle-name.ts';
 import { sampleNeedles } from '../tools/needle-sample.ts';
+import { note } from '../tools/output.ts';
 import { ToolFailure } from '../tools/tool-failure.ts';
+import {
+  type PathFlags,
+  pathsOf,
+  type Surroundings,
+  surroundingsOf,
+  type Transport,
+  tlsOf,
+} from './bench-paths.ts';
 import {
   type CommonFlags,
   examples,
@@ -17,28 +25,17 @@ import {
   needleOf,
   needleOptions,
 } from './fabric-command.ts';
-import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
+import { requiredFabricOptions } from './fabric-options.ts';
 import { collected, countValue, sizeOption, urlValue } from './option-values.ts';
 
 /** Enough that no single record is measured, few enough to stay in the page cache. */
 const sampleMax = 1000;
 
-/** UCX_TLS for each; connections are made over TCP whatever carries the data. */
-const tlsOf = {
-  tcp: 'tcp,self',
-  shm: 'tcp,posix,sysv,cma,self',
-  rdma: 'rc,dc,ud,self',
-} as const;
-type Transport = keyof typeof tlsOf;
-
-interface BenchFlags extends CommonFlags, NeedleFlags {
+interface BenchFlags extends CommonFlags, NeedleFlags, PathFlags {
   readonly iterations: number;
   readonly size: number;
   readonly depth: number;
   readonly dir?: readonly string[];
-  readonly http?: string;
-  readonly proxy?: string;
-  readonly transports?: readonly Transport[];
   readonly rate?: number;
   readonly rounds: number;
   readonly cpuOf?: readonly number[];
@@ -73,26 +70,55 @@ export function addBench(program: Command, finish: (exitCode: number) => void): 
     .addHelpText(
       'after',
       `
-With --http, --proxy, --transports or --rate the same needles are read by every path, round by round, and first compared byte by
-byte. p50 ÷ first is the median over the rounds.
+With --config, --http, --proxy, --transports or --rate the same needles are read by every path, round by round, and first
+compared byte by byte. --config takes the volume server, the proxy and the target of the file; a target's file also names
+the directories that needles are taken from. p50 ÷ first is the median over the rounds.
 ${examples(
   'bench 3,01637037d6 --target 127.0.0.1:18515 --iterations 10000 --size 4KiB',
   'bench --dir /data --target 127.0.0.1:18515 --size 64KiB --depth 8',
+  'bench 3,01637037d6 --config proxy.toml',
   'bench 3,01637037d6 --http http://10.0.0.1:8080 --proxy http://127.0.0.1:8080 --target 10.0.0.1:18515 --transports tcp,rdma',
   'bench --dir /data --proxy http://127.0.0.1:8080 --rate 2000 --json',
 )}`,
     )
     .action(async (fids: readonly string[], flags: BenchFlags) => {
-      const named = needleOf(undefined, flags);
-      const needles = [...fids.map(parseFidArgument), ...(named === undefined ? [] : [named])];
-      const { size: bytes, dir } = flags;
-      if (dir !== undefined) needles.push(...(await sampleNeedles(dir, bytes, sampleMax)));
+      const around = surroundingsOf(flags.config);
+      const needles = await needlesOf(fids, flags, around);
       const isComparison =
         [flags.http, flags.proxy, flags.transports, flags.rate].some(
           (flag) => flag !== undefined,
-        ) || flags.markdown === true;
-      finish(await (isComparison ? compare(needles, flags) : benchTarget(needles, flags)));
+        ) ||
+        flags.markdown === true ||
+        (flags.config !== undefined && needles.length > 0);
+      if (isComparison) finish(await compare(needles, flags, around));
+      else finish(await benchTarget(needles, flags));
     });
+}
+
+/** Those that are named, else some of the directories that the file names. */
+async function needlesOf(
+  fids: readonly string[],
+  flags: BenchFlags,
+  around: Surroundings,
+): Promise<readonly NeedleName[]> {
+  const named = needleOf(undefined, flags);
+  const needles = [...fids.map(parseFidArgument), ...(named === undefined ? [] : [named])];
+  const { size: bytes, dir } = flags;
+  if (dir !== undefined) needles.push(...(await sampleNeedles(dir, bytes, sampleMax)));
+  else if (needles.length === 0) needles.push(...(await ownNeedles(around.dirs, bytes)));
+  if (needles.length === 0 && flags.config !== undefined) {
+    note('no needle is named: give fids or --dir DIR to compare volume server, proxy and target');
+  }
+  return needles;
+}
+
+/** A file may be for another machine, and its directories may be empty. */
+async function ownNeedles(dirs: readonly string[], bytes: number): Promise<readonly NeedleName[]> {
+  if (dirs.length === 0 || !dirs.every((dir) => existsSync(dir))) return [];
+  return sampleNeedles(dirs, bytes, sampleMax).catch((error: unknown) => {
+    if (error instanceof ToolFailure) return [];
+    throw error;
+  });
 }
 
 function benchTarget(needles: readonly NeedleName[], flags: BenchFlags): Promise<number> {
@@ -101,13 +127,17 @@ function benchTarget(needles: readonly NeedleName[], flags: BenchFlags): Promise
   return runBench({ fabric, needles, iterations, depth, bytes, timeoutMs, json: isJson(flags) });
 }
 
-function compare(needles: readonly NeedleName[], flags: BenchFlags): Promise<number> {
+function compare(
+  needles: readonly NeedleName[],
+  flags: BenchFlags,
+  around: Surroundings,
+): Promise<number> {
   const { iterations, depth, size: bytes, timeout: timeoutMs, rounds } = flags;
   if (isJson(flags) && flags.markdown === true) {
     throw new ToolFailure('give --json or --markdown, not both', exitCodes.usage);
   }
   const options: ComparisonOptions = {
-    paths: pathsOf(flags),
+    paths: pathsOf(flags, around),
     needles,
     bytes,
     iterations,
@@ -119,31 +149,6 @@ function compare(needles: readonly NeedleName[], flags: BenchFlags): Promise<num
     output: isJson(flags) ? 'json' : flags.markdown === true ? 'markdown' : 'table',
   };
   return runComparison(options);
-}
-
-function pathsOf(flags: BenchFlags): PathSpec[] {
-  const { http, proxy, transports } = flags;
-  const paths: PathSpec[] = [];
-  if (http !== undefined) paths.push({ name: 'http', place: { kind: 'http', url: http } });
-  if (proxy !== undefined) paths.push({ name: 'proxy', place: { kind: 'http', url: proxy } });
-  const fabric = fabricOptions(flags);
-  if (transports !== undefined) {
-    if (fabric?.kind !== 'ucx') {
-      throw new ToolFailure(
-        '--transports of which target? Give --target or --config',
-        exitCodes.usage,
-      );
-    }
-    for (const name of transports) paths.push(fabricPath(name, { ...fabric, tls: tlsOf[name] }));
-  } else if (fabric !== undefined) {
-    paths.push(fabricPath('target', fabric));
-  }
-  if (paths.length > 0) return paths;
-  throw new ToolFailure('what? Give --http, --proxy, --target or --config', exitCodes.usage);
-}
-
-function fabricPath(name: string, fabric: FabricOptions): PathSpec {
-  return { name, place: { kind: 'fabric', fabric } };
 }
 
 function transportsValue(text: string): Transport[] {

@@ -6,6 +6,7 @@
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { ConfirmationStatus } from '../proxy/admin/status.ts';
+import { foreignServer, foreignText } from '../proxy/targets/foreign-server.ts';
 import type { ServedVolume } from '../rdma/target-host.ts';
 import { type ServerList, servedVolumes } from './served-volumes.ts';
 
@@ -156,10 +157,6 @@ function fetchStatus(url: URL, agent: Agent, timeoutMs: number): Promise<string>
 }
 
 async function collect(answer: IncomingMessage): Promise<string> {
-  if (answer.statusCode !== 200) {
-    answer.resume();
-    throw new Error(`GET /status was answered with ${answer.statusCode}`);
-  }
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -169,5 +166,10 @@ async function collect(answer: IncomingMessage): Promise<string> {
       throw new Error(`the answer to GET /status is over ${bodyBytesMax} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  const body = Buffer.concat(chunks).toString('utf8');
+  const { statusCode, headers } = answer;
+  if (statusCode === 200) return body;
+  const foreign = foreignServer(headers, body);
+  if (foreign !== undefined) throw new Error(foreignText(foreign, 'volume_server_url'));
+  throw new Error(`GET /status was answered with ${statusCode}`);
 }

@@ -120,7 +120,7 @@ async function compareWith(
 ): Promise<void> {
   // As stored: fetch itself would decode what it had not asked for by name.
   const load = { needles: [], bytes: view.length, timeoutMs, depth: 1 };
-  const read = httpPath(url, load, range?.offset ?? 0);
+  const read = httpPath(url, load, { offset: range?.offset ?? 0 });
   let difference: string | undefined;
   await read(needle, (bytes) => {
     const at = bytes.findIndex((byte, index) => byte !== view[index]);

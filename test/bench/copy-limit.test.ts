@@ -101,6 +101,7 @@ describe('the command line', () => {
     const { parts, sizes } = readOptions(['--only', 'copy', '--sizes', '4KiB,64KiB']);
     expect(parts).toEqual(['copy']);
     expect(sizes).toEqual([4096, 65_536]);
+    expect(readOptions(['--sizes', '512,4KiB']).sizes).toEqual([512, 4096]);
     expect(readOptions(['--sizes', '4KiB']).parts).toEqual(['serve']);
   });
 

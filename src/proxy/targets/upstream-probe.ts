@@ -5,6 +5,7 @@
  */
 import { Agent, type RequestOptions, request } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
+import { foreignServer, foreignText } from './foreign-server.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 
 export interface UpstreamProbeOptions {
@@ -26,6 +27,8 @@ export interface UpstreamProbe {
 interface ProbeAnswer {
   readonly status: number;
   readonly server: string | undefined;
+  /** "a filer" …; undefined: it may be a volume server. */
+  readonly foreign: string | undefined;
 }
 
 export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe {
@@ -45,7 +48,9 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
     const sentAt = performance.now();
     try {
       const answer = await ask(target, options.timeoutMs);
-      if (answer.server === undefined) {
+      if (answer.foreign !== undefined) {
+        report(false, foreignText(answer.foreign, 'volume_server_url'));
+      } else if (answer.server === undefined) {
         report(false, `no Server header in the answer (status ${answer.status})`);
       } else {
         const requiresToken = answer.status === 401;
@@ -87,7 +92,9 @@ function targetOf(upstreamUrl: string, agent: Agent): RequestOptions {
 function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
   return new Promise((resolve, reject) => {
     const asked = request(target, (answer) => {
-      answer.resume();
+      const head: Buffer[] = [];
+      // The rest is read and dropped: the connection is to be used again.
+      answer.on('data', (chunk: Buffer) => head.length === 0 && head.push(chunk));
       answer.on('error', reject);
       answer.on('end', () => {
         clearTimeout(deadline);
@@ -95,6 +102,7 @@ function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
         resolve({
           status: answer.statusCode ?? 0,
           server: typeof server === 'string' ? server : undefined,
+          foreign: foreignServer(answer.headers, head.join('')),
         });
       });
     });

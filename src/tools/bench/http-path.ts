@@ -1,22 +1,53 @@
 /** Needles over HTTP, as stored: from a volume server, or from the proxy in its place. */
 import { Agent, get, type IncomingMessage } from 'node:http';
-import { fidOf } from '../needle-name.ts';
-import type { PathLoad, ReadNeedle } from './path.ts';
+import { authorization } from '../doctor/sign-read-token.ts';
+import { gatherVolumeServer } from '../doctor/volume-server.ts';
+import { fidOf, type NeedleName } from '../needle-name.ts';
+import type { HttpPlace, PathLoad, ReadNeedle } from './path.ts';
 
-/** `bytes` from `offset` on. */
+type Load = Pick<PathLoad, 'bytes' | 'timeoutMs' | 'depth'>;
+
+/** Which server each volume is on. Throws where nothing answers at one of them. */
+export async function openHttpPath(place: HttpPlace, load: Load): Promise<ReadNeedle> {
+  const servers = await Promise.all(
+    place.urls.map((url) => gatherVolumeServer(url, load.timeoutMs)),
+  );
+  const away = servers.find(({ failure }) => failure !== '');
+  if (away !== undefined) throw new Error(`${away.url}: ${away.failure}`);
+  const reads = servers.map(({ url, volumes = [] }) => ({
+    volumes: new Set(volumes),
+    read: httpPath(url, load, { readKey: place.readKey }),
+  }));
+  const [first] = reads;
+  return (needle, look) => {
+    const owner = reads.find(({ volumes }) => volumes.has(needle.volumeId)) ?? first;
+    if (owner === undefined) throw new Error('no volume server is named');
+    return owner.read(needle, look);
+  };
+}
+
+export interface HttpPathOptions {
+  /** `bytes` from here on; default 0. */
+  readonly offset?: number;
+  readonly readKey?: string | undefined;
+}
+
+/** Asks one server. */
 export function httpPath(
   url: string,
-  { bytes, timeoutMs, depth }: PathLoad,
-  offset = 0,
+  { bytes, timeoutMs, depth }: Load,
+  { offset = 0, readKey }: HttpPathOptions = {},
 ): ReadNeedle {
   const agent = new Agent({ keepAlive: true, maxSockets: depth });
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   // As a target gives it: not decoded on the way.
-  const headers = { 'Accept-Encoding': 'gzip', Range: `bytes=${offset}-${offset + bytes - 1}` };
+  const plain = { 'Accept-Encoding': 'gzip', Range: `bytes=${offset}-${offset + bytes - 1}` };
+  const sign = signer(readKey);
   return (needle, look) =>
     new Promise((resolve, reject) => {
       const path = `/${fidOf(needle)}`;
+      const headers = { ...plain, ...sign(needle) };
       const options = { agent, host, port: port === '' ? 80 : Number(port), path, headers };
       const asked = get({ ...options, timeout: timeoutMs }, (answer) => {
         collect(answer).then((body) => {
@@ -29,6 +60,26 @@ export function httpPath(
       asked.on('timeout', () => asked.destroy(new Error('deadline')));
       asked.on('error', reject);
     });
+}
+
+/** Half of a token's life: signing is not what is measured. */
+const signedMsMax = 5_000;
+
+function signer(key: string | undefined): (needle: NeedleName) => Readonly<Record<string, string>> {
+  if (key === undefined) return () => ({});
+  const signed = new Map<
+    string,
+    { readonly header: Readonly<Record<string, string>>; at: number }
+  >();
+  return (needle) => {
+    const fid = fidOf(needle);
+    const now = performance.now();
+    const known = signed.get(fid);
+    if (known !== undefined && now - known.at < signedMsMax) return known.header;
+    const header = authorization(key, fid);
+    signed.set(fid, { header, at: now });
+    return header;
+  };
 }
 
 async function collect(answer: IncomingMessage): Promise<Uint8Array> {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import { type Fabric, openFabric, volumesWithin } from '../fabric.ts';
 import type { NeedleName } from '../needle-name.ts';
-import { httpPath } from './http-path.ts';
+import { openHttpPath } from './http-path.ts';
 import { closedLoop, openLoop } from './loops.ts';
 import type { PathAnswer, PathCommand, PathLoad, PathPlace, PathRun, ReadNeedle } from './path.ts';
 
@@ -37,8 +37,8 @@ async function obey(command: PathCommand): Promise<PathAnswer> {
 async function open(place: PathPlace, of: PathLoad): Promise<PathAnswer> {
   load = of;
   if (place.kind === 'http') {
-    readNeedle = httpPath(place.url, load);
-    return { kind: 'opened', detail: place.url };
+    readNeedle = await openHttpPath(place, load);
+    return { kind: 'opened', detail: place.urls.join(', ') };
   }
   const arenaBytes = 2 ** 24 + 4 * load.depth * Math.max(load.bytes, 4096);
   fabric = await openFabric(place.fabric, arenaBytes);

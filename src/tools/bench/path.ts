@@ -3,9 +3,15 @@ import type { FabricOptions } from '../fabric.ts';
 import type { NeedleName } from '../needle-name.ts';
 
 /** Where to read: over HTTP from a server, or from a target. */
-export type PathPlace =
-  | { readonly kind: 'http'; readonly url: string }
-  | { readonly kind: 'fabric'; readonly fabric: FabricOptions };
+export type PathPlace = HttpPlace | { readonly kind: 'fabric'; readonly fabric: FabricOptions };
+
+export interface HttpPlace {
+  readonly kind: 'http';
+  /** At least one; of several the one that lists a needle's volume is asked. */
+  readonly urls: readonly [string, ...string[]];
+  /** Signs reads where the volume server wants tokens. */
+  readonly readKey?: string | undefined;
+}
 
 export interface PathSpec {
   /** Of a row: http, proxy, tcp, shm, rdma, target. */

@@ -8,6 +8,7 @@ import { machine } from '../../../test/unit/doctor-machines.ts';
 import { settingsWith } from '../../../test/unit/doctor-settings.ts';
 import { nearestKey } from '../../config/nearest-key.ts';
 import { verifyReadToken } from '../../proxy/auth/read-token.ts';
+import type { Finding } from './check.ts';
 import { judgeClock } from './clock.ts';
 import { judgeNeedles } from './needle.ts';
 import { firstDifference, type NeedleFacts } from './needles.ts';
@@ -15,7 +16,7 @@ import { judgePorts } from './ports.ts';
 import { gatherListeners, roleOfCommand, shownCommand } from './processes.ts';
 import { judgeSecurity } from './security.ts';
 import { signReadToken } from './sign-read-token.ts';
-import { judgeSpeed } from './speed.ts';
+import { type HttpSpeed, judgeSpeed } from './speed.ts';
 import { type DirectoryFacts, judgeStorage } from './storage.ts';
 import { judgeUcx, type UcxFacts } from './ucx.ts';
 import { clockAhead, type VolumeServerFacts } from './volume-server.ts';
@@ -30,6 +31,7 @@ const server: VolumeServerFacts = {
   answerMs: 1,
   clockAheadMs: 0,
   wantsTokens: false,
+  foreign: undefined,
 };
 
 describe('listeners', () => {
@@ -253,6 +255,7 @@ test('bandwidth is judged by the link alone between hosts, with needles that fil
     bytesPerSecond: 1e9,
     reads: 10,
     isThisHost: false,
+    http: [] as HttpSpeed[],
   };
   const link = { name: 'mlx5_0:1', bitsPerSecond: 100e9 };
   const judged = (changes: Partial<typeof speed>, rate: typeof link | undefined): string =>
@@ -263,4 +266,51 @@ test('bandwidth is judged by the link alone between hosts, with needles that fil
   expect(judged({ needleBytes: 4096 }, link)).toBe('ok');
   expect(judged({ isThisHost: true }, link)).toBe('ok');
   expect(judged({}, undefined)).toBe('ok');
+});
+
+test('latency is compared with the same needle over HTTP, and a slower target is a warning', () => {
+  const spread = (p50: number): HttpSpeed['latencyUs'] => ({
+    count: 100,
+    min: p50,
+    mean: p50,
+    p50,
+    p90: p50,
+    p99: p50,
+    max: p50,
+  });
+  const http = (name: string, p50: number, failure = ''): HttpSpeed => ({
+    name,
+    url: 'http://a',
+    failure,
+    latencyUs: spread(p50),
+    bytesPerSecond: 1e6,
+  });
+  const judged = (p50: number, others: readonly HttpSpeed[]): Finding => {
+    const speed = {
+      target: 't',
+      transport: 'tcp',
+      fid: '1,2',
+      needleBytes: 4096,
+      latencyUs: spread(p50),
+      bytesPerSecond: 1e6,
+      reads: 10,
+      isThisHost: true,
+      http: others,
+    };
+    return judgeSpeed([speed], undefined, '')[0] as Finding;
+  };
+  const both = [http('the volume server', 200), http('the proxy', 60)];
+  expect(judged(40, both)).toMatchObject({
+    result: 'ok',
+    summary: 't: 40.0 µs; the volume server 200 µs; the proxy 60 µs',
+  });
+  expect(judged(290, both).result).toBe('ok');
+  expect(judged(310, both)).toMatchObject({
+    result: 'warn',
+    summary: expect.stringContaining('the fast path is slower than HTTP'),
+  });
+  expect(judged(310, [http('the volume server', 0, '401')])).toMatchObject({
+    result: 'ok',
+    summary: 't: 310.0 µs',
+  });
 });

@@ -22,10 +22,18 @@ import { gatherProgram, judgeProgram, type ProgramFacts } from './program.ts';
 import { gatherTokens, judgeSecurity } from './security.ts';
 import { openSessions, type Sessions } from './sessions.ts';
 import type { Setup } from './setup.ts';
-import { isOnThisHost, judgeSpeed, linkRate, measure } from './speed.ts';
+import {
+  type HttpPlaceNamed,
+  type HttpSpeed,
+  judgeSpeed,
+  linkRate,
+  measure,
+  measureHttp,
+} from './speed.ts';
 import { gatherStorage, judgeStorage } from './storage.ts';
 import { isSharedMemory, judgeTargets, type TargetContext } from './target.ts';
 import { gatherTempDir, judgeTempDir } from './temp-dir.ts';
+import { isOnThisHost } from './this-host.ts';
 import { choiceOf, gatherUcx, judgeUcx } from './ucx.ts';
 import { gatherVolumeServer, judgeVolumeServers, type VolumeServerFacts } from './volume-server.ts';
 import { type Announcement, judgeVolumes, unannounced } from './volumes.ts';
@@ -67,7 +75,7 @@ export class Examination {
       case 'ports':
         return judgePorts(settings, this.listeners);
       case 'volume-server':
-        return judgeVolumeServers(settings, await this.servers());
+        return judgeVolumeServers(settings, await this.servers(), this.listeners);
       case 'storage':
         return this.#storage();
       case 'target': {
@@ -164,7 +172,7 @@ export class Examination {
   }
 
   async #speed(): Promise<readonly Finding[]> {
-    const { roots, timeoutMs } = this.#setup;
+    const { roots, timeoutMs, settings } = this.#setup;
     const { readable, why } = await this.choice();
     const [first] = readable;
     if (first === undefined) return judgeSpeed([], undefined, why);
@@ -176,7 +184,27 @@ export class Examination {
     const isThisHost =
       isOnThisHost(host) || session?.state.kind !== 'up' || isSharedMemory(session.state.transport);
     const link = linkRate(roots.sys, this.devices);
-    return judgeSpeed([{ ...speed, isThisHost }], link, '');
+    // One after the other: what is measured side by side takes the processor from each other.
+    const http: HttpSpeed[] = [];
+    for (const place of this.#httpPlaces(look.facts.volumeServerUrl)) {
+      http.push(await measureHttp(place, needle, settings?.readKey, timeoutMs));
+    }
+    return judgeSpeed([{ ...speed, http, isThisHost }], link, '');
+  }
+
+  /** The proxy where it runs on this machine. */
+  #httpPlaces(volumeServerUrl: string | undefined): readonly HttpPlaceNamed[] {
+    const { settings } = this.#setup;
+    const places: HttpPlaceNamed[] = [];
+    if (volumeServerUrl !== undefined) {
+      places.push({ name: 'the volume server', url: volumeServerUrl });
+    }
+    const [front] = settings?.role === 'proxy' ? settings.listeners : [];
+    if (front === undefined || 'path' in front.address) return places;
+    if (runningPid(settings, this.listeners) === undefined) return places;
+    const { host, port } = front.address;
+    const reached = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? host;
+    return [...places, { name: 'the proxy', url: `http://${reached}:${port}` }];
   }
 
   /** A running role has UCX's variables of its own. */

@@ -1,6 +1,7 @@
 /** Layer 15: reads measured for a moment, beside what the link could carry. */
 import { join } from 'node:path';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import { httpPath } from '../bench/http-path.ts';
 import type { NeedleName } from '../needle-name.ts';
 import { type Percentiles, percentiles } from '../percentiles.ts';
 import { type Finding, ok, skip, warn } from './check.ts';
@@ -16,6 +17,24 @@ export interface Speed {
   readonly latencyUs: Percentiles;
   readonly bytesPerSecond: number;
   readonly reads: number;
+  /** The same needle over HTTP, in this order: from the volume server, from the proxy where it runs. */
+  readonly http: readonly HttpSpeed[];
+}
+
+export interface HttpSpeed {
+  /** "the volume server", "the proxy". */
+  readonly name: string;
+  readonly url: string;
+  /** '' where it was read. */
+  readonly failure: string;
+  readonly latencyUs: Percentiles;
+  readonly bytesPerSecond: number;
+}
+
+/** What else the needle is read from. */
+export interface HttpPlaceNamed {
+  readonly name: string;
+  readonly url: string;
 }
 
 export interface LinkRate {
@@ -29,13 +48,16 @@ const latencyMsMax = 300;
 const bandwidthMs = 200;
 const depth = 8;
 
+/** Reads the bytes that are asked for, and tells how many came; -1: it failed. */
+type ReadBytes = (length: number) => Promise<number>;
+
 export async function measure(
   fetcher: NeedleFetcher,
   needle: NeedleName,
   names: { readonly target: string; readonly fid: string },
   timeoutMs: number,
-): Promise<Speed | undefined> {
-  const read = async (length: number): Promise<number> => {
+): Promise<Omit<Speed, 'http'> | undefined> {
+  const read: ReadBytes = async (length) => {
     const wholeBytesMax = length === latencyBytes ? 0 : needleBytesMax;
     const sizes = { offset: 0, length, wholeBytesMax, budgetBytes: needleBytesMax };
     const result = await fetcher.read({ ...needle, ...sizes, metadataOnly: false, timeoutMs });
@@ -46,6 +68,44 @@ export async function measure(
   };
   const needleBytes = await read(2 ** 32);
   if (needleBytes < 0) return undefined;
+  const latencies = await latenciesOf(read);
+  if (latencies === undefined) return undefined;
+  const { state } = fetcher;
+  const transport = state.kind === 'up' ? state.transport : 'unknown';
+  const latencyUs = percentiles(latencies);
+  return { ...names, transport, needleBytes, latencyUs, ...(await bandwidth(read)) };
+}
+
+/** The same sizes over HTTP, from a connection that stays open. */
+export async function measureHttp(
+  { name, url }: HttpPlaceNamed,
+  needle: NeedleName,
+  readKey: string | undefined,
+  timeoutMs: number,
+): Promise<HttpSpeed> {
+  let failure = '';
+  const reader = (bytes: number): ReadBytes => {
+    const path = httpPath(url, { bytes, timeoutMs, depth }, { readKey });
+    return async () => {
+      let got = -1;
+      await path(needle, (view) => {
+        got = view.length;
+      }).catch((error: Error) => {
+        failure = error.message;
+      });
+      return got;
+    };
+  };
+  const latencies = await latenciesOf(reader(latencyBytes));
+  const none = { name, url, failure, latencyUs: percentiles([]), bytesPerSecond: 0 };
+  if (latencies === undefined) return { ...none, failure };
+  const { bytesPerSecond } = await bandwidth(reader(needleBytesMax));
+  return { ...none, failure, latencyUs: percentiles(latencies), bytesPerSecond };
+}
+
+async function latenciesOf(read: ReadBytes): Promise<readonly number[] | undefined> {
+  // The first one may have to connect.
+  if ((await read(latencyBytes)) < 0) return undefined;
   const latencies: number[] = [];
   const untilMs = performance.now() + latencyMsMax;
   while (latencies.length < latencyReads && performance.now() < untilMs) {
@@ -53,14 +113,11 @@ export async function measure(
     if ((await read(latencyBytes)) < 0) return undefined;
     latencies.push((performance.now() - startedAt) * 1000);
   }
-  const { state } = fetcher;
-  const transport = state.kind === 'up' ? state.transport : 'unknown';
-  const latencyUs = percentiles(latencies);
-  return { ...names, transport, needleBytes, latencyUs, ...(await bandwidth(read)) };
+  return latencies;
 }
 
 async function bandwidth(
-  read: (length: number) => Promise<number>,
+  read: ReadBytes,
 ): Promise<{ readonly bytesPerSecond: number; readonly reads: number }> {
   const startedAt = performance.now();
   let bytes = 0;
@@ -99,6 +156,8 @@ export function linkRate(
 const bandwidthBytesMin = 256 * 1024;
 const shareMin = 0.3;
 const slowUs = 5_000;
+/** A target that is this much slower than HTTP is worth a word; less is noise. */
+const slowerThanHttp = 1.5;
 
 export function judgeSpeed(
   speeds: readonly (Speed & { readonly isThisHost: boolean })[],
@@ -112,28 +171,56 @@ export function judgeSpeed(
   return [...speeds.map(latency), ...speeds.map((speed) => bandwidthFinding(speed, link))];
 }
 
-function latency({ target, fid, needleBytes, latencyUs, transport }: Speed): Finding {
-  const { count, p50, p99, max } = latencyUs;
+function latency(speed: Speed): Finding {
+  const { target, fid, needleBytes, latencyUs, transport, http } = speed;
+  const { p50 } = latencyUs;
   const asked = formatBytes(Math.min(needleBytes, latencyBytes));
   const evidence = [
-    `${count} reads of ${asked} of ${fid} over ${transport}: p50 / p99 / max ${[p50, p99, max].map((value) => value.toFixed(1)).join(' / ')} µs`,
+    `${latencyUs.count} reads of ${asked} of ${fid} over ${transport}: ${spreadOf(latencyUs)}`,
+    ...http.map(({ name, url, failure, latencyUs: us }) =>
+      failure === ''
+        ? `the same from ${name}, ${url}: ${spreadOf(us)}`
+        : `the same from ${name}, ${url}: not read (${failure})`,
+    ),
   ];
-  if (p50 <= slowUs) return ok('latency', `${target}: ${p50.toFixed(1)} µs`, evidence);
+  if (p50 > slowUs) {
+    return warn('latency', {
+      summary: `${target}: ${p50.toFixed(0)} µs for a read of ${asked}`,
+      evidence,
+      fix: ['look at ping above: far away, or a busy host; at the disk of the target (iostat -x)'],
+    });
+  }
+  const read = http.filter(({ failure }) => failure === '');
+  const others = read.map(({ name, latencyUs: us }) => `; ${name} ${us.p50.toFixed(0)} µs`);
+  const summary = `${target}: ${p50.toFixed(1)} µs${others.join('')}`;
+  const [server] = read;
+  if (server === undefined || p50 <= slowerThanHttp * server.latencyUs.p50) {
+    return ok('latency', summary, evidence);
+  }
   return warn('latency', {
-    summary: `${target}: ${p50.toFixed(0)} µs for a read of ${asked}`,
+    summary: `${summary}: the fast path is slower than HTTP`,
     evidence,
-    fix: ['look at ping above: far away, or a busy host; at the disk of the target (iostat -x)'],
+    fix: [
+      'see transport and ping above; then, under load: seaweed-rdma bench FID --config FILE --depth 16',
+    ],
   });
+}
+
+function spreadOf({ p50, p99, max }: Percentiles): string {
+  return `p50 / p99 / max ${[p50, p99, max].map((value) => value.toFixed(1)).join(' / ')} µs`;
 }
 
 function bandwidthFinding(
   speed: Speed & { readonly isThisHost: boolean },
   link: LinkRate | undefined,
 ): Finding {
-  const { target, fid, needleBytes, bytesPerSecond, reads, transport, isThisHost } = speed;
+  const { target, fid, needleBytes, bytesPerSecond, reads, transport, isThisHost, http } = speed;
   const shown = `${formatBytes(bytesPerSecond)}/s`;
   const evidence = [
     `${reads} reads of ${formatBytes(needleBytes)} of ${fid} over ${transport}, ${depth} in flight: ${shown}`,
+    ...http
+      .filter(({ failure }) => failure === '')
+      .map((other) => `the same from ${other.name}: ${formatBytes(other.bytesPerSecond)}/s`),
   ];
   if (isThisHost) {
     return ok(
@@ -160,8 +247,4 @@ function bandwidthFinding(
       'see transport, rdma-mtu and numa above; a longer run: seaweed-rdma bench FID --size 4MiB --depth 16 --config FILE',
     ],
   });
-}
-
-export function isOnThisHost(host: string): boolean {
-  return host === 'localhost' || host.startsWith('127.') || host === '::1' || host === 'inproc';
 }

@@ -186,6 +186,7 @@ describe('announced volumes', () => {
     answerMs: 1,
     clockAheadMs: 0,
     wantsTokens: false,
+    foreign: undefined,
   });
   const volume = (volumeId: number, confirmed = true): TargetVolume => ({
     volumeId,

@@ -5,7 +5,7 @@ import { isActive, type RdmaDevice } from './devices.ts';
 import { type Listener, type Owner, shownCommand } from './processes.ts';
 import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';
-import { isOnThisHost } from './speed.ts';
+import { isOnThisHost } from './this-host.ts';
 
 /** What is known beside the targets themselves. */
 export interface TargetContext {

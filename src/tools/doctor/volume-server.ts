@@ -1,7 +1,11 @@
 /** Layer 9: is there a volume server of SeaweedFS at each URL, and what does it list. */
-import { type Finding, fail, ok, skip } from './check.ts';
-import { ask } from './http-question.ts';
+import { foreignFix, foreignServer } from '../../proxy/targets/foreign-server.ts';
+import { type Finding, fail, ok, skip, warn } from './check.ts';
+import { ask, type HttpAnswer } from './http-question.ts';
+import { holderOf } from './ports.ts';
+import { type Listener, type Owner, shownCommand } from './processes.ts';
 import type { Settings } from './setup.ts';
+import { isOnThisHost } from './this-host.ts';
 
 export interface VolumeServerFacts {
   readonly url: string;
@@ -19,6 +23,8 @@ export interface VolumeServerFacts {
   readonly clockAheadMs: number | undefined;
   /** A read without a token was answered with 401; undefined: not known. */
   readonly wantsTokens: boolean | undefined;
+  /** "a filer", "a master" …: what answers there in its place; undefined: nothing says that it is none. */
+  readonly foreign: string | undefined;
 }
 
 export async function gatherVolumeServer(
@@ -42,6 +48,7 @@ export async function gatherVolumeServer(
       answerMs: 0,
       clockAheadMs: undefined,
       wantsTokens: undefined,
+      foreign: undefined,
     };
   }
   const { answer } = status;
@@ -55,7 +62,12 @@ export async function gatherVolumeServer(
     answerMs: answer.headMs,
     clockAheadMs: clockAhead(answer.headers['date'], answer.askedAtMs, answer.headMs),
     wantsTokens: probe.kind === 'failed' ? undefined : probe.answer.status === 401,
+    foreign: probe.kind === 'failed' ? undefined : foreignOf(probe.answer),
   };
+}
+
+function foreignOf({ headers, body }: HttpAnswer): string | undefined {
+  return foreignServer(headers, body.subarray(0, 1024).toString('utf8'));
 }
 
 /** The header has whole seconds, cut: on average the server's clock read half a second more. */
@@ -87,6 +99,7 @@ function volumesOf(body: Buffer): readonly number[] | undefined {
 export function judgeVolumeServers(
   settings: Settings | undefined,
   servers: readonly VolumeServerFacts[],
+  listeners: readonly Listener[],
 ): readonly Finding[] {
   if (settings === undefined) {
     return [
@@ -98,11 +111,15 @@ export function judgeVolumeServers(
   if (servers.length === 0) {
     return [skip('volume-server', 'target.unconfirmed = true: there is no volume server to ask')];
   }
-  return servers.map((facts) => volumeServer(facts, settings.volumeServerKey));
+  return servers.map((facts) => volumeServer(facts, settings.volumeServerKey, listeners));
 }
 
-function volumeServer(facts: VolumeServerFacts, key: string): Finding {
-  const { url, failure, code, status, server, volumes, answerMs } = facts;
+function volumeServer(
+  facts: VolumeServerFacts,
+  key: string,
+  listeners: readonly Listener[],
+): Finding {
+  const { url, failure, code, status, server, volumes, answerMs, foreign } = facts;
   if (failure !== '') {
     return fail('volume-server', {
       summary: `${url}: ${reachText(code, failure)}`,
@@ -117,6 +134,23 @@ function volumeServer(facts: VolumeServerFacts, key: string): Finding {
   const evidence = [
     `GET ${url}/status: ${status} in ${answerMs} ms, Server: ${server || 'none'}, volumes: ${volumes === undefined ? 'no list' : shownIds(volumes)}`,
   ];
+  if (foreign !== undefined) {
+    return fail('volume-server', {
+      summary: `${url}: this is ${foreign}, not a volume server`,
+      evidence,
+      fix: [foreignFix(key)],
+    });
+  }
+  const ours = ownProxyAt(url, listeners);
+  if (ours !== undefined) {
+    return warn('volume-server', {
+      summary: `${url}: this is a seaweed-rdma proxy, not the volume server`,
+      evidence: [...evidence, `listening: pid ${ours.pid}: ${shownCommand(ours.command)}`],
+      fix: [
+        `set ${key} to what that proxy's own seaweedfs.volume_server_url names: each proxy and each target asks the volume server itself`,
+      ],
+    });
+  }
   if (volumes === undefined || !/seaweed/i.test(server)) {
     return fail('volume-server', {
       summary: `${url} is not a volume server of SeaweedFS`,
@@ -127,6 +161,16 @@ function volumeServer(facts: VolumeServerFacts, key: string): Finding {
     });
   }
   return ok('volume-server', `${url}: ${server}, ${volumes.length} volumes`, evidence);
+}
+
+/** What a proxy forwards looks like its volume server's own answer: only the process tells, on this host. */
+function ownProxyAt(url: string, listeners: readonly Listener[]): Owner | undefined {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (!isOnThisHost(host)) return undefined;
+  const address = { host, port: port === '' ? 80 : Number(port) };
+  const owner = holderOf(address, listeners)?.owner;
+  return owner?.role === 'proxy' ? owner : undefined;
 }
 
 function reachText(code: string, failure: string): string {
