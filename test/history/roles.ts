@@ -13,6 +13,8 @@ export interface StackOptions {
   readonly folder: string;
   /** One for each volume server: its URL, and its data directories. */
   readonly servers: readonly { readonly url: string; readonly dirs: readonly string[] }[];
+  /** How often targets ask their volume servers; with inproc the proxy does, each second. */
+  readonly confirmEveryMs?: number;
   /** More lines for proxy.toml. */
   readonly proxyToml?: string;
 }
@@ -37,6 +39,10 @@ const admin = '[admin]\nlisten = "127.0.0.1:0"\n';
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   mkdirSync(options.folder, { recursive: true });
+  const confirmMs =
+    options.transport === 'ucx'
+      ? (options.confirmEveryMs ?? confirmEveryMs.ucx)
+      : confirmEveryMs.inproc;
   const roles: RunningRole[] = [];
   const stop = async (): Promise<readonly (number | null)[]> => {
     const codes: (number | null)[] = [];
@@ -48,7 +54,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const { url, dirs } of options.servers) {
       let target = '';
       if (options.transport === 'ucx') {
-        const role = await startRole(options.folder, 'target', roles.length, targetToml(url, dirs));
+        const toml = targetToml(url, dirs, confirmMs);
+        const role = await startRole(options.folder, 'target', roles.length, toml);
         roles.push(role);
         target = role.bound('rdma');
       }
@@ -59,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     roles.push(proxy);
     const adminUrl = `http://${proxy.bound('admin')}`;
     return {
-      confirmEveryMs: confirmEveryMs[options.transport],
+      confirmEveryMs: confirmMs,
       port: Number(proxy.bound('http').split(':').at(-1)),
       metric: (name) => metricOf(adminUrl, name),
       stop,
@@ -70,8 +77,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function targetToml(url: string, dirs: readonly string[]): string {
-  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${localUcx}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmEveryMs.ucx}ms"\n${admin}`;
+function targetToml(url: string, dirs: readonly string[], confirmMs: number): string {
+  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${localUcx}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmMs}ms"\n${admin}`;
 }
 
 function proxyToml(

@@ -84,6 +84,11 @@ describe.skipIf(weed === '')('of a real volume server’s volume', () => {
     expect(await isOk(url)).toBe(true);
   }
 
+  async function untilVacuumed(isReplaced: () => boolean): Promise<void> {
+    const deadline = performance.now() + 40_000;
+    while (!isReplaced() && performance.now() < deadline) await vacuum();
+  }
+
   async function shell(command: string): Promise<void> {
     const child = spawn(weed, ['shell', `-master=127.0.0.1:${ports[0]}.${ports[1]}`], {
       cwd: folder,
@@ -111,9 +116,13 @@ describe.skipIf(weed === '')('of a real volume server’s volume', () => {
     const volume = await filledVolume(2);
     const idx = join(folder, 'data', '2.idx');
     const { ino } = statSync(idx);
+    const isReplaced = (): boolean =>
+      (statSync(idx, { throwIfNoEntry: false })?.ino ?? ino) !== ino;
     const watch = await volume.whileRead(async () => {
       let isOver = false;
-      const vacuumed = vacuum().finally(() => {
+      // The master passes over a volume without garbage, and one whose commit fails under writes is left as it was.
+      for (const needle of volume.needles) await write(needle);
+      const vacuumed = untilVacuumed(isReplaced).finally(() => {
         isOver = true;
       });
       for (let i = 0; !isOver; i += 1) {
@@ -126,7 +135,7 @@ describe.skipIf(weed === '')('of a real volume server’s volume', () => {
       await vacuumed;
     });
     expectSound(watch);
-    expect(statSync(idx).ino).not.toBe(ino);
+    expect(isReplaced()).toBe(true);
     await write(volume.needle(0));
     await volume.until(volume.needle(0), ({ source }) => source === 'cache');
   }, 90_000);

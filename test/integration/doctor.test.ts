@@ -240,8 +240,11 @@ describe('each planted misconfiguration is found, with its fix', () => {
       'admin.listen': '127.0.0.1:0',
     });
     const served = planted(await ask(file, ['storage']), 'served-volumes');
-    expect(served.summary).toContain('1, 2');
+    expect(served.summary).toBe(
+      '0 of 2 volumes that the server lists are in target.dirs; missing: 1, 2',
+    );
     expect(served.fixes).toContain('set target.dirs');
+    expect(served.fixes).toContain(`which has ${data} too`);
 
     const other = startRole(['target', '--config', file]);
     const address = String((await other.line('ready'))['rdma']);

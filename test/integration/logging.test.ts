@@ -228,7 +228,7 @@ describe.skipIf(!loadBinding().hasUcx)('sessions', () => {
         '--config',
         scratch.write(
           `${Math.random()}.toml`,
-          `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "${upstream}"\n[rdma]\ntarget = "${address}"\nsecret_file = "${secret}"\n[memory]\nsize = "16MiB"\n[admin]\nlisten = "127.0.0.1:0"\n[logging]\nrequests = "all"\n`,
+          `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "${upstream}"\n[rdma]\ntarget = "${address}"\nsecret_file = "${secret}"\nconnect_timeout = "20s"\n[memory]\nsize = "16MiB"\n[admin]\nlisten = "127.0.0.1:0"\n[logging]\nrequests = "all"\n`,
         ),
       ]);
     const [right, wrong] = [proxyOf(secrets[0]), proxyOf(secrets[1])];

@@ -1,17 +1,27 @@
 /** Volumes that come into being while everything runs: served as soon as a write or a read shows that they are there. */
+
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createRdmaClient } from '../../src/rdma/rdma-client.ts';
 import { asksPerSecondMax } from '../../src/target/confirmation.ts';
 import { type RunningTarget, startTarget } from '../../src/target/start-target.ts';
 import { SampleVolume } from '../contract/sample-volume.ts';
 import { when } from '../contract/subjects.ts';
+import { type Stack, startStack } from '../history/roles.ts';
 
 /** As the real one, it lists a volume as soon as it has made its files. */
 class VolumeServer {
@@ -23,9 +33,9 @@ class VolumeServer {
   constructor(dir: string) {
     this.dir = dir;
     this.server = createServer((asked, answer) => {
-      this.polls += 1;
       asked.resume();
-      answer.end(this.#status());
+      answer.setHeader('Server', 'SeaweedFS Volume 30GB 4.44');
+      asked.on('end', () => this.#answer(asked, answer));
     });
   }
 
@@ -37,6 +47,20 @@ class VolumeServer {
     const volume = new SampleVolume(this.dir, volumeId);
     volume.put(1n, Buffer.from(`of ${volumeId}`));
     this.volumes.set(volumeId, volume);
+  }
+
+  #answer({ method, url }: IncomingMessage, answer: ServerResponse): void {
+    if (url === '/status') {
+      this.polls += 1;
+      answer.end(this.#status());
+      return;
+    }
+    const volumeId = Number(/^\/(\d+),/.exec(url ?? '')?.[1]);
+    // The master grows a volume before it assigns a place in it; here the first write does.
+    if (method === 'POST' && !this.volumes.has(volumeId)) this.create(volumeId);
+    if (!this.volumes.has(volumeId)) answer.writeHead(404).end();
+    else if (method === 'POST') answer.writeHead(201).end('{}');
+    else answer.end(`of ${volumeId}`);
   }
 
   #status(): string {
@@ -60,6 +84,18 @@ class VolumeServer {
 const idle = 600_000;
 const hasUcx = loadBinding().hasUcx;
 
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-new-'));
+  for (const name of ['data', 'other']) mkdirSync(join(folder, name));
+  return folder;
+}
+
+async function startServer(folder: string): Promise<VolumeServer> {
+  const server = new VolumeServer(join(folder, 'data'));
+  await new Promise<void>((resolve) => server.server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
 describe.skipIf(!hasUcx)('a target that polls rarely', () => {
   let folder: string;
   let server: VolumeServer;
@@ -67,10 +103,8 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
   const lines: Record<string, unknown>[] = [];
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-new-'));
-    for (const name of ['data', 'other']) mkdirSync(join(folder, name));
-    server = new VolumeServer(join(folder, 'data'));
-    await new Promise<void>((resolve) => server.server.listen(0, '127.0.0.1', resolve));
+    folder = makeFolder();
+    server = await startServer(folder);
     lines.length = 0;
   });
 
@@ -191,6 +225,88 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
     expect(lines.some(({ detail }) => /7 volumes are served/.test(String(detail)))).toBe(false);
   }, 30_000);
 });
+
+/** Without a hint each of them waits for the next scan, a second after the one that found the last. */
+const newVolumes = 8;
+const soonMs = (newVolumes * 1_000) / 2;
+
+describe.each(hasUcx ? (['inproc', 'ucx'] as const) : (['inproc'] as const))(
+  'a proxy with %s',
+  (transport) => {
+    let folder: string;
+    let server: VolumeServer;
+    let stack: Stack;
+    let agent: Agent;
+
+    beforeAll(async () => {
+      folder = makeFolder();
+      server = await startServer(folder);
+      agent = new Agent({ keepAlive: true });
+      const servers = [{ url: server.url, dirs: [server.dir] }];
+      const roles = join(folder, 'roles');
+      stack = await startStack({ transport, folder: roles, servers, confirmEveryMs: 1_000 });
+      await until(async () => (await ask('GET', 9_999)).reason === 'unknown-volume');
+    });
+
+    afterAll(async () => {
+      // A connection that is kept alive would be waited for.
+      agent.destroy();
+      await stack.stop();
+      await server.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    async function ask(
+      method: string,
+      volumeId: number,
+    ): Promise<{ readonly status: number; readonly source: string; readonly reason: string }> {
+      const path = `/${volumeId},0100000001`;
+      const options = { agent, host: '127.0.0.1', port: stack.port, method, path };
+      const [answer] = (await once(request(options).end(), 'response')) as [IncomingMessage];
+      let text = '';
+      for await (const chunk of answer) text += String(chunk);
+      const status = answer.statusCode ?? 0;
+      if (method === 'GET' && status === 200) expect(text).toBe(`of ${volumeId}`);
+      const said = String(answer.headers['x-rdma-source']);
+      const [source = '', reason = ''] = said.split(';reason=');
+      return { status, source, reason };
+    }
+
+    async function untilServed(volumeId: number): Promise<void> {
+      await until(async () => ['rdma', 'cache'].includes((await ask('GET', volumeId)).source));
+    }
+
+    test('answers reads of a new volume soon after the first write that it forwards', async () => {
+      const begunAt = performance.now();
+      for (let volumeId = 1; volumeId <= newVolumes; volumeId += 1) {
+        expect((await ask('POST', volumeId)).status).toBe(201);
+        await untilServed(volumeId);
+      }
+      expect(performance.now() - begunAt).toBeLessThan(soonMs);
+    });
+
+    test('answers reads of a new volume that others write to soon after the first read', async () => {
+      const begunAt = performance.now();
+      for (let volumeId = 1; volumeId <= newVolumes; volumeId += 1) {
+        const others = newVolumes + volumeId;
+        server.create(others);
+        await untilServed(others);
+      }
+      expect(performance.now() - begunAt).toBeLessThan(soonMs);
+    });
+
+    test('takes no request for a volume that nobody has for a hint', async () => {
+      await pause(1_500);
+      const before = server.polls;
+      const begunAt = performance.now();
+      for (let volumeId = 100; volumeId < 400; volumeId += 1) {
+        expect((await ask('GET', volumeId)).status).toBe(404);
+      }
+      const intervals = (performance.now() - begunAt) / stack.confirmEveryMs;
+      expect(server.polls - before).toBeLessThanOrEqual(Math.ceil(intervals) + 2);
+    });
+  },
+);
 
 interface Health {
   readonly status: string;

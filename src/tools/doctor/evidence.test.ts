@@ -28,6 +28,7 @@ const server: VolumeServerFacts = {
   status: 200,
   server: 'SeaweedFS Volume 30GB 4.44',
   volumes: [1],
+  dirs: [],
   answerMs: 1,
   clockAheadMs: 0,
   wantsTokens: false,

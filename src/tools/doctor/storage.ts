@@ -1,7 +1,7 @@
 /** Layer 10: the directories that the target reads, beside what its volume server lists. */
 import { constants } from 'node:fs';
 import { access, readdir, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type CheckName, type Finding, fail, ok, skip, warn } from './check.ts';
 import { messageOf } from './machine-files.ts';
 import type { Settings } from './setup.ts';
@@ -197,15 +197,7 @@ function servedVolumes(
     `${server.url} lists ${listed.size}: ${shownIds([...listed])}`,
     `${key} holds ${here.size}: ${shownIds([...here])}`,
   ];
-  if (missing.length > 0) {
-    return fail('served-volumes', {
-      summary: `the server lists volumes that are not in ${key}: ${shownIds(missing)}`,
-      evidence,
-      fix: [
-        `set ${key} to every directory of the volume server's -dir list (or target.volume_server_url to the server of these directories)`,
-      ],
-    });
-  }
+  if (missing.length > 0) return notInDirs(directories, key, server, { missing, evidence });
   if (unlisted.length > 0) {
     return warn('served-volumes', {
       summary: `volumes that the server does not list: ${shownIds(unlisted)}; they are not served`,
@@ -216,4 +208,27 @@ function servedVolumes(
     });
   }
   return ok('served-volumes', `all ${listed.size} volumes of the server are in ${key}`, evidence);
+}
+
+function notInDirs(
+  directories: readonly DirectoryFacts[],
+  key: string,
+  { volumes = [], dirs }: VolumeServerFacts,
+  {
+    missing,
+    evidence,
+  }: { readonly missing: readonly number[]; readonly evidence: readonly string[] },
+): Finding {
+  const found = volumes.length - missing.length;
+  const own = directories.map(({ dir }) => resolve(dir));
+  const others = dirs.filter((dir) => !own.includes(resolve(dir)));
+  const named = others.length === 0 ? '' : `, which has ${others.join(', ')} too`;
+  const where = `the server's directories: ${dirs.join(', ')}; ${key}: ${own.join(', ')}`;
+  return fail('served-volumes', {
+    summary: `${found} of ${volumes.length} volumes that the server lists are in ${key}; missing: ${shownIds(missing)}`,
+    evidence: dirs.length === 0 ? evidence : [...evidence, where],
+    fix: [
+      `set ${key} to every directory of the volume server's -dir list${named} (or target.volume_server_url to the server of these directories)`,
+    ],
+  });
 }

@@ -183,6 +183,7 @@ describe('announced volumes', () => {
     status: 200,
     server: 'SeaweedFS Volume 30GB 4.44',
     volumes,
+    dirs: [],
     answerMs: 1,
     clockAheadMs: 0,
     wantsTokens: false,

@@ -18,6 +18,8 @@ export interface VolumeServerFacts {
   readonly server: string;
   /** Volume ids by its own list; undefined: the answer is no list. */
   readonly volumes: readonly number[] | undefined;
+  /** Its directories, by their names on its host; empty where it does not tell. */
+  readonly dirs: readonly string[];
   readonly answerMs: number;
   /** Its clock minus this one; undefined without a Date header. */
   readonly clockAheadMs: number | undefined;
@@ -45,6 +47,7 @@ export async function gatherVolumeServer(
       status: 0,
       server: '',
       volumes: undefined,
+      dirs: [],
       answerMs: 0,
       clockAheadMs: undefined,
       wantsTokens: undefined,
@@ -52,13 +55,15 @@ export async function gatherVolumeServer(
     };
   }
   const { answer } = status;
+  const list = answer.status === 200 ? listOf(answer.body) : undefined;
   return {
     url,
     failure: '',
     code: '',
     status: answer.status,
     server: String(answer.headers['server'] ?? ''),
-    volumes: answer.status === 200 ? volumesOf(answer.body) : undefined,
+    volumes: list?.volumes,
+    dirs: list?.dirs ?? [],
     answerMs: answer.headMs,
     clockAheadMs: clockAhead(answer.headers['date'], answer.askedAtMs, answer.headMs),
     wantsTokens: probe.kind === 'failed' ? undefined : probe.answer.status === 401,
@@ -80,7 +85,7 @@ export function clockAhead(
   return Number.isNaN(server) ? undefined : server + 500 - (askedAtMs + headMs / 2);
 }
 
-function volumesOf(body: Buffer): readonly number[] | undefined {
+function listOf(body: Buffer): Pick<VolumeServerFacts, 'volumes' | 'dirs'> | undefined {
   let document: unknown;
   try {
     document = JSON.parse(body.toString('utf8'));
@@ -90,10 +95,23 @@ function volumesOf(body: Buffer): readonly number[] | undefined {
   if (typeof document !== 'object' || document === null || !('Volumes' in document)) {
     return undefined;
   }
-  if (document.Volumes === null) return [];
-  if (!Array.isArray(document.Volumes)) return undefined;
-  const ids = document.Volumes.map((row: { Id?: unknown } | null) => row?.Id);
-  return ids.every((id) => typeof id === 'number') ? ids : undefined;
+  const disks = 'DiskStatuses' in document ? rowsOf(document.DiskStatuses) : undefined;
+  const ids = rowsOf(document.Volumes)?.map(({ Id }) => Id);
+  return {
+    volumes: ids?.every((id) => typeof id === 'number') ? ids : undefined,
+    dirs: (disks ?? []).flatMap(({ dir }) => (typeof dir === 'string' ? [dir] : [])),
+  };
+}
+
+interface StatusRow {
+  readonly Id?: unknown;
+  readonly dir?: unknown;
+}
+
+/** null is Go's empty list. */
+function rowsOf(list: unknown): readonly StatusRow[] | undefined {
+  if (list === null) return [];
+  return Array.isArray(list) ? list.map((row: StatusRow | null) => row ?? {}) : undefined;
 }
 
 export function judgeVolumeServers(
