@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: what a fetch costs from JavaScript against a native loop that does the same READ and against ucx_perftest,
- * what the needle map costs as it grows, what the cache saves and costs, up to which size a body is copied, and the proxy
- * against the volume server, nginx and Varnish. Figures of one run stand beside each other; only their ratios mean
- * anything.
+ * what the needle map costs as it grows, what the cache saves and costs, up to which size a body is copied, the proxy
+ * against the volume server, nginx and Varnish, and what clients of a filer and an S3 gateway see. Figures of one run
+ * stand beside each other; only their ratios mean anything.
  */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { runBench } from './bench/bench-run.mjs';
 import { cacheBars, cacheMarkdown } from './bench/cache-report.mjs';
+import { clientsMarkdown } from './bench/clients-report.mjs';
 import { copyMarkdown } from './bench/copy-report.mjs';
 import { fetchBars, fetchMarkdown } from './bench/fetch-report.mjs';
 import { help, readOptions, UsageError } from './bench/options.mjs';
@@ -44,6 +45,7 @@ const measures = {
   cache: measureCache,
   copy: measureCopy,
   serve: measureServe,
+  clients: measureClients,
 };
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores, Node ${process.version}`;
 const result = { machine, node: process.version, seconds };
@@ -67,13 +69,14 @@ function optionsOrExit() {
 }
 
 function markdown() {
-  const { fetch, cache, copy, serve } = result;
+  const { fetch, cache, copy, serve, clients } = result;
   return [
     `${machine}, ${seconds} s a cell. Compare within this run only.`,
     ...(fetch === undefined ? [] : [fetchMarkdown(fetch)]),
     ...(cache === undefined ? [] : [cacheMarkdown(cache)]),
     ...(copy === undefined ? [] : [copyMarkdown(copy)]),
     ...(serve === undefined ? [] : [serveMarkdown(serve, options.quick)]),
+    ...(clients === undefined ? [] : [clientsMarkdown(clients)]),
     '',
   ].join('\n\n');
 }
@@ -137,6 +140,18 @@ async function measureServe() {
   const { rounds, sizes, connections, servers, quick } = options;
   const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
   const script = join(root, 'test', 'bench', 'serve-bench.ts');
+  return (await runBench(script, asked, process.env)) ?? process.exit(1);
+}
+
+/** Without SeaweedFS there are no such clients: then this part is left out, unless it is the only one. */
+async function measureClients() {
+  if ((process.env.WEED_BIN ?? '') === '') {
+    say('clients: WEED_BIN names no SeaweedFS program (weed)');
+    return options.parts.length > 1 ? undefined : process.exit(1);
+  }
+  const { rounds, sizes, connections } = options;
+  const script = join(root, 'test', 'bench', 'clients-bench.ts');
+  const asked = { seconds, rounds, sizes, connections };
   return (await runBench(script, asked, process.env)) ?? process.exit(1);
 }
 

@@ -2,18 +2,20 @@
 import { parseArgs } from 'node:util';
 import { serverNames } from './serve-names.mjs';
 
-export const parts = ['fetch', 'cache', 'copy', 'serve'];
+export const parts = ['fetch', 'cache', 'copy', 'serve', 'clients'];
 
 export const help = `usage: npm run bench [-- --only PART] [--quick] [--json] …
 
   --only PART      fetch: a fetch and the needle map; cache: hits, their cost and the hit ratio;
                    copy: up to which size a body is copied;
-                   serve: against the volume server (WEED_BIN), nginx, Varnish (default all)
+                   serve: against the volume server (WEED_BIN), nginx, Varnish;
+                   clients: GETs through a filer and an S3 gateway, with and without the proxy
+                   (WEED_BIN) (default all)
   --quick          the figures of serve alone, in a few minutes
   --seconds N      how long each cell is measured (default 1); wrk takes whole seconds
-  --rounds N       of serve and copy (default 5)
-  --sizes LIST     of serve, or of copy with --only copy, for example 1KiB,256KiB: these only
-  --connections L  of serve, for example 16,64
+  --rounds N       of serve, copy and clients (default 5)
+  --sizes LIST     of serve, or of copy or clients with --only, for example 1KiB,256KiB: these only
+  --connections L  of serve, or of clients with --only clients, for example 16,64
   --servers LIST   of serve, some of: ${Object.keys(serverNames).join(', ')}
   --json           one JSON document instead of tables
   --markdown FILE  the tables, to a file as well
@@ -37,13 +39,17 @@ export function readOptions(args) {
     throw new UsageError('--quick is of serve');
   }
   const isCopy = only === 'copy';
+  const hasSizes = isCopy || only === 'clients';
   if (isCopy && (connections ?? servers ?? rest.svg) !== undefined) {
     throw new UsageError('--connections, --servers and --svg are of serve');
+  }
+  if (only === 'clients' && (servers ?? rest.svg) !== undefined) {
+    throw new UsageError('--servers and --svg are of serve');
   }
   const isPicked = [sizes, connections, servers].some((each) => each !== undefined);
   return {
     ...rest,
-    parts: !isCopy && (rest.quick || isPicked) ? ['serve'] : only === undefined ? parts : [only],
+    parts: !hasSizes && (rest.quick || isPicked) ? ['serve'] : only === undefined ? parts : [only],
     seconds: numberOf('--seconds', seconds, { above: 0, upTo: 60 }),
     rounds: wholeOf('--rounds', rounds, 100),
     sizes: sizes?.split(',').map((each) => bytesOf(each, isCopy ? copiedBytesMax : bytesMax)),

@@ -60,7 +60,7 @@ describe('the picture', () => {
 
 describe('the command line', () => {
   test('everything by default, and what it was told', () => {
-    expect(readOptions([]).parts).toEqual(['fetch', 'cache', 'copy', 'serve']);
+    expect(readOptions([]).parts).toEqual(['fetch', 'cache', 'copy', 'serve', 'clients']);
     expect(readOptions(['--quick']).parts).toEqual(['serve']);
     expect(readOptions(['--sizes', '4KiB,1MiB', '--connections', '1,64'])).toMatchObject({
       ...{ parts: ['serve'], sizes: [4096, 1048576], connections: [1, 64] },

@@ -18,6 +18,9 @@ export interface ClusterOptions {
   readonly rustVolumeServer?: string | undefined;
   /** `jwt.signing.read.key` of all servers, of the clients and of the proxy; '' or absent: reads need no token. */
   readonly readKey?: string;
+  /** Of the proxy: `cache.size` and `memory.size`. */
+  readonly cacheSize?: string;
+  readonly memorySize?: string;
   /**
    * What stands where clients expect the volume server: the proxy, the volume server itself, or a relay that hears what
    * clients send (`onClientBytes`).
@@ -216,6 +219,8 @@ export class Cluster {
         volumeServer: this.hiddenVolumeServer,
         target: String(this.#target.bound['rdma']),
         security,
+        cacheSize: this.#options.cacheSize ?? '192MiB',
+        memorySize: this.#options.memorySize ?? '384MiB',
       }),
     );
   }
@@ -247,14 +252,17 @@ listen = "127.0.0.1:0"
 `;
 }
 
-interface ProxyPlaces {
+interface ProxyFacts {
   readonly listen: string;
   readonly volumeServer: string;
   readonly target: string;
   readonly security: string;
+  readonly cacheSize: string;
+  readonly memorySize: string;
 }
 
-function proxyConfig({ listen, volumeServer, target, security }: ProxyPlaces): string {
+function proxyConfig(facts: ProxyFacts): string {
+  const { listen, volumeServer, target, security, cacheSize, memorySize } = facts;
   return `
 [http]
 listen = "${listen}"
@@ -264,9 +272,9 @@ security_toml = "${security}"
 [rdma]
 target = "${target}"
 [cache]
-size = "192MiB"
+size = "${cacheSize}"
 [memory]
-size = "384MiB"
+size = "${memorySize}"
 hugepages = "off"
 [admin]
 listen = "127.0.0.1:0"

@@ -27,11 +27,12 @@ import type { RealClient } from './real-client.ts';
 
 const accessKeyId = 'reader';
 const secretAccessKey = 'reads-and-writes';
-const bucket = 'pictures';
+export const bucket = 'pictures';
 const partBytes = 6 * 1024 * 1024;
 const randomReads = 40;
 
 export interface Gateway {
+  readonly port: number;
   readonly url: string;
   readonly pid: number;
 }
@@ -56,7 +57,7 @@ export async function startGateway(cluster: Cluster, filer: Filer): Promise<Gate
   ]);
   const url = `http://127.0.0.1:${port}`;
   await gateway.until(() => answers(`${url}/healthz`));
-  return { url, pid: gateway.pid };
+  return { port, url, pid: gateway.pid };
 }
 
 export function signingClient({ url }: Gateway): S3Client {
@@ -66,6 +67,10 @@ export function signingClient({ url }: Gateway): S3Client {
     forcePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
   });
+}
+
+export async function createBucket(client: S3Client): Promise<void> {
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
 }
 
 /** Puts objects, one of them in parts and one as a copy, and gets them whole, by ranges and in random places. */
@@ -86,7 +91,7 @@ export class S3Objects implements RealClient {
   async prepare(cluster: Cluster): Promise<void> {
     this.#gateway = await startGateway(cluster, this.#filer());
     const client = signingClient(this.#gateway);
-    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+    await createBucket(client);
     for (const { name, bytes } of [...this.#small, ...this.#large]) {
       await client.send(new PutObjectCommand({ Bucket: bucket, Key: name, Body: bytes }));
     }
