@@ -1,5 +1,6 @@
 // Asks every two seconds while the page is seen, and shows what came. Everything else is in the panels.
 import { getJson, getText, Refused, token, Unreachable } from './api.js';
+import { showClients } from './clients.js';
 import { announce, byId, make, setText, show } from './elements.js';
 import { uptime } from './figures.js';
 import { durationBuckets } from './metrics.js';
@@ -17,6 +18,8 @@ import { listenForBenchmark, listenForReading } from './try-panels.js';
 const everyMs = 2000;
 /** Lists are asked for with every third reading. */
 const listsEvery = 3;
+/** Of clients, volumes and needles. */
+const busiestRows = 6;
 
 let panels;
 let readings = 0;
@@ -27,8 +30,13 @@ let verdict = '';
 
 async function look() {
   const stats = await getJson('/stats');
-  const [text, health] = await Promise.all([getText('/metrics'), getJson('/health', [503])]);
-  return { atMs: Date.now(), stats, health, durations: durationBuckets(text) };
+  const isProxy = stats.role === 'proxy';
+  const [text, health, busiest] = await Promise.all([
+    getText('/metrics'),
+    getJson('/health', [503]),
+    isProxy ? getJson(`/api/traffic?limit=${busiestRows}`) : undefined,
+  ]);
+  return { atMs: Date.now(), stats, health, durations: durationBuckets(text), busiest };
 }
 
 async function step() {
@@ -127,6 +135,7 @@ function proxyPanels() {
   return {
     show(reading) {
       traffic.show(reading);
+      showClients(reading.stats, reading.busiest);
       showTargets(reading.stats.targets);
       showPool(reading.stats.arena);
       showCacheStats(reading.stats.cache);

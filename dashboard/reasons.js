@@ -12,7 +12,7 @@ export const reasons = {
   },
   query: {
     kind: 'meaning',
-    when: 'a query parameter that changes the answer in a way that is not answered here (readDeleted, odd or repeated parameters)',
+    when: 'a query that the volume server reads in a way that cannot be told from outside (two spellings of one response-* parameter, letters beyond ASCII in a name, over 1000 parameters)',
     todo: 'nothing',
   },
   headers: {
@@ -42,7 +42,7 @@ export const reasons = {
   },
   deleted: {
     kind: 'meaning',
-    when: 'the needle was deleted',
+    when: 'the needle was deleted; with readDeleted=true, which filers, S3 gateways and mounts send, the volume server may still answer the old bytes',
     todo: 'nothing',
   },
   cookie: {
@@ -72,8 +72,8 @@ export const reasons = {
   },
   'unknown-volume': {
     kind: 'meaning',
-    when: 'no target announces the volume, though all are up',
-    todo: "check target.dirs on the volume's server",
+    when: 'no target announces the volume, though all are up: it was created a moment ago, is erasure coded, or its target misses it',
+    todo: "if it lasts: the check volumes of /health, here and on the target; target.dirs on the volume's server",
   },
   'volume-unconfirmed': {
     kind: 'meaning',

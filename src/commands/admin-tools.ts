@@ -1,6 +1,6 @@
 /** `top`, `stats` and `cache …`: the tools that ask the admin listener of a running role. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { formatListen, type ListenAddress, parseListen } from '../config/address.ts';
+import { formatListen, parseListen, reachable } from '../config/address.ts';
 import { checkFile } from '../config/check-file.ts';
 import { loadProxyConfig } from '../config/proxy-config.ts';
 import { readSecretOption } from '../config/secret-file.ts';
@@ -145,11 +145,4 @@ function placesOf({ admin, config, tokenFile }: AdminFlags): AdminPlace[] {
   const load = role === 'proxy' ? loadProxyConfig : loadTargetConfig;
   const { admin: found, adminToken } = load(config, process.env);
   return [{ address: formatListen(reachable(found.listen)), token: given ?? adminToken }];
-}
-
-/** Who listens on every address is asked on loopback. */
-function reachable(listen: ListenAddress): ListenAddress {
-  if (!('host' in listen)) return listen;
-  const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
-  return { ...listen, host };
 }

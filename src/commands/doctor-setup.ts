@@ -1,6 +1,6 @@
 /** A configuration file → what the doctor is told of it, also where the file cannot be used. */
 import { readFileSync } from 'node:fs';
-import { type ListenAddress, parseHostPort } from '../config/address.ts';
+import { formatListen, type ListenAddress, parseHostPort, reachable } from '../config/address.ts';
 import { checkFile, type Role } from '../config/check-file.ts';
 import { ConfigError, type ConfigProblem } from '../config/problem.ts';
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
@@ -109,6 +109,7 @@ function proxySettings(config: ProxyConfig): Settings {
         : { dir: config.sidecar.tempDir, bytesMax: config.sidecar.tempBytesMax },
     readKey: config.readKey,
     hasAdminToken: config.adminToken !== undefined,
+    admin: { address: formatListen(reachable(admin.listen)), token: config.adminToken },
     adminHost: hostOf(admin.listen),
     insecure: false,
   };
@@ -163,6 +164,7 @@ function targetSettings(config: TargetConfig): Settings {
     tempFiles: undefined,
     readKey: undefined,
     hasAdminToken: config.adminToken !== undefined,
+    admin: { address: formatListen(reachable(admin.listen)), token: config.adminToken },
     adminHost: hostOf(admin.listen),
     insecure: rdma.insecure,
   };

@@ -1,5 +1,6 @@
 /** `seaweed-rdma doctor`. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseHostPort } from '../config/address.ts';
 import type { Role } from '../config/check-file.ts';
 import { nearestKey } from '../config/nearest-key.ts';
 import { type CheckName, checkNames, checksOf, layers } from '../tools/doctor/check.ts';
@@ -15,6 +16,7 @@ interface DoctorFlags {
   readonly only?: readonly CheckName[];
   readonly skip?: readonly CheckName[];
   readonly fid?: string;
+  readonly master?: string;
   readonly timeout: number;
   readonly json?: boolean;
   readonly sysRoot: string;
@@ -34,6 +36,11 @@ export function addDoctor(program: Command, finish: (exitCode: number) => void):
     .option('--only <names>', 'these layers or checks alone: memory,device-name', collectedChecks)
     .option('--skip <names>', 'not these layers or checks', collectedChecks)
     .option('--fid <fid>', 'the needle to compare between RDMA and HTTP')
+    .option(
+      '--master <host:port>',
+      'do clients that ask this master arrive at the proxy',
+      masterValue,
+    )
     .addOption(timeOption('--timeout <time>', 'for each question to the network', 2000))
     .option('--json', 'one JSON object')
     .option('--sys-root <dir>', "another machine's /sys, copied", '/sys')
@@ -50,7 +57,8 @@ Examples:
   seaweed-rdma doctor                                 this machine, without a configuration
   seaweed-rdma doctor --config proxy.toml             on a client node
   seaweed-rdma doctor --config target.toml --json     beside a volume server
-  seaweed-rdma doctor --config proxy.toml --only needle --fid 3,01637037d6`,
+  seaweed-rdma doctor --config proxy.toml --only needle --fid 3,01637037d6
+  seaweed-rdma doctor --config proxy.toml --only clients --master 10.0.0.9:9333`,
     )
     .action(async (flags: DoctorFlags) => {
       quietUcx(process.env);
@@ -59,6 +67,7 @@ Examples:
         version: packageVersion(),
         ucxVariables: ucxVariables(process.env),
         fid: flags.fid === undefined ? undefined : parseFidArgument(flags.fid),
+        master: flags.master,
         timeoutMs: flags.timeout,
         roots: { sys: flags.sysRoot, proc: flags.procRoot },
         nearest: nearestKey,
@@ -66,6 +75,11 @@ Examples:
       const { only = [], skip = [], json = false } = flags;
       finish(await runDoctor({ setup, only, skip, json }));
     });
+}
+
+function masterValue(text: string): string {
+  if (parseHostPort(text) !== undefined) return text;
+  throw new InvalidArgumentError("It is a master's HTTP address, such as 10.0.0.9:9333.");
 }
 
 /** May be given several times, too. */

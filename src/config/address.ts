@@ -69,3 +69,10 @@ export function parseHttpOrigin(text: string): string | undefined {
   const url = new URL(text);
   return url.pathname === '/' ? url.origin : undefined;
 }
+
+/** Who listens on every address is asked on loopback. */
+export function reachable(listen: ListenAddress): ListenAddress {
+  if (!('host' in listen)) return listen;
+  const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
+  return { ...listen, host };
+}

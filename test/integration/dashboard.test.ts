@@ -44,6 +44,13 @@ interface Stats {
   readonly arena: { readonly leasesOutstanding: number };
 }
 
+interface Traffic {
+  readonly ownRequests: number;
+  readonly clients: readonly { readonly requests: number }[];
+  readonly volumes: readonly { readonly requests: number }[];
+  readonly needles: readonly { readonly needleId: string }[];
+}
+
 const stats = async (): Promise<Stats> => parsed(await ask(`${admin}/stats`));
 /** The page asks every two seconds. */
 const eventually = <T>(look: () => Promise<T> | T): ReturnType<typeof expect.poll<T>> =>
@@ -156,6 +163,27 @@ describe.skipIf(missingBrowser !== undefined)('the dashboard', () => {
     await eventually(() => page.locator('#traffic-chart').getAttribute('aria-label')).toMatch(
       /^Requests per second now: cache /,
     );
+  });
+
+  test('shows which clients come and how they are answered, busy volumes and hot needles', async () => {
+    const { clients, volumes, needles, ownRequests } = parsed<Traffic>(
+      await ask(`${admin}/api/traffic`),
+    );
+    expect(ownRequests).toBeGreaterThan(0);
+    const [client] = clients;
+    const cells = page.locator('#client-table tbody tr:first-child > *');
+    expect(await seen(cells.nth(0))).toContain('127.0.0.1');
+    expect(await seen(cells.nth(2))).toBe(String(client?.requests));
+    expect(await seen(cells.nth(4))).toMatch(/not-found\s+1/);
+    expect(await textOf('#clients-line')).toContain(`${client?.requests} requests of 1 client`);
+    expect(await page.locator('#clients-missing').isVisible()).toBe(false);
+    expect(await textOf('#volume-rates tbody')).toMatch(
+      new RegExp(`^3\\s.*${volumes[0]?.requests}`),
+    );
+    const [hottest] = needles;
+    expect(hottest?.needleId).toBe('1');
+    expect(await textOf('#needle-rates tbody tr:first-child')).toContain('3,01…');
+    expect(await textOf('#needle-rates')).not.toContain(cookie.toString(16));
   });
 
   test('shows the configuration with where each key came from, and finds keys', async () => {

@@ -12,10 +12,12 @@ export const weed: string | undefined = process.env['WEED_BIN'];
 export interface WeedServer {
   /** Of the volume server. */
   readonly port: number;
+  readonly masterPort: number;
   close(): void;
 }
 
-export async function startWeed(): Promise<WeedServer> {
+/** @param publicUrl what the volume server tells the master; '': its own address */
+export async function startWeed(publicUrl = ''): Promise<WeedServer> {
   const directory = mkdtempSync(join(tmpdir(), 'weed-server-'));
   const [master, masterGrpc, volumeGrpc, volume] = await freePorts(4);
   const server = spawn(
@@ -31,6 +33,7 @@ export async function startWeed(): Promise<WeedServer> {
       '-master.volumeSizeLimitMB=64',
       `-volume.port=${volume}`,
       `-volume.port.grpc=${volumeGrpc}`,
+      `-volume.publicUrl=${publicUrl}`,
       '-volume.preStopSeconds=0',
     ],
     { stdio: 'ignore', cwd: directory, env: { ...process.env, HOME: directory } },
@@ -45,7 +48,7 @@ export async function startWeed(): Promise<WeedServer> {
     close();
     throw error;
   }
-  return { port: volume as number, close };
+  return { port: volume as number, masterPort: master as number, close };
 }
 
 /** Until the master has a volume server to grow a volume on. */

@@ -26,6 +26,7 @@ export function settingsWith(changes: Partial<Settings>): Settings {
     tempFiles: undefined,
     readKey: undefined,
     hasAdminToken: false,
+    admin: { address: '127.0.0.1:8081', token: undefined },
     adminHost: '127.0.0.1',
     insecure: false,
     ...changes,

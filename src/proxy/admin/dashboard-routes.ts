@@ -24,6 +24,7 @@ const files: Readonly<Record<string, readonly [type: string, file: string]>> = {
       'dashboard.js',
       'api.js',
       'charts.js',
+      'clients.js',
       'elements.js',
       'figures.js',
       'metrics.js',

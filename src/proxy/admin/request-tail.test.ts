@@ -58,13 +58,15 @@ describe('the last requests', () => {
   });
 
   test('are requestsKept at most, and a long target is masked as a whole', () => {
-    for (let i = 0; i < requestsKept + 10; i += 1) finish({ bodyBytes: i });
+    const passed = { outcome: 'passthrough', reason: 'query' } as const;
+    for (let i = 0; i < requestsKept + 10; i += 1) finish({ ...passed, bodyBytes: i });
     expect(kept().length).toBe(requestsKept);
     expect(kept()[0]?.bodyBytes).toBe(requestsKept + 9);
     expect(kept().at(-1)?.bodyBytes).toBe(10);
     // Cut behind its 256th character, the path would end within the cookie.
-    for (let fill = 230; fill < 260; fill += 1)
-      finish({ target: `/${'x'.repeat(fill)}/01637037d6` });
+    for (let fill = 230; fill < 260; fill += 1) {
+      finish({ ...passed, target: `/${'x'.repeat(fill)}/01637037d6` });
+    }
     const shown = kept()
       .slice(0, 30)
       .map(({ path }) => path);

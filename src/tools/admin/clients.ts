@@ -21,6 +21,8 @@ export interface TrafficStats {
     readonly volumeId: number;
     readonly needleId: string;
   })[];
+  /** What rows had counted that made room for others. */
+  readonly others: { readonly clients: TrafficRow };
 }
 
 export const clientsPage = 'docs/deploy.md#how-clients-come-to-the-proxy';

@@ -31,6 +31,7 @@ export const catalogue = {
   security: ['read-tokens', 'admin-exposure', 'secret-exposure'],
   needle: ['needle-bytes'],
   speed: ['latency', 'bandwidth'],
+  clients: ['client-requests', 'client-addresses'],
 } as const;
 
 export type Layer = keyof typeof catalogue;

@@ -1,10 +1,13 @@
 /** One look at a machine. What several layers look at is gathered once, when the first of them asks. */
 import { formatFid } from '../../rdma/volume-files.ts';
 import type { Finding, Layer } from './check.ts';
+import { judgeClientAddresses } from './client-addresses.ts';
+import { gatherClients, judgeClients } from './client-requests.ts';
 import { gatherClock, judgeClock } from './clock.ts';
 import { gatherSecretFiles, judgeConfiguration } from './configuration.ts';
 import { type DeviceFacts, gatherDevices, judgeDevices } from './devices.ts';
 import { judgeLimits } from './limits.ts';
+import { gatherMaster } from './master.ts';
 import { gatherMemory, judgeMemory } from './memory.ts';
 import { gatherMissing } from './missing-volumes.ts';
 import { judgeNeedles } from './needle.ts';
@@ -97,6 +100,8 @@ export class Examination {
       }
       case 'speed':
         return this.#speed();
+      case 'clients':
+        return this.#clients();
     }
   }
 
@@ -205,6 +210,22 @@ export class Examination {
     const { host, port } = front.address;
     const reached = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[host] ?? host;
     return [...places, { name: 'the proxy', url: `http://${reached}:${port}` }];
+  }
+
+  async #clients(): Promise<readonly Finding[]> {
+    const { settings, master, timeoutMs } = this.#setup;
+    const isProxy = settings?.role === 'proxy';
+    const came = isProxy ? await gatherClients(settings.admin, timeoutMs) : undefined;
+    const listen = settings?.listeners.find(({ key }) => key === 'http.listen')?.address;
+    const named =
+      isProxy && master !== undefined && listen !== undefined
+        ? await gatherMaster({ master, timeoutMs, listen, admin: settings.admin })
+        : undefined;
+    const servers = await this.servers();
+    return [
+      judgeClients(settings, came),
+      ...judgeClientAddresses(settings, master, named, servers),
+    ];
   }
 
   /** A running role has UCX's variables of its own. */

@@ -1,4 +1,5 @@
 /** What the doctor is told: the configuration as read, and where the machine's files lie. */
+import type { AdminPlace } from '../admin/admin-client.ts';
 import type { NeedleName } from '../needle-name.ts';
 import type { CheckName } from './check.ts';
 
@@ -67,6 +68,8 @@ export interface Settings {
   readonly tempFiles: { readonly dir: string; readonly bytesMax: number } | undefined;
   readonly readKey: string | undefined;
   readonly hasAdminToken: boolean;
+  /** Where the role's admin listener is asked. */
+  readonly admin: AdminPlace;
   readonly adminHost: string | undefined;
   /** Of the target role: insecure = true. */
   readonly insecure: boolean;
@@ -89,6 +92,8 @@ export interface Setup {
   readonly ucxVariables: Readonly<Record<string, string>>;
   /** The needle to compare. */
   readonly fid: NeedleName | undefined;
+  /** host:port of a master; undefined: none is asked. */
+  readonly master: string | undefined;
   /** For each question to the network. */
   readonly timeoutMs: number;
   readonly roots: Roots;

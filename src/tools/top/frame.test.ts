@@ -141,6 +141,7 @@ describe('clients', () => {
       { ...row, volumeId: 3, needleId: '411' },
       { ...row, perSecond: 0, volumeId: 4, needleId: '1' },
     ],
+    others: { clients: row },
   };
   const textOf = (of: ProxyStats): string => {
     const { look } = seen(0, of) as Extract<Looked, { kind: 'seen' }>;
