@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ServedVolume } from '../../src/rdma/target-host.ts';
 import { type Confirmation, startConfirmation } from '../../src/target/confirmation.ts';
-import { servedVolumes } from '../../src/target/served-volumes.ts';
+import { servedVolumes } from '../../src/volume-server/served-volumes.ts';
 
 /** As a volume server of SeaweedFS 4.44 answers. */
 const realBody =
