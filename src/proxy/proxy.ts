@@ -12,7 +12,7 @@ import { FallbackRing } from './admin/fallback-ring.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
-import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import type { ProxyStatus } from './admin/status.ts';
 import { proxyActions, withFallbacks } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
@@ -25,10 +25,14 @@ import { type RequestWatch, watched } from './request-watch.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
 import type { RunningSidecar } from './sidecar/sidecar-server.ts';
 import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
+import { targetStatus } from './target-status.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
-import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
-import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
+import type { UpstreamProbe } from './targets/upstream-probe.ts';
+import { VolumeOwners } from './targets/volume-owners.ts';
+import { watchBreaker } from './watched-breaker.ts';
 import { watchTarget } from './watched-target.ts';
+import { probeTimeoutMs, watchUpstream } from './watched-upstream.ts';
 
 export interface ProxyOptions {
   readonly version: string;
@@ -82,15 +86,14 @@ export interface RunningProxy {
   readonly adminAddress: string;
   /** '' without `sidecar`. */
   readonly sidecarAddress: string;
+  /** Resolves when every volume server and target has answered once, or has had its time. */
+  readonly settled: Promise<void>;
   status(): ProxyStatus;
   readonly adjust: Adjustable['adjust'];
   /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
 
-/** How often each volume server is asked what only it knows, and how long an answer may take. */
-const probeEveryMs = 2_000;
-const probeTimeoutMs = 2_000;
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
 /**
@@ -123,10 +126,12 @@ class ProxyRole implements RunningProxy {
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
+  readonly #owners: VolumeOwners | undefined;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
   readonly #adjustable: Adjustable;
   readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
+  readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
@@ -145,7 +150,10 @@ class ProxyRole implements RunningProxy {
       targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
     );
     this.#directory = new TargetDirectory(entries);
-    this.#probes = entries.map((entry) => this.#probe(entry));
+    this.#owners = entries.length > 1 ? new VolumeOwners(this.#directory) : undefined;
+    const onUp = (): void => this.#owners?.refresh();
+    for (const entry of entries) watchBreaker(entry, logger);
+    this.#probes = entries.map((entry) => watchUpstream(entry, logger, onUp));
     this.#cache = new NeedleCache({
       ...options.cache,
       timeoutMs: options.rdma.timeoutMs,
@@ -178,7 +186,11 @@ class ProxyRole implements RunningProxy {
     return this.#sidecar?.address ?? '';
   }
 
-  /** The listener opens when the first answers of the others are there, or have had their time. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  /** Clients are served at once, over HTTP where a target is not there yet. */
   async open(): Promise<void> {
     const { http, admin, version } = this.#options;
     this.#confirmation = this.#confirm();
@@ -192,7 +204,6 @@ class ProxyRole implements RunningProxy {
       metrics: () => this.#metrics.expose(),
       proxy: proxyActions(this.#cache, this.#fallbacks, () => this.#front),
     });
-    await this.#firstAnswers();
     const route = createNeedleRoute(
       Object.assign(this.#adjustable.policy, {
         mode: this.#options.rdma.mode,
@@ -203,6 +214,7 @@ class ProxyRole implements RunningProxy {
       }),
       this.#directory,
       this.#cache,
+      this.#owners,
     );
     const { watch } = this.#options;
     const front = {
@@ -214,6 +226,7 @@ class ProxyRole implements RunningProxy {
     const observe = withFallbacks(watched(this.#metrics.observe, watch), this.#fallbacks);
     this.#front = await startHttpFront(front, route, observe);
     this.#adjustable.front = this.#front;
+    void this.#settle();
     const { sidecar } = this.#options;
     if (sidecar === undefined) return;
     this.#sidecar = await startSidecarListener(sidecar, this.#options, this.#directory, {
@@ -240,9 +253,7 @@ class ProxyRole implements RunningProxy {
         lateReplies: stats?.lateReplies ?? 0,
       },
       logLinesSuppressed: this.#options.watch?.suppressedLines() ?? 0,
-      targets: this.#directory.entries.map((entry, index) =>
-        targetStatus(entry, this.#probes[index]?.ok ?? false),
-      ),
+      targets: this.#directory.entries.map(targetStatus),
       cache: this.#cache.stats(),
       sidecar: this.#sidecar?.status(),
       arena: stats && {
@@ -266,6 +277,8 @@ class ProxyRole implements RunningProxy {
   async #close(drainMs: number): Promise<void> {
     await Promise.all([this.#front?.close(drainMs), this.#sidecar?.close(drainMs)]);
     for (const probe of this.#probes) probe.close();
+    this.#owners?.close();
+    for (const { breaker } of this.#directory.entries) breaker.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#confirmation?.close();
     this.#cache.close();
@@ -306,24 +319,6 @@ class ProxyRole implements RunningProxy {
     return observed;
   }
 
-  #probe({ upstreamUrl, facts }: TargetEntry): UpstreamProbe {
-    return startUpstreamProbe({
-      upstreamUrl,
-      facts,
-      intervalMs: probeEveryMs,
-      timeoutMs: probeTimeoutMs,
-      onChange: ({ ok, detail }) => {
-        const fields = {
-          event: ok ? 'upstream-up' : 'upstream-down',
-          upstream: upstreamUrl,
-          detail,
-        };
-        if (ok) this.#logger.info(fields, 'the volume server answers');
-        else this.#logger.warn(fields, 'the volume server does not answer');
-      },
-    });
-  }
-
   /** In this process there is no target to ask the volume server what it serves. */
   #confirm(): Confirmation | undefined {
     const client = this.#client;
@@ -341,10 +336,22 @@ class ProxyRole implements RunningProxy {
     });
   }
 
-  async #firstAnswers(): Promise<void> {
-    const { connectTimeoutMs } = this.#options.rdma;
-    const fetchers = this.#directory.entries.flatMap(({ fetcher }) => fetcher ?? []);
-    await firstAnswers(this.#probes, fetchers, connectTimeoutMs);
+  /** Says in the log what there is, once it is known. */
+  async #settle(): Promise<void> {
+    const { entries } = this.#directory;
+    const timeoutMs = probeTimeoutMs + this.#options.rdma.connectTimeoutMs;
+    await firstAnswers(entries, this.#probes, timeoutMs);
+    this.#settled.resolve();
+    if (this.#closing !== undefined) return;
+    const { targets } = this.status();
+    const fields = {
+      event: 'settled',
+      targets: targets.filter(({ state }) => state !== undefined).length,
+      targets_up: targets.filter(({ state }) => state?.kind === 'up').length,
+      upstreams: targets.length,
+      upstreams_up: targets.filter(({ isUpstreamUp }) => isUpstreamUp).length,
+    };
+    this.#logger.info(fields, 'every volume server and target has answered or had its time');
   }
 }
 
@@ -367,23 +374,5 @@ function clientOptions({
     dirs: rdma.dirs,
     confirmIntervalMs: confirmEveryMs,
     simulatedLatencyUs: rdma.simulatedLatencyMs * 1000,
-  };
-}
-
-function targetStatus(entry: TargetEntry, isUpstreamUp: boolean): TargetStatus {
-  const { fetcher, facts } = entry;
-  const volumes = [...(fetcher?.volumes.values() ?? [])];
-  return {
-    address: fetcher?.address ?? '',
-    upstreamUrl: entry.upstreamUrl,
-    state: fetcher?.state,
-    breaker: entry.breaker.state,
-    breakerOpens: entry.breaker.opens,
-    counted: fetcher instanceof ObservedFetcher ? fetcher.counts : undefined,
-    volumes: volumes.length,
-    volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
-    server: facts.server,
-    auth: facts.auth,
-    isUpstreamUp,
   };
 }

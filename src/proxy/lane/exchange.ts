@@ -87,6 +87,8 @@ export class Exchange implements OutcomeReceiver {
   /** A reference: whoever observes reads it while the answer ends. */
   answerHead: Buffer | string = '';
   sessionId = 0n;
+  /** What went wrong with the volume server, for the log. */
+  error: string | undefined;
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -360,6 +362,7 @@ export class Exchange implements OutcomeReceiver {
       bodyBytes: this.#bodyBytes,
       request: this.request.head,
       answerHead: this.answerHead,
+      error: this.error,
       decidedMs: this.decidedMs,
     });
   }
