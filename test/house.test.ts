@@ -24,11 +24,11 @@ const importTable: Readonly<Record<string, Allowed>> = {
   client: { values: ['config', 'rdma', 'proxy/needle', 'proxy/response'] },
   commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
   config: { values: [] },
-  tools: { values: ['rdma', 'proxy/needle', 'proxy/targets'] },
+  tools: { values: ['rdma', 'proxy/needle', 'volume-server'] },
   origin: {
     values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
   },
-  target: { values: ['rdma', 'proxy/admin', 'proxy/targets'] },
+  target: { values: ['rdma', 'proxy/admin', 'volume-server'] },
   telemetry: { values: ['proxy/needle', 'proxy contracts'] },
   proxy: {
     values: [
@@ -58,7 +58,8 @@ const importTable: Readonly<Record<string, Allowed>> = {
   'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
   'proxy/response': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
   'proxy/sidecar': { values: ['proxy contracts', 'proxy/auth', 'proxy/needle'] },
-  'proxy/targets': { values: [], types: ['proxy/response', 'rdma'] },
+  'proxy/targets': { values: ['volume-server'], types: ['proxy/response', 'rdma'] },
+  'volume-server': { values: [], types: ['rdma'] },
   rdma: { values: [] },
 };
 

@@ -4,11 +4,11 @@
  * earlier when somebody asks for it, because a volume was just created.
  * Never throws; a failed poll confirms nothing, and what was confirmed runs out by itself two intervals later.
  */
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { Agent } from 'node:http';
 import type { ConfirmationStatus } from '../proxy/admin/status.ts';
-import { foreignServer, foreignText } from '../proxy/targets/foreign-server.ts';
 import type { ServedVolume } from '../rdma/target-host.ts';
-import { type ServerList, servedVolumes } from './served-volumes.ts';
+import { fetchText } from '../volume-server/fetch-text.ts';
+import { type ServerList, servedVolumes } from '../volume-server/served-volumes.ts';
 
 export interface ConfirmationOptions {
   readonly volumeServerUrl: string;
@@ -35,7 +35,6 @@ export interface Confirmation {
 
 /** Polls begin at most this often, however many ask for one: what strangers write to must not keep the server busy. */
 export const asksPerSecondMax = 10;
-const bodyBytesMax = 64 * 2 ** 20;
 const timeoutMsMin = 250;
 
 export function startConfirmation(options: ConfirmationOptions): Confirmation {
@@ -94,7 +93,7 @@ class Poller implements Confirmation {
     // Later than two intervals after its start a poll confirms nothing any more.
     const timeoutMs = Math.max(2 * intervalMs, timeoutMsMin);
     try {
-      const body = await fetchStatus(new URL('/status', volumeServerUrl), this.#agent, timeoutMs);
+      const body = await fetchText(new URL('/status', volumeServerUrl), this.#agent, timeoutMs);
       this.#finish(startedAt, body);
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
@@ -139,37 +138,4 @@ class Poller implements Confirmation {
     this.#failure = failure;
     this.#options.onChange({ isOk: failure === '', detail });
   }
-}
-
-function fetchStatus(url: URL, agent: Agent, timeoutMs: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const failed = (error: Error): void => {
-      reject(deadline.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error);
-    };
-    const headers = { 'user-agent': 'seaweed-rdma', accept: 'application/json' };
-    const asked = request(url, { agent, signal: deadline, headers }, (answer) => {
-      collect(answer).then(resolve, failed);
-    });
-    asked.on('error', failed);
-    asked.end();
-  });
-}
-
-async function collect(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the connection.
-    if (bytes > bodyBytesMax)
-      throw new Error(`the answer to GET /status is over ${bodyBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  const body = Buffer.concat(chunks).toString('utf8');
-  const { statusCode, headers } = answer;
-  if (statusCode === 200) return body;
-  const foreign = foreignServer(headers, body);
-  if (foreign !== undefined) throw new Error(foreignText(foreign, 'volume_server_url'));
-  throw new Error(`GET /status was answered with ${statusCode}`);
 }

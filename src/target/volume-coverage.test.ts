@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CoverageStatus } from '../proxy/admin/status.ts';
 import type { TargetVolume } from '../rdma/needle-fetcher.ts';
-import type { ServerList } from './served-volumes.ts';
+import type { ServerList } from '../volume-server/served-volumes.ts';
 import { coverageGraceMs, VolumeCoverage } from './volume-coverage.ts';
 
 let now: number;

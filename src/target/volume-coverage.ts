@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import type { CoverageStatus, VolumeIds } from '../proxy/admin/status.ts';
 import type { TargetVolume } from '../rdma/needle-fetcher.ts';
-import type { ServerList } from './served-volumes.ts';
+import type { ServerList } from '../volume-server/served-volumes.ts';
 
 /** A volume may be loading or vacuumed this long. */
 export const coverageGraceMs = 10_000;

@@ -9,7 +9,7 @@ import {
   type Confirmation,
   startConfirmation,
 } from '../../src/target/confirmation.ts';
-import { type ListedVolume, servedVolumes } from '../../src/target/served-volumes.ts';
+import { type ListedVolume, servedVolumes } from '../../src/volume-server/served-volumes.ts';
 
 /** As a volume server of SeaweedFS 4.44 answers. */
 const realBody =

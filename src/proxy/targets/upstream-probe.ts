@@ -5,7 +5,7 @@
  */
 import { Agent, type RequestOptions, request } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
-import { foreignServer, foreignText } from './foreign-server.ts';
+import { foreignServer, foreignText } from '../../volume-server/foreign-server.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 
 export interface UpstreamProbeOptions {

@@ -1,5 +1,5 @@
 /** Layer 9: is there a volume server of SeaweedFS at each URL, and what does it list. */
-import { foreignFix, foreignServer } from '../../proxy/targets/foreign-server.ts';
+import { foreignFix, foreignServer } from '../../volume-server/foreign-server.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { ask, type HttpAnswer } from './http-question.ts';
 import { holderOf } from './ports.ts';

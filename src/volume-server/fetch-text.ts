@@ -1,0 +1,40 @@
+/** Gets a page that a volume server says of itself: whole, bounded in size and time, or an error in words. */
+import { type Agent, type IncomingMessage, request } from 'node:http';
+import { foreignServer, foreignText } from './foreign-server.ts';
+
+/** The list of some 200,000 volumes. */
+const bodyBytesMax = 64 * 2 ** 20;
+
+/** Rejects with the reason in words when there is no 200 with its whole body within `timeoutMs`. */
+export function fetchText(url: URL, agent: Agent, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const failed = (error: Error): void => {
+      reject(deadline.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error);
+    };
+    const headers = { 'user-agent': 'seaweed-rdma', accept: '*/*' };
+    const asked = request(url, { agent, signal: deadline, headers }, (answer) => {
+      collect(url.pathname, answer).then(resolve, failed);
+    });
+    asked.on('error', failed);
+    asked.end();
+  });
+}
+
+async function collect(path: string, answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the connection.
+    if (bytes > bodyBytesMax)
+      throw new Error(`the answer to GET ${path} is over ${bodyBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  const body = Buffer.concat(chunks).toString('utf8');
+  const { statusCode, headers } = answer;
+  if (statusCode === 200) return body;
+  const foreign = foreignServer(headers, body);
+  if (foreign !== undefined) throw new Error(foreignText(foreign, 'volume_server_url'));
+  throw new Error(`GET ${path} was answered with ${statusCode}`);
+}
