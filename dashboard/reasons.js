@@ -72,8 +72,8 @@ export const reasons = {
   },
   'unknown-volume': {
     kind: 'meaning',
-    when: 'no target announces the volume, though all are up: it was created a moment ago, is erasure coded, or its target misses it',
-    todo: "if it lasts: the check volumes of /health, here and on the target; target.dirs on the volume's server",
+    when: "the target beside the volume's server is up and does not announce the volume: it was created a moment ago, is erasure coded, or its target misses it; with several volume servers also: no server is known to have it, and the first one answers",
+    todo: "if it lasts: the check volumes of /health, here and on the target; target.dirs on the volume's server; with several volume servers: one of them must list the volume in /status",
   },
   'volume-unconfirmed': {
     kind: 'meaning',
@@ -87,13 +87,13 @@ export const reasons = {
   },
   'auth-unknown': {
     kind: 'meaning',
-    when: 'no read key is configured, and the volume server wants tokens or has not answered the probe lately',
+    when: 'no read key is configured, and the volume server wants tokens, or has not been asked yet',
     todo: 'configure seaweedfs.security_toml',
   },
   'learn-server': {
     kind: 'meaning',
     when: "the volume server's Server value is not known yet",
-    todo: 'nothing: it passes within two seconds of the first answered probe',
+    todo: 'nothing: it is known with the first answered probe',
   },
   'learn-type': {
     kind: 'meaning',
@@ -122,8 +122,13 @@ export const reasons = {
   },
   breaker: {
     kind: 'trouble',
-    when: 'the target failed several times in a row; single requests probe it',
+    when: 'the target failed several times in a row, and single requests probe it; or it gave no sign of life after a read ran into its deadline, and pings probe it',
     todo: 'as target-down and deadline',
+  },
+  'upstream-down': {
+    kind: 'trouble',
+    when: 'the volume server does not answer the probe, so that nothing of it can be served; or a request was forwarded and the server could not be reached or did not answer in time',
+    todo: 'bring the volume server back; the error says where it was looked for',
   },
   off: {
     kind: 'meaning',

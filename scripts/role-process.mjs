@@ -1,5 +1,6 @@
 // Starts a role of the product as a process of its own, as an operator would, and waits for its line with
-// "event":"ready". Used by the demo and by tests.
+// "event":"ready"; a proxy listens before it knows its volume server and targets, so that of a proxy the line with
+// "event":"settled" is waited for as well. Used by the demo and by tests.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,12 +39,14 @@ export async function startRole(role, { config, args = [], env = {} }) {
     };
     const timer = setTimeout(() => fail('was not ready in time'), readyTimeoutMs);
     child.once('error', (error) => fail(error.message));
+    let ready;
     void ended.then((code) => fail(`ended with ${code} before it was ready`));
     createInterface({ input: child.stdout }).on('line', (line) => {
       log.push(line);
-      if (!line.includes('"event":"ready"')) return;
+      if (line.includes('"event":"ready"')) ready = JSON.parse(line);
+      if (!line.includes(role === 'proxy' ? '"event":"settled"' : '"event":"ready"')) return;
       clearTimeout(timer);
-      resolve(JSON.parse(line));
+      resolve(ready);
     });
   });
   return { bound, log, pid: child.pid, ended, stop: () => stop(child, ended) };

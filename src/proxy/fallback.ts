@@ -11,7 +11,7 @@ export interface FallbackOptions {
 
 /** Tells the breaker how a round trip to the target ended: once for each, however many waited for it. */
 export function tellBreaker(entry: TargetEntry, status: StatusName): void {
-  if (status !== 'ok' && reasonsByStatus[status].isTrouble) entry.breaker.failed();
+  if (status !== 'ok' && reasonsByStatus[status].isTrouble) entry.breaker.failed(status);
   else entry.breaker.succeeded();
 }
 
@@ -64,12 +64,23 @@ const forbiddenFallbacks: ReadonlySet<Reason> = new Set([
   'overload',
 ]);
 
+/** What a volume server that does not answer explains as well. */
+const waitsForServer: ReadonlySet<Reason> = new Set([
+  'auth-unknown',
+  'learn-server',
+  'unknown-volume',
+  'volume-unconfirmed',
+]);
+
 /** Passes the request, or refuses it where passing would hide trouble that must not be hidden. */
 export function trouble(
   options: FallbackOptions,
   entry: TargetEntry,
   reason: Reason,
 ): NeedleOutcome {
+  if (entry.facts.upstream.kind === 'down' && waitsForServer.has(reason)) {
+    return passTo(entry.upstreamUrl, 'upstream-down');
+  }
   if (options.mode !== 'require' || !forbiddenFallbacks.has(reason)) {
     return passTo(entry.upstreamUrl, reason);
   }

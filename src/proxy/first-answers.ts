@@ -1,27 +1,35 @@
-/** What a proxy waits for before it listens. */
-import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
+/** When a proxy that has just started knows what it will work with. */
+import type { TargetEntry } from './targets/target-directory.ts';
 import type { UpstreamProbe } from './targets/upstream-probe.ts';
 
-/** Resolves when every volume server and target has answered once, or `timeoutMs` later. */
+/**
+ * Resolves when every volume server has answered once, and every target has a volume that its server confirms, or
+ * cannot have one for now; at the latest after `timeoutMs`.
+ */
 export async function firstAnswers(
+  entries: readonly TargetEntry[],
   probes: readonly UpstreamProbe[],
-  fetchers: readonly NeedleFetcher[],
   timeoutMs: number,
 ): Promise<void> {
-  const answers = [
-    ...probes.map((probe) => probe.first),
-    ...fetchers.map((fetcher) => firstVolumes(fetcher)),
-  ];
+  const probed = Promise.all(probes.map(({ first }) => first));
+  const answers = probed.then(() => Promise.all(entries.map(firstVolumes)));
   const timeout = new AbortController();
-  await Promise.race([Promise.all(answers), pause(timeoutMs, timeout.signal)]);
+  await Promise.race([answers, pause(timeoutMs, timeout.signal)]);
   timeout.abort();
 }
 
-/** Resolves when the target announced volumes, or cannot be reached. */
-function firstVolumes(fetcher: NeedleFetcher): Promise<void> {
+/** A server that does not answer confirms nothing. */
+function firstVolumes({ fetcher, facts }: TargetEntry): Promise<void> {
   return new Promise((resolve) => {
+    if (fetcher === undefined) {
+      resolve();
+      return;
+    }
     const look = (): void => {
-      if (fetcher.state.kind === 'down' || fetcher.volumes.size > 0) resolve();
+      const volumes = [...fetcher.volumes.values()];
+      const isServing =
+        facts.upstream.kind === 'up' ? volumes.some((each) => each.confirmed) : volumes.length > 0;
+      if (fetcher.state.kind === 'down' || isServing) resolve();
     };
     fetcher.onChange(look);
     look();
@@ -30,7 +38,7 @@ function firstVolumes(fetcher: NeedleFetcher): Promise<void> {
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
+    const timer = setTimeout(resolve, ms).unref();
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
       resolve();

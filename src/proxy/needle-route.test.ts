@@ -169,6 +169,29 @@ describe('the corridor', () => {
     expect(await get(rooms, [], '/4,0700000009')).toMatchObject({ reason: 'target-down' });
   });
 
+  it('asks for no token facts before the target is up', async () => {
+    const rooms = corridor({ mode: 'require' });
+    rooms.facts.learnProbe({ server: 'S', requiresToken: true, sentAt: performance.now() });
+    rooms.fetcher.state = { kind: 'connecting' };
+    expect(await get(rooms)).toEqual({ kind: 'error', status: 503, reason: 'target-down' });
+  });
+
+  it.each(['prefer', 'require'] as const)(
+    'says upstream-down in mode %s for what a volume server that does not answer leaves unknown',
+    async (mode) => {
+      const rooms = corridor({ mode });
+      rooms.facts.missProbe('down', 'connect ECONNREFUSED');
+      const passed = { kind: 'passthrough', reason: 'upstream-down', upstreamUrl };
+      rooms.fetcher.failure = { kind: 'failed', status: 'volume_unconfirmed' };
+      expect(await get(rooms)).toEqual(passed);
+      rooms.fetcher.volumes.set(3, { volumeId: 3, version: 3, confirmed: false, collection: '' });
+      expect(await get(rooms)).toEqual(passed);
+      rooms.facts.learnProbe({ server: 'S', requiresToken: true, sentAt: performance.now() });
+      rooms.facts.missProbe('down', 'connect ECONNREFUSED');
+      expect(await get(rooms)).toEqual(passed);
+    },
+  );
+
   it('passes a volume that its server has not confirmed', async () => {
     const rooms = corridor();
     rooms.fetcher.volumes.set(3, { volumeId: 3, version: 3, confirmed: false, collection: '' });

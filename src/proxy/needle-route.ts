@@ -15,22 +15,40 @@ import type { RequestHead } from './needle/request-head.ts';
 import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from './needle-outcome.ts';
 import { NeedleRead, type Reading, type ReadOptions } from './needle-read.ts';
 import type { Reason } from './outcome.ts';
-import type { TargetDirectory, TargetEntry } from './targets/target-directory.ts';
+import type { TargetDirectory, TargetEntry, VolumeHolder } from './targets/target-directory.ts';
 
 export interface NeedleRouteOptions extends ReadOptions {
   /** SeaweedFS's jwt.signing.read.key; undefined: none. Asked at each request, so that it can be reloaded. */
   readonly readKey: () => string | undefined;
 }
 
+/** Finds out who has a volume that nobody is known to have. */
+export interface OwnerSearch {
+  /** Calls `decided` once, within a bounded time. */
+  ask(volumeId: number, decided: () => void): void;
+  /** A server has answered 404 of a volume that it is said to have. */
+  doubt(): void;
+}
+
+interface Corridor {
+  readonly options: NeedleRouteOptions;
+  readonly directory: TargetDirectory;
+  readonly cache: NeedleCache;
+  /** Absent with a single volume server, which has every volume. */
+  readonly owners: OwnerSearch | undefined;
+}
+
 export function createNeedleRoute(
   options: NeedleRouteOptions,
   directory: TargetDirectory,
   cache: NeedleCache = NeedleCache.off(),
+  owners?: OwnerSearch,
 ): NeedleRoute {
+  const corridor = { options, directory, cache, owners };
   return {
     serve(head, hasBody, receiver): void {
       try {
-        serve(options, directory, cache, head, hasBody, receiver);
+        serve(corridor, head, hasBody, receiver);
       } catch (error) {
         receiver.fail(error);
       }
@@ -39,60 +57,63 @@ export function createNeedleRoute(
   };
 }
 
+/** What the volume server takes for a write; other methods change nothing. */
+const writeMethods: ReadonlySet<string> = new Set(['PUT', 'POST', 'DELETE']);
+
 function serve(
-  options: NeedleRouteOptions,
-  directory: TargetDirectory,
-  cache: NeedleCache,
+  corridor: Corridor,
   head: RequestHead,
   hasBody: boolean,
   receiver: OutcomeReceiver,
 ): void {
-  const place = placeOf(options, directory, cache, head, hasBody);
-  if ('read' in place) new NeedleRead(place, receiver).begin();
-  else receiver.receive(place);
+  const { directory } = corridor;
+  const isWrite = writeMethods.has(head.method);
+  const parsed = isWrite ? undefined : parseRead(head);
+  const volumeId =
+    parsed?.kind === 'read' ? parsed.read.volumeId : volumeOf(directory, head.target);
+  const conclude = (holder: VolumeHolder | undefined): void => {
+    if (parsed?.kind === 'read') serveRead(corridor, parsed.read, holder, hasBody, receiver);
+    else receiver.receive(watchedBy(corridor, passed(corridor, head, parsed?.reason, holder)));
+  };
+  const holder = volumeId === undefined ? undefined : directory.best(volumeId);
+  if (holder !== undefined || volumeId === undefined || corridor.owners === undefined) {
+    conclude(holder);
+    return;
+  }
+  corridor.owners.ask(volumeId, () => {
+    try {
+      conclude(directory.best(volumeId) ?? directory.lastHolder(volumeId));
+    } catch (error) {
+      receiver.fail(error);
+    }
+  });
 }
 
-/** Where the request is served; or what becomes of it without that. */
-function placeOf(
-  options: NeedleRouteOptions,
-  directory: TargetDirectory,
-  cache: NeedleCache,
-  head: RequestHead,
+function serveRead(
+  corridor: Corridor,
+  read: ReadRequest,
+  holder: VolumeHolder | undefined,
   hasBody: boolean,
-): Reading | NeedleOutcome {
-  if (writeMethods.has(head.method)) return passWrite(directory, cache, head);
-  const parsed = parseRead(head);
-  if (parsed.kind === 'passthrough') {
-    return passTo(upstreamOf(directory, head.target), parsed.reason);
-  }
-  const { read } = parsed;
-  const place = directory.find(read.volumeId);
-  const { entry } = place;
-  if (hasBody) return passTo(entry.upstreamUrl, 'body');
-  const { fetcher } = entry;
-  if (options.mode === 'off' || fetcher === undefined) return passTo(entry.upstreamUrl, 'off');
-
-  const barred = tokenBar(options, entry, read) ?? serverBar(entry);
-  if (barred !== undefined) return passTo(entry.upstreamUrl, barred);
-  if (!place.announced) {
-    const allUp = directory.entries.every((other) => other.fetcher?.state.kind === 'up');
-    return trouble(options, entry, allUp ? 'unknown-volume' : 'target-down');
-  }
-  if (fetcher.state.kind !== 'up') return trouble(options, entry, 'target-down');
-  if (!place.confirmed) return passTo(entry.upstreamUrl, 'volume-unconfirmed');
-  return { options, entry, fetcher, cache, read };
+  receiver: OutcomeReceiver,
+): void {
+  const place = placeOf(corridor, read, holder, hasBody);
+  if ('read' in place) new NeedleRead(place, receiver).begin();
+  else receiver.receive(watchedBy(corridor, place));
 }
 
-/** What the volume server takes for a write; other methods change nothing. */
-const writeMethods: ReadonlySet<string> = new Set(['PUT', 'POST', 'DELETE']);
+/** `reason` undefined: a write. */
+function passed(
+  { directory, cache }: Corridor,
+  { target }: RequestHead,
+  reason: Reason | undefined,
+  holder: VolumeHolder | undefined,
+): NeedleOutcome {
+  const { upstreamUrl } = holder?.entry ?? directory.first;
+  return reason === undefined ? passWrite(cache, target, upstreamUrl) : passTo(upstreamUrl, reason);
+}
 
 /** Whatever may change a needle drops it when it leaves for the volume server, and again when that has answered. */
-function passWrite(
-  directory: TargetDirectory,
-  cache: NeedleCache,
-  { target }: RequestHead,
-): NeedleOutcome {
-  const upstreamUrl = upstreamOf(directory, target);
+function passWrite(cache: NeedleCache, target: string, upstreamUrl: string): NeedleOutcome {
   const written = writtenNeedlesOf(target);
   const drop = (isLost: boolean): void => {
     for (const { volumeId, needleId } of written) cache.written(volumeId, needleId, isLost);
@@ -106,25 +127,68 @@ function passWrite(
   };
 }
 
-/** Writes and other requests of a volume go to the server that has it; the rest to the first one. */
-function upstreamOf(directory: TargetDirectory, target: string): string {
-  const needle = directory.entries.length === 1 ? undefined : needlePathOf(target);
-  if (needle === undefined) return directory.first.upstreamUrl;
-  return directory.find(needle.volumeId).entry.upstreamUrl;
+const notFound = 404;
+
+/** With several servers: a volume that its server does not find may have moved. */
+function watchedBy({ owners }: Corridor, outcome: NeedleOutcome): NeedleOutcome {
+  if (owners === undefined || outcome.kind !== 'passthrough') return outcome;
+  return {
+    ...outcome,
+    observe(status, rawHeaders) {
+      if (status === notFound) owners.doubt();
+      outcome.observe?.(status, rawHeaders);
+    },
+  };
 }
 
-function tokenBar(
-  options: NeedleRouteOptions,
-  entry: TargetEntry,
+/** Where a read is served; or what becomes of it without that. */
+function placeOf(
+  { options, directory, cache }: Corridor,
   read: ReadRequest,
-): Reason | undefined {
-  const key = options.readKey();
-  if (key === undefined) return entry.facts.auth === 'open' ? undefined : 'auth-unknown';
-  const nowSeconds = Math.floor(Date.now() / 1000);
-  if (read.token === undefined) return 'auth';
-  return verifyReadToken(read.token, key, read.claimedFid, nowSeconds) ? undefined : 'auth';
+  holder: VolumeHolder | undefined,
+  hasBody: boolean,
+): Reading | NeedleOutcome {
+  const entry = holder?.entry ?? directory.first;
+  if (hasBody) return passTo(entry.upstreamUrl, 'body');
+  // The first server's own answer: perhaps another one that does not answer has the volume.
+  if (holder === undefined) return trouble(options, entry, 'unknown-volume');
+  const { fetcher } = entry;
+  if (options.mode === 'off' || fetcher === undefined) return passTo(entry.upstreamUrl, 'off');
+  if (isDenied(options, read)) return passTo(entry.upstreamUrl, 'auth');
+  if (fetcher.state.kind !== 'up') return trouble(options, entry, 'target-down');
+  const barred = serverBar(options, entry);
+  if (barred !== undefined) return trouble(options, entry, barred);
+  if (!holder.announced) return trouble(options, entry, 'unknown-volume');
+  if (!holder.confirmed) return trouble(options, entry, 'volume-unconfirmed');
+  return { options, entry, fetcher, cache, read };
 }
 
-function serverBar(entry: TargetEntry): Reason | undefined {
-  return entry.facts.server === undefined ? 'learn-server' : undefined;
+/** The volume that a path names, where more than one server may have it. */
+function volumeOf(directory: TargetDirectory, target: string): number | undefined {
+  return directory.entries.length === 1 ? undefined : needlePathOf(target)?.volumeId;
+}
+
+/** Requests of a volume go to the server that has it; the rest to the first one. */
+function upstreamOf(directory: TargetDirectory, target: string): string {
+  const volumeId = volumeOf(directory, target);
+  const holder =
+    volumeId === undefined
+      ? undefined
+      : (directory.best(volumeId) ?? directory.lastHolder(volumeId));
+  return (holder?.entry ?? directory.first).upstreamUrl;
+}
+
+/** A read key is configured, and the request has no token of it. */
+function isDenied(options: NeedleRouteOptions, read: ReadRequest): boolean {
+  const key = options.readKey();
+  if (key === undefined) return false;
+  if (read.token === undefined) return true;
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  return !verifyReadToken(read.token, key, read.claimedFid, nowSeconds);
+}
+
+/** What must be known of the volume server first. */
+function serverBar(options: NeedleRouteOptions, { facts }: TargetEntry): Reason | undefined {
+  if (options.readKey() === undefined && facts.auth !== 'open') return 'auth-unknown';
+  return facts.server === undefined ? 'learn-server' : undefined;
 }

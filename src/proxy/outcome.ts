@@ -31,6 +31,7 @@ export const reasons = [
   'deadline',
   'target-down',
   'breaker',
+  'upstream-down',
   'off',
   'overload',
   'raw',
@@ -38,13 +39,14 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number];
 
-/** The fast path failed (docs/reasons.md, "trouble"); what passes for any other reason does so for its meaning. */
+/** Something failed (docs/reasons.md, "trouble"); what passes for any other reason does so for its meaning. */
 export const troubleReasons: ReadonlySet<Reason | ''> = new Set<Reason>([
   'no-slab',
   'slow-reader',
   'deadline',
   'target-down',
   'breaker',
+  'upstream-down',
   'overload',
 ]);
 
@@ -71,6 +73,8 @@ export interface RequestRecord {
   /** As it left, and perhaps with body bytes behind it; '' where none did. Valid during the call alone. */
   readonly answerHead: Buffer | string;
   readonly client: ClientEnd;
+  /** What went wrong with the volume server, in words; absent: nothing did. */
+  readonly error?: string | undefined;
   /** How long the corridor took until it said what becomes of the request; 0 where nobody asked for that. */
   readonly decidedMs: number;
 }

@@ -11,7 +11,7 @@ import type { ConfigurationStatus } from './admin/configuration.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
-import type { ProxyStatus, TargetStatus } from './admin/status.ts';
+import type { ProxyStatus } from './admin/status.ts';
 import { TrafficWatch } from './admin/traffic-watch.ts';
 import { proxyActions } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
@@ -26,12 +26,16 @@ import { type RequestWatch, watched } from './request-watch.ts';
 import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
 import type { RunningSidecar } from './sidecar/sidecar-server.ts';
 import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
+import { targetStatus } from './target-status.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
-import { TargetDirectory, type TargetEntry, targetEntry } from './targets/target-directory.ts';
+import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 import { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
-import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+import type { UpstreamProbe } from './targets/upstream-probe.ts';
+import { VolumeOwners } from './targets/volume-owners.ts';
 import { askToLook, withUnannounced } from './unannounced-watch.ts';
+import { watchBreaker } from './watched-breaker.ts';
 import { watchTarget } from './watched-target.ts';
+import { probeTimeoutMs, watchUpstream } from './watched-upstream.ts';
 
 export interface ProxyOptions {
   readonly version: string;
@@ -85,15 +89,14 @@ export interface RunningProxy {
   readonly adminAddress: string;
   /** '' without `sidecar`. */
   readonly sidecarAddress: string;
+  /** Resolves when every volume server and target has answered once, or has had its time. */
+  readonly settled: Promise<void>;
   status(): ProxyStatus;
   readonly adjust: Adjustable['adjust'];
   /** Listener closed, requests finished within `drainMs`, leases home, sessions said GOODBYE. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
 
-/** How often each volume server is asked what only it knows, and how long an answer may take. */
-const probeEveryMs = 2_000;
-const probeTimeoutMs = 2_000;
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
 /**
@@ -125,10 +128,12 @@ class ProxyRole implements RunningProxy {
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
   readonly #unannounced: UnannouncedVolumes;
+  readonly #owners: VolumeOwners | undefined;
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
   readonly #adjustable: Adjustable;
   readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
+  readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
@@ -148,13 +153,16 @@ class ProxyRole implements RunningProxy {
     );
     this.#directory = new TargetDirectory(entries);
     this.#unannounced = new UnannouncedVolumes({
-      isServed: (volumeId) => this.#directory.find(volumeId).confirmed,
+      isServed: (volumeId) => this.#directory.best(volumeId)?.confirmed === true,
       hint: (volumeIds) => {
         this.#confirmation?.pollSoon();
         for (const { fetcher } of entries) askToLook(fetcher, volumeIds, options.rdma.timeoutMs);
       },
     });
-    this.#probes = entries.map((entry) => this.#probe(entry));
+    this.#owners = entries.length > 1 ? new VolumeOwners(this.#directory) : undefined;
+    const onUp = (): void => this.#owners?.refresh();
+    for (const entry of entries) watchBreaker(entry, logger);
+    this.#probes = entries.map((entry) => watchUpstream(entry, logger, onUp));
     this.#cache = new NeedleCache({
       ...options.cache,
       timeoutMs: options.rdma.timeoutMs,
@@ -187,7 +195,11 @@ class ProxyRole implements RunningProxy {
     return this.#sidecar?.address ?? '';
   }
 
-  /** The listener opens when the first answers of the others are there, or have had their time. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  /** Clients are served at once, over HTTP where a target is not there yet. */
   async open(): Promise<void> {
     const { http, admin, version } = this.#options;
     if (this.#client?.kind === 'inproc') {
@@ -208,7 +220,6 @@ class ProxyRole implements RunningProxy {
       metrics: () => this.#metrics.expose(),
       proxy: proxyActions(this.#cache, this.#traffic, () => this.#front),
     });
-    await this.#firstAnswers();
     const route = createNeedleRoute(
       Object.assign(this.#adjustable.policy, {
         mode: this.#options.rdma.mode,
@@ -219,6 +230,7 @@ class ProxyRole implements RunningProxy {
       }),
       this.#directory,
       this.#cache,
+      this.#owners,
     );
     const { watch } = this.#options;
     const front = {
@@ -233,6 +245,7 @@ class ProxyRole implements RunningProxy {
     );
     this.#front = await startHttpFront(front, route, observe);
     this.#adjustable.front = this.#front;
+    void this.#settle();
     const { sidecar } = this.#options;
     if (sidecar === undefined) return;
     this.#sidecar = await startSidecarListener(sidecar, this.#options, this.#directory, {
@@ -259,9 +272,7 @@ class ProxyRole implements RunningProxy {
         lateReplies: stats?.lateReplies ?? 0,
       },
       logLinesSuppressed: this.#options.watch?.suppressedLines() ?? 0,
-      targets: this.#directory.entries.map((entry, index) =>
-        targetStatus(entry, this.#probes[index]?.ok ?? false),
-      ),
+      targets: this.#directory.entries.map(targetStatus),
       unannounced: this.#unannounced.snapshot(),
       cache: this.#cache.stats(),
       sidecar: this.#sidecar?.status(),
@@ -286,6 +297,8 @@ class ProxyRole implements RunningProxy {
   async #close(drainMs: number): Promise<void> {
     await Promise.all([this.#front?.close(drainMs), this.#sidecar?.close(drainMs)]);
     for (const probe of this.#probes) probe.close();
+    this.#owners?.close();
+    for (const { breaker } of this.#directory.entries) breaker.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#unannounced.close();
     this.#confirmation?.close();
@@ -327,28 +340,22 @@ class ProxyRole implements RunningProxy {
     return observed;
   }
 
-  #probe({ upstreamUrl, facts }: TargetEntry): UpstreamProbe {
-    return startUpstreamProbe({
-      upstreamUrl,
-      facts,
-      intervalMs: probeEveryMs,
-      timeoutMs: probeTimeoutMs,
-      onChange: ({ ok, detail }) => {
-        const fields = {
-          event: ok ? 'upstream-up' : 'upstream-down',
-          upstream: upstreamUrl,
-          detail,
-        };
-        if (ok) this.#logger.info(fields, 'the volume server answers');
-        else this.#logger.warn(fields, 'the volume server does not answer');
-      },
-    });
-  }
-
-  async #firstAnswers(): Promise<void> {
-    const { connectTimeoutMs } = this.#options.rdma;
-    const fetchers = this.#directory.entries.flatMap(({ fetcher }) => fetcher ?? []);
-    await firstAnswers(this.#probes, fetchers, connectTimeoutMs);
+  /** Says in the log what there is, once it is known. */
+  async #settle(): Promise<void> {
+    const { entries } = this.#directory;
+    const timeoutMs = probeTimeoutMs + this.#options.rdma.connectTimeoutMs;
+    await firstAnswers(entries, this.#probes, timeoutMs);
+    this.#settled.resolve();
+    if (this.#closing !== undefined) return;
+    const { targets } = this.status();
+    const fields = {
+      event: 'settled',
+      targets: targets.filter(({ state }) => state !== undefined).length,
+      targets_up: targets.filter(({ state }) => state?.kind === 'up').length,
+      upstreams: targets.length,
+      upstreams_up: targets.filter(({ isUpstreamUp }) => isUpstreamUp).length,
+    };
+    this.#logger.info(fields, 'every volume server and target has answered or had its time');
   }
 }
 
@@ -371,23 +378,5 @@ function clientOptions({
     dirs: rdma.dirs,
     confirmIntervalMs: confirmEveryMs,
     simulatedLatencyUs: rdma.simulatedLatencyMs * 1000,
-  };
-}
-
-function targetStatus(entry: TargetEntry, isUpstreamUp: boolean): TargetStatus {
-  const { fetcher, facts } = entry;
-  const volumes = [...(fetcher?.volumes.values() ?? [])];
-  return {
-    address: fetcher?.address ?? '',
-    upstreamUrl: entry.upstreamUrl,
-    state: fetcher?.state,
-    breaker: entry.breaker.state,
-    breakerOpens: entry.breaker.opens,
-    counted: fetcher instanceof ObservedFetcher ? fetcher.counts : undefined,
-    volumes: volumes.length,
-    volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
-    server: facts.server,
-    auth: facts.auth,
-    isUpstreamUp,
   };
 }

@@ -50,7 +50,7 @@ export function startSidecarListener(
       readKey: facts.readKey,
       ping: () => pings(directory, facts.rdma.timeoutMs),
       sessionOf: (volumeId) => {
-        const state = directory.find(volumeId).entry.fetcher?.state;
+        const state = directory.best(volumeId)?.entry.fetcher?.state;
         return state?.kind === 'up' ? `${state.sessionId}` : '';
       },
     },

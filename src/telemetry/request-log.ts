@@ -89,6 +89,7 @@ export interface RequestFields {
   readonly status: number | undefined;
   readonly outcome: RequestRecord['outcome'];
   readonly reason: RequestRecord['reason'];
+  readonly error: string | undefined;
   readonly transport: string;
   readonly bytes_read: number;
   /** Seconds. */
@@ -98,7 +99,7 @@ export interface RequestFields {
 }
 
 export function requestFields(record: RequestRecord): RequestFields {
-  const { outcome, reason, transport, bodyBytes, durationMs, request } = record;
+  const { outcome, reason, error, transport, bodyBytes, durationMs, request } = record;
   const { status, requestId } = answerFacts(record);
   return {
     event,
@@ -110,6 +111,7 @@ export function requestFields(record: RequestRecord): RequestFields {
     status,
     outcome,
     reason,
+    error,
     transport,
     bytes_read: bodyBytes,
     duration: Math.round(durationMs * 1000) / 1e6,

@@ -156,7 +156,7 @@ describe.skipIf(reason !== undefined)('what the image has', () => {
         `[rdma]\nport = 0\nbuffer_size = "64MiB"\n[target]\ndirs = ["${scratch.folder}/volumes"]\nunconfirmed = true\n`,
       ),
     ]);
-    const { rdma } = await target.line('ready');
+    const { rdma } = await target.ready();
     const proxy = start(app, [
       'proxy',
       '--config',
@@ -165,7 +165,7 @@ describe.skipIf(reason !== undefined)('what the image has', () => {
         `[http]\nlisten = "127.0.0.1:0"\n[seaweedfs]\nvolume_server_url = "http://127.0.0.1:9"\n[rdma]\ntarget = "${rdma}"\n[memory]\nsize = "64MiB"\n`,
       ),
     ]);
-    await proxy.line('ready');
+    await proxy.ready();
     await proxy.line('target-up');
     for (const role of [proxy, target]) {
       const code = await role.stop();

@@ -92,7 +92,7 @@ describe.skipIf(!canListen)('a role under Type=notify', () => {
       NOTIFY_SOCKET: socket,
       WATCHDOG_USEC: '400000',
     });
-    const bound = await proxy.line('ready');
+    const bound = await proxy.ready();
     const ready = wordsOf(await receiver.line('READY'));
     expect(ready['STATUS']).toContain(String(bound['http']));
     expect(wordsOf(await receiver.line('WATCHDOG'))).toEqual({ WATCHDOG: '1' });
@@ -121,7 +121,7 @@ describe.skipIf(!canListen)('a role under Type=notify', () => {
       NOTIFY_SOCKET: join(scratch.folder, 'nobody'),
       WATCHDOG_USEC: '200000',
     });
-    const { admin } = await proxy.line('ready');
+    const { admin } = await proxy.ready();
     await proxy.line('notify-failed');
     expect((await fetch(`http://${admin}/livez`)).status).toBe(200);
     expect(await proxy.stop()).toBe(0);

@@ -146,11 +146,14 @@ async function startRole(
     if (last.length > 20) last.shift();
   };
   createInterface(child.stderr).on('line', keep);
+  let bound: Readonly<Record<string, unknown>> = {};
   const ready = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
     createInterface(child.stdout).on('line', (line) => {
       keep(line);
       const fields = JSON.parse(line) as Record<string, unknown>;
-      if (fields['event'] === 'ready') resolve(fields);
+      if (fields['event'] === 'ready') bound = fields;
+      // A proxy listens before it knows its volume server and targets.
+      if (fields['event'] === (role === 'proxy' ? 'settled' : 'ready')) resolve(bound);
     });
   });
   const first = await Promise.race([ready, ended.then(() => undefined)]);

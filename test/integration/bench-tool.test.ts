@@ -102,7 +102,7 @@ describe.skipIf(!loadBinding().hasUcx)('a comparison by transport (needs UCX)', 
       `[rdma]\nport = 0\nbuffer_size = "64MiB"\n[target]\ndirs = ["${dir}"]\nunconfirmed = true\n[admin]\nlisten = "127.0.0.1:0"\n`,
     );
     const role = startRole(['target', '--config', file]);
-    target = String((await role.line('ready'))['rdma']);
+    target = String((await role.ready())['rdma']);
     stop = () => role.stop();
   });
   afterAll(() => stop());

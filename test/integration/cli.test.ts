@@ -128,7 +128,7 @@ describe('a role', () => {
   test('logs JSON lines, tells its addresses, reloads on SIGHUP and drains on SIGTERM', async () => {
     const file = scratch.write('reload.toml', proxyToml);
     const proxy = startRole(['proxy', '--config', file]);
-    const ready = await proxy.line('ready');
+    const ready = await proxy.ready();
     expect(ready).toMatchObject({
       level: 'info',
       role: 'proxy',
@@ -167,7 +167,7 @@ describe('a role', () => {
       SEAWEED_RDMA__ADMIN__TOKEN_FILE: tokenFile,
       SEAWEED_RDMA__LOGGING__LEVEL: 'trace',
     });
-    const { admin } = await proxy.line('ready');
+    const { admin } = await proxy.ready();
     const statusWith = async (token: string): Promise<number> => {
       const headers = { authorization: `Bearer ${token}` };
       return (await fetch(`http://${String(admin)}/stats`, { headers })).status;
@@ -195,7 +195,7 @@ describe('a role', () => {
     const proxy = startRole(['proxy', '--config', proxyFile], {
       SEAWEED_RDMA__SEAWEEDFS__VOLUME_SERVER_URL: upstream,
     });
-    const { http } = await proxy.line('ready');
+    const { http } = await proxy.ready();
     const waiting = fetch(`http://${String(http)}/3,01637037d6`).catch(() => 'lost');
     await asked;
     proxy.signal('SIGTERM');
@@ -208,7 +208,7 @@ describe('a role', () => {
 
   test('goes on without a reader of its log', async () => {
     const proxy = startRole(['proxy', '--config', proxyFile]);
-    const { admin } = await proxy.line('ready');
+    const { admin } = await proxy.ready();
     proxy.closeStdout();
     proxy.signal('SIGHUP');
     expect((await fetch(`http://${String(admin)}/livez`)).status).toBe(200);
@@ -217,7 +217,7 @@ describe('a role', () => {
 
   test('an address that is taken ends it with 69', async () => {
     const first = startRole(['proxy', '--config', proxyFile]);
-    const { http } = await first.line('ready');
+    const { http } = await first.ready();
     const second = startRole(['proxy', '--config', proxyFile], {
       SEAWEED_RDMA__HTTP__LISTEN: String(http),
     });

@@ -45,7 +45,7 @@ listen = "127.0.0.1:0"
 `,
   );
   const role = startRole(['target', '--config', file]);
-  return { role, address: String((await role.line('ready'))['rdma']) };
+  return { role, address: String((await role.ready())['rdma']) };
 }
 
 describe.each([

@@ -71,7 +71,7 @@ function violationsOf(on: Page): Promise<readonly string[]> {
 async function started(role: string, config: string): Promise<{ role: Role; ready: Ready }> {
   const file = scratch.write(`${role}-${Math.random()}.toml`, config);
   const running = startRole([role, '--config', file]);
-  return { role: running, ready: (await running.line('ready')) as Ready };
+  return { role: running, ready: (await running.ready()) as Ready };
 }
 type Ready = Readonly<Record<string, string>>;
 
@@ -100,7 +100,7 @@ describe.skipIf(missingBrowser !== undefined)('the dashboard', () => {
     const dir = join(scratch.folder, 'data');
     writeNeedles(dir);
     const origin = startRole(['origin', '--dir', dir, '--listen', '127.0.0.1:0']);
-    const { http: upstream } = (await origin.line('ready')) as Ready;
+    const { http: upstream } = (await origin.ready()) as Ready;
     const place = `dirs = ["${dir}"]`;
     const server = `volume_server_url = "http://${upstream}"\n`;
     if (hasUcx) {

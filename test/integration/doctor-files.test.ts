@@ -47,11 +47,11 @@ beforeAll(async () => {
     appendedAtNs: 1_600_000_000_000_000_000n,
   });
   const origin = startRole(['origin', '--dir', data, '--listen', '127.0.0.1:0']);
-  originUrl = `http://${String((await origin.line('ready'))['http'])}`;
+  originUrl = `http://${String((await origin.ready())['http'])}`;
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   otherUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
   const target = startRole(['target', '--config', targetFile('rdma.port', '')]);
-  targetAddress = String((await target.line('ready'))['rdma']);
+  targetAddress = String((await target.ready())['rdma']);
   await target.line('confirmed');
 });
 
@@ -136,7 +136,7 @@ describe('each planted misconfiguration is found, with its fix', () => {
     const text = (port: number): string =>
       `[rdma]\nport = ${port}\nbuffer_size = "32MiB"\n[target]\ndirs = ["${odd}"]\nvolume_server_url = "${otherUrl}"\n[admin]\nlisten = "127.0.0.1:0"\n`;
     const target = startRole(['target', '--config', scratch.write('odd.toml', text(0))]);
-    const port = Number(String((await target.line('ready'))['rdma']).split(':')[1]);
+    const port = Number(String((await target.ready())['rdma']).split(':')[1]);
     await target.line('confirmed');
     const file = scratch.write('odd.toml', text(port));
     const ask = (): ReturnType<typeof examine> => examine(['--config', file, '--only', 'volumes']);

@@ -95,9 +95,9 @@ beforeAll(async () => {
   }
   ports = await freePorts(4);
   origin = startRole(['origin', '--dir', data, '--listen', '127.0.0.1:0']);
-  originUrl = `http://${String((await origin.line('ready'))['http'])}`;
+  originUrl = `http://${String((await origin.ready())['http'])}`;
   target = startRole(['target', '--config', targetFile()]);
-  const ready = await target.line('ready');
+  const ready = await target.ready();
   targetAddress = String(ready['rdma']);
   targetAdmin = String(ready['admin']);
   await target.line('confirmed');
@@ -247,7 +247,7 @@ describe('each planted misconfiguration is found, with its fix', () => {
     expect(served.fixes).toContain(`which has ${data} too`);
 
     const other = startRole(['target', '--config', file]);
-    const address = String((await other.line('ready'))['rdma']);
+    const address = String((await other.ready())['rdma']);
     const examined = await ask(proxyFile({ 'rdma.target': address }), ['target', 'volumes']);
     const announced = planted(examined, 'announced-volumes');
     expect(announced.summary).toContain('does not announce: 1, 2');

@@ -202,7 +202,11 @@ describe('a volume server that fails', () => {
     await client.until((text) => text.includes('cannot be reached'));
     client.send(get('/b'));
     await client.until((text) => text.split('HTTP/1.1 502 Bad Gateway').length === 3);
-    expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'off' });
+    expect(fixture.records[0]).toMatchObject({
+      outcome: 'error',
+      reason: 'upstream-down',
+      error: `the volume server cannot be reached: connect ECONNREFUSED ${new URL(upstream.url).host}`,
+    });
   });
 
   it('by closing an idle connection just then costs a GET a retry, nothing else', async () => {

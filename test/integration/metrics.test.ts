@@ -24,7 +24,7 @@ interface Stack {
 
 async function started(role: string, config: string): Promise<[Role, Record<string, string>]> {
   const running = startRole([role, '--config', scratch.write(`${role}.toml`, config)]);
-  return [running, (await running.line('ready')) as Record<string, string>];
+  return [running, (await running.ready()) as Record<string, string>];
 }
 
 /** Volume 3: needles 1 to 3 of 3,000 bytes, needle 4 of 8 MiB, needle 5 deleted. */
@@ -36,7 +36,7 @@ async function startStack(): Promise<Stack> {
   volume.append({ needleId: 4n, cookie: 7, data: Buffer.alloc(largeBytes, 2), mime: 'a/b' });
   volume.delete(5n);
   const origin = startRole(['origin', '--dir', scratch.folder, '--listen', '127.0.0.1:0']);
-  const upstream = `http://${(await origin.line('ready'))['http']}`;
+  const upstream = `http://${(await origin.ready())['http']}`;
   const [, target] = await started(
     'target',
     `[rdma]\nport = 0\nbuffer_size = "64MiB"\n[target]\ndirs = ["${scratch.folder}"]\nvolume_server_url = "${upstream}"\n${admin}`,
@@ -184,7 +184,7 @@ describe.skipIf(!loadBinding().hasUcx)('a proxy and a target over UCX', () => {
     expect(grown('seaweed_rdma_requests_entered_total', 'way="raw"')).toBe(2);
     expect(grown('seaweed_rdma_requests_entered_total', 'way="framework"')).toBe(2);
     expect(grown('seaweed_rdma_raw_pipes_total')).toBe(2);
-    expect(grown(requests, 'outcome="error",reason="path"')).toBe(1);
+    expect(grown(requests, 'outcome="error",reason="upstream-down"')).toBe(1);
     expect(grown('seaweed_rdma_client_connections_total', 'accepted')).toBe(one.length + 6);
     const reasonsSeen = ['path', 'query', 'deleted', 'not-found', 'cookie', 'method'];
     for (const reason of reasonsSeen) {

@@ -94,6 +94,13 @@ export class Role {
     });
   }
 
+  /** The line with every address, of a proxy that has heard its volume servers and targets once. */
+  async ready(): Promise<LogLine> {
+    const ready = await this.line('ready');
+    if (ready['role'] === 'proxy') await this.line('settled');
+    return ready;
+  }
+
   /** Drains; returns the exit code. */
   async stop(): Promise<number | null> {
     this.signal('SIGTERM');
@@ -109,7 +116,7 @@ afterAll(() => {
   for (const role of started) if (!role.hasEnded) role.signal('SIGKILL');
 });
 
-/** Not ready yet: await `line('ready')`. Whatever is left when the file's tests are over is killed. */
+/** Not ready yet: await `ready()`. Whatever is left when the file's tests are over is killed. */
 export function startRole(args: readonly string[], environment: Environment = {}): Role {
   const child = spawn(program, args, {
     env: { ...process.env, ...environment },

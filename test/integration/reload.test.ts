@@ -93,7 +93,7 @@ describe('SIGHUP', () => {
   test('a proxy keeps saying what waits for a restart until the file agrees again', async () => {
     const file = scratch.write('proxy.toml', proxyToml());
     const proxy = startRole(['proxy', '--config', file]);
-    const admin = String((await proxy.line('ready'))['admin']);
+    const admin = String((await proxy.ready())['admin']);
     expect(await stats(admin)).toMatchObject({ reloads: 0, lastReload: null });
 
     scratch.write(
@@ -135,7 +135,7 @@ describe('SIGHUP', () => {
   test('a file with errors changes nothing, is told with its lines, and degrades /health', async () => {
     const file = scratch.write('broken.toml', proxyToml());
     const proxy = startRole(['proxy', '--config', file]);
-    const admin = String((await proxy.line('ready'))['admin']);
+    const admin = String((await proxy.ready())['admin']);
     scratch.write('broken.toml', proxyToml({ connections: '0', level: 'debug' }));
     const broken = await reload(proxy, admin);
     expect(broken).toMatchObject({ reloadFailures: 1, lastReload: { ok: false, applied: [] } });
@@ -163,7 +163,7 @@ describe('SIGHUP', () => {
   test('limits.connections is in effect for the next connection', async () => {
     const file = scratch.write('limits.toml', proxyToml());
     const proxy = startRole(['proxy', '--config', file]);
-    const { admin, http } = await proxy.line('ready');
+    const { admin, http } = await proxy.ready();
     const status = async (): Promise<number> =>
       (await fetch(`http://${String(http)}/x`, { headers: { connection: 'close' } })).status;
     // The volume server is not there.
@@ -185,7 +185,7 @@ describe('SIGHUP', () => {
     const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const file = scratch.write('debug.toml', proxyToml({ upstream }));
     const proxy = startRole(['proxy', '--config', file]);
-    const { admin, http } = await proxy.line('ready');
+    const { admin, http } = await proxy.ready();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const source = (): Promise<string | undefined> =>
       new Promise((resolve, reject) => {
@@ -209,7 +209,7 @@ describe('SIGHUP', () => {
   test('a target reports the same way', async () => {
     const file = scratch.write('target.toml', targetToml('info', 5));
     const target = startRole(['target', '--config', file]);
-    const admin = String((await target.line('ready'))['admin']);
+    const admin = String((await target.ready())['admin']);
     scratch.write('target.toml', targetToml('debug', 6));
     const now = await reload(target, admin);
     expect(now.lastReload).toMatchObject({

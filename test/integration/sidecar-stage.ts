@@ -149,7 +149,7 @@ export async function startSidecarStage(
   const dir = join(scratch.folder, name);
   const needles = fillVolume(dir);
   const origin = startRole(['origin', '--dir', dir, '--listen', '127.0.0.1:0']);
-  const upstream = `http://${(await origin.line('ready'))['http']}`;
+  const upstream = `http://${(await origin.ready())['http']}`;
   const fabric =
     options.fabric ??
     (options.transport === 'inproc' ? inproc(dir) : await ucx(scratch, dir, upstream));
@@ -170,7 +170,7 @@ ${options.sidecar ?? ''}
 ${options.sections ?? ''}
 ${adminSection}`;
   const proxy = startRole(['proxy', '--config', scratch.write(`${name}.toml`, config)]);
-  const ready = await proxy.line('ready');
+  const ready = await proxy.ready();
   const stage = {
     needles,
     upstream,
@@ -197,7 +197,7 @@ volume_server_url = "${upstream}"
 ${adminSection}`;
   const file = scratch.write(`target-${Math.random()}.toml`, config);
   const target = startRole(['target', '--config', file]);
-  return `target = "${(await target.line('ready'))['rdma']}"`;
+  return `target = "${(await target.ready())['rdma']}"`;
 }
 
 interface HealthPage {

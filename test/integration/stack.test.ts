@@ -33,13 +33,13 @@ async function started(
 ): Promise<{ role: Role; bound: (key: string) => string }> {
   const file = scratch.write(`${role}-${Math.random()}.toml`, config);
   const running = startRole([role, '--config', file]);
-  const ready = await running.line('ready');
+  const ready = await running.ready();
   return { role: running, bound: (key) => String(ready[key]) };
 }
 
 async function startOrigin(dir: string): Promise<string> {
   const role = startRole(['origin', '--dir', dir, '--listen', '127.0.0.1:0']);
-  return `http://${(await role.line('ready'))['http']}`;
+  return `http://${(await role.ready())['http']}`;
 }
 
 function startTarget(dir: string, upstream: string, port = 0): ReturnType<typeof started> {

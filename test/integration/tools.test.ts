@@ -52,7 +52,7 @@ listen = "127.0.0.1:0"
 `,
   );
   target = startRole(['target', '--config', targetFile]);
-  const ready = await target.line('ready');
+  const ready = await target.ready();
   address = String(ready['rdma']);
   admin = String(ready['admin']);
 });
@@ -242,7 +242,7 @@ describe('the target', () => {
       SEAWEED_RDMA__TARGET__VOLUME_SERVER_URL: server.url,
       SEAWEED_RDMA__TARGET__CONFIRM_EVERY: '50ms',
     });
-    const ready = await guarded.line('ready');
+    const ready = await guarded.ready();
     const statusOf = async (fid: string): Promise<string> => {
       const args = ['read', fid, '--json', '--secret-file', secretFile];
       const ended = await runProgram([...args, '--target', String(ready['rdma'])]);

@@ -103,7 +103,7 @@ async function startProxy(upstreamUrl: string, environment: Environment): Promis
     MODULE_LIST: list,
     ...environment,
   });
-  const ready = await role.line('ready');
+  const ready = await role.ready();
   return {
     role,
     url: `http://${ready['http']}`,
@@ -135,7 +135,7 @@ beforeAll(async () => {
   using volume = createVolume({ dir: scratch.folder, volumeId: 3 });
   volume.append({ needleId: 1n, cookie, data: Buffer.alloc(3_000, 1), mime: 'a/b' });
   origin = startRole(['origin', '--dir', scratch.folder, '--listen', '127.0.0.1:0']);
-  originUrl = `http://${(await origin.line('ready'))['http']}`;
+  originUrl = `http://${(await origin.ready())['http']}`;
   upstream = await startUpstream(({ socket }) => {
     socket.write(
       'HTTP/1.1 500 Odd\r\nServer: x\r\nX-Amz-Request-Id: THEIRS\r\nContent-Length: 0\r\n\r\n',

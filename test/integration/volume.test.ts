@@ -91,7 +91,7 @@ describe('a created volume', () => {
       SEAWEED_RDMA__TARGET__UNCONFIRMED: 'true',
       SEAWEED_RDMA__ADMIN__LISTEN: '127.0.0.1:0',
     });
-    const { rdma } = await target.line('ready');
+    const { rdma } = await target.ready();
     const output = join(scratch.folder, 'read-back');
     const args = [needle?.fid ?? '', '--target', String(rdma), '--output', output, '--json'];
     const read = await runProgram(['read', ...args]);

@@ -4,6 +4,7 @@ import type {
   FetchResult,
   Needle,
   NeedleFetcher,
+  PingResult,
   ReadCommand,
   TargetState,
   TargetVolume,
@@ -45,6 +46,8 @@ export class ScriptedFetcher implements NeedleFetcher {
   needle: Needle = bigNeedle;
   /** Answered instead of the needle, when set. */
   failure: Extract<FetchResult, { kind: 'failed' }> | undefined;
+  /** It answers no ping. */
+  isStopped = false;
   verdict: ValidateResult = { kind: 'failed', status: 'not_connected' };
 
   readonly volumeListeners: ((change: VolumeChange) => void)[] = [];
@@ -73,8 +76,13 @@ export class ScriptedFetcher implements NeedleFetcher {
     return Promise.resolve(this.verdict);
   }
 
-  ping(): Promise<{ kind: 'failed'; status: 'closed' }> {
-    return Promise.resolve({ kind: 'failed', status: 'closed' });
+  ping(): Promise<PingResult> {
+    const load = { requestsInFlight: 0, sessions: 1, arenaBytes: 0, arenaBytesUsed: 0 };
+    return Promise.resolve(
+      this.isStopped
+        ? { kind: 'failed', status: 'deadline' }
+        : { kind: 'pong', roundTripUs: 10, ...load },
+    );
   }
 
   close(): Promise<void> {

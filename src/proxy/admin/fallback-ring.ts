@@ -15,10 +15,13 @@ export interface Fallback {
   readonly path: string;
   readonly transport: string;
   readonly durationMs: number;
+  /** What went wrong with the volume server, in words; '': nothing did. */
+  readonly error: string;
 }
 
 export const fallbacksMax = 256;
 const pathCharsMax = 256;
+const errorCharsMax = 256;
 
 export class FallbackRing {
   readonly #ring: Fallback[] = [];
@@ -27,7 +30,7 @@ export class FallbackRing {
   /** Of every finished request; keeps what is trouble. */
   readonly observe = (record: RequestRecord): void => {
     if (record.outcome !== 'error' && !troubleReasons.has(record.reason)) return;
-    const { outcome, reason, transport, durationMs, request } = record;
+    const { outcome, reason, transport, durationMs, request, error = '' } = record;
     this.#ring[this.#next] = {
       at: new Date().toISOString(),
       outcome,
@@ -36,6 +39,7 @@ export class FallbackRing {
       path: maskedTarget(request.target).slice(0, pathCharsMax),
       transport,
       durationMs: Math.round(durationMs * 1000) / 1000,
+      error: error.slice(0, errorCharsMax),
     };
     this.#next = (this.#next + 1) % fallbacksMax;
   };

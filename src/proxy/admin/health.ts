@@ -28,8 +28,9 @@ export interface Readiness {
 export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health {
   const checks = new Map<string, Check>([['listener', listenerCheck(status)]]);
   const isUpCount = status.targets.filter(isUp).length;
+  const isAnyAnswering = status.targets.some(({ upstream }) => upstream.kind !== 'down');
   for (const target of status.targets) {
-    checks.set(`upstream ${target.upstreamUrl}`, upstreamCheck(target));
+    checks.set(`upstream ${target.upstreamUrl}`, upstreamCheck(target, isAnyAnswering));
     if (target.state !== undefined) checks.set(`target ${target.address}`, targetCheck(target));
   }
   if (status.fabricFailure !== undefined) {
@@ -93,10 +94,22 @@ function isUp(target: TargetStatus): boolean {
   return target.state?.kind === 'up';
 }
 
-function upstreamCheck(target: TargetStatus): Check {
+/** Without a volume server every read fails: nothing is answered from files that their server does not confirm. */
+function upstreamCheck(target: TargetStatus, isAnyAnswering: boolean): Check {
+  const { upstream } = target;
   const facts = { server: target.server ?? null, auth: target.auth };
-  if (!target.isUpstreamUp) return { status: 'degraded', detail: 'does not answer', ...facts };
-  return { status: 'ok', detail: 'answers', ...facts };
+  switch (upstream.kind) {
+    case 'up':
+      return { status: 'ok', detail: 'answers', ...facts };
+    case 'unknown':
+      return { status: 'degraded', detail: 'not asked yet', ...facts };
+    case 'strange':
+      return { status: 'degraded', detail: `not a volume server: ${upstream.detail}`, ...facts };
+    case 'down': {
+      const status = isAnyAnswering ? 'degraded' : 'down';
+      return { status, detail: `does not answer: ${upstream.detail}`, ...facts };
+    }
+  }
 }
 
 function targetCheck(target: TargetStatus): Check {

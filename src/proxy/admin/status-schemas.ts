@@ -110,6 +110,11 @@ const targetStatus: JsonSchema = {
     server: text,
     auth: oneOf('open', 'required', 'unknown'),
     isUpstreamUp: flag,
+    upstream: {
+      type: 'object',
+      required: ['kind'],
+      properties: { kind: oneOf('unknown', 'up', 'strange', 'down'), detail: text },
+    },
   },
 };
 

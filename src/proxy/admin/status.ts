@@ -4,6 +4,7 @@ import type { CacheStats } from '../cache/cache-counters.ts';
 import type { PoolStatus } from '../passthrough/upstream-pool.ts';
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { BreakerState } from '../targets/breaker.ts';
+import type { UpstreamState } from '../targets/learned-facts.ts';
 import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
 import type { ConfigurationStatus } from './configuration.ts';
 
@@ -49,6 +50,8 @@ export interface TargetStatus {
   readonly auth: 'open' | 'required' | 'unknown';
   /** The last probe of the volume server was answered. */
   readonly isUpstreamUp: boolean;
+  /** The same with what went wrong. */
+  readonly upstream: UpstreamState;
 }
 
 /** The HTTP listener since the start. */

@@ -90,6 +90,8 @@ export class Exchange implements OutcomeReceiver {
   /** A reference: whoever observes reads it while the answer ends. */
   answerHead: Buffer | string = '';
   sessionId = 0n;
+  /** What went wrong with the volume server, for the log. */
+  error: string | undefined;
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
   #close: boolean;
@@ -365,6 +367,7 @@ export class Exchange implements OutcomeReceiver {
       request: this.request.head,
       answerHead: this.answerHead,
       client: this.#client,
+      error: this.error,
       decidedMs: this.decidedMs,
     });
   }

@@ -83,16 +83,26 @@ export abstract class Forwarding {
       this.terms.counters.retries += 1;
       this.again();
     } else {
-      this.refuse(502, 'the volume server closed the connection');
+      this.#upstreamFailed(502, 'the volume server closed the connection', undefined);
     }
   }
 
-  protected noConnection(): void {
-    this.refuse(502, 'the volume server cannot be reached');
+  /** @param error in the system's words, with the address */
+  protected noConnection(error: Error | undefined): void {
+    this.#upstreamFailed(502, 'the volume server cannot be reached', error?.message);
   }
 
   protected noAnswerInTime(): void {
-    this.refuse(504, 'the volume server did not answer in time');
+    this.#upstreamFailed(504, 'the volume server did not answer in time', undefined);
+  }
+
+  /** Whatever the request was passed for: it failed since the volume server does not answer. */
+  #upstreamFailed(status: 502 | 504, text: string, detail: string | undefined): void {
+    if (this.#isOver) return;
+    const { upstreamUrl } = this.outcome;
+    this.stop();
+    this.exchange.error = `${text}: ${detail ?? upstreamUrl}`;
+    this.exchange.refuse(status, 'upstream-down', refusalText(text));
   }
 
   protected noConnectionInTime(): void {

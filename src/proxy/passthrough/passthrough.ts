@@ -190,7 +190,7 @@ class Forward extends Forwarding {
     } else if (error.code?.startsWith('HPE_') === true) {
       this.misread();
     } else if (!this.#isConnectionLost(error)) {
-      this.noConnection();
+      this.noConnection(error);
     } else {
       this.lostConnection(this.#onUsedSocket);
     }

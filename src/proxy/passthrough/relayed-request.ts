@@ -202,7 +202,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     } else if (error?.code === 'ETIMEDOUT') {
       this.noAnswerInTime();
     } else if (!connection.isConnected || !isLoss(error)) {
-      this.noConnection();
+      this.noConnection(error);
     } else {
       this.lostConnection(connection.isUsed);
     }

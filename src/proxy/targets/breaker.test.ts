@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { Breaker, breakerDefaults } from './breaker.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Breaker, type BreakerChange, breakerDefaults } from './breaker.ts';
 
 function breakerAt(): { breaker: Breaker; advance: (ms: number) => void } {
   let now = 0;
@@ -13,7 +13,7 @@ function breakerAt(): { breaker: Breaker; advance: (ms: number) => void } {
 }
 
 function fail(breaker: Breaker, times: number): void {
-  for (let i = 0; i < times; i += 1) breaker.failed();
+  for (let i = 0; i < times; i += 1) breaker.failed('io_error');
 }
 
 describe('a breaker', () => {
@@ -50,13 +50,13 @@ describe('a breaker', () => {
     fail(breaker, 3);
     advance(breakerDefaults.pauseMs);
     breaker.admit();
-    breaker.failed();
+    breaker.failed('io_error');
     advance(breakerDefaults.pauseMs);
     expect(breaker.admit()).toBe(false);
     advance(breakerDefaults.pauseMs);
     expect(breaker.admit()).toBe(true);
     for (let i = 0; i < 20; i += 1) {
-      breaker.failed();
+      breaker.failed('io_error');
       advance(breakerDefaults.pauseMsMax);
       expect(breaker.admit()).toBe(true);
     }
@@ -77,9 +77,107 @@ describe('a breaker', () => {
     expect(breaker.opens).toBe(1);
     advance(breakerDefaults.pauseMs);
     breaker.admit();
-    breaker.failed();
+    breaker.failed('io_error');
     expect(breaker.opens).toBe(2);
     breaker.succeeded();
     expect(breaker.opens).toBe(2);
+  });
+});
+
+describe('a breaker that may ask for a sign of life', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  function askingBreaker(): {
+    breaker: Breaker;
+    pings: ((isAlive: boolean) => void)[];
+    changes: BreakerChange[];
+    answer: (isAlive: boolean) => Promise<void>;
+  } {
+    const pings: ((isAlive: boolean) => void)[] = [];
+    const changes: BreakerChange[] = [];
+    const breaker = new Breaker({
+      ...breakerDefaults,
+      isAlive: () => new Promise((resolve) => void pings.push(resolve)),
+    });
+    breaker.onChange((change) => void changes.push(change));
+    const answer = async (isAlive: boolean): Promise<void> => {
+      pings.shift()?.(isAlive);
+      await vi.advanceTimersByTimeAsync(0);
+    };
+    return { breaker, pings, changes, answer };
+  }
+
+  it('asks after the first deadline, lets nothing go meanwhile, and goes on if the target answers', async () => {
+    const { breaker, pings, changes, answer } = askingBreaker();
+    breaker.failed('deadline');
+    breaker.failed('deadline');
+    expect(pings).toHaveLength(1);
+    expect(breaker.admit()).toBe(false);
+    await answer(true);
+    expect(breaker.admit()).toBe(true);
+    expect(changes).toEqual([]);
+  });
+
+  it('does not ask after other failures', () => {
+    const { breaker, pings } = askingBreaker();
+    breaker.failed('io_error');
+    expect(pings).toHaveLength(0);
+    expect(breaker.admit()).toBe(true);
+  });
+
+  it('opens at once if the target is silent, and probes it by pings alone', async () => {
+    const { breaker, pings, changes, answer } = askingBreaker();
+    breaker.failed('deadline');
+    await answer(false);
+    expect(breaker.state).toBe('open');
+    await vi.advanceTimersByTimeAsync(breakerDefaults.pauseMs);
+    expect(breaker.state).toBe('half-open');
+    expect(breaker.admit()).toBe(false);
+    await answer(false);
+    await vi.advanceTimersByTimeAsync(breakerDefaults.pauseMs);
+    expect(pings).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(breakerDefaults.pauseMs);
+    await answer(true);
+    expect(breaker.admit()).toBe(true);
+    expect(changes.map(({ state, failures, reason }) => [state, failures, reason])).toEqual([
+      ['open', 1, 'deadline'],
+      ['half-open', 1, 'deadline'],
+      ['open', 1, 'deadline'],
+      ['half-open', 1, 'deadline'],
+      ['closed', 1, 'deadline'],
+    ]);
+  });
+
+  it('probes with a request where the target answers pings and fails all the same', async () => {
+    const { breaker, answer } = askingBreaker();
+    for (let i = 0; i < breakerDefaults.failuresMax; i += 1) breaker.failed('deadline');
+    await answer(true);
+    expect(breaker.state).toBe('open');
+    await vi.advanceTimersByTimeAsync(breakerDefaults.pauseMs);
+    expect(breaker.admit()).toBe(true);
+    expect(breaker.state).toBe('half-open');
+  });
+
+  it('is closed by a new session', async () => {
+    const { breaker, answer } = askingBreaker();
+    breaker.failed('deadline');
+    await answer(false);
+    breaker.succeeded();
+    expect(breaker.admit()).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('asks nothing any more once it is closed down', async () => {
+    const { breaker, pings, answer } = askingBreaker();
+    breaker.failed('deadline');
+    await answer(false);
+    breaker.close();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(pings).toHaveLength(0);
   });
 });

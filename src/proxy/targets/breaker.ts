@@ -1,6 +1,9 @@
 /**
  * Keeps requests away from a target that answers too late or not at all. Closed: everything goes. Open: nothing goes
  * until the pause is over. Half open: one request probes; its success closes the breaker, its failure doubles the pause.
+ *
+ * A request that ran into its deadline says little: the first one makes the breaker ask the target for a sign of life.
+ * Nothing goes meanwhile, and no client waits for a target that gives none: it is asked again by pings alone.
  */
 export interface BreakerOptions {
   /** Failures in a row that open it. */
@@ -9,6 +12,8 @@ export interface BreakerOptions {
   readonly pauseMsMax: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Asks the target for a sign of life, for a short time; never rejects. Absent: it is never asked. */
+  readonly isAlive?: () => Promise<boolean>;
 }
 
 export const breakerDefaults: BreakerOptions = {
@@ -20,14 +25,30 @@ export const breakerDefaults: BreakerOptions = {
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
+export interface BreakerChange {
+  readonly state: BreakerState;
+  /** In a row, since something succeeded last. */
+  readonly failures: number;
+  /** How the last one failed. */
+  readonly reason: string;
+}
+
 export class Breaker {
   readonly #options: BreakerOptions;
+  readonly #listeners: ((change: BreakerChange) => void)[] = [];
   #failures = 0;
+  #reason = '';
   #pauseMs: number;
   #openUntil = 0;
   #state: BreakerState = 'closed';
   #probeSentAt = 0;
   #opens = 0;
+  /** The target is being asked for a sign of life. */
+  #isAsking = false;
+  /** It gave none when it was asked last. */
+  #isSilent = false;
+  #isClosed = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: BreakerOptions = breakerDefaults) {
     this.#options = options;
@@ -43,14 +64,20 @@ export class Breaker {
     return this.#opens;
   }
 
+  /** Called once for each change of state. */
+  onChange(listener: (change: BreakerChange) => void): void {
+    this.#listeners.push(listener);
+  }
+
   /** True when this request may go; in half open that makes it the probe. */
   admit(): boolean {
+    if (this.#isAsking || this.#isSilent) return false;
     if (this.#state === 'closed') return true;
     const now = this.#options.now();
     if (this.#state === 'open') {
       if (now < this.#openUntil) return false;
-      this.#state = 'half-open';
       this.#probeSentAt = now;
+      this.#change('half-open');
       return true;
     }
     // A probe that was never reported back must not keep the breaker half open for ever.
@@ -59,22 +86,73 @@ export class Breaker {
     return true;
   }
 
+  /** The target did what it was asked for, or has a new session. */
   succeeded(): void {
+    const failures = this.#failures;
     this.#failures = 0;
     if (this.#state === 'closed') return;
-    this.#state = 'closed';
+    clearTimeout(this.#timer);
+    this.#isSilent = false;
     this.#pauseMs = this.#options.pauseMs;
+    this.#change('closed', failures);
   }
 
-  failed(): void {
+  /** `reason`: the status that a round trip ended with. */
+  failed(reason: string): void {
     this.#failures += 1;
-    if (this.#state === 'half-open') {
-      this.#pauseMs = Math.min(this.#pauseMs * 2, this.#options.pauseMsMax);
-    } else if (this.#state === 'open' || this.#failures < this.#options.failuresMax) {
-      return;
-    }
-    this.#state = 'open';
+    this.#reason = reason;
+    if (this.#state === 'half-open') this.#openAgain();
+    else if (this.#state === 'closed' && this.#failures >= this.#options.failuresMax) this.#open();
+    if (reason === 'deadline' && !this.#isSilent) void this.#ask();
+  }
+
+  /** Asks nothing any more. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#isClosed = true;
+  }
+
+  async #ask(): Promise<void> {
+    const { isAlive } = this.#options;
+    if (isAlive === undefined || this.#isAsking) return;
+    this.#isAsking = true;
+    const isThere = await isAlive();
+    this.#isAsking = false;
+    if (this.#isClosed) return;
+    if (isThere) this.#answered();
+    else this.#unanswered();
+  }
+
+  /** A target that is there and fails all the same stays behind an open breaker. */
+  #answered(): void {
+    if (this.#isSilent) this.succeeded();
+  }
+
+  #unanswered(): void {
+    if (this.#state === 'closed') this.#open();
+    else if (this.#isSilent) this.#openAgain();
+    this.#isSilent = true;
+    this.#timer = setTimeout(() => {
+      this.#change('half-open');
+      void this.#ask();
+    }, this.#pauseMs).unref();
+  }
+
+  #openAgain(): void {
+    this.#pauseMs = Math.min(this.#pauseMs * 2, this.#options.pauseMsMax);
+    this.#open();
+  }
+
+  #open(): void {
     this.#opens += 1;
     this.#openUntil = this.#options.now() + this.#pauseMs;
+    this.#change('open');
+  }
+
+  #change(state: BreakerState, failures: number = this.#failures): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    const change = { state, failures, reason: this.#reason };
+    for (const listener of this.#listeners) listener(change);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What one volume server's own answers have told about its host: the `Server` value, the Content-Type by extension,
  * and whether reads need a token. Never assumed, never for long: a fact expires, and a changed `Server` forgets the rest.
+ * Also whether it answers at all.
  */
 import type { HostFacts } from '../response/answer.ts';
 
@@ -20,6 +21,12 @@ export const learnedFactsDefaults: LearnedFactsLimits = {
   now: () => performance.now(),
 };
 
+/** By the last probe that has ended. `strange`: something answers that is no volume server. */
+export type UpstreamState =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'up' }
+  | { readonly kind: 'strange' | 'down'; readonly detail: string };
+
 interface LearnedType {
   readonly type: string;
   readonly learnedAt: number;
@@ -32,6 +39,7 @@ export class LearnedFacts implements HostFacts {
   #serverAt = 0;
   #requiresToken: boolean | undefined;
   #probedAt = 0;
+  #upstream: UpstreamState = { kind: 'unknown' };
 
   constructor(limits: LearnedFactsLimits = learnedFactsDefaults) {
     this.#limits = limits;
@@ -57,6 +65,10 @@ export class LearnedFacts implements HostFacts {
     return this.#requiresToken ? 'required' : 'open';
   }
 
+  get upstream(): UpstreamState {
+    return this.#upstream;
+  }
+
   get typeCount(): number {
     return this.#types.size;
   }
@@ -68,6 +80,12 @@ export class LearnedFacts implements HostFacts {
     this.#serverAt = answer.sentAt;
     this.#requiresToken = answer.requiresToken;
     this.#probedAt = answer.sentAt;
+    this.#upstream = { kind: 'up' };
+  }
+
+  /** A probe that told nothing; `detail` is for people. */
+  missProbe(kind: 'strange' | 'down', detail: string): void {
+    this.#upstream = { kind, detail };
   }
 
   /** `type` '' means that the host knows none for this extension. */

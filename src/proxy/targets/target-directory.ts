@@ -1,15 +1,17 @@
-/** Volume id → the target that serves it and the volume server behind it. */
+/** Volume id → the volume servers that have it, and the targets beside them. */
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker, breakerDefaults } from './breaker.ts';
 import type { LearnedFacts } from './learned-facts.ts';
+import { OwnedVolumes } from './owned-volumes.ts';
 
 export interface TargetEntry {
   /** The volume server, as configured. */
   readonly upstreamUrl: string;
-  /** Absent with `mode = "off"`. */
+  /** Absent with `mode = "off"`, and where no target runs beside the server. */
   readonly fetcher: NeedleFetcher | undefined;
   readonly facts: LearnedFacts;
   readonly breaker: Breaker;
+  readonly owned: OwnedVolumes;
 }
 
 export function targetEntry(
@@ -17,19 +19,39 @@ export function targetEntry(
   fetcher: NeedleFetcher | undefined,
   facts: LearnedFacts,
 ): TargetEntry {
-  return { upstreamUrl, fetcher, facts, breaker: new Breaker() };
+  return {
+    upstreamUrl,
+    fetcher,
+    facts,
+    breaker: new Breaker(fetcher && { ...breakerDefaults, isAlive: () => isAlive(fetcher) }),
+    owned: new OwnedVolumes(fetcher),
+  };
 }
 
-export interface VolumePlace {
+/** A target that is there answers within a fraction of this. */
+const signOfLifeMs = 250;
+
+async function isAlive(fetcher: NeedleFetcher): Promise<boolean> {
+  return (await fetcher.ping(signOfLifeMs)).kind === 'pong';
+}
+
+/** A volume server that has a volume, as far as is known. */
+export interface VolumeHolder {
   readonly entry: TargetEntry;
-  /** False: no target that is up announces the volume; the entry is then the first volume server listed. */
+  /** The server's target is up and announces the volume. */
   readonly announced: boolean;
   readonly confirmed: boolean;
 }
 
+/** How good a holder is; 0: it is none. */
+const ranks = { none: 0, silent: 1, announced: 2, listed: 3, listedAndAnnounced: 4, confirmed: 5 };
+/** Volumes whose last holder is remembered after no server lists them any more. */
+const formerCountMax = 65_536;
+
 export class TargetDirectory {
   readonly entries: readonly TargetEntry[];
   readonly #first: TargetEntry;
+  readonly #former = new Map<number, TargetEntry>();
 
   /** At least one entry. */
   constructor(entries: readonly TargetEntry[]) {
@@ -43,16 +65,58 @@ export class TargetDirectory {
     return this.#first;
   }
 
-  /** The first target with a confirmed copy, else the first that announces one, else the first entry. */
-  find(volumeId: number): VolumePlace {
-    let unconfirmed: TargetEntry | undefined;
-    for (const entry of this.entries) {
-      const volume = entry.fetcher?.volumes.get(volumeId);
-      if (volume === undefined) continue;
-      if (volume.confirmed) return { entry, announced: true, confirmed: true };
-      unconfirmed ??= entry;
-    }
-    if (unconfirmed !== undefined) return { entry: unconfirmed, announced: true, confirmed: false };
-    return { entry: this.#first, announced: false, confirmed: false };
+  /** The first of `find`. */
+  best(volumeId: number): VolumeHolder | undefined {
+    if (this.entries.length === 1) return holderOf(this.#first, volumeId);
+    return this.find(volumeId)[0];
   }
+
+  /**
+   * The servers that have the volume, the best first: whose target has it confirmed, which list it and answer, whose
+   * target announces it, which listed it and do not answer now. Empty: nobody is known. A single server has them all.
+   */
+  find(volumeId: number): readonly VolumeHolder[] {
+    if (this.entries.length === 1) return [holderOf(this.#first, volumeId)];
+    const holders: { readonly holder: VolumeHolder; readonly rank: number }[] = [];
+    for (const entry of this.entries) {
+      const holder = holderOf(entry, volumeId);
+      const rank = rankOf(holder, volumeId);
+      if (rank > ranks.none) holders.push({ holder, rank });
+    }
+    if (holders.length > 1) holders.sort((a, b) => b.rank - a.rank);
+    return holders.map(({ holder }) => holder);
+  }
+
+  /** The server that listed the volume last, of a volume that none lists now. */
+  lastHolder(volumeId: number): VolumeHolder | undefined {
+    const entry = this.#former.get(volumeId);
+    return entry && holderOf(entry, volumeId);
+  }
+
+  /** A server's whole list. */
+  listed(entry: TargetEntry, volumes: ReadonlySet<number>): void {
+    const gone = entry.owned.list(volumes);
+    for (const volumeId of gone) this.#remember(volumeId, entry);
+    if (this.#former.size > 0) for (const volumeId of volumes) this.#former.delete(volumeId);
+  }
+
+  #remember(volumeId: number, entry: TargetEntry): void {
+    if (this.entries.some((other) => other.owned.has(volumeId))) return;
+    this.#former.set(volumeId, entry);
+    if (this.#former.size <= formerCountMax) return;
+    const oldest = this.#former.keys().next();
+    if (!oldest.done) this.#former.delete(oldest.value);
+  }
+}
+
+function holderOf(entry: TargetEntry, volumeId: number): VolumeHolder {
+  const volume = entry.fetcher?.volumes.get(volumeId);
+  return { entry, announced: volume !== undefined, confirmed: volume?.confirmed === true };
+}
+
+function rankOf({ entry, announced, confirmed }: VolumeHolder, volumeId: number): number {
+  if (confirmed) return ranks.confirmed;
+  if (!entry.owned.has(volumeId)) return announced ? ranks.announced : ranks.none;
+  if (entry.facts.upstream.kind === 'down') return announced ? ranks.announced : ranks.silent;
+  return announced ? ranks.listedAndAnnounced : ranks.listed;
 }

@@ -13,14 +13,13 @@ export interface UpstreamProbeOptions {
   readonly facts: LearnedFacts;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Called when probing starts to fail or to work again. */
+  /** Called when probing starts to fail, to fail otherwise, or to work again. */
   readonly onChange: (state: { ok: boolean; detail: string }) => void;
 }
 
 export interface UpstreamProbe {
   /** Resolves when the first probe has ended, whatever came of it. */
   readonly first: Promise<void>;
-  readonly ok: boolean;
   close(): void;
 }
 
@@ -34,14 +33,16 @@ interface ProbeAnswer {
 export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const target = targetOf(options.upstreamUrl, agent);
-  let ok: boolean | undefined;
+  let told = '';
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const report = (nowOk: boolean, detail: string): void => {
-    if (ok === nowOk || closed) return;
-    ok = nowOk;
-    options.onChange({ ok, detail });
+  const report = (kind: 'up' | 'strange' | 'down', detail: string): void => {
+    if (closed) return;
+    if (kind !== 'up') options.facts.missProbe(kind, detail);
+    if (told === kind) return;
+    told = kind;
+    options.onChange({ ok: kind === 'up', detail });
   };
 
   const probeOnce = async (): Promise<void> => {
@@ -49,16 +50,16 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
     try {
       const answer = await ask(target, options.timeoutMs);
       if (answer.foreign !== undefined) {
-        report(false, foreignText(answer.foreign, 'volume_server_url'));
+        report('strange', foreignText(answer.foreign, 'volume_server_url'));
       } else if (answer.server === undefined) {
-        report(false, `no Server header in the answer (status ${answer.status})`);
+        report('strange', `no Server header in the answer (status ${answer.status})`);
       } else {
         const requiresToken = answer.status === 401;
         options.facts.learnProbe({ server: answer.server, requiresToken, sentAt });
-        report(true, answer.server);
+        report('up', answer.server);
       }
     } catch (error) {
-      report(false, error instanceof Error ? error.message : String(error));
+      report('down', error instanceof Error ? error.message : String(error));
     }
     if (closed) return;
     const waitMs = Math.max(0, options.intervalMs - (performance.now() - sentAt));
@@ -69,9 +70,6 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
   const first = probeOnce();
   return {
     first,
-    get ok(): boolean {
-      return ok === true;
-    },
     close(): void {
       closed = true;
       clearTimeout(timer);

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { status } from '../../../test/unit/proxy-status.ts';
+import { proxyHealth } from './health.ts';
+import { createProxyMetrics } from './proxy-metrics.ts';
+
+describe('the health of a proxy', () => {
+  it('a volume server that does not answer is said with its error, and down where none answers', () => {
+    const silent = (url: string, answers: boolean): (typeof status.targets)[number] => ({
+      ...(status.targets[0] as (typeof status.targets)[number]),
+      upstreamUrl: url,
+      isUpstreamUp: answers,
+      upstream: answers ? { kind: 'up' } : { kind: 'down', detail: 'connect ECONNREFUSED' },
+    });
+    const healthOf = (targets: typeof status.targets): ReturnType<typeof proxyHealth> =>
+      proxyHealth({ ...status, targets }, createProxyMetrics('0').totals());
+    const alone = healthOf([silent('http://a', false)]);
+    expect(alone.status).toBe('down');
+    expect(alone.checks['upstream http://a']).toMatchObject({
+      status: 'down',
+      detail: 'does not answer: connect ECONNREFUSED',
+    });
+    expect(healthOf([silent('http://a', false), silent('http://b', true)]).status).toBe('degraded');
+    expect(healthOf([silent('http://a', false), silent('http://b', false)]).status).toBe('down');
+  });
+
+  it('a volume server that was not asked yet, or is none, only degrades', () => {
+    for (const upstream of [
+      { kind: 'unknown' },
+      { kind: 'strange', detail: 'no Server header' },
+    ] as const) {
+      const targets = status.targets.map((each) => ({ ...each, isUpstreamUp: false, upstream }));
+      const health = proxyHealth({ ...status, targets }, createProxyMetrics('0').totals());
+      expect(health.status).toBe('degraded');
+    }
+  });
+});

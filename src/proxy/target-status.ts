@@ -1,0 +1,22 @@
+/** What /health, /stats and the metrics say of one volume server and its target. */
+import { ObservedFetcher } from './admin/observed-fetcher.ts';
+import type { TargetStatus } from './admin/status.ts';
+import type { TargetEntry } from './targets/target-directory.ts';
+
+export function targetStatus({ upstreamUrl, fetcher, facts, breaker }: TargetEntry): TargetStatus {
+  const volumes = [...(fetcher?.volumes.values() ?? [])];
+  return {
+    address: fetcher?.address ?? '',
+    upstreamUrl,
+    state: fetcher?.state,
+    breaker: breaker.state,
+    breakerOpens: breaker.opens,
+    counted: fetcher instanceof ObservedFetcher ? fetcher.counts : undefined,
+    volumes: volumes.length,
+    volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
+    server: facts.server,
+    auth: facts.auth,
+    isUpstreamUp: facts.upstream.kind === 'up',
+    upstream: facts.upstream,
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Asks a volume server for one page, one question at a time. A caller that asks while a question is under way gets the
+ * next one: the answer under way may be older than the call. How often it asks is bounded by time and by what reading
+ * an answer costs.
+ */
+import { Agent } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fetchText } from '../../volume-server/fetch-text.ts';
+
+export interface PagePollOptions {
+  readonly url: URL;
+  readonly timeoutMs: number;
+  /** Between the end of a question and the begin of the next. */
+  readonly gapMsMin: number;
+  /** Takes the answer. */
+  readonly read: (body: string) => void;
+}
+
+/** Reading answers takes at most this share of the time while somebody asks all the time. */
+const readingShareMax = 0.05;
+
+export class PagePoll {
+  readonly #options: PagePollOptions;
+  /** Asked rarely: a connection that idles meanwhile would be closed under the next question. */
+  readonly #agent = new Agent({ keepAlive: false, maxSockets: 1 });
+  #running: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+  #mayBeginAt = Number.NEGATIVE_INFINITY;
+  #begunAt = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(options: PagePollOptions) {
+    this.#options = options;
+  }
+
+  /** Since the begin of the last question. */
+  get ageMs(): number {
+    return performance.now() - this.#begunAt;
+  }
+
+  /** As `ask`, unless the last question began at most `ageMsMax` ago: then with that one's end. */
+  askIfOlder(ageMsMax: number): Promise<void> {
+    return this.ageMs > ageMsMax ? this.ask() : (this.#running ?? Promise.resolve());
+  }
+
+  /** Resolves when a question has ended that began after this call, whatever came of it. */
+  ask(): Promise<void> {
+    this.#queued ??= this.#queue();
+    return this.#queued;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#agent.destroy();
+  }
+
+  async #queue(): Promise<void> {
+    await this.#running;
+    const waitMs = this.#mayBeginAt - performance.now();
+    if (waitMs > 0) await pause(waitMs, undefined, { ref: false });
+    this.#queued = undefined;
+    if (this.#isClosed) return;
+    this.#running = this.#fetch();
+    await this.#running;
+  }
+
+  async #fetch(): Promise<void> {
+    const { url, timeoutMs, gapMsMin, read } = this.#options;
+    this.#begunAt = performance.now();
+    let readingMs = 0;
+    try {
+      const body = await fetchText(url, this.#agent, timeoutMs);
+      const readAt = performance.now();
+      if (!this.#isClosed) read(body);
+      readingMs = performance.now() - readAt;
+    } catch {
+      // The probe tells in the log that the server does not answer; what was known of it stays.
+    }
+    this.#mayBeginAt = performance.now() + Math.max(gapMsMin, readingMs / readingShareMax);
+  }
+}

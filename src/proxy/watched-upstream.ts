@@ -1,0 +1,29 @@
+/** Probes a volume server, and says in the log when it begins to answer and when it stops. */
+import type { Logger } from 'pino';
+import type { TargetEntry } from './targets/target-directory.ts';
+import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+
+/** How often each volume server is asked what only it knows, and how long an answer may take. */
+const probeEveryMs = 2_000;
+export const probeTimeoutMs = 2_000;
+
+/** `onUp` is called each time that the server answers again. */
+export function watchUpstream(
+  { upstreamUrl, facts }: TargetEntry,
+  logger: Logger,
+  onUp: () => void,
+): UpstreamProbe {
+  return startUpstreamProbe({
+    upstreamUrl,
+    facts,
+    intervalMs: probeEveryMs,
+    timeoutMs: probeTimeoutMs,
+    onChange: ({ ok, detail }) => {
+      const event = ok ? 'upstream-up' : 'upstream-down';
+      const fields = { event, upstream: upstreamUrl, detail };
+      if (ok) logger.info(fields, 'the volume server answers');
+      else logger.warn(fields, 'the volume server does not answer');
+      if (ok) onUp();
+    },
+  });
+}
