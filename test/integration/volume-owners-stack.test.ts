@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume } from '../../src/rdma/volume-files.ts';
 import { type Role, startRole } from './program.ts';
@@ -148,13 +148,13 @@ describe.skipIf(!loadBinding().hasUcx)(
         await sides[1].server.stop();
         await role.line('upstream-down');
         await until(`${http}${fidOf(2)}`, '502 -');
-        const failed = role.lines.find(({ status }) => status === 502);
+        const failed = await vi.waitUntil(() => role.lines.find(({ status }) => status === 502));
         expect(failed).toMatchObject({
           event: 'request',
           outcome: 'error',
           reason: 'upstream-down',
         });
-        expect(failed?.['error']).toMatch(/ECONNREFUSED/);
+        expect(failed['error']).toMatch(/ECONNREFUSED/);
         expect(await ask(`${http}${fidOf(2)}`, 'DELETE')).toBe('502 -');
         expect(sides[0].server.askedOf(2)).toEqual([]);
         expect(await ask(`${http}${fidOf(1)}`)).toBe('200 rdma 1/1');
