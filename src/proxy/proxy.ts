@@ -28,6 +28,7 @@ import type { RunningSidecar } from './sidecar/sidecar-server.ts';
 import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
 import { targetStatus } from './target-status.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
+import { ServerLists } from './targets/server-lists.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 import { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
 import type { UpstreamProbe } from './targets/upstream-probe.ts';
@@ -127,6 +128,7 @@ class ProxyRole implements RunningProxy {
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
+  readonly #lists: ServerLists;
   readonly #unannounced: UnannouncedVolumes;
   readonly #owners: VolumeOwners | undefined;
   readonly #probes: readonly UpstreamProbe[];
@@ -152,11 +154,13 @@ class ProxyRole implements RunningProxy {
       targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
     );
     this.#directory = new TargetDirectory(entries);
+    this.#lists = new ServerLists(entries.map(({ upstreamUrl }) => upstreamUrl));
     this.#unannounced = new UnannouncedVolumes({
+      lists: this.#lists,
       isServed: (volumeId) => this.#directory.best(volumeId)?.confirmed === true,
       hint: (volumeIds) => {
         this.#confirmation?.pollSoon();
-        for (const { fetcher } of entries) askToLook(fetcher, volumeIds, options.rdma.timeoutMs);
+        askToLook(this.#directory, volumeIds, options.rdma.timeoutMs);
       },
     });
     this.#owners = entries.length > 1 ? new VolumeOwners(this.#directory) : undefined;
@@ -301,6 +305,7 @@ class ProxyRole implements RunningProxy {
     for (const { breaker } of this.#directory.entries) breaker.close();
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#unannounced.close();
+    this.#lists.close();
     this.#confirmation?.close();
     this.#cache.close();
     await this.#client?.close();

@@ -1,21 +1,27 @@
 /** Sees forwarded requests whose answer proves that the volume server has a volume. */
-import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { needlePathOf } from './needle/read-request.ts';
 import type { RequestObserver, RequestRecord } from './outcome.ts';
+import type { TargetDirectory } from './targets/target-directory.ts';
 import type { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
 
 /**
  * Validating a volume that a target does not serve makes it look (docs/protocol.md). The answer tells nothing: a target
- * that finds the volume announces it.
+ * that finds the volume announces it. Asked are the targets beside the servers that have it; all where nobody is known.
  */
 export function askToLook(
-  fetcher: NeedleFetcher | undefined,
+  directory: TargetDirectory,
   volumeIds: readonly number[],
   timeoutMs: number,
 ): void {
-  if (fetcher?.state.kind !== 'up') return;
-  const items = volumeIds.map((volumeId) => ({ volumeId, epoch: 0n, position: 0n }));
-  void fetcher.validate(items, timeoutMs);
+  for (const { fetcher, upstreamUrl } of directory.entries) {
+    if (fetcher?.state.kind !== 'up') continue;
+    const own = volumeIds.filter((volumeId) => {
+      const holders = directory.find(volumeId);
+      return holders.length === 0 || holders.some(({ entry }) => entry.upstreamUrl === upstreamUrl);
+    });
+    const items = own.map((volumeId) => ({ volumeId, epoch: 0n, position: 0n }));
+    if (items.length > 0) void fetcher.validate(items, timeoutMs);
+  }
 }
 
 /** A request that was answered here costs a comparison. */

@@ -132,16 +132,6 @@ describe('health', () => {
     expect((await fetch(`${base}/readyz`)).status).toBe(200);
   });
 
-  test('volumes that are read and that no target announces degrade, by name', () => {
-    const unannounced = { count: 22, first: [3, 7], reads: 120 };
-    const totals = createProxyMetrics('0').totals();
-    const { status: verdict, checks } = proxyHealth({ ...status, unannounced }, totals);
-    expect(verdict).toBe('degraded');
-    expect(checks['volumes']).toMatchObject({ status: 'degraded', ...unannounced });
-    expect(checks['volumes']?.detail).toContain('3, 7 and 20 more; 120 reads were forwarded');
-    expect(proxyHealth(status, totals).checks['volumes']?.status).toBe('ok');
-  });
-
   test('where HTTP is forbidden no target means down and not ready', async () => {
     const base = await start({ status: { ...down, mode: 'require' } });
     expect((await fetch(`${base}/health`)).status).toBe(503);

@@ -9,14 +9,24 @@ import {
 
 let served: Set<number>;
 let hints: number[][];
+let listed: (volumeId: number) => boolean;
+let refreshes: number;
 let volumes: UnannouncedVolumes;
 
 beforeEach(() => {
   vi.useFakeTimers();
   served = new Set();
   hints = [];
+  listed = () => true;
+  refreshes = 0;
   volumes = new UnannouncedVolumes({
     isServed: (volumeId) => served.has(volumeId),
+    lists: {
+      has: (volumeId) => listed(volumeId),
+      refresh: () => {
+        refreshes += 1;
+      },
+    },
     hint: (volumeIds) => void hints.push([...volumeIds]),
     now: () => Date.now(),
   });
@@ -109,6 +119,17 @@ describe('what /health says', () => {
     expect(volumes.snapshot()).toEqual({ count: 1, first: [9], reads: 1 });
     vi.advanceTimersByTime(unannouncedMsMax);
     expect(volumes.snapshot()).toEqual(never);
+  });
+
+  it('a volume that its server does not list is none of it: it is erasure coded', () => {
+    listed = (volumeId) => volumeId === 9;
+    volumes.answered(7, true);
+    volumes.answered(9, true);
+    expect(refreshes).toBe(0);
+    vi.advanceTimersByTime(unannouncedGraceMs);
+    volumes.answered(7, true);
+    expect(refreshes).toBe(1);
+    expect(volumes.snapshot()).toEqual({ count: 1, first: [9], reads: 1 });
   });
 
   it('a volume that is only written to is none of it', () => {

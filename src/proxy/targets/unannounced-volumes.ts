@@ -18,13 +18,19 @@ const idsShownMax = 20;
 export interface UnannouncedVolumesOptions {
   /** A target announces it, confirmed by its volume server. */
   readonly isServed: (volumeId: number) => boolean;
+  /** What the volume servers list; a volume of no list is not a target's to announce. */
+  readonly lists: {
+    readonly has: (volumeId: number) => boolean;
+    /** Called often while it matters. */
+    readonly refresh: () => void;
+  };
   /** Asks the targets to look for these. */
   readonly hint: (volumeIds: readonly number[]) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
 }
 
-/** Volumes that are read for longer than the grace time although no target serves them. */
+/** Volumes that are read for longer than the grace time, and listed by their server, although no target serves them. */
 export interface UnannouncedStatus {
   readonly count: number;
   /** Of many, some. */
@@ -65,6 +71,7 @@ export class UnannouncedVolumes {
     if (isUnknown) {
       volume.firstReadAt ??= now;
       volume.reads += 1;
+      if (isOverdue(volume, now)) this.#options.lists.refresh();
     }
     if (volume.hints >= hintsPerVolumeMax) return;
     volume.hints += 1;
@@ -79,7 +86,7 @@ export class UnannouncedVolumes {
     for (const [volumeId, volume] of this.#volumes) {
       const isOver = now - volume.seenAt > unannouncedMsMax || this.#options.isServed(volumeId);
       if (isOver) this.#volumes.delete(volumeId);
-      else if (volume.firstReadAt !== undefined && now - volume.firstReadAt >= unannouncedGraceMs) {
+      else if (isOverdue(volume, now) && this.#options.lists.has(volumeId)) {
         ids.push(volumeId);
         reads += volume.reads;
       }
@@ -113,4 +120,8 @@ export class UnannouncedVolumes {
     this.#waiting.clear();
     this.#pause = setTimeout(() => this.#send(), 1000 / hintsPerSecondMax).unref();
   }
+}
+
+function isOverdue({ firstReadAt }: Unannounced, now: number): boolean {
+  return firstReadAt !== undefined && now - firstReadAt >= unannouncedGraceMs;
 }

@@ -1,0 +1,45 @@
+/**
+ * The volumes that volume servers list as their own, asked only when somebody wants to know: a volume that no target
+ * announces may be erasure coded, tiered or at another server, and then nothing is wrong.
+ */
+import { servedVolumes } from '../../volume-server/served-volumes.ts';
+import { PagePoll } from './page-poll.ts';
+
+const askedAgainAfterMs = 30_000;
+const timeoutMs = 5_000;
+const gapMsMin = 1_000;
+
+export class ServerLists {
+  /** By URL; what a server said last is kept when it does not answer. */
+  readonly #lists = new Map<string, ReadonlySet<number>>();
+  readonly #polls: readonly PagePoll[];
+
+  constructor(urls: readonly string[]) {
+    this.#polls = urls.map((base) => {
+      const url = new URL('/status', base);
+      return new PagePoll({ url, timeoutMs, gapMsMin, read: (body) => this.#read(base, body) });
+    });
+  }
+
+  /** By the last answers; false before the first. */
+  has(volumeId: number): boolean {
+    for (const list of this.#lists.values()) if (list.has(volumeId)) return true;
+    return false;
+  }
+
+  /** Asks every server that was not asked a moment ago. */
+  refresh(): void {
+    for (const poll of this.#polls) void poll.askIfOlder(askedAgainAfterMs);
+  }
+
+  close(): void {
+    for (const poll of this.#polls) poll.close();
+  }
+
+  #read(url: string, body: string): void {
+    const status = servedVolumes(body);
+    if (status.kind === 'malformed') return;
+    const own = status.volumes.filter(({ isTiered }) => !isTiered);
+    this.#lists.set(url, new Set(own.map(({ volumeId }) => volumeId)));
+  }
+}
