@@ -75,8 +75,7 @@ export class RequestRing {
   #entry(at: number): RequestEntry {
     const slot = this.#slots[at] as Slot;
     const from = at * targetBytesMax;
-    const target = this.#targets.toString('latin1', from, from + slot.targetBytes);
-    return entryOf(slot, slot.masked === '' ? maskedTarget(target) : slot.masked);
+    return new KeptRequest(slot, this.#targets.toString('latin1', from, from + slot.targetBytes));
   }
 }
 
@@ -102,21 +101,54 @@ function ownText(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
 }
 
-function entryOf(slot: Slot, path: string): RequestEntry {
-  const volumeId = volumeIdOf(path);
-  return {
-    at: new Date(slot.atMs).toISOString(),
-    client: slot.address,
-    userAgent: slot.client?.userAgent ?? '',
-    isOwn: slot.client?.isOwn ?? false,
-    method: slot.method,
-    path,
-    volumeId: volumeId < 0 ? null : volumeId,
-    status: slot.status === 0 ? null : slot.status,
-    outcome: slot.outcome,
-    reason: slot.reason,
-    transport: slot.transport,
-    bodyBytes: slot.bodyBytes,
-    durationMs: Math.round(slot.durationMs * 1000) / 1000,
-  };
+/** Works out what is dear when somebody wants it: most filters let a request go by before. */
+class KeptRequest implements RequestEntry {
+  readonly client: string;
+  readonly userAgent: string;
+  readonly isOwn: boolean;
+  readonly method: string;
+  readonly status: number | null;
+  readonly outcome: RequestRecord['outcome'];
+  readonly reason: RequestRecord['reason'];
+  readonly transport: string;
+  readonly bodyBytes: number;
+  readonly durationMs: number;
+  readonly #atMs: number;
+  readonly #target: string;
+  #masked: string;
+
+  constructor(slot: Slot, target: string) {
+    this.client = slot.address;
+    this.userAgent = slot.client?.userAgent ?? '';
+    this.isOwn = slot.client?.isOwn ?? false;
+    this.method = slot.method;
+    this.status = slot.status === 0 ? null : slot.status;
+    this.outcome = slot.outcome;
+    this.reason = slot.reason;
+    this.transport = slot.transport;
+    this.bodyBytes = slot.bodyBytes;
+    this.durationMs = Math.round(slot.durationMs * 1000) / 1000;
+    this.#atMs = slot.atMs;
+    this.#target = target;
+    this.#masked = slot.masked;
+  }
+
+  get at(): string {
+    return new Date(this.#atMs).toISOString();
+  }
+
+  get path(): string {
+    if (this.#masked === '') this.#masked = maskedTarget(this.#target);
+    return this.#masked;
+  }
+
+  get volumeId(): number | null {
+    const volumeId = volumeIdOf(this.#target === '' ? this.#masked : this.#target);
+    return volumeId < 0 ? null : volumeId;
+  }
+
+  toJSON(): RequestEntry {
+    const { at, client, userAgent, isOwn, method, path, volumeId, status, ...rest } = this;
+    return { at, client, userAgent, isOwn, method, path, volumeId, status, ...rest };
+  }
 }

@@ -33,6 +33,9 @@ export interface TailSink {
 export class Follower {
   readonly #sink: TailSink;
   readonly #matches: RequestFilter;
+  /** Lines that leave with the next turn of the event loop. */
+  #waiting = '';
+  #isEnded = false;
   #dropped = 0;
   #silentBeats = 0;
 
@@ -43,38 +46,54 @@ export class Follower {
 
   offer(entry: RequestEntry): void {
     if (!this.#matches(entry)) return;
-    if (this.#sink.writableLength > waitingBytesMax) {
-      this.#dropped += 1;
-      return;
-    }
-    this.#tellDropped();
-    this.#sink.write(lineOf({ event: 'request', ...entry }));
+    if (this.#isFull) this.#dropped += 1;
+    else this.#write(requestLine(entry));
   }
 
   beat(): void {
     this.#silentBeats = this.#sink.writableLength === 0 ? 0 : this.#silentBeats + 1;
     if (this.#silentBeats > silentBeatsMax) {
       this.#sink.destroy();
-    } else if (this.#sink.writableLength <= waitingBytesMax) {
-      this.#tellDropped();
-      this.#sink.write(lineOf({ event: 'alive' }));
+    } else if (!this.#isFull) {
+      this.#write(lineOf({ event: 'alive' }));
     }
   }
 
   end(detail: string): void {
-    this.#tellDropped();
-    this.#sink.end(lineOf({ event: 'end', detail }));
+    this.#add(lineOf({ event: 'end', detail }));
+    this.#isEnded = true;
+    this.#sink.end(this.#waiting);
   }
 
-  #tellDropped(): void {
-    if (this.#dropped === 0) return;
-    this.#sink.write(lineOf({ event: 'dropped', lines: this.#dropped }));
-    this.#dropped = 0;
+  get #isFull(): boolean {
+    return this.#sink.writableLength + this.#waiting.length > waitingBytesMax;
   }
+
+  /** Lines of one turn of the event loop leave together. */
+  #write(line: string): void {
+    if (this.#waiting === '') setImmediate(this.#flush);
+    this.#add(line);
+  }
+
+  #add(line: string): void {
+    if (this.#dropped > 0) this.#waiting += lineOf({ event: 'dropped', lines: this.#dropped });
+    this.#dropped = 0;
+    this.#waiting += line;
+  }
+
+  readonly #flush = (): void => {
+    if (this.#isEnded) return;
+    this.#sink.write(this.#waiting);
+    this.#waiting = '';
+  };
 }
 
 function lineOf(line: TailLine): string {
   return `${JSON.stringify(line)}\n`;
+}
+
+function requestLine(entry: RequestEntry): string {
+  return `{"event":"request",${JSON.stringify(entry).slice(1)}\n`;
 }
 
 export class RequestTail {
