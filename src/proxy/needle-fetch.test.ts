@@ -24,6 +24,7 @@ const request: ReadRequest = {
   overrides: [],
   token: undefined,
   close: false,
+  http10: false,
 };
 
 const needle = bigNeedle;

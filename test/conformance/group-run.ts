@@ -234,6 +234,13 @@ listen = "127.0.0.1:0"
     return (await this.#requests('cache')).get('') ?? 0;
   }
 
+  /** Connections that were piped raw so far. */
+  async rawPipes(): Promise<number> {
+    const texts = await Promise.all(this.#admins.map((admin) => fetchText(admin, '/metrics')));
+    const counts = texts.map((text) => /^seaweed_rdma_raw_pipes_total (\d+)/m.exec(text)?.[1]);
+    return counts.reduce((sum, count) => sum + Number(count), 0);
+  }
+
   /** Requests passed so far, by reason. */
   #reasons(): Promise<ReadonlyMap<string, number>> {
     return this.#requests('passthrough');

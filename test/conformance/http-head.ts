@@ -1,8 +1,9 @@
-/** Just enough of HTTP/1.1 for the stub to tell one well-formed request on a connection from the next. */
+/** Just enough of HTTP/1.0 and 1.1 for the stub to tell one well-formed request on a connection from the next. */
 
 export interface ParsedRequest {
   readonly method: string;
   readonly target: string;
+  readonly http10: boolean;
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Head and body. */
   readonly bytes: number;
@@ -13,7 +14,7 @@ export type HeadState =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'malformed' };
 
-const linePattern = /^([!-~]+) ([!-\xff]+) HTTP\/1\.1$/;
+const linePattern = /^([!-~]+) ([!-\xff]+) HTTP\/1\.([01])$/;
 const headerPattern = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$/s;
 
 export function parseRequest(bytes: Buffer): HeadState {
@@ -30,7 +31,8 @@ export function parseRequest(bytes: Buffer): HeadState {
   }
   const body = bodyBytes(bytes, end + 4, headers);
   if (body === 'incomplete' || body === 'malformed') return { kind: body };
-  const request = { method: line[1] as string, target: line[2] as string, headers };
+  const [, method = '', target = '', minor] = line;
+  const request = { method, target, http10: minor === '0', headers };
   return { kind: 'request', request: { ...request, bytes: end + 4 + body } };
 }
 

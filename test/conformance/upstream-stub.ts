@@ -48,6 +48,7 @@ interface RawPlayable {
 /** Removed or replaced on each hop (RFC 9110, section 7.6.1). */
 const hopHeaders = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
   'te',
@@ -242,10 +243,7 @@ export class UpstreamStub {
         return [name, String(body.length)];
       return [name, this.#withTokens(Buffer.from(value, 'latin1'), answer).toString('latin1')];
     });
-    const closes =
-      connection === undefined
-        ? headerValue(answer, 'connection') === 'close'
-        : connection === 'close';
+    const closes = connection === undefined ? endsConnection(answer) : connection === 'close';
     const head = headText(
       answer.statusLine,
       connection === undefined ? headers : reconnected(headers, closes),
@@ -273,11 +271,13 @@ function keyOf(request: ParsedRequest): string {
     .filter((line) => !hopHeaders.has(line.slice(0, line.indexOf(':'))));
   // A stable sort: the order of several values of one name counts.
   headers.sort((a, b) => (a.slice(0, a.indexOf(':')) < b.slice(0, b.indexOf(':')) ? -1 : 1));
-  return [request.method, request.target, ...headers].join('\n');
+  const version = request.http10 ? 'HTTP/1.0' : 'HTTP/1.1';
+  return [request.method, request.target, version, ...headers].join('\n');
 }
 
 function connectionOf(request: ParsedRequest): string {
   const value = (headerOf(request, 'connection') ?? '').toLowerCase();
+  if (request.http10) return value.includes('keep-alive') ? '' : 'close';
   return value.includes('close') ? 'close' : '';
 }
 
@@ -287,6 +287,12 @@ function hasClose(request: ParsedRequest): boolean {
 
 function headerValue(answer: RecordedAnswer, lowerName: string): string | undefined {
   return answer.headers.find(([name]) => name.toLowerCase() === lowerName)?.[1];
+}
+
+function endsConnection(answer: RecordedAnswer): boolean {
+  const option = headerValue(answer, 'connection');
+  const isOld = answer.statusLine?.startsWith('HTTP/1.0') === true;
+  return option === 'close' || (isOld && option !== 'keep-alive');
 }
 
 /** As the real server answers the same request with another Connection: its header comes before Transfer-Encoding. */

@@ -12,6 +12,7 @@ export function readAnswers(text: string, methods: readonly string[]): ReadAnswe
   const answers: string[] = [];
   let rest = text;
   for (const method of methods) {
+    rest = rest.replace(interimHeads, '');
     const length = answerLength(rest, method);
     if (length === undefined) break;
     answers.push(rest.slice(0, length));
@@ -20,7 +21,9 @@ export function readAnswers(text: string, methods: readonly string[]): ReadAnswe
   return { answers, rest };
 }
 
-const wholeHead = /^HTTP\/1\.1 [1-9]\d{2} [^\r\n\0]*\r\n(?:[-\w]+:[^\r\n\0]*\r\n)*\r\n/;
+/** Before an answer, and of no consequence; 101 is none of them. */
+const interimHeads = /^(?:HTTP\/1\.1 1(?!01)\d{2} [^\r\n\0]*\r\n(?:[-\w]+:[^\r\n\0]*\r\n)*\r\n)+/;
+const wholeHead = /^HTTP\/1\.[01] [1-9]\d{2} [^\r\n\0]*\r\n(?:[-\w]+:[^\r\n\0]*\r\n)*\r\n/;
 
 /** undefined: not there, or in doubt. */
 function answerLength(text: string, method: string): number | undefined {

@@ -12,7 +12,7 @@ import {
 } from '../integration/http-front-fixture.ts';
 import { readAnswers } from './client-parser.ts';
 import { type HostileAnswer, hostileAnswers, strayMark } from './hostile-answers.ts';
-import { head } from './hostile-request.ts';
+import { head, victim } from './hostile-request.ts';
 import { innocentAnswer, ScriptedUpstream } from './scripted-upstream.ts';
 import { stationsFor } from './stations.ts';
 import { happens } from './waiting.ts';
@@ -39,8 +39,35 @@ const requests: readonly Asked[] = [
   },
 ];
 
+/** Without the lane they are raw. */
+const old: readonly Asked[] = ['Connection: keep-alive', 'Connection: close'].map((line) => ({
+  name: `GET of HTTP/1.0 with ${line}`,
+  method: 'GET',
+  bytes: `GET ${victim} HTTP/1.0\r\n${line}\r\n\r\n`,
+}));
+
+const odd: readonly Asked[] = [
+  { name: 'GET with Expect', method: 'GET', bytes: head('GET', 'Expect: 100-continue') },
+  { name: 'GET with an offer', method: 'GET', bytes: head('GET', 'Upgrade: h2c') },
+  {
+    name: 'PUT with Expect',
+    method: 'PUT',
+    bytes: `${head('PUT', 'Expect: 100-continue', 'Content-Length: 5')}hello`,
+  },
+  {
+    name: 'PUT in chunks with Expect and an offer',
+    method: 'PUT',
+    bytes: `${head('PUT', 'Expect: 100-continue', 'Upgrade: h2c', 'Transfer-Encoding: chunked')}5\r\nhello\r\n0\r\n\r\n`,
+  },
+];
+
 /** The next request's bytes are part of these bodies. */
 const unfinished: readonly Asked[] = [
+  {
+    name: 'unfinished PUT with Expect',
+    method: 'PUT',
+    bytes: head('PUT', 'Expect: 100-continue', 'Content-Length: 100000'),
+  },
   { name: 'unfinished PUT', method: 'PUT', bytes: head('PUT', 'Content-Length: 100000') },
   {
     name: 'unfinished PUT in chunks',
@@ -119,7 +146,9 @@ class AnswerStation {
       findings.push(`left over: ${JSON.stringify(stats)}`);
     }
     if (!(await happens(() => records.length === this.#served.count))) {
-      findings.push(`${this.#served.count} served, counted: ${JSON.stringify(records)}`);
+      findings.push(
+        `${this.#served.count} served, counted: ${JSON.stringify(records.map(({ outcome, reason }) => `${outcome} ${reason}`))}`,
+      );
     }
     if (asked.method === 'PUT' && upstream.toldCount > 1) findings.push('a write was sent twice');
     findings.push(...this.#wrongWith({ received, closed }, asked, answer));
@@ -160,11 +189,12 @@ class AnswerStation {
 
 describe.each([true, false])('with lane %s', (lane) => {
   const onEach = stationsFor(() => AnswerStation.start(lane));
+  const asked = [...requests, ...odd, ...(lane ? old : []), ...unfinished];
 
   it('hostile answers hurt nobody else', async () => {
     const findings: string[] = [];
     const work = hostileAnswers
-      .flatMap((answer) => [...requests, ...unfinished].map((asked) => ({ answer, asked })))
+      .flatMap((answer) => asked.map((each) => ({ answer, asked: each })))
       .values();
     await onEach(async (station) => {
       for (const { answer, asked } of work) {
@@ -177,5 +207,5 @@ describe.each([true, false])('with lane %s', (lane) => {
       }
     });
     expect(findings).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 });

@@ -126,7 +126,6 @@ const headerLines: readonly (readonly [name: string, ...lines: string[]])[] = [
   ['Upgrade', 'Connection: Upgrade', 'Upgrade: websocket'],
   ['Upgrade without Connection', 'Upgrade: h2c'],
   ['Connection: Upgrade alone', 'Connection: keep-alive, upgrade'],
-  ['h2c', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk'],
   ['HTTP2-Settings alone', 'HTTP2-Settings: AAMAAABk'],
   ['Connection: close', 'Connection: close'],
   ['Connection: close in odd casing', 'cONNECTION: Close'],

@@ -9,6 +9,11 @@ export interface HostileRequest {
    * parsers could read differently in the middle of a request that it has begun.
    */
   readonly mayEnd: boolean;
+  /**
+   * What an application of Node's is sent directly instead: its server forgets all that comes behind an offer to switch
+   * protocols. A volume server reads on.
+   */
+  readonly withoutOffer?: string;
 }
 
 /** Of the fronts in these tests: longer heads are raw. */

@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { hostileCodings } from './hostile-codings.ts';
 import { hostileHeads } from './hostile-heads.ts';
+import { hostileHops } from './hostile-hops.ts';
 import { hostileLengths } from './hostile-lengths.ts';
 import { type HostileRequest, head } from './hostile-request.ts';
 import {
@@ -19,7 +20,12 @@ import {
 import { cachedRead, passedRead, Station } from './station.ts';
 import { kinds, stationsFor } from './stations.ts';
 
-const all: readonly HostileRequest[] = [...hostileLengths, ...hostileCodings, ...hostileHeads];
+const all: readonly HostileRequest[] = [
+  ...hostileLengths,
+  ...hostileCodings,
+  ...hostileHeads,
+  ...hostileHops,
+];
 /** Enough to see what is wrong. */
 const findingsMax = 30;
 
@@ -31,17 +37,19 @@ it('are many, and each has a name of its own', () => {
 interface Stream {
   readonly name: string;
   readonly bytes: Buffer;
+  readonly directly: Buffer;
   readonly mayEnd: boolean;
 }
 
 /** The request behind an innocent read and before another, once for each who may answer these. */
-const streams: readonly Stream[] = all.flatMap(({ name, bytes, mayEnd }) =>
+const streams: readonly Stream[] = all.flatMap(({ name, bytes, mayEnd, withoutOffer = bytes }) =>
   [
-    cachedRead('first') + bytes + passedRead('last'),
-    passedRead('first') + bytes + cachedRead('last'),
-  ].map((text, i) => ({
+    (middle: string) => cachedRead('first') + middle + passedRead('last'),
+    (middle: string) => passedRead('first') + middle + cachedRead('last'),
+  ].map((around, i) => ({
     name: `${name} ${i === 0 ? 'before a passed' : 'before a cached'} read`,
-    bytes: Buffer.from(text, 'latin1'),
+    bytes: Buffer.from(around(bytes), 'latin1'),
+    directly: Buffer.from(around(withoutOffer), 'latin1'),
     mayEnd,
   })),
 );
@@ -55,9 +63,9 @@ describe.each(kinds)(
       const findings: string[] = [];
       const work = streams.entries();
       await onEach(async (station) => {
-        for (const [number, { name, bytes, mayEnd }] of work) {
+        for (const [number, { name, bytes, directly, mayEnd }] of work) {
           if (findings.length >= findingsMax) break;
-          const direct = await station.direct(bytes);
+          const direct = await station.direct(directly);
           for (const segmentation of segmentationsOf(number)) {
             const found = await station.compare({ bytes, segmentation, direct, mayEnd });
             findings.push(...found.map((each) => `${name}, ${segmentation.name}: ${each}`));

@@ -16,19 +16,22 @@ import {
 import { startWeed, type WeedServer, weed } from '../integration/weed-server.ts';
 import { hostileCodings } from './hostile-codings.ts';
 import { hostileHeads } from './hostile-heads.ts';
+import { hostileHops } from './hostile-hops.ts';
 import { hostileLengths } from './hostile-lengths.ts';
 import { type HostileRequest, headBytesMax } from './hostile-request.ts';
 import { atRandom, Chance, type Segmentation, whole } from './segments.ts';
 import { cachedRead, passedRead } from './station.ts';
 import { happens } from './waiting.ts';
 
-const all = [...hostileLengths, ...hostileCodings, ...hostileHeads];
+const all = [...hostileLengths, ...hostileCodings, ...hostileHeads, ...hostileHops];
 /** Each with needles of its own, as some requests write. */
 const stationCount = 8;
 const findingsMax = 30;
 
 /** Reads of a needle, in whatever form: where the lane takes one for a plain read, the corridor answers it. */
-const reads = hostileHeads.filter(({ bytes }) => !/PUT|POST|DELETE/.test(bytes));
+const reads = [...hostileHeads, ...hostileHops].filter(
+  ({ bytes }) => !/PUT|POST|DELETE/.test(bytes),
+);
 
 interface Course {
   readonly received: string;
@@ -55,7 +58,8 @@ describe.skipIf(weed === undefined)('before a real volume server', () => {
           upstreamUrl,
           lane,
           limits: { headBytes: headBytesMax },
-          serve: (head) => (isCachedRead(head) ? cachedAnswer(cached) : passed(upstreamUrl)),
+          serve: (head, hasBody) =>
+            isCachedRead(head) && !hasBody ? cachedAnswer(cached, head) : passed(upstreamUrl),
         }),
       ),
     );
@@ -131,13 +135,11 @@ function isCachedRead({ method, target, rawHeaders }: RequestHead): boolean {
   return method === 'GET' && /^\/1,0112345678(?:\?|$)/.test(target) && isPlain;
 }
 
-function cachedAnswer({
-  head,
-  body,
-}: {
-  readonly head: string;
-  readonly body: Buffer;
-}): NeedleOutcome {
+function cachedAnswer(
+  { head: plainHead, body }: { readonly head: string; readonly body: Buffer },
+  { http10 }: RequestHead,
+): NeedleOutcome {
+  const head = http10 === true ? plainHead.replace('HTTP/1.1', 'HTTP/1.0') : plainHead;
   const outcome = needleAnswer(body);
   if (outcome.kind !== 'answer') throw new Error('a needle answer is an answer');
   return { ...outcome, answer: { ...outcome.answer, head } };

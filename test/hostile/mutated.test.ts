@@ -5,6 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { hostileCodings } from './hostile-codings.ts';
 import { hostileHeads } from './hostile-heads.ts';
+import { hostileHops } from './hostile-hops.ts';
 import { hostileLengths } from './hostile-lengths.ts';
 import { head, smuggled } from './hostile-request.ts';
 import { atRandom, Chance, whole } from './segments.ts';
@@ -15,8 +16,14 @@ const runCount = Number(process.env['HOSTILE_RUNS'] ?? 250);
 const firstSeed = Number(process.env['HOSTILE_SEED'] ?? 1);
 const findingsMax = 20;
 
-/** Long ones are long for one reason alone. */
-const seeds: readonly string[] = [...hostileLengths, ...hostileCodings, ...hostileHeads]
+/** Long ones are long for one reason alone; behind an offer to switch protocols, the application reads nothing more. */
+const seeds: readonly string[] = [
+  ...hostileLengths,
+  ...hostileCodings,
+  ...hostileHeads,
+  ...hostileHops,
+]
+  .filter(({ withoutOffer }) => withoutOffer === undefined)
   .map(({ bytes }) => bytes)
   .filter((bytes) => bytes.length < 1_000);
 
@@ -46,6 +53,9 @@ const pieces: readonly string[] = [
   'Transfer-Encoding: identity\r\n',
   'Connection: close\r\n',
   'Connection: keep-alive, x\r\n',
+  'Connection: keep-alive\r\n',
+  'Connection: Upgrade\r\n',
+  'Proxy-Connection: keep-alive\r\n',
   'Expect: 100-continue\r\n',
   '5\r\nhello\r\n0\r\n\r\n',
   '0\r\n\r\n',

@@ -57,7 +57,7 @@ describe.skipIf(weed === undefined)('before a real volume server', () => {
     'GET /1,01 HTTP/1.1\nHost: a\n\n',
     'GET /1,01 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
     'GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n',
-    'GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\nGET /2,02 HTTP/1.0\r\n\r\n',
+    'GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\nGET /2,02 HTTP/1.2\r\n\r\n',
     'POST /1,01 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n',
   ])('%j is answered as it is without a front', async (request) => {
     const direct = await answerOf(new RawClient(server.port), request);

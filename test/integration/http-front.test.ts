@@ -175,7 +175,7 @@ describe('what is not understood', () => {
   it.each([
     'GET http:// HTTP/1.1\r\nHost: a\r\n\r\n',
     'GET /1,01 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n',
-    'GET /1,01 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n',
+    'GET /1,01 HTTP/1.1\r\nHost: a\r\nExpect: the-unexpected\r\n\r\n',
     'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n',
     'GET /1,01 HTTP/1.1\r\nHost: a\r\nX: \x01\xff\r\n\r\n',
     'FOO /1,01 HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -191,7 +191,7 @@ describe('what is not understood', () => {
     stage.answer = echoTarget;
     await front();
     const client = fixture.connect();
-    client.send('GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\nGET /raw HTTP/1.0\r\n\r\n');
+    client.send('GET /1,01 HTTP/1.1\r\nHost: a\r\n\r\nGET /raw HTTP/1.2\r\n\r\n');
     await client.until((received) => received.includes('</raw>'));
     expect(client.received.match(/<[^>]*>/g)).toEqual(['</1,01>', '</raw>']);
   });
@@ -200,7 +200,7 @@ describe('what is not understood', () => {
     await upstream.close();
     await front();
     const client = fixture.connect();
-    client.send('GET /1,01 HTTP/1.0\r\n\r\n');
+    client.send('GET /1,01 HTTP/1.2\r\n\r\n');
     expect(await client.untilClosed()).toMatch(/^HTTP\/1\.1 502 Bad Gateway\r\n/);
     client.socket.end();
     await eventually(() => fixture.records.length === 1);

@@ -154,7 +154,7 @@ describe('trouble', () => {
     socket.on('data', (chunk) => {
       answer += String(chunk);
     });
-    socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+    socket.write(`GET ${path} HTTP/1.2\r\n\r\n`);
     await once(socket, 'close');
     const id = /^HTTP\/1\.1 502 .*?\r\nX-Amz-Request-Id: ([0-9A-F]{24})\r\n/s.exec(answer)?.[1];
     expect(await proxy.role.line('request')).toMatchObject({

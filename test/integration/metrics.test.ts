@@ -154,6 +154,10 @@ describe.skipIf(!loadBinding().hasUcx)('a proxy and a target over UCX', () => {
       `POST ${fid(1n)} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n${close}3\r\nabc\r\n0\r\n\r\n`,
       `GET ${fid(1n)} HTTP/1.1\r\nTE: trailers\r\n${close}`,
       `GET ${fid(1n)} HTTP/1.0\r\n\r\n`,
+      `GET ${fid(77n)} HTTP/1.0\r\n\r\n`,
+      `GET ${fid(1n)} HTTP/1.1\r\nExpect: 100-continue\r\n${close}`,
+      `GET ${fid(1n)} HTTP/1.1\r\nUpgrade: h2c\r\n${close}`,
+      `GET ${fid(1n)} HTTP/1.2\r\n${close}`,
       'GET /odd',
     ];
     for (const text of one) await exchange(port, text);

@@ -9,12 +9,13 @@ import type { NeedleOutcome } from '../needle-outcome.ts';
 import type { ClientEnd } from '../outcome.ts';
 import type { ConnectionHost, Relay } from './connection-host.ts';
 import { deliver } from './deliver.ts';
-import { type AnswerSink, Exchange, refusalText } from './exchange.ts';
+import { type AnswerSink, Exchange } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
 import type { FrontLimits } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
+import { refusalText } from './refusal.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import { SendPace } from './send-pace.ts';
 
@@ -54,7 +55,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#framer = new RequestFramer(host.limits.headBytes);
+    this.#framer = new RequestFramer(host.limits.headBytes, host.relay !== undefined);
     this.#sinceMs = performance.now();
     socket.on('data', this.#onData);
     socket.on('end', () => this.#onEnd());
@@ -213,6 +214,10 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     return this.#bodyLeftBytes;
   }
 
+  get bodyDone(): boolean {
+    return this.#bodyLeftBytes === 0 && this.#handover?.bodyDone !== false;
+  }
+
   takeBody(): Buffer | undefined {
     if (this.#bodyLeftBytes === 0 || this.#input.length === 0) return undefined;
     const bytes = this.#input.view().subarray(0, this.#bodyLeftBytes);
@@ -290,8 +295,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   finished(exchange: Exchange, reusable: boolean): void {
     this.#leave(exchange);
-    const bodyDone = this.#bodyLeftBytes === 0 && this.#handover?.bodyDone !== false;
-    if (!reusable || !bodyDone || this.#host.draining) this.#close();
+    if (!reusable || !this.bodyDone || this.#host.draining) this.#close();
     else if (exchange.outgoing === undefined) this.#nextRequest();
     else this.#handover?.takeBack(exchange.outgoing, () => this.#nextRequest());
   }

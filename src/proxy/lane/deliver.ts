@@ -1,7 +1,8 @@
 /** Where an outcome of the corridor goes: the same three ways out for the lane and for the framework. */
 import type { NeedleOutcome } from '../needle-outcome.ts';
-import { type Exchange, refusalText } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import { type NeedleSendOptions, sendNeedle } from './needle-send.ts';
+import { refusalText } from './refusal.ts';
 
 export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
 

@@ -4,12 +4,11 @@
  * used again. Accounts for the request exactly once.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../outcome.ts';
-import { newRequestId } from '../response/request-id.ts';
 import type { AnswerFraming } from './answer-framing.ts';
 import { fieldLines } from './field-lines.ts';
+import { type RefusalStatus, refusalBody, refusalHead } from './refusal.ts';
 import type { FramedRequest } from './request-framer.ts';
 import type { SendPace } from './send-pace.ts';
 
@@ -22,6 +21,8 @@ export interface AnswerSink {
   readonly unsentBytes: number;
   /** Of the request's body, what `takeBody` has not given yet. */
   readonly bodyLeftBytes: number;
+  /** Whoever forwards the request has all of its body. */
+  readonly bodyDone: boolean;
   /** What is there of the request's body, and not one byte more; undefined: nothing. */
   takeBody(): Buffer | undefined;
   /** False: no more of the request's body is wanted for now. */
@@ -178,6 +179,20 @@ export class Exchange implements OutcomeReceiver {
     if (this.#over) this.#settle();
   }
 
+  /** `100 Continue` of the volume server, for a client that waits for it; nobody else is told. */
+  sendInterim(head: string): void {
+    if (this.#over || this.started || !this.request.block.expectsContinue) return;
+    this.#sink.send(head);
+  }
+
+  /**
+   * The final answer to a request with `Expect` begins. If its body is not all here, nobody can tell any more whether
+   * the client's next bytes are the rest of it or another request.
+   */
+  #endIfBodyIsInDoubt(): void {
+    if (this.request.block.expectsContinue && !this.#sink.bodyDone) this.#close = true;
+  }
+
   /**
    * @param head status line to blank line; a text is latin1
    * @param close the answer says, or its framing means, that the connection ends with it
@@ -187,6 +202,7 @@ export class Exchange implements OutcomeReceiver {
     this.#framing = framing;
     this.answerHead = head;
     this.#close ||= close || framing.kind === 'eof';
+    this.#endIfBodyIsInDoubt();
     this.#cork();
     this.#sink.send(head);
     setImmediate(() => this.#uncork());
@@ -273,6 +289,7 @@ export class Exchange implements OutcomeReceiver {
   passHead(bytes: Buffer, bodyBytes: number, close: boolean, flushed?: () => void): boolean {
     if (!this.started) this.#framing = none;
     this.#close ||= close;
+    this.#endIfBodyIsInDoubt();
     return this.pass(bytes, bodyBytes, flushed);
   }
 
@@ -291,19 +308,16 @@ export class Exchange implements OutcomeReceiver {
   }
 
   /** An error of the proxy itself: the few bytes that make a client try another replica. */
-  refuse(status: 502 | 503 | 504, reason: Reason, text: string): void {
+  refuse(status: RefusalStatus, reason: Reason, text: string): void {
     this.decide({ outcome: 'error', reason, transport: 'none' });
     if (this.started) {
       this.cut();
       return;
     }
-    const body = `${text}\n`;
+    const body = refusalBody(text);
     const close = this.#close || this.hasBody;
-    const head =
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
-      `Content-Length: ${body.length}\r\n${status === 503 ? 'Retry-After: 1\r\n' : ''}` +
-      `X-Amz-Request-Id: ${newRequestId()}\r\n` +
-      `Date: ${new Date().toUTCString()}\r\n${close ? 'Connection: close\r\n' : ''}\r\n`;
+    const { http10 } = this.request.block;
+    const head = refusalHead({ status, bodyBytes: body.length, http10, close });
     const bodyBytes = this.request.head.method === 'HEAD' ? 0 : body.length;
     this.finishWith(Buffer.from(bodyBytes === 0 ? head : head + body, 'latin1'), bodyBytes, close);
   }
@@ -375,9 +389,4 @@ export class Exchange implements OutcomeReceiver {
 
 function lastChunk(rawTrailers: readonly string[]): string {
   return `0\r\n${fieldLines(rawTrailers)}\r\n`;
-}
-
-/** The body of an error that is the proxy's own, so that nobody looks for it in the volume server's log. */
-export function refusalText(text: string): string {
-  return `seaweed-rdma: ${text}`;
 }

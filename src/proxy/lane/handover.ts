@@ -49,7 +49,7 @@ export class Handover implements VirtualConnectionOwner {
     } else {
       this.#virtual.exchange = exchange;
     }
-    this.#virtual.push(exchange.headBytes);
+    this.#virtual.push(headForNode(exchange));
   }
 
   /** The handler has the request. */
@@ -113,4 +113,19 @@ export class Handover implements VirtualConnectionOwner {
     exchange.decide({ outcome: 'error', reason: 'raw', transport: 'none' });
     exchange.cut();
   }
+}
+
+/**
+ * Node acts by itself on an expectation and on an offer to switch protocols: it is shown where such a request ends, and
+ * nothing else. Whoever forwards it has the head as it came.
+ */
+function headForNode({ request, headBytes }: Exchange): Buffer {
+  const { head, body, block } = request;
+  if (!block.expectsContinue && !block.offersUpgrade) return headBytes;
+  const framing = {
+    none: '',
+    length: `Content-Length: ${body.kind === 'length' ? body.bytes : 0}\r\n`,
+    chunked: 'Transfer-Encoding: chunked\r\n',
+  }[body.kind];
+  return Buffer.from(`${head.method} / HTTP/1.1\r\nHost: a\r\n${framing}\r\n`, 'latin1');
 }

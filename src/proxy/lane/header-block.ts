@@ -3,7 +3,12 @@
  * Immutable, so that requests which send the same lines share it.
  */
 import type { RequestHead } from '../needle/request-head.ts';
-import { readHeaders } from '../needle/request-headers.ts';
+import {
+  continueExpected,
+  offeredProtocol,
+  plainOption,
+  readHeaders,
+} from '../needle/request-headers.ts';
 import { splitFields } from './field-lines.ts';
 
 export type BodyFraming =
@@ -21,16 +26,19 @@ const contentLength = /^[0-9]{1,15}$/;
 const oddChunks = /^(?:transfer-encoding:[\t ]*chunked.*\t|trailer:)/im;
 /** Go refuses other characters in Host with a text of its own. */
 const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
-/** They end at a proxy: RFC 9110 section 7.6.1. */
+/** They end at a proxy: RFC 9110 section 7.6.1, RFC 7540 section 3.2.1. */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
   'te',
   'trailer',
   'upgrade',
 ]);
-const plainConnection = /^(?:keep-alive|close)$/i;
+/** Options of a Connection that can be taken off without a thought, and the headers that they name. */
+const plainOptions = /^(?:(?:keep-alive|close|upgrade|http2-settings)(?:, ?|$))+$/i;
+const plainHops: ReadonlySet<string> = new Set(['http2-settings', 'proxy-connection', 'upgrade']);
 const none: BodyFraming = { kind: 'none' };
 const chunked: BodyFraming = { kind: 'chunked' };
 
@@ -40,61 +48,73 @@ export class HeaderBlock {
   /** Flat: name, value, name, value, …. */
   readonly rawHeaders: readonly string[];
   readonly body: BodyFraming;
-  /** The client asked for `Connection: close`. */
+  /** The connection ends with the answer: the client asked for it, or speaks HTTP/1.0 and did not ask to keep it. */
   readonly close: boolean;
+  /** Of a request of HTTP/1.0. */
+  readonly http10: boolean;
+  /** `Expect: 100-continue`: the client may wait for an interim answer before it sends the body. */
+  readonly expectsContinue: boolean;
+  /** `Upgrade: h2c`, which the volume server does not take. */
+  readonly offersUpgrade: boolean;
   #readHeaders: RequestHead['readHeaders'];
-  #hops: 'none' | 'connection' | 'odd' | undefined;
+  #hops: Hops | undefined;
 
   private constructor(text: string, rawHeaders: readonly string[], framing: Framing) {
     this.text = text;
     this.rawHeaders = rawHeaders;
     this.body = framing.body;
     this.close = framing.close;
+    this.http10 = framing.http10;
+    this.expectsContinue = framing.expectsContinue;
+    this.offersUpgrade = framing.offersUpgrade;
   }
 
   /** `text`: header lines and the blank line; undefined: what two parsers could see differently. */
-  static read(text: string): HeaderBlock | undefined {
+  static read(text: string, http10: boolean): HeaderBlock | undefined {
     if (!headerLines.test(text)) return undefined;
     const rawHeaders = splitFields(text);
-    const framing = readFraming(rawHeaders);
+    const framing = http10 ? readFraming10(rawHeaders) : readFraming(rawHeaders);
     if (framing?.body.kind === 'chunked' && oddChunks.test(text)) return undefined;
     return framing && new HeaderBlock(text, rawHeaders, framing);
   }
 
   get readHeaders(): RequestHead['readHeaders'] {
-    this.#readHeaders ??= readHeaders(this.rawHeaders);
+    this.#readHeaders ??= readHeaders(this.rawHeaders, this.http10);
     return this.#readHeaders;
   }
 
-  /** What of it ends at a proxy: nothing, a `Connection` that says keep-alive or close, or something rarer. */
-  get hops(): 'none' | 'connection' | 'odd' {
+  get hops(): Hops {
     this.#hops ??= readHops(this.rawHeaders);
     return this.#hops;
   }
 }
 
-function readHops(rawHeaders: readonly string[]): 'none' | 'connection' | 'odd' {
-  let hops: 'none' | 'connection' = 'none';
+/** What of a block ends at a proxy: nothing, what can be taken off without a thought, or something rarer. */
+type Hops = 'none' | 'plain' | 'odd';
+
+function readHops(rawHeaders: readonly string[]): Hops {
+  let hops: Hops = 'none';
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase();
     if (!hopByHop.has(name)) continue;
-    const isPlain = name === 'connection' && plainConnection.test(rawHeaders[i + 1] as string);
+    const isPlain =
+      plainHops.has(name) ||
+      (name === 'connection' && plainOptions.test(rawHeaders[i + 1] as string));
     if (!isPlain) return 'odd';
-    hops = 'connection';
+    hops = 'plain';
   }
   return hops;
 }
 
-interface Framing {
-  readonly body: BodyFraming;
-  readonly close: boolean;
-}
+type Framing = Pick<HeaderBlock, 'body' | 'close' | 'http10' | 'expectsContinue' | 'offersUpgrade'>;
 
 /** undefined: a message whose length or meaning two parsers could see differently. */
 function readFraming(rawHeaders: readonly string[]): Framing | undefined {
   let hosts = 0;
   let body = none;
   let close = false;
+  let expectsContinue = false;
+  let offersUpgrade = false;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const value = rawHeaders[i + 1] as string;
     switch ((rawHeaders[i] as string).toLowerCase()) {
@@ -111,18 +131,59 @@ function readFraming(rawHeaders: readonly string[]): Framing | undefined {
         body = chunked;
         break;
       case 'connection':
-        if (/upgrade/i.test(value) || !isTokenList(value)) return undefined;
+        if (!isTokenList(value)) return undefined;
         close ||= hasCloseToken(value);
         break;
       case 'expect':
+        if (expectsContinue || !continueExpected.test(value)) return undefined;
+        expectsContinue = true;
+        break;
       case 'upgrade':
-      case 'http2-settings':
+        if (offersUpgrade || !offeredProtocol.test(value)) return undefined;
+        offersUpgrade = true;
+        break;
       case 'proxy-connection':
-        return undefined;
+        // Some parsers read it as Connection.
+        if (value.toLowerCase() !== 'keep-alive') return undefined;
+        break;
     }
   }
   if (hosts !== 1) return undefined;
-  return { body, close };
+  return { body, close, http10: false, expectsContinue, offersUpgrade };
+}
+
+/** Of HTTP/1.0: no coding, one plain option for the connection, and nothing that an HTTP/1.1 server may answer to. */
+function readFraming10(rawHeaders: readonly string[]): Framing | undefined {
+  let hosts = 0;
+  let body = none;
+  let option: string | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const value = rawHeaders[i + 1] as string;
+    switch ((rawHeaders[i] as string).toLowerCase()) {
+      case 'host':
+        hosts += 1;
+        if (!hostValue.test(value)) return undefined;
+        break;
+      case 'content-length':
+        if (body.kind !== 'none' || !contentLength.test(value)) return undefined;
+        body = { kind: 'length', bytes: Number(value) };
+        break;
+      case 'connection':
+        if (option !== undefined || !plainOption.test(value)) return undefined;
+        option = value.toLowerCase();
+        break;
+      case 'transfer-encoding':
+      case 'expect':
+      case 'upgrade':
+      case 'proxy-connection':
+      case 'te':
+      case 'trailer':
+        return undefined;
+    }
+  }
+  if (hosts > 1) return undefined;
+  const close = option !== 'keep-alive';
+  return { body, close, http10: true, expectsContinue: false, offersUpgrade: false };
 }
 
 /** Go also finds a token between blanks: what is no plain list is left to it. */

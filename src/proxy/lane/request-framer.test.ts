@@ -5,7 +5,7 @@ import { type FramerVerdict, RequestFramer } from './request-framer.ts';
 const headBytesMax = 4_096;
 
 function frame(text: string): FramerVerdict {
-  return new RequestFramer(headBytesMax).frame(Buffer.from(text, 'latin1'), 0);
+  return new RequestFramer(headBytesMax, true).frame(Buffer.from(text, 'latin1'), 0);
 }
 
 describe('a plain head', () => {
@@ -44,10 +44,57 @@ describe('a plain head', () => {
   });
 });
 
+describe('a head of HTTP/1.0', () => {
+  it.each([
+    ['', true],
+    ['Host: a\r\n', true],
+    ['Connection: close\r\nHost: a\r\n', true],
+    ['Connection: Keep-Alive\r\n', false],
+    ['Keep-Alive: 300\r\nHTTP2-Settings: AA\r\n', true],
+  ])('with %j ends the connection: %s', (lines, close) => {
+    expect(frame(`GET /1,01 HTTP/1.0\r\n${lines}\r\n`)).toMatchObject({
+      kind: 'request',
+      head: { method: 'GET', target: '/1,01', http10: true },
+      close,
+    });
+  });
+
+  it('may have a body of a length', () => {
+    expect(frame('PUT /1,01 HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello')).toMatchObject({
+      body: { kind: 'length', bytes: 5 },
+      close: true,
+    });
+  });
+
+  it('is raw where nobody can forward it as such', () => {
+    const framer = new RequestFramer(headBytesMax, false);
+    expect(framer.frame(Buffer.from('GET /1,01 HTTP/1.0\r\n\r\n'), 0).kind).toBe('raw');
+    expect(framer.frame(Buffer.from('GET /1,01 HTTP/1.0\r\nHo'), 0).kind).toBe('raw');
+  });
+});
+
+describe('one odd header', () => {
+  it.each([
+    ['Expect: 100-Continue', { expectsContinue: true, offersUpgrade: false }],
+    ['Upgrade: H2C', { expectsContinue: false, offersUpgrade: true }],
+    [
+      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk',
+      { expectsContinue: false, offersUpgrade: true },
+    ],
+    ['Connection: Upgrade', { expectsContinue: false, offersUpgrade: false }],
+    ['Proxy-Connection: Keep-Alive', { expectsContinue: false, offersUpgrade: false }],
+  ])('%s is told and makes nothing raw', (lines, block) => {
+    expect(frame(`GET / HTTP/1.1\r\nHost: a\r\n${lines}\r\n\r\n`)).toMatchObject({
+      kind: 'request',
+      close: false,
+      block,
+    });
+  });
+});
+
 describe('what two parsers could read differently is raw', () => {
   const host = 'Host: a\r\n';
   it.each([
-    ['HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n'],
     ['HTTP/1.2', `GET / HTTP/1.2\r\n${host}\r\n`],
     ['HTTP/2.0', `GET / HTTP/2.0\r\n${host}\r\n`],
     ['no version', 'GET /\r\n\r\n'],
@@ -98,9 +145,25 @@ describe('what two parsers could read differently is raw', () => {
     ['a tab behind chunked', `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\t\r\n\r\n`],
     ['another coding', `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n`],
     ['chunked twice', `PUT / HTTP/1.1\r\n${host}${'Transfer-Encoding: chunked\r\n'.repeat(2)}\r\n`],
-    ['Expect', `PUT / HTTP/1.1\r\n${host}Expect: 100-continue\r\n\r\n`],
-    ['Upgrade', `GET / HTTP/1.1\r\n${host}Upgrade: h2c\r\n\r\n`],
-    ['Connection: Upgrade', `GET / HTTP/1.1\r\n${host}Connection: Upgrade\r\n\r\n`],
+    ['an unknown Expect', `PUT / HTTP/1.1\r\n${host}Expect: x\r\n\r\n`],
+    ['an empty Expect', `PUT / HTTP/1.1\r\n${host}Expect:\r\n\r\n`],
+    ['a list in Expect', `PUT / HTTP/1.1\r\n${host}Expect: 100-continue, x\r\n\r\n`],
+    ['Expect twice', `PUT / HTTP/1.1\r\n${host}${'Expect: 100-continue\r\n'.repeat(2)}\r\n`],
+    ['another Upgrade', `GET / HTTP/1.1\r\n${host}Upgrade: websocket\r\n\r\n`],
+    ['a list in Upgrade', `GET / HTTP/1.1\r\n${host}Upgrade: h2c, websocket\r\n\r\n`],
+    ['Upgrade twice', `GET / HTTP/1.1\r\n${host}${'Upgrade: h2c\r\n'.repeat(2)}\r\n`],
+    ['another Proxy-Connection', `GET / HTTP/1.1\r\n${host}Proxy-Connection: close\r\n\r\n`],
+    ['HTTP/1.0 with Proxy-Connection', 'GET / HTTP/1.0\r\nProxy-Connection: keep-alive\r\n\r\n'],
+    ['HTTP/1.0 with two Hosts', `GET / HTTP/1.0\r\n${host}${host}\r\n`],
+    ['HTTP/1.0 with an odd Host', 'GET / HTTP/1.0\r\nHost: a b\r\n\r\n'],
+    ['HTTP/1.0 in chunks', 'PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n'],
+    ['HTTP/1.0 with two lengths', `PUT / HTTP/1.0\r\n${'Content-Length: 1\r\n'.repeat(2)}\r\n`],
+    ['HTTP/1.0 with Expect', 'PUT / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n'],
+    ['HTTP/1.0 with Upgrade', 'GET / HTTP/1.0\r\nUpgrade: h2c\r\n\r\n'],
+    ['HTTP/1.0 with TE', 'GET / HTTP/1.0\r\nTE: trailers\r\n\r\n'],
+    // The volume server keeps the connection here.
+    ['HTTP/1.0 with both options', 'GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n'],
+    ['HTTP/1.0 with two Connections', `GET / HTTP/1.0\r\n${'Connection: close\r\n'.repeat(2)}\r\n`],
   ])('%s', (_name, text) => {
     expect(frame(text).kind).toBe('raw');
   });
@@ -114,7 +177,7 @@ describe('what two parsers could read differently is raw', () => {
   });
 
   it('tells the target, as far as there is one', () => {
-    expect(frame('GET /3,01 HTTP/1.0\r\n\r\n')).toEqual({ kind: 'raw', target: '/3,01' });
+    expect(frame('GET /3,01 HTTP/1.2\r\n\r\n')).toEqual({ kind: 'raw', target: '/3,01' });
     expect(frame('\r\n\r\n')).toEqual({ kind: 'raw', target: '/' });
     expect(frame('GET /3,01\n')).toEqual({ kind: 'raw', target: '/3,01' });
   });
@@ -129,7 +192,7 @@ describe('an unfinished head', () => {
 
   it('is not awaited after a request line that Go answers at once', () => {
     expect(frame('GARBAGE\r\n').kind).toBe('raw');
-    expect(frame('GET / HTTP/1.0\r\n').kind).toBe('raw');
+    expect(frame('GET / HTTP/1.2\r\n').kind).toBe('raw');
   });
 });
 
@@ -150,7 +213,7 @@ it('gives the same verdict however the bytes were cut', () => {
     fc.property(fc.array(part, { minLength: 1, maxLength: 12 }), (parts) => {
       const text = `GET /1,01 HTTP/1.1\r\nHost: a\r\n${parts.join('')}`;
       const whole = frame(text);
-      const framer = new RequestFramer(headBytesMax);
+      const framer = new RequestFramer(headBytesMax, true);
       let scanned = 0;
       let stepwise: FramerVerdict = { kind: 'incomplete' };
       for (let n = 1; n <= text.length && stepwise.kind === 'incomplete'; n += 1) {
@@ -169,7 +232,7 @@ describe('a connection that sends the same headers again', () => {
   const headers = 'Host: a\r\nConnection: close\r\n\r\n';
 
   it('is given the same block', () => {
-    const framer = new RequestFramer(headBytesMax);
+    const framer = new RequestFramer(headBytesMax, true);
     const first = framer.frame(Buffer.from(`GET /1,01 HTTP/1.1\r\n${headers}`), 0);
     const second = framer.frame(Buffer.from(`GET /2,02?x HTTP/1.1\r\n${headers}`), 0);
     const third = framer.frame(Buffer.from(`HEAD /2,02 HTTP/1.1\r\n${headers}GET`), 0);
@@ -194,6 +257,7 @@ describe('a connection that sends the same headers again', () => {
       'GET  HTTP/1.1\r\n',
       'GET /1,01  HTTP/1.1\r\n',
       'GET /1,01 HTTP/1.0\r\n',
+      'HEAD /1,01 HTTP/1.0\r\n',
       'GET /1,01 HTTP/1.1\r\nX: y\r\n',
       'GET /1,01\r\nX: /HTTP/1.1\r\n',
       'get /1,01 HTTP/1.1\r\n',
@@ -202,6 +266,7 @@ describe('a connection that sends the same headers again', () => {
     );
     const block = fc.constantFrom(
       'Host: a\r\n\r\n',
+      'Host: a\r\nConnection: keep-alive\r\n\r\n',
       'Host: a\r\nContent-Length: 3\r\n\r\n',
       'Host: a\r\nTransfer-Encoding: chunked\r\n\r\n',
       'Host: a\r\n\r',
@@ -210,10 +275,12 @@ describe('a connection that sends the same headers again', () => {
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(line, block), { maxLength: 6 }), (heads) => {
-        const framer = new RequestFramer(headBytesMax);
+        const framer = new RequestFramer(headBytesMax, true);
         for (const [first, rest] of heads) {
           const bytes = Buffer.from(first + rest, 'latin1');
-          expect(framer.frame(bytes, 0)).toEqual(new RequestFramer(headBytesMax).frame(bytes, 0));
+          expect(framer.frame(bytes, 0)).toEqual(
+            new RequestFramer(headBytesMax, true).frame(bytes, 0),
+          );
         }
       }),
       { numRuns: 2_000 },

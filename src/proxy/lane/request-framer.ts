@@ -12,7 +12,7 @@ export interface FramedRequest {
   /** Head bytes, blank line included. */
   readonly headBytes: number;
   readonly body: BodyFraming;
-  /** The client asked for `Connection: close`. */
+  /** The connection ends with the answer. */
   readonly close: boolean;
   /** What the headers say, shared by all requests of a connection that send the same ones. */
   readonly block: HeaderBlock;
@@ -36,7 +36,7 @@ const methods: ReadonlySet<string> = new Set([
   'TRACE',
 ]);
 
-const requestLine = /^([A-Z]+) (\/[!"$-~]*) HTTP\/1\.1\r\n/;
+const requestLine = /^([A-Z]+) (\/[!"$-~]*) HTTP\/1\.([01])\r\n/;
 const plainStart = 'GET /';
 const plainEnd = ' HTTP/1.1\r\n';
 /** A longer line is no plain read's: rather a body came with the head. */
@@ -48,10 +48,13 @@ const incomplete: FramerVerdict = { kind: 'incomplete' };
 /** One per connection: it remembers the headers of the request before, which most clients send again. */
 export class RequestFramer {
   readonly #headBytesMax: number;
+  readonly #takesHttp10: boolean;
   #last: HeaderBlock | undefined;
 
-  constructor(headBytesMax: number) {
+  /** @param takesHttp10 false: there is nobody who forwards HTTP/1.0 as such, so that it is raw */
+  constructor(headBytesMax: number, takesHttp10: boolean) {
     this.#headBytesMax = headBytesMax;
+    this.#takesHttp10 = takesHttp10;
   }
 
   /**
@@ -68,7 +71,7 @@ export class RequestFramer {
   /** One GET and nothing behind it, with the headers of the request before, byte for byte. */
   #frameAgain(bytes: Buffer): FramedRequest | undefined {
     const block = this.#last;
-    if (block === undefined || bytes.length > this.#headBytesMax) return undefined;
+    if (block === undefined || block.http10 || bytes.length > this.#headBytesMax) return undefined;
     const lineBytes = bytes.length - block.text.length;
     if (lineBytes < plainStart.length + plainEnd.length || lineBytes > lineBytesMax) {
       return undefined;
@@ -87,7 +90,7 @@ export class RequestFramer {
     const end = bytes.indexOf('\r\n\r\n', Math.max(0, scannedBytes - 3), 'latin1');
     if (end < 0) {
       if (bytes.length > this.#headBytesMax) return raw(bytes);
-      return isStillPlausible(bytes, scannedBytes) ? incomplete : raw(bytes);
+      return this.#isStillPlausible(bytes, scannedBytes) ? incomplete : raw(bytes);
     }
     const headBytes = end + 4;
     if (headBytes > this.#headBytesMax) return raw(bytes);
@@ -95,21 +98,44 @@ export class RequestFramer {
   }
 
   #readHead(text: string, headBytes: number): FramedRequest | undefined {
-    const line = requestLine.exec(text);
-    if (line === null) return undefined;
-    const [whole, method, target] = line as unknown as [string, string, string];
+    const line = this.#readLine(text);
+    if (line === undefined) return undefined;
+    const [whole, method, target, minor] = line;
     if (!methods.has(method)) return undefined;
-    const block = this.#blockOf(text.slice(whole.length));
+    const block = this.#blockOf(text.slice(whole.length), minor === '0');
     return block && requestOf(method, target, block, headBytes);
   }
 
-  #blockOf(text: string): HeaderBlock | undefined {
-    if (this.#last?.text === text) return this.#last;
-    const block = HeaderBlock.read(text);
+  #readLine(text: string): RequestLine | undefined {
+    const line = requestLine.exec(text) as unknown as RequestLine | null;
+    return line === null || (line[3] === '0' && !this.#takesHttp10) ? undefined : line;
+  }
+
+  #blockOf(text: string, http10: boolean): HeaderBlock | undefined {
+    const last = this.#last;
+    if (last?.text === text && last.http10 === http10) return last;
+    const block = HeaderBlock.read(text, http10);
     if (block !== undefined && text.length <= rememberedBytesMax) this.#last = block;
     return block;
   }
+
+  /** Go answers some mistakes before the blank line: those must not wait here for a head that never ends. */
+  #isStillPlausible(bytes: Buffer, scannedBytes: number): boolean {
+    let lineFeed = bytes.indexOf(0x0a, scannedBytes);
+    if (lineFeed < 0) return true;
+    const isFirst = bytes.indexOf(0x0a) === lineFeed;
+    if (isFirst && this.#readLine(bytes.toString('latin1', 0, lineFeed + 1)) === undefined) {
+      return false;
+    }
+    while (lineFeed >= 0) {
+      if (lineFeed === 0 || bytes[lineFeed - 1] !== 0x0d) return false;
+      lineFeed = bytes.indexOf(0x0a, lineFeed + 1);
+    }
+    return true;
+  }
 }
+
+type RequestLine = readonly [whole: string, method: string, target: string, minor: string];
 
 /** As in `requestLine`. */
 function isTargetCode(code: number): boolean {
@@ -122,27 +148,11 @@ function requestOf(
   block: HeaderBlock,
   headBytes: number,
 ): FramedRequest {
-  const { rawHeaders, body, close } = block;
+  const { rawHeaders, body, close, http10 } = block;
   const isRead = method === 'GET' || method === 'HEAD';
-  const head = { method, target, rawHeaders, readHeaders: isRead ? block.readHeaders : undefined };
+  const readHeaders = isRead ? block.readHeaders : undefined;
+  const head = { method, target, rawHeaders, http10, readHeaders };
   return { kind: 'request', head, headBytes, body, close, block };
-}
-
-/** Go answers some mistakes before the blank line: those must not wait here for a head that never ends. */
-function isStillPlausible(bytes: Buffer, scannedBytes: number): boolean {
-  let lineFeed = bytes.indexOf(0x0a, scannedBytes);
-  if (lineFeed < 0) return true;
-  if (
-    bytes.indexOf(0x0a) === lineFeed &&
-    !requestLine.test(bytes.toString('latin1', 0, lineFeed + 1))
-  ) {
-    return false;
-  }
-  while (lineFeed >= 0) {
-    if (lineFeed === 0 || bytes[lineFeed - 1] !== 0x0d) return false;
-    lineFeed = bytes.indexOf(0x0a, lineFeed + 1);
-  }
-  return true;
 }
 
 function raw(bytes: Buffer): FramerVerdict {

@@ -32,6 +32,7 @@ describe('parseRead', () => {
         overrides: [],
         token: undefined,
         close: false,
+        http10: false,
       },
     });
   });

@@ -45,8 +45,10 @@ export interface ReadRequest {
   readonly overrides: readonly (readonly [name: string, value: string])[];
   /** The read token, where the request carries one (query, Authorization, AT). */
   readonly token: string | undefined;
-  /** The client asked for `Connection: close`. */
+  /** The connection ends with the answer. */
   readonly close: boolean;
+  /** The client speaks HTTP/1.0: the answer does, too, and names what becomes of the connection in other words. */
+  readonly http10: boolean;
 }
 
 export type ParsedRead =
@@ -71,7 +73,7 @@ export function parseRead(head: RequestHead): ParsedRead {
   const overrides = findOverrides(query);
   if (overrides === undefined) return passed('query');
 
-  const headers = head.readHeaders ?? readHeaders(head.rawHeaders);
+  const headers = head.readHeaders ?? readHeaders(head.rawHeaders, head.http10);
   if (typeof headers === 'string') return passed(headers);
   const { authorization, cookieLines } = headers;
   const read: ReadRequest = {
@@ -93,6 +95,7 @@ export function parseRead(head: RequestHead): ParsedRead {
     overrides,
     token: findToken({ jwt: query.get('jwt') ?? '', authorization, cookieLines }),
     close: headers.close,
+    http10: head.http10 === true,
   };
   return { kind: 'read', read };
 }

@@ -8,6 +8,8 @@ export interface RequestHead {
   readonly target: string;
   /** Flat: name, value, name, value, …; names as spelled, values trimmed of blanks. */
   readonly rawHeaders: readonly string[];
+  /** The client speaks HTTP/1.0. */
+  readonly http10?: boolean;
   /** What they say of a read, or why it is none to be answered here, where that is known already. */
   readonly readHeaders?: ReadHeaders | Reason | undefined;
 }

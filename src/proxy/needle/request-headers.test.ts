@@ -34,8 +34,10 @@ describe('readHeaders', () => {
   });
 
   it.each([
-    ['Expect', '100-continue', 'headers'],
-    ['Upgrade', 'h2c', 'headers'],
+    ['Expect', 'the-unexpected', 'headers'],
+    ['Expect', '', 'headers'],
+    ['Upgrade', 'websocket', 'headers'],
+    ['Upgrade', 'h2c, websocket', 'headers'],
     ['Host', 'again', 'headers'],
     ['Bad Name', 'x', 'headers'],
     ['X', 'a\x01', 'headers'],
@@ -51,6 +53,10 @@ describe('readHeaders', () => {
   it.each([
     ['Content-Length', '0'],
     ['Content-Type', 'text/plain'],
+    ['Expect', '100-Continue'],
+    ['Upgrade', 'h2c'],
+    ['HTTP2-Settings', 'AAMAAABk'],
+    ['Proxy-Connection', 'close'],
     ['X', 'a\tb\xe9'],
     ['X', ''],
   ])('takes %s: %j', (name, value) => {
@@ -62,7 +68,30 @@ describe('readHeaders', () => {
     expect(readHeaders(rawHeaders)).toBe('headers');
   });
 
-  it('refuses a request without Host', () => {
+  it('refuses a request without Host, but for one of HTTP/1.0', () => {
     expect(readHeaders([])).toBe('headers');
+    expect(readHeaders([], true)).toMatchObject({ close: true });
+    expect(readHeaders(['Host', 'a', 'Host', 'a'], true)).toBe('headers');
+  });
+
+  it.each([
+    [['keep-alive'], false],
+    [['Keep-Alive'], false],
+    [['close'], true],
+  ])('of HTTP/1.0 with the Connection lines %j asks to close: %s', (lines, close) => {
+    const rawHeaders = lines.flatMap((line) => ['Connection', line]);
+    expect(readHeaders(rawHeaders, true)).toMatchObject({ close });
+  });
+
+  // Go keeps the connection after `keep-alive, close`, whichever comes first.
+  it.each([
+    [['keep-alive, close']],
+    [['keep-alive', 'close']],
+    [['keep-alive', 'keep-alive']],
+    [['x']],
+    [['']],
+  ])('of HTTP/1.0 refuses the Connection lines %j', (lines) => {
+    const rawHeaders = lines.flatMap((line) => ['Connection', line]);
+    expect(readHeaders(rawHeaders, true)).toBe('headers');
   });
 });

@@ -13,13 +13,19 @@ export interface ReadHeaders {
   readonly origin: string;
   readonly authorization: string;
   readonly cookieLines: readonly string[];
-  /** The client asked for `Connection: close`. */
+  /** The connection ends with the answer: the client asked for it, or speaks HTTP/1.0 and did not ask to keep it. */
   readonly close: boolean;
 }
 
 const validName = /^[0-9A-Za-z!#$%&'*+\-.^_`|~]+$/;
 /** Go refuses control bytes in values, the tab apart. */
 const refusedInValue = /[^\t\x20-\x7e\x80-\xff]/;
+/** The one expectation that the volume server knows. */
+export const continueExpected: RegExp = /^100-continue$/i;
+/** HTTP/2 without TLS, as clients written in Java offer it. */
+export const offeredProtocol: RegExp = /^h2c$/i;
+/** What a client of HTTP/1.0 may say in Connection. */
+export const plainOption: RegExp = /^(?:keep-alive|close)$/i;
 const validHost = /^[0-9A-Za-z!$%&()*+,\-.:;=[\]'_~]*$/;
 
 interface Collected {
@@ -34,7 +40,7 @@ interface Collected {
 }
 
 /** The reason why a request with these headers is not answered here, or what they say. */
-export function readHeaders(rawHeaders: readonly string[]): ReadHeaders | Reason {
+export function readHeaders(rawHeaders: readonly string[], http10 = false): ReadHeaders | Reason {
   const seen: Collected = {
     acceptEncoding: undefined,
     range: undefined,
@@ -54,10 +60,11 @@ export function readHeaders(rawHeaders: readonly string[]): ReadHeaders | Reason
     if (lowerName === 'host') hosts += 1;
     const refused = refusal(lowerName, value);
     if (refused !== undefined) return refused;
+    if (http10 && lowerName === 'connection' && !isPlainOption(seen, value)) return 'headers';
     collect(seen, lowerName, value);
   }
-  // Without Host, or with two, an HTTP/1.1 request is malformed to Go.
-  if (hosts !== 1) return 'headers';
+  // With two Hosts a request is malformed to Go, and an HTTP/1.1 request without Host is.
+  if (hosts > 1 || (hosts === 0 && !http10)) return 'headers';
   return {
     acceptEncoding: seen.acceptEncoding ?? '',
     range: seen.range ?? '',
@@ -66,7 +73,7 @@ export function readHeaders(rawHeaders: readonly string[]): ReadHeaders | Reason
     origin: seen.origin ?? '',
     authorization: seen.authorization ?? '',
     cookieLines: seen.cookieLines ?? noLines,
-    close: seen.close ?? false,
+    close: http10 ? seen.close !== false : (seen.close ?? false),
   };
 }
 
@@ -108,8 +115,11 @@ function refusal(lowerName: string, value: string): Reason | undefined {
     case 'host':
       return validHost.test(value) ? undefined : 'headers';
     case 'expect':
+      // Specification section 12: without a body it changes nothing, and another expectation is answered with 417.
+      return continueExpected.test(value) ? undefined : 'headers';
     case 'upgrade':
-      return 'headers';
+      // The volume server speaks HTTP/1 alone, and answers as if nothing had been offered.
+      return offeredProtocol.test(value) ? undefined : 'headers';
     case 'transfer-encoding':
       return 'body';
     case 'content-length':
@@ -120,6 +130,11 @@ function refusal(lowerName: string, value: string): Reason | undefined {
     default:
       return undefined;
   }
+}
+
+/** Of HTTP/1.0, only the two plain options are taken, once: Go looks for `keep-alive` before it looks for `close`. */
+function isPlainOption({ close }: Collected, value: string): boolean {
+  return close === undefined && plainOption.test(value);
 }
 
 /**

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerHeadBytesMax, rawHeadersOf, readAnswerHead } from './answer-head.ts';
 
-const read = (text: string, method = 'GET') =>
-  readAnswerHead(method, Buffer.from(text, 'latin1'), 0);
+const read = (text: string, method = 'GET', http10 = false) =>
+  readAnswerHead({ method, http10 }, Buffer.from(text, 'latin1'), 0);
 const head = (lines: string): string => `HTTP/1.1 200 OK\r\n${lines}\r\n`;
 
 describe('an answer’s head', () => {
@@ -43,7 +43,11 @@ describe('an answer’s head', () => {
   });
 
   it('of an interim answer is told apart, but not of another protocol', () => {
-    expect(read('HTTP/1.1 100 Continue\r\n\r\n')).toEqual({ kind: 'interim', headBytes: 25 });
+    expect(read('HTTP/1.1 100 Continue\r\n\r\n')).toEqual({
+      kind: 'interim',
+      status: 100,
+      headBytes: 25,
+    });
     expect(read('HTTP/1.1 101 Switching Protocols\r\n\r\n')).toEqual({ kind: 'broken' });
   });
 
@@ -89,6 +93,27 @@ describe('an answer’s head', () => {
     },
   );
 
+  it('to a request of HTTP/1.0 may be of that version, and is never in chunks', () => {
+    const text = head('Content-Length: 7\r\nConnection: keep-alive\r\n');
+    for (const of of [text, text.replace('1.1', '1.0')]) {
+      expect(read(of, 'GET', true)).toMatchObject({
+        kind: 'head',
+        status: 200,
+        framing: { kind: 'length', bytes: 7 },
+        hasConnection: true,
+      });
+      for (let n = 1; n < of.length; n += 1) {
+        expect(read(of.slice(0, n), 'GET', true)).toEqual({ kind: 'incomplete' });
+      }
+      const coded = of.replace('Content-Length: 7', 'Transfer-Encoding: chunked');
+      expect(read(coded, 'GET', true)).toEqual({ kind: 'broken' });
+    }
+    expect(read('HTTP/1.0 200', 'GET')).toEqual({ kind: 'broken' });
+    for (const start of ['HTTP/1.2 ', 'HTTP/0.9 ', 'HTTP/1.0\t']) {
+      expect(read(start, 'GET', true)).toEqual({ kind: 'broken' });
+    }
+  });
+
   it('that has no end is broken', () => {
     const text = head(`X: ${'y'.repeat(answerHeadBytesMax)}`);
     expect(read(text.slice(0, -4))).toEqual({ kind: 'broken' });
@@ -103,7 +128,11 @@ describe('an answer’s head', () => {
         let scanned = 0;
         for (let i = 0; scanned < text.length; i += 1) {
           const came = Math.min(text.length, scanned + (sizes[i % sizes.length] as number) + 1);
-          const verdict = readAnswerHead('GET', Buffer.from(text.slice(0, came)), scanned);
+          const verdict = readAnswerHead(
+            { method: 'GET' },
+            Buffer.from(text.slice(0, came)),
+            scanned,
+          );
           if (verdict.kind !== 'incomplete') {
             expect(verdict).toEqual(whole);
             return;

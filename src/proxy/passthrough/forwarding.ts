@@ -4,7 +4,8 @@
  */
 import { withDebugHeaders } from '../lane/debug-headers.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
-import { type Exchange, refusalText } from '../lane/exchange.ts';
+import type { Exchange } from '../lane/exchange.ts';
+import { refusalText } from '../lane/refusal.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export interface ForwardingOptions {

@@ -54,6 +54,11 @@ export function saysClose(rawHeaders: readonly string[]): boolean {
   return namesInConnection(rawHeaders)?.has('close') === true;
 }
 
+/** The answer, to a request of HTTP/1.0, says that its connection stays. */
+export function saysKeepAlive(rawHeaders: readonly string[]): boolean {
+  return namesInConnection(rawHeaders)?.has('keep-alive') === true;
+}
+
 function without(
   rawHeaders: readonly string[],
   isRemoved: (lowerName: string) => boolean,

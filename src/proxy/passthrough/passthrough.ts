@@ -126,7 +126,11 @@ class Forward extends Forwarding {
     this.#upstream = upstream;
     this.#socket = socket;
     this.#onUsedSocket = usedSockets.has(socket);
-    // Nobody asked to switch protocols. Without a listener Node drops the connection and tells nobody.
+    upstream.on('information', ({ statusCode, statusMessage, rawHeaders }) => {
+      if (statusCode !== 100) return;
+      this.exchange.sendInterim(`HTTP/1.1 100 ${statusMessage}\r\n${fieldLines(rawHeaders)}\r\n`);
+    });
+    // Nobody is asked to switch protocols: what clients offer ends here. Without a listener Node drops the connection and tells nobody.
     upstream.on('upgrade', (_answer, switched) => {
       switched.destroy();
       if (!this.over) this.misread();

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { type FramedRequest, RequestFramer } from '../lane/request-framer.ts';
-import { hasConnection, isRelayable } from './relayable.ts';
+import { hasHops, isRelayable } from './relayable.ts';
 
-function framed(lines: string, method = 'GET'): FramedRequest {
-  const text = `${method} /1,01 HTTP/1.1\r\nHost: a\r\n${lines}\r\n`;
-  const verdict = new RequestFramer(65_536).frame(Buffer.from(text), 0);
+function framed(lines: string, method = 'GET', version = '1.1'): FramedRequest {
+  const text = `${method} /1,01 HTTP/${version}\r\nHost: a\r\n${lines}\r\n`;
+  const verdict = new RequestFramer(65_536, true).frame(Buffer.from(text), 0);
   if (verdict.kind !== 'request') throw new Error('not framed');
   return verdict;
 }
@@ -15,6 +15,10 @@ it.each([
   ['PUT', 'Content-Length: 5\r\n'],
   ['POST', 'Content-Length: 0\r\nConnection: keep-alive\r\n'],
   ['GET', 'connection: Close\r\n'],
+  ['GET', 'Connection: close, close\r\n'],
+  ['GET', 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n'],
+  ['GET', 'Proxy-Connection: keep-alive\r\n'],
+  ['PUT', 'Expect: 100-continue\r\nContent-Length: 3\r\n'],
   ['GET', 'Content-Length: 3\r\n'],
   // As long as names that are not.
   ['DELETE', 'XX: 1\r\nReferer: 1\r\nUser-Agent: 1\r\nAccept-Languages: 1\r\n'],
@@ -26,7 +30,6 @@ it.each([
 it.each([
   ['PUT', 'Transfer-Encoding: chunked\r\n'],
   ['GET', 'Connection: keep-alive, X-Hop\r\n'],
-  ['GET', 'Connection: close, close\r\n'],
   ['GET', 'Connection: X-Hop\r\n'],
   ['GET', 'Connection:\r\n'],
   ['GET', 'Connection: keep-alive\r\nConnection: X-Hop\r\n'],
@@ -37,7 +40,16 @@ it.each([
   expect(isRelayable(framed(lines, method))).toBe(false);
 });
 
-it('a head with Connection does not go on as it came', () => {
-  expect(hasConnection(framed('CONNECTION: keep-alive\r\n'))).toBe(true);
-  expect(hasConnection(framed('X-Thousand: connection\r\n'))).toBe(false);
+it('a head with Connection or the like does not go on as it came', () => {
+  expect(hasHops(framed('CONNECTION: keep-alive\r\n'))).toBe(true);
+  expect(hasHops(framed('upgrade: h2c\r\n'))).toBe(true);
+  expect(hasHops(framed('X-Thousand: connection\r\n'))).toBe(false);
+});
+
+it('a head of HTTP/1.0 goes on as it came, whatever it says of the connection', () => {
+  for (const lines of ['Connection: keep-alive\r\n', 'Keep-Alive: 5\r\n', '']) {
+    const request = framed(lines, 'GET', '1.0');
+    expect(isRelayable(request)).toBe(true);
+    expect(hasHops(request)).toBe(false);
+  }
 });

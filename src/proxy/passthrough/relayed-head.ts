@@ -3,26 +3,26 @@ import { fieldLines } from '../lane/field-lines.ts';
 import type { FramedRequest } from '../lane/request-framer.ts';
 import { type AnswerHead, rawHeadersOf } from './answer-head.ts';
 import { answerHeaders, requestHeaders } from './hop-by-hop.ts';
-import { hasConnection } from './relayable.ts';
+import { hasHops } from './relayable.ts';
 
 /** @param headBytes of the request, as they came */
 export function requestHead(request: FramedRequest, headBytes: Buffer): Buffer {
-  if (!hasConnection(request)) return headBytes;
+  if (!hasHops(request)) return headBytes;
   const { method, target, rawHeaders } = request.head;
   const lines = fieldLines(requestHeaders(rawHeaders));
   return Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`, 'latin1');
 }
 
-/**
- * latin1, blank line included.
- *
- * @param closeAsked by the client
- */
-export function answerHeadText(head: AnswerHead, closeAsked: boolean): string {
-  const { text } = head;
-  if (!head.hasConnection && !closeAsked) return `${text}\r\n`;
-  const statusLine = text.slice(0, text.indexOf('\n') + 1);
-  return `${statusLine}${fieldLines(answerHeaders(rawHeadersOf(head), closeAsked))}\r\n`;
+/** latin1, blank line included. */
+export function answerHeadText(head: AnswerHead, request: FramedRequest): string {
+  if (isAnswerWhole(head, request)) return `${head.text}\r\n`;
+  const statusLine = head.text.slice(0, head.text.indexOf('\n') + 1);
+  return `${statusLine}${fieldLines(answerHeaders(rawHeadersOf(head), request.close))}\r\n`;
+}
+
+/** The answer's head says of the client's connection what the volume server itself would have said. */
+export function isAnswerWhole(head: AnswerHead, { block, close }: FramedRequest): boolean {
+  return block.http10 || (!head.hasConnection && !close);
 }
 
 /** One buffer of two that lie one behind the other in memory, or of copies. */

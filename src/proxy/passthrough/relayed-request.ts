@@ -8,9 +8,9 @@ import { InputBuffer } from '../lane/input-buffer.ts';
 import { AnswerBody } from './answer-body.ts';
 import { type AnswerHead, rawHeadersOf, readAnswerHead } from './answer-head.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
-import { saysClose } from './hop-by-hop.ts';
+import { saysClose, saysKeepAlive } from './hop-by-hop.ts';
 import type { ReadMemory } from './read-memory.ts';
-import { answerHeadText, joined, requestHead } from './relayed-head.ts';
+import { answerHeadText, isAnswerWhole, joined, requestHead } from './relayed-head.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
 
@@ -21,6 +21,10 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   #begun: InputBuffer | undefined;
   #body: AnswerBody | undefined;
   #answerCloses = false;
+  /** The volume server has asked for the body with `100 Continue`. */
+  #isContinued = false;
+  /** It has answered without asking for the body: what still comes may be no body. */
+  #isBodyRefused = false;
   #isPaused = false;
   /** Without a sign of life from the volume server. */
   #quietTicks = 0;
@@ -61,13 +65,14 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   bodyCame(): void {
-    const body = this.#connection === undefined ? undefined : this.exchange.takeBody();
-    if (body === undefined || this.#connection?.writeOwned(body) !== false) return;
+    if (this.#connection === undefined || this.#isBodyRefused) return;
+    const body = this.exchange.takeBody();
+    if (body === undefined || this.#connection.writeOwned(body)) return;
     if (this.exchange.bodyLeftBytes > 0) this.exchange.setReading(false);
   }
 
   writable(): void {
-    if (this.exchange.bodyLeftBytes === 0) return;
+    if (this.exchange.bodyLeftBytes === 0 || this.#isBodyRefused) return;
     this.exchange.setReading(true);
     this.bodyCame();
   }
@@ -85,15 +90,21 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     const scannedBytes = this.#begun?.length ?? 0;
     this.#begun?.append(bytes);
     let unread = this.#begun?.view() ?? bytes;
-    const { method } = this.exchange.request.head;
-    let verdict = readAnswerHead(method, unread, scannedBytes);
+    const { head } = this.exchange.request;
+    let verdict = readAnswerHead(head, unread, scannedBytes);
     while (verdict.kind === 'interim') {
+      if (verdict.status === 100) this.#continue(unread.toString('latin1', 0, verdict.headBytes));
       unread = unread.subarray(verdict.headBytes);
-      verdict = readAnswerHead(method, unread, 0);
+      verdict = readAnswerHead(head, unread, 0);
     }
     if (verdict.kind === 'head') this.#begin(verdict, unread, memory);
     else if (verdict.kind === 'broken') this.#misread();
     else this.#keepBegun(unread);
+  }
+
+  #continue(head: string): void {
+    this.#isContinued = true;
+    this.exchange.sendInterim(head);
   }
 
   /** What came is read over by what comes. */
@@ -116,7 +127,9 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     exchange.answerHead = head.text;
     outcome.observe?.(head.status, rawHeadersOf(head));
     this.settle(true);
-    this.#answerCloses = head.hasConnection && saysClose(rawHeadersOf(head));
+    const { block } = exchange.request;
+    this.#answerCloses = endsConnection(head, block.http10);
+    this.#isBodyRefused = block.expectsContinue && !this.#isContinued && exchange.bodyLeftBytes > 0;
     const closes = this.#answerCloses || body.endsWithConnection;
     const end = head.headBytes + taken;
     const isStray = end < bytes.length;
@@ -129,12 +142,12 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   #goesAsItCame(head: AnswerHead): boolean {
     const { exchange } = this;
-    return !head.hasConnection && !exchange.request.close && !exchange.debugHeaders;
+    return isAnswerWhole(head, exchange.request) && !exchange.debugHeaders;
   }
 
   #passAnew(head: AnswerHead, rest: Buffer, bodyBytes: number, closes: boolean): boolean {
     const { exchange } = this;
-    const text = this.debugged(answerHeadText(head, exchange.request.close));
+    const text = this.debugged(answerHeadText(head, exchange.request));
     const headBytes = Buffer.from(text, 'latin1');
     if (rest.length < lentBytesMin) {
       return exchange.passHead(Buffer.concat([headBytes, rest]), bodyBytes, closes);
@@ -240,6 +253,13 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#connection?.destroy();
     this.cut();
   }
+}
+
+/** HTTP/1.0 keeps a connection only where the answer says so. */
+function endsConnection(head: AnswerHead, http10: boolean): boolean {
+  if (!head.hasConnection) return http10;
+  const rawHeaders = rawHeadersOf(head);
+  return saysClose(rawHeaders) || (http10 && !saysKeepAlive(rawHeaders));
 }
 
 /** Small answers leave at once: the memory is free again without a callback. */

@@ -226,7 +226,7 @@ export function buildAnswer(
 ): Answer {
   const headers = commonHeaders(request, needle, facts, varying);
   const status = statusLines[plan.status];
-  const added = { date: varying.date, close: request.close };
+  const added = { date: varying.date, close: request.close, http10: request.http10 };
   if (plan.status === 304) {
     return { status: 304, head: formatHead({ status, headers, added }), body: [], bodyBytes: 0 };
   }

@@ -1,4 +1,5 @@
 /** A response head as Go's net/http writes it: handler headers sorted by canonical name, then its own (specification 5.1). */
+import { connectionLine, statusLineStart } from './http-version.ts';
 
 /** Go's textproto.CanonicalMIMEHeaderKey: what is no header name stays as it is. */
 export function canonicalHeaderName(name: string): string {
@@ -18,6 +19,8 @@ export interface AddedHeaders {
   readonly contentLength?: number | undefined;
   readonly contentType?: string | undefined;
   readonly close: boolean;
+  /** The client speaks HTTP/1.0. */
+  readonly http10?: boolean;
 }
 
 export interface HeadParts {
@@ -30,15 +33,15 @@ export interface HeadParts {
 
 /** Status line to blank line, latin1. */
 export function formatHead({ status, headers, added }: HeadParts): string {
-  let head = `HTTP/1.1 ${status}\r\n`;
+  const http10 = added.http10 === true;
+  let head = `${statusLineStart(http10)}${status}\r\n`;
   for (const name of [...headers.keys()].sort()) {
     head += `${name}: ${cleanValue(headers.get(name) as string)}\r\n`;
   }
   head += `Date: ${added.date}\r\n`;
   if (added.contentLength !== undefined) head += `Content-Length: ${added.contentLength}\r\n`;
   if (added.contentType !== undefined) head += `Content-Type: ${added.contentType}\r\n`;
-  if (added.close) head += 'Connection: close\r\n';
-  return `${head}\r\n`;
+  return `${head}${connectionLine(http10, added.close)}\r\n`;
 }
 
 /** Line ends become blanks, and blanks around are cut: nothing else is touched. */

@@ -19,7 +19,8 @@ export function variantOf(read: ReadRequest): string | undefined {
     (read.hasOrigin ? 4 : 0) |
     (read.asAttachment ? 8 : 0) |
     (read.manifestAsIs ? 16 : 0) |
-    (read.close ? 32 : 0);
+    (read.close ? 32 : 0) |
+    (read.http10 ? 64 : 0);
   if (read.urlFilename === '') return plainVariants[bits];
   return `${bits} ${read.urlFilename}`;
 }
@@ -27,4 +28,4 @@ export function variantOf(read: ReadRequest): string | undefined {
 /** Longer ones are nobody's way of asking for the same needle again and again. */
 const filenameMax = 256;
 
-const plainVariants: readonly string[] = Array.from({ length: 64 }, (_, bits) => String(bits));
+const plainVariants: readonly string[] = Array.from({ length: 128 }, (_, bits) => String(bits));
