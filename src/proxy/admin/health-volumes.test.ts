@@ -5,7 +5,8 @@ import type { CoverageStatus, ProxyStatus, TargetRoleStatus } from './status.ts'
 
 /** All that the checks of volumes look at. */
 function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefined {
-  const target = { address: 't', upstreamUrl: 'u', state: { kind: 'up' }, breaker: 'closed' };
+  const up = { kind: 'up' };
+  const target = { address: 't', upstreamUrl: 'u', state: up, upstream: up, breaker: 'closed' };
   const status = { targets: [target], unannounced, cache: {} } as unknown as ProxyStatus;
   return proxyHealth(status, createProxyMetrics('0').totals()).checks['volumes'];
 }
