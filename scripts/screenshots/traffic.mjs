@@ -8,7 +8,8 @@ export function startTraffic(base, { needles }) {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   const startedAt = Date.now();
   const get = (fid, headers = {}) => {
-    const asked = request(`${base}/${fid}`, { agent, headers }, (answer) => answer.resume());
+    const sent = { 'User-Agent': 'Go-http-client/1.1', ...headers };
+    const asked = request(`${base}/${fid}`, { agent, headers: sent }, (answer) => answer.resume());
     // A refused read is what the pictures show, not a failure of theirs.
     asked.on('error', () => undefined).end();
   };

@@ -89,7 +89,8 @@ async function follow({ place, timeoutMs, json, filters, signal }: LogOptions): 
 export function requestLine(request: LoggedRequest): string {
   const { at, client, isOwn, method, path, status, outcome, reason, transport } = request;
   const who = isOwn ? 'this package' : client === '' ? 'unix socket' : client;
-  const answered = reason === '' ? `${outcome} ${transport}` : `${outcome} ${reason}`;
+  const how = reason === '' ? transport : reason;
+  const answered = how === 'none' ? outcome : `${outcome} ${how}`;
   const cells = [
     clockText(at),
     who.padEnd(15),
