@@ -100,6 +100,11 @@ export const reasons = {
     when: "the Content-Type that the server's host gives to this extension is not known yet; this answer tells it",
     todo: 'nothing: once for each extension, and again when facts expire after ten minutes',
   },
+  'unsupported-server': {
+    kind: 'meaning',
+    when: "the volume server is SeaweedFS's in Rust, which writes other heads than the one in Go: its answers are not reproduced here",
+    todo: 'run the volume server in Go (weed volume) where its reads are to be answered here',
+  },
   'no-slab': {
     kind: 'trouble',
     when: 'the arena has no room for the needle now',

@@ -142,6 +142,17 @@ describe('the corridor', () => {
     expect(rooms.fetcher.commands).toHaveLength(0);
   });
 
+  it('passes everything of a server whose answers are not reproduced', async () => {
+    const rooms = corridor();
+    const unsupported = 'it writes other heads';
+    const probe = { server: 'S', requiresToken: false, sentAt: performance.now() };
+    expect(await get(rooms)).toMatchObject({ kind: 'answer' });
+    rooms.facts.learnProbe({ ...probe, unsupported });
+    expect(await get(rooms)).toMatchObject({ kind: 'passthrough', reason: 'unsupported-server' });
+    rooms.facts.learnProbe(probe);
+    expect(await get(rooms)).toMatchObject({ kind: 'answer' });
+  });
+
   it('passes a read without a token when a key is configured', async () => {
     const rooms = corridor({ readKey: () => 'secret' });
     expect(await get(rooms)).toMatchObject({ kind: 'passthrough', reason: 'auth' });

@@ -26,6 +26,7 @@ export const reasons = [
   'auth-unknown',
   'learn-server',
   'learn-type',
+  'unsupported-server',
   'no-slab',
   'slow-reader',
   'deadline',

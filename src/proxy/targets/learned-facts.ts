@@ -24,8 +24,19 @@ export const learnedFactsDefaults: LearnedFactsLimits = {
 /** By the last probe that has ended. `strange`: something answers that is no volume server. */
 export type UpstreamState =
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'up' }
+  /** `detail`: why its reads are forwarded all the same. */
+  | { readonly kind: 'up'; readonly detail?: string }
   | { readonly kind: 'strange' | 'down'; readonly detail: string };
+
+/** What an answered probe tells. */
+export interface ProbeFacts {
+  readonly server: string;
+  readonly requiresToken: boolean;
+  /** Why this server's answers are not reproduced here; absent: they are. */
+  readonly unsupported?: string | undefined;
+  /** Monotonic milliseconds. */
+  readonly sentAt: number;
+}
 
 interface LearnedType {
   readonly type: string;
@@ -39,6 +50,7 @@ export class LearnedFacts implements HostFacts {
   #serverAt = 0;
   #requiresToken: boolean | undefined;
   #probedAt = 0;
+  #isUnsupported = false;
   #upstream: UpstreamState = { kind: 'unknown' };
 
   constructor(limits: LearnedFactsLimits = learnedFactsDefaults) {
@@ -69,18 +81,26 @@ export class LearnedFacts implements HostFacts {
     return this.#upstream;
   }
 
+  /** By the last answered probe; kept while the server does not answer. */
+  get isUnsupported(): boolean {
+    return this.#isUnsupported;
+  }
+
   get typeCount(): number {
     return this.#types.size;
   }
 
   /** An answered probe that was sent at `sentAt`. */
-  learnProbe(answer: { server: string; requiresToken: boolean; sentAt: number }): void {
+  learnProbe(answer: ProbeFacts): void {
     if (answer.server !== this.#server) this.#types.clear();
     this.#server = answer.server;
     this.#serverAt = answer.sentAt;
     this.#requiresToken = answer.requiresToken;
     this.#probedAt = answer.sentAt;
-    this.#upstream = { kind: 'up' };
+    const { unsupported } = answer;
+    this.#isUnsupported = unsupported !== undefined;
+    this.#upstream =
+      unsupported === undefined ? { kind: 'up' } : { kind: 'up', detail: unsupported };
   }
 
   /** A probe that told nothing; `detail` is for people. */

@@ -48,6 +48,15 @@ describe('the upstream probe', () => {
     expect(facts.auth).toBe('required');
   });
 
+  it('says of a server in Rust that its answers are not reproduced here', async () => {
+    const headers = { server: 'SeaweedFS Volume X', 'x-request-id': '1', 'x-amz-request-id': '1' };
+    const { facts } = await probed(await upstream(404, headers));
+    expect(facts.isUnsupported).toBe(true);
+    expect(facts.upstream).toMatchObject({ kind: 'up', detail: expect.stringContaining('Rust') });
+    facts.missProbe('down', 'no answer');
+    expect(facts.isUnsupported).toBe(true);
+  });
+
   it('learns nothing from an answer without Server', async () => {
     const { facts, states } = await probed(await upstream(200, {}));
     expect(facts.server).toBeUndefined();

@@ -6,6 +6,7 @@
 import { Agent, type RequestOptions, request } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { foreignServer, foreignText } from '../../volume-server/foreign-server.ts';
+import { isRustServer, rustServerText } from '../../volume-server/rust-server.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 
 export interface UpstreamProbeOptions {
@@ -28,6 +29,8 @@ interface ProbeAnswer {
   readonly server: string | undefined;
   /** "a filer" …; undefined: it may be a volume server. */
   readonly foreign: string | undefined;
+  /** Why its answers are not reproduced here; undefined: they are. */
+  readonly unsupported: string | undefined;
 }
 
 export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe {
@@ -54,9 +57,10 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
       } else if (answer.server === undefined) {
         report('strange', `no Server header in the answer (status ${answer.status})`);
       } else {
+        const { server, unsupported } = answer;
         const requiresToken = answer.status === 401;
-        options.facts.learnProbe({ server: answer.server, requiresToken, sentAt });
-        report('up', answer.server);
+        options.facts.learnProbe({ server, requiresToken, unsupported, sentAt });
+        report('up', unsupported === undefined ? server : `${server}; ${unsupported}`);
       }
     } catch (error) {
       report('down', error instanceof Error ? error.message : String(error));
@@ -101,6 +105,7 @@ function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
           status: answer.statusCode ?? 0,
           server: typeof server === 'string' ? server : undefined,
           foreign: foreignServer(answer.headers, head.join('')),
+          unsupported: isRustServer(answer.rawHeaders) ? rustServerText : undefined,
         });
       });
     });
