@@ -1,18 +1,16 @@
 /** When a proxy that has just started knows what it will work with. */
 import type { TargetEntry } from './targets/target-directory.ts';
-import type { UpstreamProbe } from './targets/upstream-probe.ts';
 
 /**
- * Resolves when every volume server has answered once, and every target has a volume that its server confirms, or
- * cannot have one for now; at the latest after `timeoutMs`.
+ * Resolves when every volume server has answered each of the questions that were asked first, and every target has a
+ * volume that its server confirms, or cannot have one for now; at the latest after `timeoutMs`.
  */
 export async function firstAnswers(
   entries: readonly TargetEntry[],
-  probes: readonly UpstreamProbe[],
+  asked: readonly (Promise<unknown> | undefined)[],
   timeoutMs: number,
 ): Promise<void> {
-  const probed = Promise.all(probes.map(({ first }) => first));
-  const answers = probed.then(() => Promise.all(entries.map(firstVolumes)));
+  const answers = Promise.all(asked).then(() => Promise.all(entries.map(firstVolumes)));
   const timeout = new AbortController();
   await Promise.race([answers, pause(timeoutMs, timeout.signal)]);
   timeout.abort();

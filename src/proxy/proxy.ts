@@ -349,7 +349,8 @@ class ProxyRole implements RunningProxy {
   async #settle(): Promise<void> {
     const { entries } = this.#directory;
     const timeoutMs = probeTimeoutMs + this.#options.rdma.connectTimeoutMs;
-    await firstAnswers(entries, this.#probes, timeoutMs);
+    const asked = [...this.#probes.map(({ first }) => first), this.#owners?.first];
+    await firstAnswers(entries, asked, timeoutMs);
     this.#settled.resolve();
     if (this.#closing !== undefined) return;
     const { targets } = this.status();

@@ -47,13 +47,15 @@ export class VolumeOwners {
   /** Volume id → when it may be asked for again. */
   readonly #unknown = new Map<number, number>();
   readonly #timer: NodeJS.Timeout;
+  /** Resolves when each server has said for the first time what it has, or could not. */
+  readonly first: Promise<unknown>;
 
   constructor(directory: TargetDirectory, options: VolumeOwnersOptions = volumeOwnersDefaults) {
     this.#directory = directory;
     this.#options = options;
     this.#pages = directory.entries.map((entry) => this.#pagesOf(entry));
     this.#timer = setInterval(() => this.refresh(), options.intervalMs).unref();
-    this.refresh();
+    this.first = Promise.all(this.#pages.map(({ list }) => list.ask()));
   }
 
   /** Asks every server for its list. */
