@@ -11,7 +11,13 @@ export interface OriginRoleOptions extends LogFormatOption {
 export async function runOriginRole({ dir, listen, logFormat }: OriginRoleOptions): Promise<void> {
   const log = { level: 'info', format: logFormat ?? 'auto' };
   const place = { hostKey: '--listen', portKey: '--listen', address: listen };
-  await runRole('origin', log, [place], async ({ logger }) => {
+  const fabric = {
+    dirs: [{ key: '--dir', paths: dir }],
+    memory: { key: 'memory.size', bytes: 0 },
+    hugepagesKey: 'memory.hugepages',
+    ucx: undefined,
+  };
+  await runRole('origin', log, { places: [place], fabric }, async ({ logger }) => {
     const origin = await startOrigin({ dirs: dir, listen, logger });
     return { bound: undefined, close: () => origin.close() };
   });

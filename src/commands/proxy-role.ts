@@ -5,7 +5,7 @@ import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
 import { type OwnPlace, refuseOwnAddress } from './own-address.ts';
 import { LiveConfiguration } from './reload.ts';
 import { startWatch } from './request-watch.ts';
-import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts';
 import { sidecarOptions } from './sidecar-options.ts';
 import { placeOf, type StartPlace } from './start-failure.ts';
 import { packageVersion } from './version.ts';
@@ -38,7 +38,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
     }),
   });
   const config = live.current;
-  await runRole('proxy', logOptions(config.logging, options), placesOf(config), async (log) => {
+  await runRole('proxy', logOptions(config.logging, options), keysOf(config), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const urls = config.volumeServers.map(({ url }) => url);
@@ -82,6 +82,21 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
 
 function httpPlace({ http }: ProxyConfig): OwnPlace {
   return { key: http.port === undefined ? 'http.listen' : 'http.port', address: http.listen };
+}
+
+function keysOf(config: ProxyConfig): RoleKeys {
+  const { rdma, memory } = config;
+  const { deviceName, tls } = rdma;
+  const isUcx = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  return {
+    places: placesOf(config),
+    fabric: {
+      dirs: [{ key: 'rdma.dirs', paths: rdma.dirs }],
+      memory: { key: 'memory.size', bytes: memory.bytes },
+      hugepagesKey: 'memory.hugepages',
+      ucx: isUcx ? { deviceName, tls } : undefined,
+    },
+  };
 }
 
 function placesOf(config: ProxyConfig): StartPlace[] {

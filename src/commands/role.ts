@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { ConfigError } from '../config/problem.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
+import { deviceWarnings, explainFabric, type FabricKeys } from './fabric-failure.ts';
 import { createLog, type Logger, type LogOptions, type RoleLog } from './log.ts';
 import type { LogFormatOption } from './log-options.ts';
 import { ServiceManager } from './service-manager.ts';
@@ -22,6 +23,12 @@ export interface RoleOptions extends LogFormatOption {
   readonly config?: string;
 }
 
+/** Under which keys is written what a role must have to start. */
+export interface RoleKeys {
+  readonly places: readonly StartPlace[];
+  readonly fabric: FabricKeys;
+}
+
 const drainMs = 10_000;
 
 /** The command line wins over the file. */
@@ -36,7 +43,7 @@ export function logOptions(
 export async function runRole(
   name: string,
   logOptions: LogOptions,
-  places: readonly StartPlace[],
+  keys: RoleKeys,
   start: (log: RoleLog) => Promise<RunningRole>,
 ): Promise<void> {
   const log = await createLog(logOptions);
@@ -55,12 +62,15 @@ export async function runRole(
   // A signal before the role is ready ends it like any other process.
   let running: RunningRole;
   try {
+    for (const warning of deviceWarnings(keys.fabric)) {
+      logger.warn({ event: 'configuration' }, warning);
+    }
     running = await start(log);
   } catch (error) {
-    const found = await explainStart(error, places);
+    const found = explainFabric(error, keys.fabric) ?? (await explainStart(error, keys.places));
     const said = error instanceof Error ? error.message : String(error);
-    const { message = said, ...facts } = found ?? { code: codeOf(error) };
-    logger.fatal({ event: 'start-failed', role: name, ...facts }, message);
+    const { message = said, ...facts } = found ?? {};
+    logger.fatal({ event: 'start-failed', role: name, code: codeOf(error), ...facts }, message);
     return end(exitCodeOf(error));
   }
   const manager = new ServiceManager(logger, process.env);

@@ -3,7 +3,7 @@ import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts'
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
 import { LimitedLog } from '../telemetry/limited-log.ts';
 import { LiveConfiguration } from './reload.ts';
-import { logOptions, type RoleOptions, runRole } from './role.ts';
+import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts';
 import { sessionLog } from './session-log.ts';
 import { placeOf, type StartPlace } from './start-failure.ts';
 import { packageVersion } from './version.ts';
@@ -27,7 +27,7 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
     }),
   });
   const config = live.current;
-  await runRole('target', logOptions(config.logging, options), placesOf(config), async (log) => {
+  await runRole('target', logOptions(config.logging, options), keysOf(config), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const limited = new LimitedLog(logger, config.logging.troublePerMinute);
@@ -55,6 +55,23 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
       },
     };
   });
+}
+
+function keysOf(config: TargetConfig): RoleKeys {
+  const { rdma, target } = config;
+  const { deviceName, tls } = rdma;
+  return {
+    places: placesOf(config),
+    fabric: {
+      dirs: [
+        { key: 'target.dirs', paths: target.dirs },
+        { key: 'target.idx_dirs', paths: target.idxDirs },
+      ],
+      memory: { key: 'rdma.buffer_size', bytes: rdma.bufferBytes },
+      hugepagesKey: 'rdma.hugepages',
+      ucx: { deviceName, tls },
+    },
+  };
 }
 
 function placesOf({ rdma, admin }: TargetConfig): StartPlace[] {

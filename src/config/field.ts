@@ -22,6 +22,19 @@ import {
   parseSize,
   sizePattern,
 } from './units.ts';
+import {
+  addressHint,
+  choiceHint,
+  durationHint,
+  flagHint,
+  type Hint,
+  hostHint,
+  integerHint,
+  listenHint,
+  listHint,
+  sizeHint,
+  urlHint,
+} from './value-hints.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -57,20 +70,21 @@ export type Fields<T> = { readonly [K in keyof T]-?: Field<T[K]> };
 export type Schema<T> = { readonly [K in keyof T]-?: Fields<T[K]> };
 
 export function text(key: string, initial: string): Field<string> {
-  return stringField(key, initial, 'a string', (value) => value, {});
+  return stringField(key, initial, { expects: 'a string', convert: (value) => value }, {});
 }
 
 export function choice<T extends string>(key: string, initial: T, choices: readonly T[]): Field<T> {
   const expects = `one of ${choices.map((name) => `"${name}"`).join(', ')}`;
   const convert = (value: string): T | undefined => choices.find((name) => name === value);
-  return stringField(key, initial, expects, convert, { enum: choices });
+  const guess = choiceHint(choices);
+  return stringField(key, initial, { expects, convert, guess }, { enum: choices });
 }
 
 /** In bytes. A number of TOML is taken as well as a text: both say bytes where there is no unit. */
 export function size(key: string, initial: string, range: Partial<Range> = {}): Field<number> {
   const expects =
     'a size such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB; a plain number is bytes)';
-  const field = stringField(key, initial, expects, parseSize, {});
+  const field = stringField(key, initial, { expects, convert: parseSize, guess: sizeHint }, {});
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = range;
   const schema = {
     type: ['string', 'integer'],
@@ -88,7 +102,8 @@ export function size(key: string, initial: string, range: Partial<Range> = {}): 
 export function duration(key: string, initial: string, range: Partial<Range> = {}): Field<number> {
   const expects = 'a time with its unit, such as "250us" (us, ms, s, m, h)';
   const schema = { pattern: durationPattern, examples: ['250us', '2s'] };
-  const field = stringField(key, initial, expects, parseDurationMs, schema);
+  const expected = { expects, convert: parseDurationMs, guess: durationHint };
+  const field = stringField(key, initial, expected, schema);
   return ranged(field, 'ms', range, formatDuration);
 }
 
@@ -96,10 +111,15 @@ export function hostPort(key: string, initial: string): Field<string> {
   const convert = (value: string): string | undefined =>
     parseHostPort(value) === undefined ? undefined : value;
   const expects = 'host:port, such as "127.0.0.1:18515"';
-  return stringField(key, initial, expects, convert, {
-    pattern: hostPortPattern,
-    examples: ['127.0.0.1:18515'],
-  });
+  return stringField(
+    key,
+    initial,
+    { expects, convert, guess: addressHint },
+    {
+      pattern: hostPortPattern,
+      examples: ['127.0.0.1:18515'],
+    },
+  );
 }
 
 /** `''` says that there is none. */
@@ -115,24 +135,37 @@ export function hostPortOrNone(key: string): Field<string> {
 export function host(key: string, initial: string): Field<string> {
   const convert = (value: string): string | undefined => (isHost(value) ? value : undefined);
   const schema = { pattern: hostPattern };
-  return stringField(key, initial, 'a host name or an IP address', convert, schema);
+  const expected = { expects: 'a host name or an IP address', convert, guess: hostHint };
+  return stringField(key, initial, expected, schema);
 }
 
 export function listenAddress(key: string, initial: string): Field<ListenAddress> {
-  return stringField(key, initial, '"host:port" or "unix:/path"', parseListen, {
-    pattern: listenPattern,
-    examples: ['127.0.0.1:8081', 'unix:/run/seaweed-rdma.sock'],
-  });
+  const expects = '"host:port" or "unix:/path"';
+  return stringField(
+    key,
+    initial,
+    { expects, convert: parseListen, guess: listenHint },
+    {
+      pattern: listenPattern,
+      examples: ['127.0.0.1:8081', 'unix:/run/seaweed-rdma.sock'],
+    },
+  );
 }
 
 /** `''` where it is allowed to be absent. */
 export function httpUrl(key: string, initial: string): Field<string> {
   const convert = (value: string): string | undefined =>
     value === '' ? '' : parseHttpOrigin(value);
-  return stringField(key, initial, 'a URL such as "http://127.0.0.1:8080"', convert, {
-    pattern: httpOriginPattern,
-    examples: ['http://127.0.0.1:8080'],
-  });
+  const expects = 'a URL such as "http://127.0.0.1:8080"';
+  return stringField(
+    key,
+    initial,
+    { expects, convert, guess: urlHint },
+    {
+      pattern: httpOriginPattern,
+      examples: ['http://127.0.0.1:8080'],
+    },
+  );
 }
 
 export function flag(key: string, initial: boolean): Field<boolean> {
@@ -143,7 +176,7 @@ export function flag(key: string, initial: boolean): Field<boolean> {
     schema: { type: 'boolean' },
     parse(raw, report) {
       if (typeof raw === 'boolean') return raw;
-      report([], `expected true or false, not ${show(raw)}`);
+      report([], `expected true or false, not ${show(raw)}${flagHint(raw)}`);
       return undefined;
     },
   };
@@ -166,7 +199,7 @@ export function optionalInteger(key: string, range: Range): Field<number | undef
     schema: { type: 'integer', minimum: range.min, maximum: range.max },
     parse(raw, report) {
       if (typeof raw !== 'number' || !Number.isSafeInteger(raw)) {
-        report([], `expected an integer, not ${show(raw)}`);
+        report([], `expected an integer, not ${show(raw)}${integerHint(raw)}`);
         return undefined;
       }
       if (raw >= range.min && raw <= range.max) return raw;
@@ -186,7 +219,7 @@ export function stringList(key: string, initial: readonly string[]): Field<reado
       if (Array.isArray(raw) && raw.every((item) => typeof item === 'string' && item !== '')) {
         return raw as string[];
       }
-      report([], `expected a list of strings, not ${show(raw)}`);
+      report([], `expected a list of strings, not ${show(raw)}${listHint(raw)}`);
       return undefined;
     },
   };
@@ -293,11 +326,17 @@ function below(report: Report, key: string): Report {
   };
 }
 
+/** What a string must be, in words and as a function. */
+interface Expected<T> {
+  readonly expects: string;
+  readonly convert: (value: string) => T | undefined;
+  readonly guess?: Hint;
+}
+
 function stringField<T>(
   key: string,
   initial: string,
-  expects: string,
-  convert: (value: string) => T | undefined,
+  { expects, convert, guess = () => '' }: Expected<T>,
   schema: JsonSchema,
 ): Field<T> {
   return {
@@ -307,7 +346,7 @@ function stringField<T>(
     schema: { type: 'string', ...schema },
     parse(raw, report) {
       const value = typeof raw === 'string' ? convert(raw) : undefined;
-      if (value === undefined) report([], `expected ${expects}, not ${show(raw)}`);
+      if (value === undefined) report([], `expected ${expects}, not ${show(raw)}${guess(raw)}`);
       return value;
     },
   };

@@ -2,7 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { isTable } from './field.ts';
-import { Problems, reason } from './settings.ts';
+import { fileReason } from './file-reason.ts';
+import { Problems } from './settings.ts';
 
 const secretBytesMax = 4096;
 
@@ -16,7 +17,7 @@ export function readSecretFile(key: string, file: string, problems: Problems): s
     }
     content = readFileSync(file, 'latin1');
   } catch (error) {
-    problems.add(key, `cannot be read: ${reason(error)}`);
+    problems.add(key, `cannot be read: ${fileReason(file, error)}`);
     return undefined;
   }
   const secret = content.replace(/\r?\n$/, '');
@@ -40,8 +41,12 @@ export function readSigningKey(key: string, file: string, problems: Problems): s
   try {
     document = parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    const detail = error instanceof TomlError ? `line ${error.line} is not TOML` : reason(error);
-    problems.add(key, `"${file}" cannot be read: ${detail}`);
+    problems.add(
+      key,
+      error instanceof TomlError
+        ? `"${file}" cannot be read: line ${error.line} is not TOML`
+        : `cannot be read: ${fileReason(file, error)}`,
+    );
     return undefined;
   }
   const found = ['jwt', 'signing', 'read', 'key'].reduce(

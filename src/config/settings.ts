@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { readEnvironment } from './environment.ts';
 import { type Field, isTable, type Report, readFields, type Schema, unknownKey } from './field.ts';
+import { fileReason } from './file-reason.ts';
 import { type KeyLines, keyLines, lineOf } from './key-lines.ts';
 import { ConfigError, type ConfigProblem } from './problem.ts';
 import { explainSlip } from './toml-slip.ts';
@@ -173,7 +174,12 @@ function readText(file: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     throw new ConfigError([
-      { source: file, line: undefined, key: '', message: `cannot be read: ${reason(error)}` },
+      {
+        source: file,
+        line: undefined,
+        key: '',
+        message: `cannot be read: ${fileReason(file, error)}`,
+      },
     ]);
   }
 }
@@ -189,8 +195,4 @@ function parseToml(toml: string, file: string): Record<string, unknown> {
       { source: file, key: '', ...slip, message: `not TOML: ${slip.message}` },
     ]);
   }
-}
-
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

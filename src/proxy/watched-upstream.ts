@@ -18,11 +18,12 @@ export function watchUpstream(
     facts,
     intervalMs: probeEveryMs,
     timeoutMs: probeTimeoutMs,
-    onChange: ({ ok, detail }) => {
+    onChange: ({ ok, kind, detail }) => {
       const event = ok ? 'upstream-up' : 'upstream-down';
       const fields = { event, upstream: upstreamUrl, detail };
       if (ok) logger.info(fields, 'the volume server answers');
-      else logger.warn(fields, 'the volume server does not answer');
+      else if (kind === 'down') logger.warn(fields, 'the volume server does not answer');
+      else logger.warn(fields, 'what answers in the place of the volume server is another server');
       if (ok) onUp();
     },
   });

@@ -65,11 +65,11 @@ lease = "1.5s"
 connections = 0
 head_bytes = 65536.5`;
     expect(problemsOf(() => proxy(toml))).toEqual([
-      'http.lane@2: expected true or false, not "yes"',
+      'http.lane@2: expected true or false, not "yes": write true',
       'http.timeout@3: unknown key; the nearest valid one is "rdma.timeout"',
       'cahce@5: unknown key; the nearest valid one is "cache"',
       'cache.siez@8: unknown key; the nearest valid one is "size"',
-      'cache.lease@9: expected a time with its unit, such as "250us" (us, ms, s, m, h), not "1.5s"',
+      'cache.lease@9: expected a time with its unit, such as "250us" (us, ms, s, m, h), not "1.5s": whole numbers only, with a smaller unit',
       'limits.connections@11: must be 1 to 10000000, not 0',
       'limits.head_bytes@12: expected a size such as "64MiB" (B, KB, KiB, MB, MiB, GB, GiB, TB, TiB; a plain number is bytes), not 65536.5',
     ]);

@@ -98,7 +98,7 @@ describe('in the place of the volume server', () => {
       { 'Content-Type': 'application/json' },
       '{"error":"volume id 0 not found: volume id 0 not found"}',
     ],
-  ] as const)('%s is told by doctor and proxy', async (kind, status, headers, body) => {
+  ] as const)('%s is told by doctor, log and /health', async (kind, status, headers, body) => {
     const url = await serve((_request, response) => response.writeHead(status, headers).end(body));
     const file = proxyFile(url, targetAddress);
     const examined = await examine(['--config', file, '--only', 'volume-server']);
@@ -109,7 +109,14 @@ describe('in the place of the volume server', () => {
     const proxy = startRole(['proxy', '--config', file]);
     const told = await proxy.line('upstream-down');
     expect(told['detail']).toContain(`this is ${kind}, not a volume server`);
-    await proxy.line('ready');
+    expect(told['message']).toContain('another server');
+    const { admin } = await proxy.line('ready');
+    const health = await fetch(`http://${String(admin)}/health`);
+    const { checks } = (await health.json()) as { checks: Record<string, object> };
+    expect(checks[`upstream ${url}`]).toMatchObject({
+      status: 'degraded',
+      detail: `this is ${kind}, not a volume server: set volume_server_url to the volume server's HTTP address (weed volume -ip and -port, 8080 by default)`,
+    });
     expect(await proxy.stop()).toBe(0);
   });
 

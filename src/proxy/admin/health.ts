@@ -107,7 +107,7 @@ function upstreamCheck(target: TargetStatus, isAnyAnswering: boolean): Check {
     case 'unknown':
       return { status: 'degraded', detail: 'not asked yet', ...facts };
     case 'strange':
-      return { status: 'degraded', detail: `not a volume server: ${upstream.detail}`, ...facts };
+      return { status: 'degraded', detail: upstream.detail, ...facts };
     case 'down': {
       const status = isAnyAnswering ? 'degraded' : 'down';
       return { status, detail: `does not answer: ${upstream.detail}`, ...facts };

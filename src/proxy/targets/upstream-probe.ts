@@ -9,13 +9,20 @@ import { foreignServer, foreignText } from '../../volume-server/foreign-server.t
 import { isRustServer, rustServerText } from '../../volume-server/rust-server.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 
+export interface UpstreamChange {
+  readonly ok: boolean;
+  /** strange: something answers that is no volume server. */
+  readonly kind: 'up' | 'strange' | 'down';
+  readonly detail: string;
+}
+
 export interface UpstreamProbeOptions {
   readonly upstreamUrl: string;
   readonly facts: LearnedFacts;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Called when probing starts to fail, to fail otherwise, or to work again. */
-  readonly onChange: (state: { ok: boolean; detail: string }) => void;
+  readonly onChange: (state: UpstreamChange) => void;
 }
 
 export interface UpstreamProbe {
@@ -40,12 +47,12 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
-  const report = (kind: 'up' | 'strange' | 'down', detail: string): void => {
+  const report = (kind: UpstreamChange['kind'], detail: string): void => {
     if (closed) return;
     if (kind !== 'up') options.facts.missProbe(kind, detail);
     if (told === kind) return;
     told = kind;
-    options.onChange({ ok: kind === 'up', detail });
+    options.onChange({ ok: kind === 'up', kind, detail });
   };
 
   const probeOnce = async (): Promise<void> => {
@@ -55,7 +62,10 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
       if (answer.foreign !== undefined) {
         report('strange', foreignText(answer.foreign, 'volume_server_url'));
       } else if (answer.server === undefined) {
-        report('strange', `no Server header in the answer (status ${answer.status})`);
+        report(
+          'strange',
+          `this is no volume server: no Server header in the answer (status ${answer.status})`,
+        );
       } else {
         const { server, unsupported } = answer;
         const requiresToken = answer.status === 401;

@@ -56,7 +56,7 @@ function configFile({ file, problems, role, keysWritten }: Setup): Finding {
 function fixOf({ place, key, message }: SetupProblem): string {
   const nearest = /nearest (?:valid )?(?:one|key)?\s*is "?([\w.-]+)"?/.exec(message)?.[1];
   if (nearest !== undefined) return `${place}: rename ${key === '' ? 'it' : key} to ${nearest}`;
-  const path = /(?:open|stat) '([^']+)'|"([^"]+)" is empty/.exec(message);
+  const path = /there is no file "([^"]+)"|"([^"]+)" is empty/.exec(message);
   if (/(secret_file|token_file)$/.test(key) && path !== null) {
     return `${key}: ${createSecret(path[1] ?? path[2] ?? '')}`;
   }
