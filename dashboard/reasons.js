@@ -17,7 +17,7 @@ export const reasons = {
   },
   headers: {
     kind: 'meaning',
-    when: 'a header that changes the answer in a way that is not answered here, or is malformed, repeated or unexpected',
+    when: 'a header that changes the answer in a way that is not answered here, or is malformed, repeated or unexpected. Expect: 100-continue, an offer of HTTP/2 (Upgrade: h2c) and Proxy-Connection: keep-alive change nothing of a read: such reads are answered here',
     todo: 'nothing',
   },
   body: {
@@ -147,7 +147,7 @@ export const reasons = {
   },
   raw: {
     kind: 'meaning',
-    when: 'the connection carries what cannot be reproduced byte for byte (HTTP/1.0, bare line feeds, folded headers, heads over limits.head_bytes): piped unread, counted once per connection',
-    todo: 'nothing',
+    when: 'the connection carries what cannot be reproduced byte for byte (bare line feeds, folded headers, absolute targets, offers of another protocol than HTTP/2, heads over limits.head_bytes; HTTP/1.0 with chunks, with two options for the connection, or with http.lane = false): piped unread to its end, counted once per connection',
+    todo: "find the client by the log's line; [docs/in-front.md](in-front.md) has settings for nginx and Envoy",
   },
 };

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { png } from '../../scripts/screenshots/samples.mjs';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume } from '../../src/rdma/volume-files.ts';
-import { ask, bytesOf, cookie, fid, parsed, volumeId } from './admin-stage.ts';
+import { type Asked, ask, bytesOf, cookie, fid, parsed, volumeId } from './admin-stage.ts';
 import { missingBrowser, TestBrowser, type WatchedPage } from './browser.ts';
 import { type Role, startRole } from './program.ts';
 import { scratchFolder } from './scratch.ts';
@@ -40,6 +40,7 @@ interface Stats {
     readonly outcomes: Readonly<Record<string, number>>;
     readonly passthrough: Readonly<Record<string, number>>;
   };
+  readonly targets: readonly { readonly state?: { readonly kind: string } }[];
   readonly cache: { readonly needles: number; readonly hits: number };
   readonly arena: { readonly leasesOutstanding: number };
 }
@@ -75,9 +76,13 @@ async function started(role: string, config: string): Promise<{ role: Role; read
 }
 type Ready = Readonly<Record<string, string>>;
 
+const nobody: Pick<Asked, 'headers'> = { headers: {} };
+
+/** A read before the session is up would be a fallback, and the page must show none at first. */
 async function whenServed(): Promise<void> {
   for (let i = 0; i < 100; i += 1) {
-    const { headers } = await ask(`${admin}/api/read?fid=${fid(1n)}`);
+    const isUp = (await stats()).targets[0]?.state?.kind === 'up';
+    const { headers } = isUp ? await ask(`${admin}/api/read?fid=${fid(1n)}`) : nobody;
     if (headers['x-rdma-source'] === 'rdma') return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
