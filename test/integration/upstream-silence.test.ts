@@ -41,7 +41,7 @@ describe.each([
     client.send(get('/a'));
     await client.until((text) => text.includes('504 Gateway Timeout'));
     await eventually(() => fixture.records.length === 1);
-    expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'off' });
+    expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'upstream-down' });
   });
 
   it('silence behind the start of an answer cuts the connection, and nothing is padded', async () => {
