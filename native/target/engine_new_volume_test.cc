@@ -121,6 +121,27 @@ TEST_F(EngineNewVolume, ACopiedVolumeIsLoadedAsSoonAsAPollListsIt) {
   EXPECT_LT(protocol::NowNs() - begun_ns, kSoonNs);
 }
 
+// Such a load may have looked before the files were complete: it was not repeated, and the volume
+// waited for the next sweep.
+TEST_F(EngineNewVolume, ALoadThatBeganBeforeThePollListedItsVolumeIsRepeated) {
+  StartEmpty();
+  const uint64_t begun_ns = protocol::NowNs();
+  for (uint32_t id = 1; id <= kVolumes; id++) {
+    Put(id);
+    const std::string note = dir_ + "/" + std::to_string(id) + ".note";
+    fclose(fopen(note.c_str(), "w"));
+    engine_->Confirm(protocol::NowNs(), served_);
+    EXPECT_TRUE(PollUntil([&] { return engine_->Volumes().size() == id; }));
+    pollfd load_ended{engine_->event_fd(), POLLIN, 0};
+    ASSERT_EQ(poll(&load_ended, 1, 2000), 1);
+    engine_->Confirm(protocol::NowNs(), std::span(served_).first(id - 1));
+    unlink(note.c_str());
+    engine_->Confirm(protocol::NowNs(), served_);
+    EXPECT_TRUE(PollUntil([&] { return IsServed(id); }));
+  }
+  EXPECT_LT(protocol::NowNs() - begun_ns, kSoonNs);
+}
+
 TEST_F(EngineNewVolume, WithoutAVolumeServerAskingLooksAtTheDirectories) {
   Start();
   ASSERT_TRUE(PollUntil([&] { return Validate(99) == Verdict::gone; }));

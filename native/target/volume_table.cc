@@ -107,6 +107,7 @@ Status VolumeTable::Refresh(States::iterator found) {
 // off this one.
 void VolumeTable::StartLoad(uint32_t volume_id, State& state) {
   state.phase = Phase::kLoading;
+  state.is_load_due = false;
   state.ticket = ++last_ticket_;
   state.tried_ns = protocol::NowNs();
   threads_.Post([this, volume_id, ticket = state.ticket, paths = state.paths,
@@ -132,6 +133,7 @@ void VolumeTable::FinishLoad(uint32_t volume_id, uint64_t ticket, LoadResult res
   const bool is_final = result.error().failure == storage::LoadFailure::kUnsupported;
   state->phase = is_final ? Phase::kUnsupported : Phase::kUnsettled;
   if (is_final || result.error().failure == storage::LoadFailure::kMissing) state->version = 0;
+  if (state->is_load_due) StartLoad(volume_id, *state);
 }
 
 void VolumeTable::StartCatchUp(uint32_t volume_id, State& state) {
@@ -259,9 +261,11 @@ void VolumeTable::TakeUp(std::span<const ServedVolume> served) {
       continue;
     }
     // Looked at while it was being made or copied.
-    const Phase phase = found->second.phase;
-    if (phase == Phase::kUnsettled || phase == Phase::kUnsupported) {
-      StartLoad(found->first, found->second);
+    State& state = found->second;
+    if (state.phase == Phase::kUnsettled || state.phase == Phase::kUnsupported) {
+      StartLoad(found->first, state);
+    } else if (state.phase == Phase::kLoading) {
+      state.is_load_due = true;
     }
   }
   if (!is_missing) return;
