@@ -17,7 +17,8 @@ const chunkBytes = 16 * 1024;
 const chunksInManifest = 20;
 const manifestCount = 3;
 const randomReads = 30;
-const loadTriesMax = 20;
+/** The kind bit of Go's os.FileMode, and what everybody may do. */
+const folderMode = 0x8000_0000 + 0o755;
 
 export class ChunkedFiles implements RealClient {
   readonly name = 'filer GET, many small chunks, manifests';
@@ -56,16 +57,10 @@ export class ChunkedFiles implements RealClient {
     }
   }
 
-  /** The shell may end before the filer has what it loads: it does not wait for the filer's answer. */
   async #load(cluster: Cluster, file: string): Promise<void> {
-    const url = `${this.#filer().url}/chunked/manifested.bin`;
-    let said = '';
-    for (let i = 0; i < loadTriesMax; i += 1) {
-      const answer = await fetch(url, { method: 'HEAD' });
-      if (answer.ok) return;
-      said = (await runShell(cluster, this.#filer(), `fs.meta.load ${file}\n`)).toString();
-    }
-    throw new Error(`fs.meta.load has loaded nothing: ${said}`);
+    const said = await runShell(cluster, this.#filer(), `fs.meta.load ${file}\n`);
+    const answer = await fetch(`${this.#filer().url}/chunked/manifested.bin`, { method: 'HEAD' });
+    if (!answer.ok) throw new Error(`fs.meta.load has loaded nothing: ${said.toString()}`);
   }
 }
 
@@ -76,7 +71,10 @@ interface Chunk {
   readonly isManifest: boolean;
 }
 
-/** Writes the chunks and their manifests; returns the entry as `fs.meta.load` takes it. */
+/**
+ * Writes the chunks and their manifests; returns the entry as `fs.meta.load` takes it, and a folder behind it: the command
+ * waits for files to be loaded only when a folder follows them, and the shell ends without waiting.
+ */
 async function writeManifested(cluster: Cluster, bytes: Buffer): Promise<Buffer> {
   const manifests: Chunk[] = [];
   const span = chunksInManifest * chunkBytes;
@@ -91,12 +89,23 @@ async function writeManifested(cluster: Cluster, bytes: Buffer): Promise<Buffer>
     manifests.push({ fid, offset, size: span, isManifest: true });
   }
   const seconds = Math.floor(Date.now() / 1e3);
-  const attributes = [number(1, bytes.length), number(2, seconds), number(3, 0o644)];
+  const times = [number(2, seconds), number(6, seconds)];
+  const attributes = [number(1, bytes.length), ...times, number(3, 0o644)];
   const entry = Buffer.concat([
     message(1, Buffer.from('manifested.bin')),
     ...manifests.map((chunk) => message(3, encodeChunk(chunk))),
-    message(4, Buffer.concat([...attributes, number(6, seconds)])),
+    message(4, Buffer.concat(attributes)),
   ]);
+  const folder = Buffer.concat([
+    message(1, Buffer.from('loaded')),
+    number(2, 1),
+    message(4, Buffer.concat([...times, number(3, folderMode)])),
+  ]);
+  return Buffer.concat([fullEntry(entry), fullEntry(folder)]);
+}
+
+/** filer_pb.FullEntry behind its length. */
+function fullEntry(entry: Buffer): Buffer {
   const full = Buffer.concat([message(1, Buffer.from('/chunked')), message(2, entry)]);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(full.length);
