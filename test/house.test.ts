@@ -56,7 +56,10 @@ const importTable: Readonly<Record<string, Allowed>> = {
   'proxy/lane': { values: ['proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
   'proxy/needle': { values: [], types: ['proxy contracts'] },
   'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
-  'proxy/response': { values: ['proxy/needle'], types: ['proxy contracts', 'rdma'] },
+  'proxy/response': {
+    values: ['proxy/needle'],
+    types: ['proxy contracts', 'rdma', 'volume-server'],
+  },
   'proxy/sidecar': { values: ['proxy contracts', 'proxy/auth', 'proxy/needle'] },
   'proxy/targets': { values: ['volume-server'], types: ['proxy/response', 'rdma'] },
   'volume-server': { values: [], types: ['rdma'] },

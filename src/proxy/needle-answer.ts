@@ -22,6 +22,7 @@ import { type DecodeResult, decodeGzip, startsGzip } from './response/decode.ts'
 import { learnedType } from './response/learn.ts';
 import { marks, PreparedAnswer } from './response/prepared-answer.ts';
 import { newRequestId } from './response/request-id.ts';
+import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from './response/rust-answer.ts';
 import { variantOf } from './response/variant.ts';
 import type { TargetEntry } from './targets/target-directory.ts';
 
@@ -51,7 +52,9 @@ export function preparedHit(
   const variant = variantOf(read);
   const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
   if (prepared === undefined) return undefined;
-  if (entry.facts.server !== prepared.server) return undefined;
+  if (entry.facts.server !== prepared.server || entry.facts.kind !== prepared.kind)
+    return undefined;
+  if (prepared.kind === 'rust' && !canAnswerAsRust(read, needle)) return undefined;
   if (contentType(read, needle, entry.facts) !== prepared.contentType) return undefined;
   if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
   const decoded = cache.decodedForm(needle);
@@ -82,6 +85,9 @@ export async function answerFrom(
     if (result.kind === 'too-large') return passTo(entry.upstreamUrl, 'too-large');
     if (result.kind === 'corrupt') return passTo(entry.upstreamUrl, 'corrupt');
     if (result.kind === 'decoded') {
+      if (facts.kind === 'rust' && !inflatesAsRust(stored.slices[0] as Buffer, result.bytes)) {
+        return passTo(entry.upstreamUrl, 'unsupported-server');
+      }
       decoded = result.bytes;
       data.release();
     }
@@ -139,7 +145,7 @@ function buildOnce(
   const variant = cached === undefined ? undefined : variantOf(read);
   if (cached !== undefined && variant !== undefined) {
     const answer = buildAnswer(plan, read, needle, facts, slices, marks);
-    const prepared = PreparedAnswer.of(plan, facts.server ?? '', answer.head);
+    const prepared = PreparedAnswer.of(plan, facts, answer.head);
     if (prepared !== undefined) {
       if (answer.head.length <= preparedHeadMax) cache.prepare(cached, variant, prepared);
       return { ...answer, head: prepared.head };
@@ -158,6 +164,7 @@ function snapshotOf(facts: HostFacts): HostFacts {
   const types = new Map<string, string | undefined>();
   return {
     server: facts.server,
+    kind: facts.kind,
     typeOf(ext): string | undefined {
       if (!types.has(ext)) types.set(ext, facts.typeOf(ext));
       return types.get(ext);
@@ -207,7 +214,10 @@ function passLearning(
     reason: plan.reason,
     upstreamUrl: entry.upstreamUrl,
     observe(status, rawHeaders): void {
-      const type = learnedType(status, rawHeaders, needle);
+      const type =
+        entry.facts.kind === 'rust'
+          ? learnedOfRust(learnExt, status, rawHeaders)
+          : learnedType(status, rawHeaders, needle);
       if (type !== undefined) entry.facts.learnType(learnExt, type);
     },
   };

@@ -11,6 +11,7 @@ const request: ReadRequest = {
   needleId: 7n,
   cookie: 9,
   claimedFid: '3,0700000009',
+  isPlain: true,
   urlFilename: '',
   urlExt: '',
   acceptsGzip: false,

@@ -50,7 +50,12 @@ class Corridor {
       lastModifiedSeconds: 1_700_000_000,
       ...change,
     };
-    this.facts.learnProbe({ server: 'S 1', requiresToken: false, sentAt: performance.now() });
+    this.facts.learnProbe({
+      server: 'S 1',
+      kind: 'go',
+      requiresToken: false,
+      sentAt: performance.now(),
+    });
     const entry = targetEntry('http://127.0.0.1:1', this.fetcher, this.facts);
     this.cache = new NeedleCache({
       bytesMax: 1 << 20,
@@ -213,7 +218,12 @@ describe('a prepared answer', () => {
   it('is not used when the server is another one', async () => {
     const corridor = new Corridor();
     for (let i = 0; i < 3; i += 1) await corridor.get();
-    corridor.facts.learnProbe({ server: 'S 2', requiresToken: false, sentAt: performance.now() });
+    corridor.facts.learnProbe({
+      server: 'S 2',
+      kind: 'go',
+      requiresToken: false,
+      sentAt: performance.now(),
+    });
     expect((await corridor.get()).head).toContain('Server: S 2\r\n');
     expect((await corridor.get()).head).toContain('Server: S 2\r\n');
   });

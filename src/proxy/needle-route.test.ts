@@ -3,6 +3,7 @@ import { bigNeedle, ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts'
 import type { StatusName } from '../rdma/status.ts';
 import { type NeedleOutcome, type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import { createNeedleRoute, type NeedleRouteOptions } from './needle-route.ts';
+import { bufferedKey } from './response/rust-answer.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 
@@ -20,7 +21,7 @@ function corridor(change: Partial<NeedleRouteOptions> = {}): Corridor {
   const small = { ...bigNeedle, dataBytes: 10, indexBytes: 15, isStream: false };
   fetcher.needle = small;
   const facts = new LearnedFacts();
-  facts.learnProbe({ server: 'S', requiresToken: false, sentAt: performance.now() });
+  facts.learnProbe({ server: 'S', kind: 'go', requiresToken: false, sentAt: performance.now() });
   const options: NeedleRouteOptions = {
     mode: 'prefer',
     onCorrupt: 'pass',
@@ -137,20 +138,30 @@ describe('the corridor', () => {
 
   it('passes everything while nobody knows whether reads need tokens', async () => {
     const rooms = corridor();
-    rooms.facts.learnProbe({ server: 'S', requiresToken: true, sentAt: performance.now() });
+    rooms.facts.learnProbe({
+      server: 'S',
+      kind: 'go',
+      requiresToken: true,
+      sentAt: performance.now(),
+    });
     expect(await get(rooms)).toMatchObject({ kind: 'passthrough', reason: 'auth-unknown' });
     expect(rooms.fetcher.commands).toHaveLength(0);
   });
 
-  it('passes everything of a server whose answers are not reproduced', async () => {
+  it('answers a server in Rust only what is asked plainly', async () => {
     const rooms = corridor();
-    const unsupported = 'it writes other heads';
-    const probe = { server: 'S', requiresToken: false, sentAt: performance.now() };
+    const passed = { kind: 'passthrough', reason: 'unsupported-server' };
+    rooms.facts.learnProbe({
+      server: 'S',
+      kind: 'rust',
+      requiresToken: false,
+      sentAt: performance.now(),
+    });
+    rooms.facts.learnType(bufferedKey, 'counted');
     expect(await get(rooms)).toMatchObject({ kind: 'answer' });
-    rooms.facts.learnProbe({ ...probe, unsupported });
-    expect(await get(rooms)).toMatchObject({ kind: 'passthrough', reason: 'unsupported-server' });
-    rooms.facts.learnProbe(probe);
-    expect(await get(rooms)).toMatchObject({ kind: 'answer' });
+    expect(await get(rooms, ['Origin', 'http://a'])).toMatchObject(passed);
+    rooms.facts.learnType(bufferedKey, 'tracked');
+    expect(await get(rooms)).toMatchObject(passed);
   });
 
   it('passes a read without a token when a key is configured', async () => {
@@ -182,7 +193,12 @@ describe('the corridor', () => {
 
   it('asks for no token facts before the target is up', async () => {
     const rooms = corridor({ mode: 'require' });
-    rooms.facts.learnProbe({ server: 'S', requiresToken: true, sentAt: performance.now() });
+    rooms.facts.learnProbe({
+      server: 'S',
+      kind: 'go',
+      requiresToken: true,
+      sentAt: performance.now(),
+    });
     rooms.fetcher.state = { kind: 'connecting' };
     expect(await get(rooms)).toEqual({ kind: 'error', status: 503, reason: 'target-down' });
   });
@@ -197,7 +213,12 @@ describe('the corridor', () => {
       expect(await get(rooms)).toEqual(passed);
       rooms.fetcher.volumes.set(3, { volumeId: 3, version: 3, confirmed: false, collection: '' });
       expect(await get(rooms)).toEqual(passed);
-      rooms.facts.learnProbe({ server: 'S', requiresToken: true, sentAt: performance.now() });
+      rooms.facts.learnProbe({
+        server: 'S',
+        kind: 'go',
+        requiresToken: true,
+        sentAt: performance.now(),
+      });
       rooms.facts.missProbe('down', 'connect ECONNREFUSED');
       expect(await get(rooms)).toEqual(passed);
     },

@@ -190,6 +190,5 @@ function isDenied(options: NeedleRouteOptions, read: ReadRequest): boolean {
 /** What must be known of the volume server first. */
 function serverBar(options: NeedleRouteOptions, { facts }: TargetEntry): Reason | undefined {
   if (options.readKey() === undefined && facts.auth !== 'open') return 'auth-unknown';
-  if (facts.server === undefined) return 'learn-server';
-  return facts.isUnsupported ? 'unsupported-server' : undefined;
+  return facts.server === undefined ? 'learn-server' : undefined;
 }

@@ -4,9 +4,9 @@
  * Pure.
  */
 
-const ownNames = ['server', 'x-request-id', 'x-amz-request-id'];
+export type ServerKind = 'go' | 'rust';
 
-export const rustServerText = 'it is the volume server in Rust: its reads are forwarded';
+const ownNames = ['server', 'x-request-id', 'x-amz-request-id'];
 
 /** `rawHeaders`: flat, in wire order, of any answer of the server's own. */
 export function isRustServer(rawHeaders: readonly string[]): boolean {

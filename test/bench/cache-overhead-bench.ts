@@ -109,7 +109,11 @@ async function prepare(from: bigint, count: number): Promise<void> {
   for (let id = from; id < from + BigInt(count); id += 1n) {
     const found = find(id * 7n);
     if (found.kind !== 'hit') throw new Error(`needle ${id * 7n} is not cached`);
-    const prepared = PreparedAnswer.of({ ...plan, ranges: [wholeRange] }, server, headOf(id));
+    const prepared = PreparedAnswer.of(
+      { ...plan, ranges: [wholeRange] },
+      { server, kind: 'go' },
+      headOf(id),
+    );
     if (prepared !== undefined) cache.prepare(found.needle, '0', prepared);
   }
 }

@@ -120,7 +120,11 @@ function preparedOf(bytes: number): PreparedAnswer {
     ...{ encoded: false, contentType: 'image/jpeg', multipart: false },
     ranges: [{ start: 0, end: bytes }],
   };
-  return PreparedAnswer.of(plan, server, `${lines.join('\r\n')}\r\n\r\n`) as PreparedAnswer;
+  return PreparedAnswer.of(
+    plan,
+    { server, kind: 'go' },
+    `${lines.join('\r\n')}\r\n\r\n`,
+  ) as PreparedAnswer;
 }
 
 /** 0: the kernel does not say. */

@@ -7,10 +7,10 @@ const isThere = rustVolumeServer !== undefined;
 const why = isThere ? '' : ' (WEED_VOLUME_RUST names no program)';
 
 describe.skipIf(!isThere)(`clients of the volume server in Rust${why}`, () => {
-  runClients('volume server in Rust', { rustVolumeServer }, clientsWithoutTokens, 'forwarded');
+  runClients('volume server in Rust', { rustVolumeServer }, clientsWithoutTokens);
 });
 
 describe.skipIf(!isThere)(`clients that sign their reads, volume server in Rust${why}`, () => {
   const options = { rustVolumeServer, readKey };
-  runClients('volume server in Rust, jwt.signing.read', options, clientsWithTokens, 'forwarded');
+  runClients('volume server in Rust, jwt.signing.read', options, clientsWithTokens);
 });

@@ -47,6 +47,8 @@ export interface ReadRequest {
   readonly token: string | undefined;
   /** The connection ends with the answer. */
   readonly close: boolean;
+  /** Asked as SeaweedFS's own clients ask: both its volume servers, in Go and in Rust, read such a request alike. */
+  readonly isPlain: boolean;
   /** The client speaks HTTP/1.0: the answer does, too, and names what becomes of the connection in other words. */
   readonly http10: boolean;
 }
@@ -61,11 +63,15 @@ export type ParsedRead =
  */
 const chunkQuery = 'readDeleted=true';
 
+/** Needles of one assignment are named by the first one and a number. */
+const plainDelta = /^\/\d{1,9},[0-9A-Fa-f]{9,24}_\d{1,9}$/;
+
 export function parseRead(head: RequestHead): ParsedRead {
   const { method } = head;
   if (method !== 'GET' && method !== 'HEAD') return passed('method');
   const { rawPath, rawQuery } = splitTarget(head.target);
-  const place = parsePlainTarget(rawPath) ?? placeOf(rawPath);
+  const plainPlace = parsePlainTarget(rawPath);
+  const place = plainPlace ?? placeOf(rawPath);
   if (place === undefined) return passed('path');
 
   const query = rawQuery === chunkQuery ? noQuery : parseQuery(rawQuery);
@@ -95,6 +101,10 @@ export function parseRead(head: RequestHead): ParsedRead {
     overrides,
     token: findToken({ jwt: query.get('jwt') ?? '', authorization, cookieLines }),
     close: headers.close,
+    isPlain:
+      headers.isPlain &&
+      (plainPlace !== undefined || plainDelta.test(rawPath)) &&
+      (rawQuery === '' || rawQuery === chunkQuery),
     http10: head.http10 === true,
   };
   return { kind: 'read', read };

@@ -15,6 +15,8 @@ export interface ReadHeaders {
   readonly cookieLines: readonly string[];
   /** The connection ends with the answer: the client asked for it, or speaks HTTP/1.0 and did not ask to keep it. */
   readonly close: boolean;
+  /** Nothing in them that SeaweedFS's two volume servers, in Go and in Rust, read differently. */
+  readonly isPlain: boolean;
 }
 
 const validName = /^[0-9A-Za-z!#$%&'*+\-.^_`|~]+$/;
@@ -26,6 +28,14 @@ export const continueExpected: RegExp = /^100-continue$/i;
 export const offeredProtocol: RegExp = /^h2c$/i;
 /** What a client of HTTP/1.0 may say in Connection. */
 export const plainOption: RegExp = /^(?:keep-alive|close)$/i;
+const beyondAscii = /[\x80-\xff]/;
+/** Whatever they say; an empty Range or Origin, too. */
+const readDifferently: ReadonlySet<string> = new Set([
+  'content-length',
+  'cookie',
+  'expect',
+  'upgrade',
+]);
 const validHost = /^[0-9A-Za-z!$%&()*+,\-.:;=[\]'_~]*$/;
 
 interface Collected {
@@ -52,12 +62,15 @@ export function readHeaders(rawHeaders: readonly string[], http10 = false): Read
     close: undefined,
   };
   let hosts = 0;
+  let isPlain = !http10;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     const value = rawHeaders[i + 1] as string;
     if (!validName.test(name) || refusedInValue.test(value)) return 'headers';
+    isPlain &&= !beyondAscii.test(value);
     const lowerName = name.toLowerCase();
     if (lowerName === 'host') hosts += 1;
+    isPlain &&= !readDifferently.has(lowerName);
     const refused = refusal(lowerName, value);
     if (refused !== undefined) return refused;
     if (http10 && lowerName === 'connection' && !isPlainOption(seen, value)) return 'headers';
@@ -74,6 +87,7 @@ export function readHeaders(rawHeaders: readonly string[], http10 = false): Read
     authorization: seen.authorization ?? '',
     cookieLines: seen.cookieLines ?? noLines,
     close: http10 ? seen.close !== false : (seen.close ?? false),
+    isPlain: isPlain && seen.range !== '' && seen.origin !== '',
   };
 }
 

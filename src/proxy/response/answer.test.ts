@@ -29,7 +29,11 @@ const types = new Map([
   ['.txt', 'text/plain; charset=utf-8'],
   ['.none', ''],
 ]);
-const facts: HostFacts = { server: 'Test 1', typeOf: (ext) => types.get(ext) };
+const facts: HostFacts = {
+  server: 'Test 1',
+  kind: 'go',
+  typeOf: (ext) => types.get(ext),
+};
 const boundary = 'b'.repeat(60);
 const varying = { requestId: 'ID', date: 'now', boundary };
 
@@ -291,7 +295,7 @@ describe('what is left to the volume server', () => {
   });
 
   it('waits for the server’s name', () => {
-    const unknown: HostFacts = { server: undefined, typeOf: () => '' };
+    const unknown: HostFacts = { server: undefined, kind: 'go', typeOf: () => '' };
     expect(plan(get(), {}, unknown)).toEqual({ kind: 'passthrough', reason: 'learn-server' });
   });
 

@@ -3,24 +3,28 @@
  * (specification sections 5 to 7). The corridor calls planAnswer, gets the bytes that the plan names, then buildAnswer.
  */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
+import type { ServerKind } from '../../volume-server/rust-server.ts';
 import { extensionOf } from '../needle/fid.ts';
 import { isCompressed, isManifest } from '../needle/flags.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
 import type { Reason } from '../outcome.ts';
 import { commonHeaders, hasEncoding, setContentHeaders } from './answer-headers.ts';
-import { contentEncoding, contentType, effectiveName, hasTypeOverride } from './content.ts';
+import { contentEncoding, contentType, hasTypeOverride, typeKey } from './content.ts';
 import { etagOf } from './etag.ts';
 import { formatHead } from './header-order.ts';
 import { parseHttpTime } from './http-time.ts';
 import { multipartBody, multipartBytes } from './multipart.ts';
 import { type PairHeaders, pairHeaders } from './pairs.ts';
 import { type ByteRange, contentRange, planRanges } from './ranges.ts';
+import { bufferedKey, canAnswerAsRust, isStreamedByRust, rustHead } from './rust-answer.ts';
 import { sniffContentType } from './sniff.ts';
 
 /** What only the volume server knows, learned from its own answers. */
 export interface HostFacts {
   /** The `Server` value; undefined: not learned yet (`learn-server`). */
   readonly server: string | undefined;
+  /** Which of SeaweedFS's volume servers it is. */
+  readonly kind: ServerKind;
   /** Content-Type by extension (with its dot, as spelled): '' = the host knows none; undefined = not learned yet (`learn-type`). */
   typeOf(ext: string): string | undefined;
 }
@@ -100,6 +104,9 @@ export function planAnswer(
   startsGzip?: boolean,
 ): AnswerPlan {
   if (facts.server === undefined) return passed('learn-server');
+  if (facts.kind === 'rust' && !canAnswerAsRust(request, needle)) {
+    return passed('unsupported-server');
+  }
   // The volume server reads nothing of an empty needle from disk, so nobody has seen its cookie.
   if (needle.dataBytes === 0) return passed('cookie');
   if (isImageOperation(request, needle)) return passed('image');
@@ -185,7 +192,16 @@ function planContent(
 
   const type = contentType(request, needle, facts);
   if (type === undefined && (multipart || !hasTypeOverride(request))) {
-    return learning(request, needle, multipart);
+    return learning(request, needle, facts.kind, multipart);
+  }
+  if (facts.kind === 'rust' && !isStreamedByRust(request, needle)) {
+    const isEmpty = wanted?.kind === 'single' && wanted.range.start >= wanted.range.end;
+    if (isEmpty) return passed('unsupported-server');
+    const writing = facts.typeOf(bufferedKey);
+    if (writing === undefined) {
+      return { kind: 'passthrough', reason: 'learn-type', learnExt: bufferedKey };
+    }
+    if (writing !== 'counted') return passed('unsupported-server');
   }
   const base = { kind: 'answer', ...form, contentType: type ?? '', multipart } as const;
   if (wanted === undefined) {
@@ -201,7 +217,12 @@ function planContent(
 }
 
 /** Only the answer to a plain GET shows whether its type is the extension's. */
-function learning(request: ReadRequest, needle: NeedleFacts, multipart: boolean): AnswerPlan {
+function learning(
+  request: ReadRequest,
+  needle: NeedleFacts,
+  kind: ServerKind,
+  multipart: boolean,
+): AnswerPlan {
   const isTelling =
     request.method === 'GET' &&
     request.overrides.length === 0 &&
@@ -209,7 +230,7 @@ function learning(request: ReadRequest, needle: NeedleFacts, multipart: boolean)
     !isManifest(needle.flags) &&
     !multipart;
   if (!isTelling) return passed('learn-type');
-  const learnExt = extensionOf(effectiveName(request, needle));
+  const learnExt = typeKey(request, needle, kind) ?? '';
   return { kind: 'passthrough', reason: 'learn-type', learnExt };
 }
 
@@ -224,8 +245,14 @@ export function buildAnswer(
   slices: readonly Buffer[],
   varying: Varying,
 ): Answer {
-  const headers = commonHeaders(request, needle, facts, varying);
   const status = statusLines[plan.status];
+  if (facts.kind === 'rust') {
+    const body = slices.filter((slice) => slice.length > 0);
+    const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
+    const head = rustHead({ plan, request, needle, facts, bodyBytes, varying, status });
+    return { status: plan.status, head, body, bodyBytes };
+  }
+  const headers = commonHeaders(request, needle, facts, varying);
   const added = { date: varying.date, close: request.close, http10: request.http10 };
   if (plan.status === 304) {
     return { status: 304, head: formatHead({ status, headers, added }), body: [], bodyBytes: 0 };

@@ -1,9 +1,11 @@
 /** What a needle's answer says about its content, before any header is written (specification 5.2 and 5.3). */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
+import type { ServerKind } from '../../volume-server/rust-server.ts';
 import { extensionOf } from '../needle/fid.ts';
 import type { ReadRequest } from '../needle/read-request.ts';
 import type { HostFacts } from './answer.ts';
 import type { PairHeaders } from './pairs.ts';
+import { isStreamedByRust } from './rust-answer.ts';
 
 /** The URL's third segment, else the stored name; latin1, '' if there is none. */
 export function effectiveName(request: ReadRequest, needle: NeedleFacts): string {
@@ -17,8 +19,20 @@ export function contentType(
   facts: HostFacts,
 ): string | undefined {
   if (needle.mime !== '' && !needle.mime.startsWith('application/octet-stream')) return needle.mime;
+  const key = typeKey(request, needle, facts.kind);
+  return key === undefined ? '' : facts.typeOf(key);
+}
+
+/** Under what the host's type is learned: the extension; undefined if there is none. */
+export function typeKey(
+  request: ReadRequest,
+  needle: NeedleFacts,
+  kind: ServerKind,
+): string | undefined {
   const ext = extensionOf(effectiveName(request, needle));
-  return ext === '' || ext === '.' ? '' : facts.typeOf(ext);
+  if (ext === '' || ext === '.') return undefined;
+  // Such an answer has a type only where the host gives one; the others always have one.
+  return kind === 'rust' && isStreamedByRust(request, needle) ? `${ext} streamed` : ext;
 }
 
 export function hasTypeOverride(request: ReadRequest): boolean {

@@ -1,5 +1,6 @@
 /** An answer that was built once and is sent again: only the request id and the date differ (specification 5.1, 5.2). */
-import type { AnswerReady, Varying } from './answer.ts';
+import type { ServerKind } from '../../volume-server/rust-server.ts';
+import type { AnswerReady, HostFacts, Varying } from './answer.ts';
 import { httpDateChars, writeHttpDate } from './date.ts';
 import { requestIdChars, writeRequestId } from './request-id.ts';
 
@@ -13,6 +14,13 @@ const objectBytes = 136;
 /** Built with these, a head can be made into a template. */
 export const marks: Varying = { requestId: idMark, date: dateMark, boundary: '' };
 
+interface Parts {
+  readonly beforeId: string;
+  readonly betweenIds: string | undefined;
+  readonly beforeDate: string;
+  readonly afterDate: string;
+}
+
 export class PreparedAnswer {
   readonly status: AnswerReady['status'];
   /** Which bytes follow: all of them, or none. */
@@ -20,35 +28,51 @@ export class PreparedAnswer {
   /** What the host said of the type, and its `Server` value, when this was made. */
   readonly contentType: string;
   readonly server: string;
+  readonly kind: ServerKind;
   /** Latin1, with blanks in place of the request id and the date. */
   readonly #head: string;
   readonly #idAt: number;
+  /** Of the same id once more; -1: it stands there once. */
+  readonly #idAgainAt: number;
   readonly #dateAt: number;
 
-  private constructor(plan: AnswerReady, server: string, parts: readonly [string, string, string]) {
+  private constructor(plan: AnswerReady, facts: Pick<HostFacts, 'server' | 'kind'>, parts: Parts) {
     this.status = plan.status;
     this.body = plan.ranges.length === 0 ? 'none' : plan.form;
     this.contentType = plan.contentType;
-    this.server = server;
-    const [beforeId, beforeDate, afterDate] = parts;
+    this.server = facts.server ?? '';
+    this.kind = facts.kind;
+    const { beforeId, betweenIds, beforeDate, afterDate } = parts;
     this.#idAt = beforeId.length;
-    this.#dateAt = this.#idAt + requestIdChars + beforeDate.length;
+    const idEnd = this.#idAt + requestIdChars;
+    this.#idAgainAt = betweenIds === undefined ? -1 : idEnd + betweenIds.length;
+    const idsEnd = betweenIds === undefined ? idEnd : this.#idAgainAt + requestIdChars;
+    this.#dateAt = idsEnd + beforeDate.length;
     const id = ' '.repeat(requestIdChars);
     const date = ' '.repeat(httpDateChars);
     // One text, not a tree of its parts, which would be walked at each answer.
-    const head = Buffer.from(beforeId + id + beforeDate + date + afterDate, 'latin1');
+    const again = betweenIds === undefined ? '' : betweenIds + id;
+    const head = Buffer.from(beforeId + id + again + beforeDate + date + afterDate, 'latin1');
     this.#head = head.toString('latin1');
   }
 
   /** `head` was built with `marks`; undefined where it is none to be made into a template. */
-  static of(plan: AnswerReady, server: string, head: string): PreparedAnswer | undefined {
-    const [beforeId, rest, ...more] = head.split(idMark);
-    const [beforeDate, afterDate, ...others] = (rest ?? '').split(dateMark);
+  static of(
+    plan: AnswerReady,
+    facts: Pick<HostFacts, 'server' | 'kind'>,
+    head: string,
+  ): PreparedAnswer | undefined {
+    const texts = head.split(idMark);
+    const [beforeId, ...behind] = texts;
+    // The volume server in Rust names the id twice.
+    if (texts.length !== (facts.kind === 'rust' ? 3 : 2)) return undefined;
+    const [beforeDate, afterDate, ...others] = (behind.pop() as string).split(dateMark);
     if (beforeId === undefined || beforeDate === undefined || afterDate === undefined) {
       return undefined;
     }
-    if (more.length > 0 || others.length > 0) return undefined;
-    return new PreparedAnswer(plan, server, [beforeId, beforeDate, afterDate]);
+    if (others.length > 0) return undefined;
+    const parts = { beforeId, betweenIds: behind[0], beforeDate, afterDate };
+    return new PreparedAnswer(plan, facts, parts);
   }
 
   /** What it costs to hold, in bytes. */
@@ -72,6 +96,9 @@ export class PreparedAnswer {
     target.write(this.#head, 0, 'latin1');
     const nowMs = performance.now();
     writeRequestId(target, this.#idAt, nowMs);
+    if (this.#idAgainAt >= 0) {
+      target.copyWithin(this.#idAgainAt, this.#idAt, this.#idAt + requestIdChars);
+    }
     writeHttpDate(target, this.#dateAt, nowMs);
   }
 }

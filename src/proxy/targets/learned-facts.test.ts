@@ -15,7 +15,12 @@ function factsAt(limits: Partial<typeof learnedFactsDefaults> = {}): {
   };
 }
 
-const probe = { server: 'SeaweedFS Volume 30GB 4.44', requiresToken: false, sentAt: 1000 };
+const probe = {
+  server: 'SeaweedFS Volume 30GB 4.44',
+  kind: 'go',
+  requiresToken: false,
+  sentAt: 1000,
+} as const;
 
 describe('learned facts', () => {
   it('know nothing before the first answer', () => {
@@ -46,6 +51,16 @@ describe('learned facts', () => {
     expect(facts.typeOf('.foo')).toBe('text/x-foo');
     facts.learnProbe({ ...probe, server: 'SeaweedFS Volume 30GB 4.45' });
     expect(facts.typeOf('.foo')).toBeUndefined();
+  });
+
+  it('forget every type when the other kind of volume server answers', () => {
+    const { facts } = factsAt();
+    facts.learnProbe(probe);
+    facts.learnType('.foo', 'text/x-foo');
+    facts.learnProbe({ ...probe, kind: 'rust' });
+    expect(facts.typeOf('.foo')).toBeUndefined();
+    facts.missProbe('down', 'no answer');
+    expect(facts.kind).toBe('rust');
   });
 
   it('tell a known absence from not knowing', () => {

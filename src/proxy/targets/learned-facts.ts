@@ -3,6 +3,7 @@
  * and whether reads need a token. Never assumed, never for long: a fact expires, and a changed `Server` forgets the rest.
  * Also whether it answers at all.
  */
+import type { ServerKind } from '../../volume-server/rust-server.ts';
 import type { HostFacts } from '../response/answer.ts';
 
 export interface LearnedFactsLimits {
@@ -24,16 +25,14 @@ export const learnedFactsDefaults: LearnedFactsLimits = {
 /** By the last probe that has ended. `strange`: something answers that is no volume server. */
 export type UpstreamState =
   | { readonly kind: 'unknown' }
-  /** `detail`: why its reads are forwarded all the same. */
-  | { readonly kind: 'up'; readonly detail?: string }
+  | { readonly kind: 'up' }
   | { readonly kind: 'strange' | 'down'; readonly detail: string };
 
 /** What an answered probe tells. */
 export interface ProbeFacts {
   readonly server: string;
   readonly requiresToken: boolean;
-  /** Why this server's answers are not reproduced here; absent: they are. */
-  readonly unsupported?: string | undefined;
+  readonly kind: ServerKind;
   /** Monotonic milliseconds. */
   readonly sentAt: number;
 }
@@ -50,7 +49,7 @@ export class LearnedFacts implements HostFacts {
   #serverAt = 0;
   #requiresToken: boolean | undefined;
   #probedAt = 0;
-  #isUnsupported = false;
+  #kind: ServerKind = 'go';
   #upstream: UpstreamState = { kind: 'unknown' };
 
   constructor(limits: LearnedFactsLimits = learnedFactsDefaults) {
@@ -82,8 +81,8 @@ export class LearnedFacts implements HostFacts {
   }
 
   /** By the last answered probe; kept while the server does not answer. */
-  get isUnsupported(): boolean {
-    return this.#isUnsupported;
+  get kind(): ServerKind {
+    return this.#kind;
   }
 
   get typeCount(): number {
@@ -92,15 +91,14 @@ export class LearnedFacts implements HostFacts {
 
   /** An answered probe that was sent at `sentAt`. */
   learnProbe(answer: ProbeFacts): void {
-    if (answer.server !== this.#server) this.#types.clear();
+    const isSame = answer.server === this.#server && answer.kind === this.#kind;
+    if (!isSame) this.#types.clear();
     this.#server = answer.server;
     this.#serverAt = answer.sentAt;
     this.#requiresToken = answer.requiresToken;
     this.#probedAt = answer.sentAt;
-    const { unsupported } = answer;
-    this.#isUnsupported = unsupported !== undefined;
-    this.#upstream =
-      unsupported === undefined ? { kind: 'up' } : { kind: 'up', detail: unsupported };
+    this.#kind = answer.kind;
+    this.#upstream = { kind: 'up' };
   }
 
   /** A probe that told nothing; `detail` is for people. */

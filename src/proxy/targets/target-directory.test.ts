@@ -46,7 +46,7 @@ function rig(count = 2): Rig {
   for (const fetcher of fetchers) fetcher.announce();
   const entries = fetchers.map((fetcher, index) => {
     const facts = new LearnedFacts();
-    facts.learnProbe({ server: 'S', requiresToken: false, sentAt: performance.now() });
+    facts.learnProbe({ server: 'S', kind: 'go', requiresToken: false, sentAt: performance.now() });
     return targetEntry(`http://127.0.0.1:${index + 1}`, fetcher, facts);
   });
   const directory = new TargetDirectory(entries);

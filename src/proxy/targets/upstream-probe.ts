@@ -6,7 +6,7 @@
 import { Agent, type RequestOptions, request } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { foreignServer, foreignText } from '../../volume-server/foreign-server.ts';
-import { isRustServer, rustServerText } from '../../volume-server/rust-server.ts';
+import { isRustServer, type ServerKind } from '../../volume-server/rust-server.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 
 export interface UpstreamChange {
@@ -36,8 +36,7 @@ interface ProbeAnswer {
   readonly server: string | undefined;
   /** "a filer" …; undefined: it may be a volume server. */
   readonly foreign: string | undefined;
-  /** Why its answers are not reproduced here; undefined: they are. */
-  readonly unsupported: string | undefined;
+  readonly kind: ServerKind;
 }
 
 export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe {
@@ -67,10 +66,10 @@ export function startUpstreamProbe(options: UpstreamProbeOptions): UpstreamProbe
           `this is no volume server: no Server header in the answer (status ${answer.status})`,
         );
       } else {
-        const { server, unsupported } = answer;
+        const { server, kind } = answer;
         const requiresToken = answer.status === 401;
-        options.facts.learnProbe({ server, requiresToken, unsupported, sentAt });
-        report('up', unsupported === undefined ? server : `${server}; ${unsupported}`);
+        options.facts.learnProbe({ server, kind, requiresToken, sentAt });
+        report('up', kind === 'rust' ? `${server}, in Rust` : server);
       }
     } catch (error) {
       report('down', error instanceof Error ? error.message : String(error));
@@ -115,7 +114,7 @@ function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
           status: answer.statusCode ?? 0,
           server: typeof server === 'string' ? server : undefined,
           foreign: foreignServer(answer.headers, head.join('')),
-          unsupported: isRustServer(answer.rawHeaders) ? rustServerText : undefined,
+          kind: isRustServer(answer.rawHeaders) ? 'rust' : 'go',
         });
       });
     });
