@@ -102,8 +102,8 @@ export const reasons = {
   },
   'unsupported-server': {
     kind: 'meaning',
-    when: "the volume server is SeaweedFS's in Rust, which writes other heads than the one in Go: its answers are not reproduced here",
-    todo: 'run the volume server in Go (weed volume) where its reads are to be answered here',
+    when: "the volume server is SeaweedFS's in Rust, and this is no read as SeaweedFS's own clients send it: its answer is not reproduced here",
+    todo: 'nothing: it answers them itself',
   },
   'no-slab': {
     kind: 'trouble',

@@ -103,6 +103,25 @@ TEST_F(EngineNewVolume, NoVolumeIsServedBeforeAPollListsIt) {
   EXPECT_FALSE(IsServed(3));
 }
 
+// As SeaweedFS's volume server in Rust lists a volume that it has just made; and as any of them
+// lists one that it has closed.
+TEST_F(EngineNewVolume, AVolumeThatWasListedBeforeItsFirstNeedleWantsOnePoll) {
+  StartEmpty();
+  Put(3);
+  const ServedVolume written = served_.back();
+  served_.back() = {.volume_id = 3, .size_bytes = 0, .file_count = 0, .modified_at_s = 0};
+  engine_->Confirm(protocol::NowNs(), served_);
+  ASSERT_TRUE(PollUntil([&] { return engine_->stats().volumes_loaded == 1; }));
+  EXPECT_EQ(Ask(Command(3, 1, 2)).status, Status::volume_unconfirmed);
+  EXPECT_TRUE(engine_->TakePollWanted());
+  engine_->Confirm(protocol::NowNs(), served_);
+  EXPECT_EQ(Ask(Command(3, 1, 2)).status, Status::volume_unconfirmed) << "it was closed";
+  EXPECT_FALSE(engine_->TakePollWanted());
+  served_.back() = written;
+  engine_->Confirm(protocol::NowNs(), served_);
+  EXPECT_EQ(Ask(Command(3, 1, 2)).data, "a");
+}
+
 TEST_F(EngineNewVolume, ACopiedVolumeIsLoadedAsSoonAsAPollListsIt) {
   StartEmpty();
   const uint64_t begun_ns = protocol::NowNs();

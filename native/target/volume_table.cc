@@ -26,6 +26,12 @@ bool IsSame(const VolumeInfo& a, const VolumeInfo& b) {
          std::tie(b.volume_id, b.version, b.confirmed, b.collection);
 }
 
+// All zero while our map holds needles is what a volume looks like that a failed vacuum commit
+// closed.
+bool LooksClosed(const ServedVolume& served) {
+  return served.size_bytes == 0 && served.file_count == 0 && served.modified_at_s == 0;
+}
+
 }  // namespace
 
 VolumeTable::VolumeTable(const EngineOptions& options, IoThreads& threads)
@@ -74,8 +80,16 @@ VolumeTable::Access VolumeTable::OpenKnown(States::iterator found) {
   }
   if (const Status status = Refresh(found); status != Status::ok) return {status, nullptr};
   if (!IsConfirmed(volume_id, state.volume->map.live_count(), now_ns)) {
+    // The row of a volume that was made before its first needle was written looks so, too: one poll
+    // after that tells.
+    const auto served = served_.find(volume_id);
+    if (served != served_.end() && LooksClosed(served->second)) {
+      if (state.unconfirmed_ns == 0) state.unconfirmed_ns = now_ns;
+      if (poll_started_ns_ < state.unconfirmed_ns) Want();
+    }
     return {Status::volume_unconfirmed, nullptr};
   }
+  state.unconfirmed_ns = 0;
   return {Status::ok, state.volume.get()};
 }
 
@@ -273,18 +287,13 @@ void VolumeTable::TakeUp(std::span<const ServedVolume> served) {
   Sweep();
 }
 
-// All zero while our map holds needles is what a volume looks like that a failed vacuum commit
-// closed.
 bool VolumeTable::IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t now_ns) const {
   if (options_.unconfirmed) return true;
   const uint64_t lasts_ns = kConfirmedIntervals * options_.confirm_interval_ns;
   if (!was_polled_ || now_ns > poll_started_ns_ + lasts_ns) return false;
   const auto found = served_.find(volume_id);
   if (found == served_.end()) return false;
-  const ServedVolume& served = found->second;
-  const bool is_closed =
-      served.size_bytes == 0 && served.file_count == 0 && served.modified_at_s == 0;
-  return !is_closed || live_count == 0;
+  return !LooksClosed(found->second) || live_count == 0;
 }
 
 void VolumeTable::Relist() {

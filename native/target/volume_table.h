@@ -61,6 +61,7 @@ class VolumeTable {
     uint64_t fingerprint = 0;  // of the files when the sweep last saw them
     uint8_t version = 0;       // 0: never was ready
     uint64_t live_count = 0;
+    uint64_t unconfirmed_ns = 0;  // since when it is asked for and looks closed; 0: it does not
   };
   using States = std::unordered_map<uint32_t, State>;
   using LoadResult = std::expected<std::unique_ptr<storage::Volume>, storage::LoadError>;
@@ -91,7 +92,7 @@ class VolumeTable {
   bool was_polled_ = false;
   uint64_t poll_started_ns_ = 0;
   std::unordered_map<uint32_t, ServedVolume> served_;
-  uint64_t wanted_ns_ = 0;  // when a volume that served_ lacks was last asked for; 0: not since the poll
+  uint64_t wanted_ns_ = 0;  // when a volume that served_ lacks, or knows as it was before, was last asked for; 0: not since the poll
   bool was_want_taken_ = false;
   uint64_t generation_ = 0;
   std::vector<VolumeInfo> list_;
