@@ -57,8 +57,8 @@ const importTable: Readonly<Record<string, Allowed>> = {
   'proxy/needle': { values: [], types: ['proxy contracts'] },
   'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
   'proxy/response': {
-    values: ['proxy/needle'],
-    types: ['proxy contracts', 'rdma', 'volume-server'],
+    values: ['proxy/needle', 'volume-server'],
+    types: ['proxy contracts', 'rdma'],
   },
   'proxy/sidecar': { values: ['proxy contracts', 'proxy/auth', 'proxy/needle'] },
   'proxy/targets': { values: ['volume-server'], types: ['proxy/response', 'rdma'] },

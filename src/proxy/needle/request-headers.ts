@@ -28,6 +28,10 @@ export const continueExpected: RegExp = /^100-continue$/i;
 export const offeredProtocol: RegExp = /^h2c$/i;
 /** What a client of HTTP/1.0 may say in Connection. */
 export const plainOption: RegExp = /^(?:keep-alive|close)$/i;
+/** The one in Rust refuses more than 100 lines. */
+const plainLinesMax = 64;
+/** The one in Go takes any character for the blank. */
+const plainBearer = /^bearer /i;
 const beyondAscii = /[\x80-\xff]/;
 /** Whatever they say; an empty Range or Origin, too. */
 const readDifferently: ReadonlySet<string> = new Set([
@@ -62,7 +66,7 @@ export function readHeaders(rawHeaders: readonly string[], http10 = false): Read
     close: undefined,
   };
   let hosts = 0;
-  let isPlain = !http10;
+  let isPlain = !http10 && rawHeaders.length <= 2 * plainLinesMax;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     const value = rawHeaders[i + 1] as string;
@@ -71,6 +75,7 @@ export function readHeaders(rawHeaders: readonly string[], http10 = false): Read
     const lowerName = name.toLowerCase();
     if (lowerName === 'host') hosts += 1;
     isPlain &&= !readDifferently.has(lowerName);
+    isPlain &&= lowerName !== 'authorization' || plainBearer.test(value);
     const refused = refusal(lowerName, value);
     if (refused !== undefined) return refused;
     if (http10 && lowerName === 'connection' && !isPlainOption(seen, value)) return 'headers';

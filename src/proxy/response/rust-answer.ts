@@ -20,6 +20,8 @@ const typeOfBytes = 'application/octet-stream';
 /** Under what is learned how it writes a body that it holds whole; a word with a blank, which is no extension. */
 export const bufferedKey = 'buffered body';
 
+/** The last second of the year 9999: later years are written in another way. */
+const plainSecondsMax = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 const plainName = /^[0-9A-Za-z._-]*$/;
 const plainType = /^[!-~][ -~]*$/;
 const plainRange = /^bytes=(\d{1,15})-(\d{0,15})$/;
@@ -38,6 +40,7 @@ export function canAnswerAsRust(request: ReadRequest, needle: NeedleFacts): bool
     !request.close;
   const isStoredPlainly =
     needle.pairs === '' &&
+    needle.lastModifiedSeconds <= plainSecondsMax &&
     plainName.test(needle.name) &&
     (needle.mime === '' || plainType.test(needle.mime));
   return (
