@@ -1,6 +1,7 @@
 /** `import { connect } from 'seaweed-rdma'`: needles for a program of one's own. */
 import { createRdmaClient } from '../rdma/rdma-client.ts';
-import { type ConnectOptions, checkConnect } from './connect-options.ts';
+import { devicesToReach } from '../rdma/ucx-devices.ts';
+import { type CheckedConnect, type ConnectOptions, checkConnect } from './connect-options.ts';
 import { type NeedleClient, RdmaNeedleClient } from './needle-client.ts';
 
 /**
@@ -15,7 +16,9 @@ import { type NeedleClient, RdmaNeedleClient } from './needle-client.ts';
 export async function connect(options: ConnectOptions): Promise<NeedleClient> {
   const checked = checkConnect(options);
   checked.signal?.throwIfAborted();
-  const client = new RdmaNeedleClient(createRdmaClient(checked.native), checked);
+  const native = await nativeOf(checked);
+  checked.signal?.throwIfAborted();
+  const client = new RdmaNeedleClient(createRdmaClient(native), checked);
   try {
     await client.firstTarget(checked.signal);
   } catch (error) {
@@ -23,4 +26,15 @@ export async function connect(options: ConnectOptions): Promise<NeedleClient> {
     throw error;
   }
   return client;
+}
+
+/** With the devices of the routes to the targets only. */
+async function nativeOf({ native, targets }: CheckedConnect): Promise<CheckedConnect['native']> {
+  if (native.kind !== 'ucx') return native;
+  const { deviceName = 'auto', tls = 'auto' } = native;
+  const devices = await devicesToReach(
+    { deviceName, tls },
+    targets.map(({ host }) => host),
+  );
+  return { ...native, deviceName: devices.deviceName };
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
+import { devicesToReach, logDevices, type UcxDevices } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
@@ -110,7 +111,7 @@ const noFront = newFrontCounters();
 
 /** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
 export async function startProxy(options: ProxyOptions, logger: Logger): Promise<RunningProxy> {
-  const role = new ProxyRole(options, logger);
+  const role = new ProxyRole(options, logger, await fabricDevices(options));
   try {
     await role.open();
   } catch (error) {
@@ -123,6 +124,7 @@ export async function startProxy(options: ProxyOptions, logger: Logger): Promise
 class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
+  readonly #devices: UcxDevices | undefined;
   readonly #metrics: ProxyMetrics;
   readonly #traffic = new TrafficWatch();
   readonly #client: RdmaClient | undefined;
@@ -143,9 +145,11 @@ class ProxyRole implements RunningProxy {
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ProxyOptions, logger: Logger) {
+  constructor(options: ProxyOptions, logger: Logger, devices: UcxDevices | undefined) {
     this.#options = options;
     this.#logger = logger;
+    this.#devices = devices;
+    if (devices !== undefined) logDevices(logger, devices);
     this.#adjustable = new Adjustable(options.http);
     this.#metrics = createProxyMetrics(options.version);
     this.#metrics.watch(() => this.status());
@@ -317,7 +321,7 @@ class ProxyRole implements RunningProxy {
     const { mode } = this.#options.rdma;
     if (mode === 'off') return undefined;
     try {
-      return createRdmaClient(clientOptions(this.#options));
+      return createRdmaClient(clientOptions(this.#options, this.#devices));
     } catch (error) {
       const isOfMachine = error instanceof RdmaUnavailableError && error.fault === 'setup';
       if (mode === 'require' || !isOfMachine) throw error;
@@ -334,9 +338,7 @@ class ProxyRole implements RunningProxy {
     const { transport, secret, connectTimeoutMs } = this.#options.rdma;
     if (transport === 'inproc') return this.#observed(client.inproc());
     if (target === undefined) return undefined;
-    const { hostname, port } = new URL(`ucx://${target}`);
-    const host = hostname.replace(/^\[|\]$/g, '');
-    return this.#observed(client.addTarget({ host, port: Number(port), secret, connectTimeoutMs }));
+    return this.#observed(client.addTarget({ ...targetPlace(target), secret, connectTimeoutMs }));
   }
 
   #observed(fetcher: NeedleFetcher): NeedleFetcher {
@@ -365,18 +367,35 @@ class ProxyRole implements RunningProxy {
   }
 }
 
-function clientOptions({
+/** undefined: UCX is not used. */
+async function fabricDevices({
   rdma,
-  memory,
-  requestsInFlightMax,
-}: ProxyOptions): Parameters<typeof createRdmaClient>[0] {
+  volumeServers,
+}: ProxyOptions): Promise<UcxDevices | undefined> {
+  if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
+  const hosts = volumeServers.flatMap(({ target }) =>
+    target === undefined ? [] : [targetPlace(target).host],
+  );
+  return devicesToReach(rdma, hosts);
+}
+
+function targetPlace(target: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(`ucx://${target}`);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+function clientOptions(
+  { rdma, memory, requestsInFlightMax }: ProxyOptions,
+  devices: UcxDevices | undefined,
+): Parameters<typeof createRdmaClient>[0] {
   const common = {
     arenaBytes: memory.bytes,
     hugepages: memory.hugepages,
     requestsMax: Math.min(requestsInFlightMax, 65_535),
   };
   if (rdma.transport === 'ucx') {
-    return { ...common, kind: 'ucx', deviceName: rdma.deviceName, tls: rdma.tls, spinUs };
+    const deviceName = devices?.deviceName ?? rdma.deviceName;
+    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs };
   }
   return {
     ...common,

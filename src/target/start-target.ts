@@ -7,6 +7,7 @@ import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
+import { devicesToListen, logDevices } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 
@@ -62,8 +63,11 @@ export async function startTarget(
   logger: TargetLogger,
 ): Promise<RunningTarget> {
   const { address: host } = await lookup(options.listen.host);
+  const devices = devicesToListen(options, host);
+  logDevices(logger, devices);
   const target = startTargetHost({
     ...options,
+    deviceName: devices.deviceName,
     host,
     port: options.listen.port,
     arenaBytes: options.bufferBytes,

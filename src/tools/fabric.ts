@@ -6,6 +6,7 @@ import {
   type RdmaClientOptions,
   type TargetAddress,
 } from '../rdma/rdma-client.ts';
+import { devicesToReach } from '../rdma/ucx-devices.ts';
 import { exitCodes } from './exit-codes.ts';
 import { ToolFailure } from './tool-failure.ts';
 
@@ -31,7 +32,7 @@ export interface Fabric {
 
 /** Throws ToolFailure when a target cannot be had: tools try once, roles try for ever. */
 export async function openFabric(options: FabricOptions, arenaBytes: number): Promise<Fabric> {
-  const client = createRdmaClient(clientOptions(options, arenaBytes));
+  const client = createRdmaClient(await clientOptions(options, arenaBytes));
   const [first, ...others] =
     options.kind === 'inproc'
       ? [client.inproc()]
@@ -49,13 +50,17 @@ export async function openFabric(options: FabricOptions, arenaBytes: number): Pr
   return { client, fetchers, close: () => client.close() };
 }
 
-function clientOptions(options: FabricOptions, arenaBytes: number): RdmaClientOptions {
+async function clientOptions(
+  options: FabricOptions,
+  arenaBytes: number,
+): Promise<RdmaClientOptions> {
   const common = { arenaBytes, hugepages: 'try' } as const;
   if (options.kind === 'inproc') {
     return { ...common, kind: 'inproc', dirs: options.dirs, unconfirmed: true };
   }
-  const { deviceName, tls } = options;
-  return { ...common, kind: 'ucx', deviceName, tls };
+  const hosts = options.targets.map(({ host }) => host);
+  const { deviceName } = await devicesToReach(options, hosts);
+  return { ...common, kind: 'ucx', deviceName, tls: options.tls };
 }
 
 function connectTimeoutOf(options: FabricOptions): number {

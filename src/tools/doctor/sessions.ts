@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NeedleFetcher, TargetState, TargetVolume } from '../../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../../rdma/rdma-client.ts';
+import { devicesToReach } from '../../rdma/ucx-devices.ts';
 import { volumesWithin } from '../fabric.ts';
 import { ask } from './http-question.ts';
 import { messageOf } from './machine-files.ts';
@@ -53,7 +54,7 @@ const arenaBytes = 2 * needleBytesMax + 2 ** 24;
 const pings = 20;
 
 export async function openSessions(settings: Settings, timeoutMs: number): Promise<Sessions> {
-  const client = startClient(settings);
+  const client = await startClient(settings);
   if (typeof client === 'string') {
     const looks = await Promise.all(
       settings.targets.map(async (target) => ({
@@ -72,8 +73,8 @@ export async function openSessions(settings: Settings, timeoutMs: number): Promi
   return { failure: '', looks, close: () => client.close() };
 }
 
-function startClient(settings: Settings): RdmaClient | string {
-  const { transport, storage, deviceName, tls } = settings;
+async function startClient(settings: Settings): Promise<RdmaClient | string> {
+  const { transport, storage, targets, tls } = settings;
   const common = { arenaBytes, hugepages: 'off' } as const;
   try {
     return transport === 'inproc'
@@ -83,7 +84,17 @@ function startClient(settings: Settings): RdmaClient | string {
           dirs: storage?.dirs ?? [],
           unconfirmed: true,
         })
-      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls });
+      : createRdmaClient({
+          ...common,
+          kind: 'ucx',
+          deviceName: (
+            await devicesToReach(
+              settings,
+              targets.map(({ host }) => host),
+            )
+          ).deviceName,
+          tls,
+        });
   } catch (error) {
     return messageOf(error);
   }

@@ -1,0 +1,101 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { NetworkInterfaceInfo } from 'node:os';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { devicesToListen, devicesToReach, type Machine } from './ucx-devices.ts';
+
+const folders: string[] = [];
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+function row(address: string, internal = false): NetworkInterfaceInfo {
+  return { address, internal } as NetworkInterfaceInfo;
+}
+
+/** `ports`: RDMA ports by their state. */
+function machine(
+  ports: Readonly<Record<string, string>> = {},
+  environment: NodeJS.ProcessEnv = {},
+): Machine {
+  const sysRoot = mkdtempSync(join(tmpdir(), 'seaweed-rdma-sys-'));
+  folders.push(sysRoot);
+  for (const [name, state] of Object.entries(ports)) {
+    const [device = '', port = ''] = name.split(':');
+    const folder = join(sysRoot, 'class', 'infiniband', device, 'ports', port);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'state'), `${state}\n`);
+  }
+  const interfaces = {
+    lo: [row('127.0.0.1', true), row('::1', true)],
+    eth0: [row('10.0.0.1'), row('fe80::1%eth0')],
+    'eth0:1': [row('10.0.0.2')],
+    eth1: [row('192.168.0.1')],
+  };
+  return { sysRoot, environment, interfaces: () => interfaces };
+}
+
+const auto = { deviceName: 'auto', tls: 'auto' };
+
+describe('the devices of a role that listens', () => {
+  it.each([
+    ['127.0.0.1', 'lo', []],
+    ['127.0.0.9', 'lo', []],
+    ['::1', 'lo', []],
+    ['10.0.0.1', 'eth0', ['eth0']],
+    ['10.0.0.2', 'eth0', ['eth0']],
+    ['192.168.0.1', 'eth1', ['eth1']],
+    ['0.0.0.0', 'auto', ['eth0', 'eth0:1', 'eth1']],
+    ['::', 'auto', ['eth0', 'eth0:1', 'eth1']],
+  ])('of %s are %s', (host, deviceName, exposed) => {
+    expect(devicesToListen(auto, host, machine())).toEqual({ deviceName, exposed });
+  });
+
+  it('are also the RDMA ports that are up', () => {
+    const withPorts = machine({ 'mlx5_0:1': '4: ACTIVE', 'mlx5_1:1': '1: DOWN' });
+    expect(devicesToListen(auto, '127.0.0.1', withPorts).deviceName).toBe('lo,mlx5_0:1');
+    const tcp = { deviceName: 'auto', tls: 'tcp' };
+    expect(devicesToListen(tcp, '127.0.0.1', withPorts).deviceName).toBe('lo');
+  });
+
+  it.each([
+    ['what is configured', { deviceName: 'eth1', tls: 'auto' }, {}, 'eth1', ['eth1']],
+    ['its variable', auto, { UCX_NET_DEVICES: 'eth1,lo' }, 'auto', ['eth1']],
+  ] as const)('are %s, where that is set', (_, choice, environment, deviceName, exposed) => {
+    expect(devicesToListen(choice, '127.0.0.1', machine({}, environment))).toEqual({
+      deviceName,
+      exposed,
+    });
+  });
+
+  it.each([
+    [{ deviceName: 'auto', tls: 'posix,cma' }, {}],
+    [{ deviceName: 'auto', tls: '^tcp' }, {}],
+    [auto, { UCX_TLS: 'rc,sm' }],
+  ])('are left to UCX where it opens no TCP port: %o %o', (choice, environment) => {
+    expect(devicesToListen(choice, '10.0.0.1', machine({}, environment))).toEqual({
+      deviceName: 'auto',
+      exposed: [],
+    });
+  });
+});
+
+describe('the devices of a role that connects', () => {
+  it('are those of the routes to its targets', async () => {
+    expect(await devicesToReach(auto, ['127.0.0.1', '127.0.0.7'], machine())).toEqual({
+      deviceName: 'lo',
+      exposed: [],
+    });
+  });
+
+  it('are loopback for nobody', async () => {
+    expect((await devicesToReach(auto, [], machine())).deviceName).toBe('lo');
+  });
+
+  it('are all where a name does not resolve', async () => {
+    const devices = await devicesToReach(auto, ['127.0.0.1', 'nowhere.invalid'], machine());
+    expect(devices.deviceName).toBe('auto');
+  });
+});

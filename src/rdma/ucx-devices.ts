@@ -1,0 +1,212 @@
+/**
+ * Which devices UCX may use. Its TCP transport listens on each network device that it is given, and whoever reaches such
+ * a port writes into this process's memory (UCX knows no credentials): it gets those that the configuration means, no more.
+ */
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+
+export interface UcxChoice {
+  /** `rdma.device_name` and `rdma.tls`. */
+  readonly deviceName: string;
+  readonly tls: string;
+}
+
+export interface UcxDevices {
+  /** For UCX_NET_DEVICES; "auto": all. */
+  readonly deviceName: string;
+  /** Network devices beyond loopback on which UCX's TCP will listen. */
+  readonly exposed: readonly string[];
+}
+
+/** What of the machine is looked at; tests give their own. */
+export interface Machine {
+  readonly sysRoot: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly interfaces: () => ReturnType<typeof networkInterfaces>;
+}
+
+const thisMachine: Machine = {
+  sysRoot: '/sys',
+  environment: process.env,
+  interfaces: networkInterfaces,
+};
+
+/** As pino's: the fields, then the message. */
+interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** Says which devices a role uses; where UCX's TCP listens beyond loopback that is a warning. */
+export function logDevices(log: Log, { deviceName, exposed }: UcxDevices): void {
+  const fields = { event: 'ucx-devices', devices: deviceName, exposed };
+  if (exposed.length === 0) {
+    log.info(fields, 'UCX uses these devices');
+    return;
+  }
+  log.warn(
+    fields,
+    'whoever reaches a TCP port of UCX on these network devices can write into this process: let only proxies and targets reach this host on them',
+  );
+}
+
+/** Of a role that listens on `host`, a literal address. */
+export function devicesToListen(
+  choice: UcxChoice,
+  host: string,
+  machine: Machine = thisMachine,
+): UcxDevices {
+  if (isWildcard(host)) return chosen(choice, undefined, machine);
+  const name = deviceOf(host, machine);
+  return chosen(choice, name === undefined ? undefined : [name], machine);
+}
+
+/**
+ * Of a role that connects to `hosts`: the devices of the routes to them, as they are now. Never throws; where a route is
+ * not known, because a name does not resolve yet, nothing is left out.
+ */
+export async function devicesToReach(
+  choice: UcxChoice,
+  hosts: readonly string[],
+  machine: Machine = thisMachine,
+): Promise<UcxDevices> {
+  const routes = await Promise.all([...new Set(hosts)].map((host) => routesTo(host, machine)));
+  const names = routes.flat();
+  const known = names.filter((name) => name !== undefined);
+  return chosen(choice, known.length < names.length ? undefined : known, machine);
+}
+
+/** `wanted`: network devices; undefined: all. */
+function chosen(
+  { deviceName, tls }: UcxChoice,
+  wanted: readonly string[] | undefined,
+  machine: Machine,
+): UcxDevices {
+  const { environment } = machine;
+  const transports = tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
+  if (!allowsTcp(transports)) return { deviceName, exposed: [] };
+  const set = deviceName === 'auto' ? environment['UCX_NET_DEVICES'] : deviceName;
+  if (set !== undefined && set !== 'all') {
+    return { deviceName, exposed: exposedOf(set.split(','), machine) };
+  }
+  const all = Object.keys(machine.interfaces());
+  if (wanted === undefined) return { deviceName, exposed: exposedOf(all, machine) };
+  const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
+  // Whoever connects to nobody needs a device all the same.
+  const nets = wanted.length > 0 ? wanted : all.filter((name) => isLoopback(name, machine));
+  const names = [...new Set([...nets, ...ports])];
+  if (names.length === 0) return { deviceName, exposed: exposedOf(all, machine) };
+  return { deviceName: names.join(','), exposed: exposedOf(nets, machine) };
+}
+
+/** UCX_TLS: a list, or with ^ what is left out. */
+function allowsTcp(transports: string): boolean {
+  const isLeftOut = transports.startsWith('^');
+  const names = transports.replace(/^\^/, '').split(',');
+  return names.includes('tcp') ? !isLeftOut : isLeftOut || names.includes('all');
+}
+
+/** UCX warns of devices that none of its transports uses. */
+function allowsVerbs(transports: string): boolean {
+  if (transports.startsWith('^')) return true;
+  return transports.split(',').some((name) => /^(?:all$|ib|rc|ud|dc)/.test(name));
+}
+
+function exposedOf(names: readonly string[], machine: Machine): readonly string[] {
+  const interfaces = machine.interfaces();
+  return names.filter((name) => {
+    const addresses = Object.entries(interfaces)
+      .filter(([label]) => withoutAlias(label) === withoutAlias(name))
+      .flatMap(([, rows]) => rows ?? []);
+    return addresses.some(({ internal }) => !internal);
+  });
+}
+
+function isLoopback(name: string, machine: Machine): boolean {
+  return machine.interfaces()[name]?.some(({ internal }) => internal) === true;
+}
+
+/** "mlx5_0:1" of each RDMA port that is up. */
+function activePorts(sysRoot: string): readonly string[] {
+  const root = join(sysRoot, 'class', 'infiniband');
+  return entriesOf(root).flatMap((device) =>
+    entriesOf(join(root, device, 'ports'))
+      .filter((port) => isActive(join(root, device, 'ports', port, 'state')))
+      .map((port) => `${device}:${port}`),
+  );
+}
+
+function entriesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+function isActive(stateFile: string): boolean {
+  try {
+    return readFileSync(stateFile, 'latin1').includes('ACTIVE');
+  } catch {
+    return false;
+  }
+}
+
+/** [undefined]: not known. */
+async function routesTo(host: string, machine: Machine): Promise<readonly (string | undefined)[]> {
+  try {
+    const addresses = await lookup(host, { all: true });
+    const sources = await Promise.all(
+      addresses.map(({ address }) => sourceFor(address).catch(() => undefined)),
+    );
+    // Of a name with several addresses those count that can be reached.
+    const names = sources.flatMap((source) =>
+      source === undefined ? [] : [deviceOf(source, machine)],
+    );
+    return names.length === 0 ? [undefined] : names;
+  } catch {
+    return [undefined];
+  }
+}
+
+/** The address that the kernel would send from; nothing is sent. */
+function sourceFor(address: string): Promise<string> {
+  const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  socket.once('error', reject);
+  socket.connect(anyPort, address, () => resolve(socket.address().address));
+  return promise.finally(() => socket.close());
+}
+
+const anyPort = 9;
+
+/** The device that has this address; undefined: none has. */
+function deviceOf(address: string, machine: Machine): string | undefined {
+  const [plain = '', scope] = address.split('%');
+  if (scope !== undefined) return scope;
+  const found = Object.entries(machine.interfaces()).find(([, rows]) =>
+    rows?.some((row) => row.address.split('%')[0] === plain || isInLoopback(plain, row)),
+  );
+  return found === undefined ? undefined : withoutAlias(found[0]);
+}
+
+/** All of 127.0.0.0/8 is the loopback device's. */
+function isInLoopback(
+  address: string,
+  row: { readonly address: string; readonly internal: boolean },
+): boolean {
+  return row.internal && row.address.startsWith('127.') && address.startsWith('127.');
+}
+
+/** A second address of eth0 may be labelled eth0:1. */
+function withoutAlias(name: string): string {
+  return name.replace(/:.*$/, '');
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || /^[0:]+$/.test(host);
+}

@@ -1,0 +1,109 @@
+/**
+ * Asks the kernel at which addresses each role listens. UCX opens a TCP port on each network device that it may use, and
+ * whoever reaches one writes into the process: loopback must mean loopback.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { scratchFolder } from './scratch.ts';
+
+const { folder } = scratchFolder();
+const roles: RoleProcess[] = [];
+
+afterEach(async () => {
+  for (const role of roles.splice(0).reverse()) await role.stop();
+});
+
+const targetConfig = (listen: string): string => `
+[rdma]
+listen = "${listen}"
+insecure = true
+port = 0
+buffer_size = "16MiB"
+hugepages = "off"
+[target]
+dirs = ["${folder}"]
+unconfirmed = true
+[admin]
+listen = "127.0.0.1:0"
+`;
+
+const proxyConfig = (target: string): string => `
+[http]
+listen = "127.0.0.1:0"
+[seaweedfs]
+volume_server_url = "http://127.0.0.1:9"
+[rdma]
+target = "${target}"
+[memory]
+size = "16MiB"
+hugepages = "off"
+[admin]
+listen = "127.0.0.1:0"
+`;
+
+async function role(name: 'target' | 'proxy', config: string): Promise<RoleProcess> {
+  const started = await startRole(name, { config });
+  roles.push(started);
+  return started;
+}
+
+/** Without repetition, as the kernel writes them: "0100007F" is 127.0.0.1. */
+function listenedAddresses(pid: number): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  const inodes = new Set(
+    readdirSync(folder).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1] ?? [];
+      } catch {
+        return [];
+      }
+    }),
+  );
+  const addresses = ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'latin1')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode = '']) => state === '0A' && inodes.has(inode))
+      .map(([, local = '']) => local.split(':')[0] ?? ''),
+  );
+  return [...new Set(addresses)].sort();
+}
+
+const loopback = '0100007F';
+
+/** One of this machine's own beyond loopback; undefined: it has none. */
+const outside = Object.values(networkInterfaces())
+  .flat()
+  .find((row) => row !== undefined && !row.internal && row.family === 'IPv4')?.address;
+
+describe('the TCP ports of a role', () => {
+  it('of a target and a proxy on loopback are on loopback only', async () => {
+    const target = await role('target', targetConfig('127.0.0.1'));
+    const proxy = await role('proxy', proxyConfig(String(target.bound['rdma'])));
+    expect(listenedAddresses(target.pid)).toEqual([loopback]);
+    expect(listenedAddresses(proxy.pid)).toEqual([loopback]);
+  });
+
+  it('of a proxy without a target are on loopback only', async () => {
+    const proxy = await role('proxy', proxyConfig('127.0.0.1:9'));
+    expect(listenedAddresses(proxy.pid)).toEqual([loopback]);
+  });
+
+  it.skipIf(outside === undefined)(
+    'of a target beyond loopback are where it is told to listen, and its log warns of them',
+    async () => {
+      const target = await role('target', targetConfig(outside as string));
+      const hex = (outside as string)
+        .split('.')
+        .reverse()
+        .map((each) => Number(each).toString(16).padStart(2, '0').toUpperCase())
+        .join('');
+      expect(listenedAddresses(target.pid)).toEqual([loopback, hex].sort());
+      expect(target.log.join('\n')).toContain('"event":"ucx-devices"');
+    },
+  );
+});
