@@ -35,6 +35,11 @@ export interface TargetConnectOptions extends CommonConnectOptions {
   /** UCX_NET_DEVICES and UCX_TLS; default "auto": UCX's own choice. */
   readonly deviceName?: string | undefined;
   readonly tls?: string | undefined;
+  /**
+   * Only proxies, targets and programs like this one reach this host: UCX's TCP, which knows no secret, may listen beyond
+   * loopback. Default false.
+   */
+  readonly ucxTcpTrustedNetwork?: boolean | undefined;
   /** Polls this long before sleeping while reads are in flight: latency for CPU. Default 0. */
   readonly spinUs?: number | undefined;
   readonly dirs?: undefined;
@@ -64,6 +69,7 @@ export interface ConfigConnectOptions extends CommonConnectOptions {
 export type ConnectOptions = TargetConnectOptions | DirectoryConnectOptions | ConfigConnectOptions;
 
 export interface CheckedConnect {
+  readonly isNetworkTrusted: boolean;
   readonly native: RdmaClientOptions;
   /** Of kind ucx: at least one. */
   readonly targets: readonly TargetAddress[];
@@ -85,7 +91,15 @@ const defaults = {
 } as const;
 
 const commonKeys = [...Object.keys(defaults), 'signal'];
-const targetKeys = ['targets', 'secret', 'secretFile', 'deviceName', 'tls', 'spinUs'];
+const targetKeys = [
+  'targets',
+  'secret',
+  'secretFile',
+  'deviceName',
+  'tls',
+  'ucxTcpTrustedNetwork',
+  'spinUs',
+];
 const directoryKeys = ['dirs', 'idxDirs'];
 const readsMaxMax = 65_535;
 const spinUsMax = 1_000_000;
@@ -107,12 +121,17 @@ function fromTargets(options: TargetConnectOptions, secret: string): CheckedConn
   checkKeys('connect', options, [...commonKeys, ...targetKeys]);
   const common = checkCommon(options);
   const { deviceName = 'auto', tls = 'auto', spinUs = 0 } = options;
+  const { ucxTcpTrustedNetwork: isNetworkTrusted = false } = options;
   checkText('deviceName', deviceName);
   checkText('tls', tls);
+  if (typeof isNetworkTrusted !== 'boolean') {
+    throw new TypeError('ucxTcpTrustedNetwork is true or false');
+  }
   integerWithin('spinUs', spinUs, 0, spinUsMax);
   checkList('targets', options.targets);
   const targets = options.targets.map((text) => targetOf(text, secret, common.connectTimeoutMs));
-  return { ...common, targets, native: { ...common.native, kind: 'ucx', deviceName, tls, spinUs } };
+  const native = { ...common.native, kind: 'ucx', deviceName, tls, spinUs } as const;
+  return { ...common, targets, isNetworkTrusted, native };
 }
 
 function fromDirectories(options: DirectoryConnectOptions): CheckedConnect {
@@ -122,7 +141,7 @@ function fromDirectories(options: DirectoryConnectOptions): CheckedConnect {
   checkList('dirs', dirs);
   if (idxDirs.length > 0) checkList('idxDirs', idxDirs);
   const native = { ...common.native, kind: 'inproc', dirs, idxDirs, unconfirmed: true } as const;
-  return { ...common, targets: [], native };
+  return { ...common, targets: [], isNetworkTrusted: false, native };
 }
 
 function fromConfig(options: ConfigConnectOptions): CheckedConnect {
@@ -145,11 +164,11 @@ function fromConfig(options: ConfigConnectOptions): CheckedConnect {
   if (targets.length === 0) {
     throw new TypeError(`${options.config} names no target (rdma.mode = "${rdma.mode}")`);
   }
-  const { deviceName, tls } = rdma;
-  return fromTargets({ ...common, targets, deviceName, tls }, secret ?? '');
+  const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork } = rdma;
+  return fromTargets({ ...common, targets, deviceName, tls, ucxTcpTrustedNetwork }, secret ?? '');
 }
 
-type Common = Omit<CheckedConnect, 'native' | 'targets'> & {
+type Common = Omit<CheckedConnect, 'native' | 'targets' | 'isNetworkTrusted'> & {
   readonly native: Pick<RdmaClientOptions, 'arenaBytes' | 'hugepages' | 'requestsMax'>;
 };
 

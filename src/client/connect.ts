@@ -1,6 +1,6 @@
 /** `import { connect } from 'seaweed-rdma'`: needles for a program of one's own. */
 import { createRdmaClient } from '../rdma/rdma-client.ts';
-import { devicesToReach } from '../rdma/ucx-devices.ts';
+import { devicesToReach, refuseExposed } from '../rdma/ucx-devices.ts';
 import { type CheckedConnect, type ConnectOptions, checkConnect } from './connect-options.ts';
 import { type NeedleClient, RdmaNeedleClient } from './needle-client.ts';
 
@@ -29,12 +29,15 @@ export async function connect(options: ConnectOptions): Promise<NeedleClient> {
 }
 
 /** With the devices of the routes to the targets only. */
-async function nativeOf({ native, targets }: CheckedConnect): Promise<CheckedConnect['native']> {
+async function nativeOf({
+  native,
+  targets,
+  isNetworkTrusted,
+}: CheckedConnect): Promise<CheckedConnect['native']> {
   if (native.kind !== 'ucx') return native;
   const { deviceName = 'auto', tls = 'auto' } = native;
-  const devices = await devicesToReach(
-    { deviceName, tls },
-    targets.map(({ host }) => host),
-  );
+  const hosts = targets.map(({ host }) => host);
+  const devices = await devicesToReach({ deviceName, tls, isNetworkTrusted }, hosts);
+  refuseExposed(devices, isNetworkTrusted, 'ucxTcpTrustedNetwork: true');
   return { ...native, deviceName: devices.deviceName };
 }

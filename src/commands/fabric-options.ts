@@ -40,25 +40,27 @@ function fromTarget(flags: FabricFlags, text: string): FabricOptions {
   }
   const secret = flags.secretFile === undefined ? '' : readSecretOption(flags.secretFile);
   const { deviceName, tls, connectTimeout: connectTimeoutMs } = flags;
-  return { kind: 'ucx', targets: [{ ...address, secret, connectTimeoutMs }], deviceName, tls };
+  const targets = [{ ...address, secret, connectTimeoutMs }];
+  return { kind: 'ucx', targets, deviceName, tls, isNetworkTrusted: true };
 }
 
 function fromConfig(flags: FabricFlags, file: string): FabricOptions {
   const { connectTimeout: connectTimeoutMs } = flags;
   if (checkFile(file, undefined, process.env).role === 'target') {
     const { rdma, secret = '' } = loadTargetConfig(file, process.env);
-    const { deviceName, tls, port } = rdma;
+    const { deviceName, tls, isNetworkTrusted, port } = rdma;
     // The tool runs beside the target: every address of this machine is reached over loopback.
     const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
-    return { kind: 'ucx', targets: [{ host, port, secret, connectTimeoutMs }], deviceName, tls };
+    const targets = [{ host, port, secret, connectTimeoutMs }];
+    return { kind: 'ucx', targets, deviceName, tls, isNetworkTrusted };
   }
   const { rdma, volumeServers, secret = '' } = loadProxyConfig(file, process.env);
   if (rdma.transport === 'inproc') return { kind: 'inproc', dirs: rdma.dirs };
-  const { deviceName, tls } = rdma;
+  const { deviceName, tls, isNetworkTrusted } = rdma;
   const targets = volumeServers.flatMap(({ target }) => {
     const address = target === undefined ? undefined : parseHostPort(target);
     return address === undefined ? [] : [{ ...address, secret, connectTimeoutMs }];
   });
-  if (targets.length > 0) return { kind: 'ucx', targets, deviceName, tls };
+  if (targets.length > 0) return { kind: 'ucx', targets, deviceName, tls, isNetworkTrusted };
   throw new ToolFailure(`${file} names no target (mode = "${rdma.mode}")`, exitCodes.configuration);
 }

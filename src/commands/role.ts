@@ -134,7 +134,9 @@ function reload(logger: Logger, running: RunningRole): void {
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError) return exitCodes.configuration;
-  if (error instanceof RdmaUnavailableError) return exitCodes.unavailable;
+  if (error instanceof RdmaUnavailableError) {
+    return error.code === 'untrusted-network' ? exitCodes.configuration : exitCodes.unavailable;
+  }
   // Addresses that cannot be bound, hosts that cannot be looked up.
   return codeOf(error) === undefined ? exitCodes.failed : exitCodes.unavailable;
 }

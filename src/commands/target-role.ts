@@ -93,6 +93,7 @@ function targetOptions(
     listen: { host: rdma.listen, port: rdma.port },
     deviceName: rdma.deviceName,
     tls: rdma.tls,
+    isNetworkTrusted: rdma.isNetworkTrusted,
     maxSessions: rdma.maxSessions,
     sessionTimeoutMs: rdma.sessionTimeoutMs,
     bufferBytes: rdma.bufferBytes,

@@ -36,6 +36,7 @@ export interface ProxySettings {
     readonly target: string;
     readonly deviceName: string;
     readonly tls: string;
+    readonly isNetworkTrusted: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
     readonly secretFile: string;
@@ -109,6 +110,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     target: field.hostPort('target', '127.0.0.1:18515'),
     deviceName: field.text('device_name', 'auto'),
     tls: field.text('tls', 'auto'),
+    isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     timeoutMs: field.duration('timeout', '2s', someTime),
     connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
     secretFile: field.text('secret_file', ''),

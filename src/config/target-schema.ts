@@ -9,6 +9,7 @@ export interface TargetSettings {
     readonly port: number;
     readonly deviceName: string;
     readonly tls: string;
+    readonly isNetworkTrusted: boolean;
     readonly maxSessions: number;
     readonly sessionTimeoutMs: number;
     readonly bufferBytes: number;
@@ -37,6 +38,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
     port: field.integer('port', 18515, { min: 0, max: 65535 }),
     deviceName: field.text('device_name', 'auto'),
     tls: field.text('tls', 'auto'),
+    isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),
     bufferBytes: field.size('buffer_size', '1GB', { min: 2 ** 21 }),

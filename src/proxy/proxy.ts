@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
-import { devicesToReach, logDevices, type UcxDevices } from '../rdma/ucx-devices.ts';
+import { logDevices, type UcxDevices } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
@@ -17,9 +17,10 @@ import { TrafficWatch } from './admin/traffic-watch.ts';
 import { proxyActions } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
+import { clientOptions, fabricDevices, targetPlace } from './fabric-client.ts';
 import { tellBreaker } from './fallback.ts';
 import { firstAnswers } from './first-answers.ts';
-import { confirmEveryMs, startInprocConfirmation } from './inproc-confirmation.ts';
+import { startInprocConfirmation } from './inproc-confirmation.ts';
 import { newFrontCounters } from './lane/limits.ts';
 import { ttlMarginMs } from './needle-read.ts';
 import { createNeedleRoute } from './needle-route.ts';
@@ -52,6 +53,7 @@ export interface ProxyOptions {
     readonly transport: 'ucx' | 'inproc';
     readonly deviceName: string;
     readonly tls: string;
+    readonly isNetworkTrusted: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
     /** '': none. */
@@ -101,11 +103,6 @@ export interface RunningProxy {
 
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
-/**
- * How long a turn of the event loop waits for an answer to what it posted before it sleeps: about as long as a target on
- * the same machine takes (docs/performance.md).
- */
-const spinUs = 30;
 /** As long as there is no listener. */
 const noFront = newFrontCounters();
 
@@ -365,43 +362,4 @@ class ProxyRole implements RunningProxy {
     };
     this.#logger.info(fields, 'every volume server and target has answered or had its time');
   }
-}
-
-/** undefined: UCX is not used. */
-async function fabricDevices({
-  rdma,
-  volumeServers,
-}: ProxyOptions): Promise<UcxDevices | undefined> {
-  if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
-  const hosts = volumeServers.flatMap(({ target }) =>
-    target === undefined ? [] : [targetPlace(target).host],
-  );
-  return devicesToReach(rdma, hosts);
-}
-
-function targetPlace(target: string): { readonly host: string; readonly port: number } {
-  const { hostname, port } = new URL(`ucx://${target}`);
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
-}
-
-function clientOptions(
-  { rdma, memory, requestsInFlightMax }: ProxyOptions,
-  devices: UcxDevices | undefined,
-): Parameters<typeof createRdmaClient>[0] {
-  const common = {
-    arenaBytes: memory.bytes,
-    hugepages: memory.hugepages,
-    requestsMax: Math.min(requestsInFlightMax, 65_535),
-  };
-  if (rdma.transport === 'ucx') {
-    const deviceName = devices?.deviceName ?? rdma.deviceName;
-    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs };
-  }
-  return {
-    ...common,
-    kind: 'inproc',
-    dirs: rdma.dirs,
-    confirmIntervalMs: confirmEveryMs,
-    simulatedLatencyUs: rdma.simulatedLatencyMs * 1000,
-  };
 }

@@ -15,6 +15,7 @@ export type RdmaErrorCode =
   | 'addon-version'
   | 'no-ucx'
   | 'start-failed'
+  | 'untrusted-network'
   | 'misuse';
 
 /** One closed table; each code is thrown with a message that names its exact cause. */
@@ -27,6 +28,8 @@ export const rdmaErrors: Readonly<Record<RdmaErrorCode, ErrorRow>> = {
   'no-ucx': { fault: 'setup', mayFallBack: true },
   /** Memory, UCX, the engine or the listener cannot be had; the message says which and why. */
   'start-failed': { fault: 'configuration', mayFallBack: true },
+  /** UCX's TCP would listen beyond loopback, and nobody has said that the network may be trusted with that. */
+  'untrusted-network': { fault: 'configuration', mayFallBack: true },
   /** A call after close(), or one that the kind of client does not have. */
   misuse: { fault: 'caller', mayFallBack: false },
 };

@@ -3,7 +3,7 @@ import type { NetworkInterfaceInfo } from 'node:os';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { devicesToListen, devicesToReach, type Machine } from './ucx-devices.ts';
+import { devicesToListen, devicesToReach, type Machine, refuseExposed } from './ucx-devices.ts';
 
 const folders: string[] = [];
 
@@ -37,7 +37,7 @@ function machine(
   return { sysRoot, environment, interfaces: () => interfaces };
 }
 
-const auto = { deviceName: 'auto', tls: 'auto' };
+const auto = { deviceName: 'auto', tls: 'auto', isNetworkTrusted: true };
 
 describe('the devices of a role that listens', () => {
   it.each([
@@ -56,12 +56,34 @@ describe('the devices of a role that listens', () => {
   it('are also the RDMA ports that are up', () => {
     const withPorts = machine({ 'mlx5_0:1': '4: ACTIVE', 'mlx5_1:1': '1: DOWN' });
     expect(devicesToListen(auto, '127.0.0.1', withPorts).deviceName).toBe('lo,mlx5_0:1');
-    const tcp = { deviceName: 'auto', tls: 'tcp' };
+    const tcp = { ...auto, deviceName: 'auto', tls: 'tcp' };
     expect(devicesToListen(tcp, '127.0.0.1', withPorts).deviceName).toBe('lo');
   });
 
+  it('leave out TCP beyond loopback beside RDMA, unless the network is trusted', () => {
+    const withPorts = machine({ 'mlx5_0:1': '4: ACTIVE' });
+    const untrusted = { ...auto, isNetworkTrusted: false };
+    const alone = { deviceName: 'lo,mlx5_0:1', exposed: [] };
+    expect(devicesToListen(untrusted, '10.0.0.1', withPorts)).toEqual(alone);
+    expect(devicesToListen(untrusted, '0.0.0.0', withPorts)).toEqual(alone);
+    expect(devicesToListen(auto, '10.0.0.1', withPorts)).toEqual({
+      deviceName: 'eth0,mlx5_0:1',
+      exposed: ['eth0'],
+    });
+  });
+
+  it('beyond loopback are refused in a network that is not trusted', () => {
+    const devices = devicesToListen({ ...auto, isNetworkTrusted: false }, '10.0.0.1', machine());
+    expect(devices.exposed).toEqual(['eth0']);
+    expect(() => refuseExposed(devices, false)).toThrow(
+      /eth0.*rdma.ucx_tcp_trusted_network = true/s,
+    );
+    expect(() => refuseExposed(devices, true)).not.toThrow();
+    expect(() => refuseExposed({ deviceName: 'lo', exposed: [] }, false)).not.toThrow();
+  });
+
   it.each([
-    ['what is configured', { deviceName: 'eth1', tls: 'auto' }, {}, 'eth1', ['eth1']],
+    ['what is configured', { ...auto, deviceName: 'eth1', tls: 'auto' }, {}, 'eth1', ['eth1']],
     ['its variable', auto, { UCX_NET_DEVICES: 'eth1,lo' }, 'auto', ['eth1']],
   ] as const)('are %s, where that is set', (_, choice, environment, deviceName, exposed) => {
     expect(devicesToListen(choice, '127.0.0.1', machine({}, environment))).toEqual({
@@ -71,8 +93,8 @@ describe('the devices of a role that listens', () => {
   });
 
   it.each([
-    [{ deviceName: 'auto', tls: 'posix,cma' }, {}],
-    [{ deviceName: 'auto', tls: '^tcp' }, {}],
+    [{ ...auto, deviceName: 'auto', tls: 'posix,cma' }, {}],
+    [{ ...auto, deviceName: 'auto', tls: '^tcp' }, {}],
     [auto, { UCX_TLS: 'rc,sm' }],
   ])('are left to UCX where it opens no TCP port: %o %o', (choice, environment) => {
     expect(devicesToListen(choice, '10.0.0.1', machine({}, environment))).toEqual({

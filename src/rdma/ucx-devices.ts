@@ -8,11 +8,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { RdmaUnavailableError } from './errors.ts';
 
 export interface UcxChoice {
   /** `rdma.device_name` and `rdma.tls`. */
   readonly deviceName: string;
   readonly tls: string;
+  /** `rdma.ucx_tcp_trusted_network`: only trusted hosts reach this one's TCP ports. */
+  readonly isNetworkTrusted: boolean;
 }
 
 export interface UcxDevices {
@@ -50,7 +53,7 @@ export function logDevices(log: Log, { deviceName, exposed }: UcxDevices): void 
   }
   log.warn(
     fields,
-    'whoever reaches a TCP port of UCX on these network devices can write into this process: let only proxies and targets reach this host on them',
+    'whoever reaches a TCP port of UCX on these network devices can write into this process: rdma.ucx_tcp_trusted_network says that only proxies and targets do',
   );
 }
 
@@ -82,7 +85,7 @@ export async function devicesToReach(
 
 /** `wanted`: network devices; undefined: all. */
 function chosen(
-  { deviceName, tls }: UcxChoice,
+  { deviceName, tls, isNetworkTrusted }: UcxChoice,
   wanted: readonly string[] | undefined,
   machine: Machine,
 ): UcxDevices {
@@ -94,13 +97,28 @@ function chosen(
     return { deviceName, exposed: exposedOf(set.split(','), machine) };
   }
   const all = Object.keys(machine.interfaces());
-  if (wanted === undefined) return { deviceName, exposed: exposedOf(all, machine) };
+  const local = all.filter((name) => isLoopback(name, machine));
   const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
-  // Whoever connects to nobody needs a device all the same.
-  const nets = wanted.length > 0 ? wanted : all.filter((name) => isLoopback(name, machine));
+  // RDMA needs no TCP of UCX beside it. Whoever connects to nobody needs a device all the same.
+  const isTcpLeftOut = ports.length > 0 && !isNetworkTrusted;
+  const nets = isTcpLeftOut ? local : wanted?.length === 0 ? local : wanted;
+  if (nets === undefined) return { deviceName, exposed: exposedOf(all, machine) };
   const names = [...new Set([...nets, ...ports])];
   if (names.length === 0) return { deviceName, exposed: exposedOf(all, machine) };
   return { deviceName: names.join(','), exposed: exposedOf(nets, machine) };
+}
+
+/** @throws RdmaUnavailableError where UCX's TCP would listen beyond loopback in a network that is not trusted. */
+export function refuseExposed(
+  { exposed }: UcxDevices,
+  isNetworkTrusted: boolean,
+  option = 'rdma.ucx_tcp_trusted_network = true',
+): void {
+  if (exposed.length === 0 || isNetworkTrusted) return;
+  throw new RdmaUnavailableError(
+    'untrusted-network',
+    `UCX would open a TCP port on ${exposed.join(', ')}, and whoever reaches it can write into this process, without any secret. Where only proxies and targets reach this host on it (docs/security.md), set ${option}; else stay on loopback, or use RDMA alone (rdma.tls without tcp)`,
+  );
 }
 
 /** UCX_TLS: a list, or with ^ what is left out. */

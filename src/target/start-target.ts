@@ -7,7 +7,7 @@ import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
-import { devicesToListen, logDevices } from '../rdma/ucx-devices.ts';
+import { devicesToListen, logDevices, refuseExposed } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 
@@ -16,6 +16,7 @@ export interface TargetOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly deviceName: string;
   readonly tls: string;
+  readonly isNetworkTrusted: boolean;
   readonly maxSessions: number;
   readonly sessionTimeoutMs: number;
   readonly bufferBytes: number;
@@ -64,6 +65,7 @@ export async function startTarget(
 ): Promise<RunningTarget> {
   const { address: host } = await lookup(options.listen.host);
   const devices = devicesToListen(options, host);
+  refuseExposed(devices, options.isNetworkTrusted);
   logDevices(logger, devices);
   const target = startTargetHost({
     ...options,

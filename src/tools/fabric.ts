@@ -17,6 +17,8 @@ export type FabricOptions =
       readonly targets: readonly TargetAddress[];
       readonly deviceName: string;
       readonly tls: string;
+      /** Of the configuration; a tool ends soon, and is refused nothing. */
+      readonly isNetworkTrusted: boolean;
     }
   | { readonly kind: 'inproc'; readonly dirs: readonly string[] };
 

@@ -81,6 +81,7 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
       transport: 'ucx',
       deviceName: 'lo',
       tls: asked.tls,
+      isNetworkTrusted: false,
       timeoutMs,
       connectTimeoutMs: timeoutMs,
       secret: '',

@@ -18,6 +18,7 @@ const target = await startTarget(
     version: 'bench',
     listen,
     deviceName: 'lo',
+    isNetworkTrusted: false,
     tls,
     maxSessions: 64,
     sessionTimeoutMs: 120_000,

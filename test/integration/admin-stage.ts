@@ -116,6 +116,7 @@ function proxyOptions(
       transport: 'inproc',
       deviceName: 'auto',
       tls: 'auto',
+      isNetworkTrusted: false,
       timeoutMs: 5_000,
       connectTimeoutMs: 1_000,
       secret: '',

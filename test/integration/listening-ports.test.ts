@@ -16,10 +16,11 @@ afterEach(async () => {
   for (const role of roles.splice(0).reverse()) await role.stop();
 });
 
-const targetConfig = (listen: string): string => `
+const targetConfig = (listen: string, isTrusted = true): string => `
 [rdma]
 listen = "${listen}"
 insecure = true
+ucx_tcp_trusted_network = ${isTrusted}
 port = 0
 buffer_size = "16MiB"
 hugepages = "off"
@@ -104,6 +105,20 @@ describe('the TCP ports of a role', () => {
         .join('');
       expect(listenedAddresses(target.pid)).toEqual([loopback, hex].sort());
       expect(target.log.join('\n')).toContain('"event":"ucx-devices"');
+    },
+  );
+
+  it.skipIf(outside === undefined)(
+    'beyond loopback are refused until the network is said to be trusted',
+    async () => {
+      const config = targetConfig(outside as string, false);
+      await expect(startRole('target', { config })).rejects.toThrow(
+        /UCX would open a TCP port on .*rdma\.ucx_tcp_trusted_network = true/s,
+      );
+      const reaching = proxyConfig(`${outside}:9`);
+      await expect(startRole('proxy', { config: reaching })).rejects.toThrow(
+        /rdma\.ucx_tcp_trusted_network = true/,
+      );
     },
   );
 });

@@ -122,6 +122,7 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
         version: '0',
         listen: { host: '127.0.0.1', port: 0 },
         deviceName: 'lo',
+        isNetworkTrusted: false,
         tls: 'tcp,self',
         maxSessions: 10,
         sessionTimeoutMs: idle,

@@ -7,6 +7,7 @@ export function settingsWith(changes: Partial<Settings>): Settings {
     mode: 'prefer',
     transport: 'ucx',
     deviceName: 'auto',
+    isNetworkTrusted: false,
     tls: 'auto',
     connectTimeoutMs: 1000,
     secret: '',

@@ -190,9 +190,17 @@ describe('security', () => {
   test('beyond loopback without token or secret is a warning, with them none', () => {
     const open = { adminHost: '0.0.0.0' };
     const results = (changes: object): readonly string[] =>
-      judgeSecurity(settingsWith({ ...open, ...changes }), []).map(({ result }) => result);
-    expect(results({})).toEqual(['skip', 'warn', 'warn']);
-    expect(results({ hasAdminToken: true, secret: 'x' })).toEqual(['skip', 'ok', 'ok']);
+      judgeSecurity(settingsWith({ ...open, ...changes }), [], []).map(({ result }) => result);
+    expect(results({})).toEqual(['skip', 'warn', 'warn', 'ok']);
+    expect(results({ hasAdminToken: true, secret: 'x' })).toEqual(['skip', 'ok', 'ok', 'ok']);
+  });
+
+  test('TCP of UCX beyond loopback is a failure until the network is said to be trusted', () => {
+    const result = (changes: object): string | undefined =>
+      judgeSecurity(settingsWith(changes), [], ['eth0']).at(-1)?.result;
+    expect(result({})).toBe('fail');
+    expect(result({ isNetworkTrusted: true })).toBe('warn');
+    expect(result({ mode: 'off' })).toBe('ok');
   });
 
   test('signs a read token that the proxy verifies', () => {

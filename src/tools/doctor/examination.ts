@@ -22,7 +22,7 @@ import {
   ucxVariablesOf,
 } from './processes.ts';
 import { gatherProgram, judgeProgram, type ProgramFacts } from './program.ts';
-import { gatherTokens, judgeSecurity } from './security.ts';
+import { gatherExposed, gatherTokens, judgeSecurity } from './security.ts';
 import { openSessions, type Sessions } from './sessions.ts';
 import type { Setup } from './setup.ts';
 import {
@@ -90,7 +90,7 @@ export class Examination {
       case 'security': {
         const key = settings?.readKey;
         const tokens = await gatherTokens(await this.servers(), key, timeoutMs);
-        return judgeSecurity(settings, tokens);
+        return judgeSecurity(settings, tokens, await gatherExposed(settings));
       }
       case 'needle': {
         const { comparisons, why } = await this.choice();

@@ -1,5 +1,6 @@
 /** Layer 13: read tokens, and who beyond this machine may ask without a secret. */
 import { isIPv4 } from 'node:net';
+import { devicesToListen, devicesToReach } from '../../rdma/ucx-devices.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { ask } from './http-question.ts';
 import type { Settings } from './setup.ts';
@@ -37,13 +38,19 @@ export async function gatherTokens(
 export function judgeSecurity(
   settings: Settings | undefined,
   tokens: readonly TokenFacts[],
+  exposed: readonly string[],
 ): readonly Finding[] {
   if (settings === undefined) {
-    return (['read-tokens', 'admin-exposure', 'secret-exposure'] as const).map((name) =>
-      skip(name, 'needs a configuration'),
+    return (['read-tokens', 'admin-exposure', 'secret-exposure', 'ucx-exposure'] as const).map(
+      (name) => skip(name, 'needs a configuration'),
     );
   }
-  return [...readTokens(settings, tokens), adminExposure(settings), secretExposure(settings)];
+  return [
+    ...readTokens(settings, tokens),
+    adminExposure(settings),
+    secretExposure(settings),
+    ucxExposure(settings, exposed),
+  ];
 }
 
 function readTokens({ role, readKey }: Settings, tokens: readonly TokenFacts[]): Finding[] {
@@ -139,4 +146,45 @@ function secretExposure(settings: Settings): Finding {
       'set rdma.secret_file, the same content on proxies and targets (and remove insecure = true)',
     ],
   });
+}
+
+/** `exposed`: network devices beyond loopback on which UCX's TCP listens. */
+function ucxExposure(
+  { transport, mode, isNetworkTrusted }: Settings,
+  exposed: readonly string[],
+): Finding {
+  const evidence = [
+    `UCX's TCP listens beyond loopback on: ${exposed.join(', ') || 'nothing'}; rdma.ucx_tcp_trusted_network = ${isNetworkTrusted}`,
+  ];
+  if (transport === 'inproc' || mode === 'off' || exposed.length === 0) {
+    return ok('ucx-exposure', 'no TCP port of UCX beyond loopback', evidence);
+  }
+  if (isNetworkTrusted) {
+    return warn('ucx-exposure', {
+      summary: `whoever reaches a TCP port of UCX on ${exposed.join(', ')} can write into the process`,
+      evidence,
+      fix: ['let only proxies and targets reach these hosts: docs/security.md has rules for it'],
+    });
+  }
+  return fail('ucx-exposure', {
+    summary: `the role does not start: UCX would open a TCP port on ${exposed.join(', ')}`,
+    evidence,
+    fix: [
+      'set rdma.ucx_tcp_trusted_network = true where only proxies and targets reach this host, or use RDMA alone',
+    ],
+  });
+}
+
+/** By the routes and devices of this machine. */
+export async function gatherExposed(settings: Settings | undefined): Promise<readonly string[]> {
+  if (settings === undefined) return [];
+  const { role, targets, listenHost } = settings;
+  const { exposed } =
+    role === 'target' && listenHost !== undefined
+      ? devicesToListen(settings, listenHost)
+      : await devicesToReach(
+          settings,
+          targets.map(({ host }) => host),
+        );
+  return exposed;
 }

@@ -39,6 +39,9 @@ export interface Settings {
   readonly transport: 'ucx' | 'inproc';
   readonly deviceName: string;
   readonly tls: string;
+  readonly isNetworkTrusted: boolean;
+  /** `rdma.listen` of a target. */
+  readonly listenHost?: string;
   readonly connectTimeoutMs: number;
   readonly secret: string;
   readonly targets: readonly TargetEndpoint[];

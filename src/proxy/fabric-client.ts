@@ -1,0 +1,53 @@
+/** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
+import type { RdmaClientOptions } from '../rdma/rdma-client.ts';
+import { devicesToReach, refuseExposed, type UcxDevices } from '../rdma/ucx-devices.ts';
+import { confirmEveryMs } from './inproc-confirmation.ts';
+import type { ProxyOptions } from './proxy.ts';
+
+/**
+ * How long a turn of the event loop waits for an answer to what it posted before it sleeps: about as long as a target on
+ * the same machine takes (docs/performance.md).
+ */
+const spinUs = 30;
+
+/** undefined: UCX is not used. */
+export async function fabricDevices({
+  rdma,
+  volumeServers,
+}: ProxyOptions): Promise<UcxDevices | undefined> {
+  if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
+  const hosts = volumeServers.flatMap(({ target }) =>
+    target === undefined ? [] : [targetPlace(target).host],
+  );
+  const devices = await devicesToReach(rdma, hosts);
+  refuseExposed(devices, rdma.isNetworkTrusted);
+  return devices;
+}
+
+/** `target` is host:port, IPv6 in brackets. */
+export function targetPlace(target: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(`ucx://${target}`);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+export function clientOptions(
+  { rdma, memory, requestsInFlightMax }: ProxyOptions,
+  devices: UcxDevices | undefined,
+): RdmaClientOptions {
+  const common = {
+    arenaBytes: memory.bytes,
+    hugepages: memory.hugepages,
+    requestsMax: Math.min(requestsInFlightMax, 65_535),
+  };
+  if (rdma.transport === 'ucx') {
+    const deviceName = devices?.deviceName ?? rdma.deviceName;
+    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs };
+  }
+  return {
+    ...common,
+    kind: 'inproc',
+    dirs: rdma.dirs,
+    confirmIntervalMs: confirmEveryMs,
+    simulatedLatencyUs: rdma.simulatedLatencyMs * 1000,
+  };
+}
