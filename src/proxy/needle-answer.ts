@@ -1,10 +1,17 @@
 /** From a needle and its bytes to the outcome of one read: plan, decode, build; prepared where it was built before. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { NeedleFacts } from '../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
 import { failed, passTo, tellBreaker } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
-import { type AnswerData, type Bytes, fetchRanges, type NeedleReader } from './needle-fetch.ts';
+import {
+  type AnswerData,
+  type Bytes,
+  fetchRanges,
+  isUnchanged,
+  type NeedleReader,
+} from './needle-fetch.ts';
 import { NeedleHit } from './needle-hit.ts';
 import type { NeedleOutcome } from './needle-outcome.ts';
 import type { Reading } from './needle-read.ts';
@@ -19,12 +26,11 @@ import {
 import { contentType } from './response/content.ts';
 import { httpDate } from './response/date.ts';
 import { type DecodeResult, decodeGzip, startsGzip } from './response/decode.ts';
-import { learnedType } from './response/learn.ts';
+import { isAnswerOf, learnedType } from './response/learn.ts';
 import { marks, PreparedAnswer } from './response/prepared-answer.ts';
 import { newRequestId } from './response/request-id.ts';
 import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from './response/rust-answer.ts';
 import { variantOf } from './response/variant.ts';
-import type { TargetEntry } from './targets/target-directory.ts';
 
 /** Longer heads are built each time: a needle's own headers may take tens of KiB. */
 const preparedHeadMax = 4096;
@@ -93,7 +99,7 @@ export async function answerFrom(
     }
     plan = planAnswer(read, needle, facts, decoded?.length, decoded !== undefined);
   }
-  if (plan.kind === 'passthrough') return passLearning(entry, needle, plan);
+  if (plan.kind === 'passthrough') return passLearning(reading, needle, plan);
   if (plan.kind !== 'answer') throw new TypeError(`a plan asked for the same twice: ${plan.kind}`);
 
   const bytes =
@@ -202,23 +208,41 @@ function decodedSlices(
   };
 }
 
+/** The volume server knows a write a moment before its index file does: so long after its answer the file is looked at. */
+const settleMs = 20;
+
+/**
+ * What the host says of an extension counts for everybody's needles, and whoever may write could say it of his own: it is
+ * learned only from an answer to the very state that was fetched here.
+ */
 function passLearning(
-  entry: TargetEntry,
+  { options, entry, fetcher }: Reading,
   needle: NeedleFacts,
   plan: { readonly reason: Reason; readonly learnExt?: string },
 ): NeedleOutcome {
   const { learnExt } = plan;
-  if (learnExt === undefined) return passTo(entry.upstreamUrl, plan.reason);
+  const { facts, upstreamUrl } = entry;
+  if (learnExt === undefined) return passTo(upstreamUrl, plan.reason);
+  const { server, kind } = facts;
+  // What is cached moves on with its volume.
+  const { volumeId, needleId, epoch, position } = needle;
+  const state = { volumeId, needleId, epoch, position };
+  const learn = async (type: string): Promise<void> => {
+    await setTimeout(settleMs, undefined, { ref: false });
+    if (!(await isUnchanged(fetcher, state, options))) return;
+    if (facts.server === server && facts.kind === kind) facts.learnType(learnExt, type);
+  };
   return {
     kind: 'passthrough',
     reason: plan.reason,
-    upstreamUrl: entry.upstreamUrl,
+    upstreamUrl,
     observe(status, rawHeaders): void {
+      if (!isAnswerOf(needle, status, rawHeaders)) return;
       const type =
-        entry.facts.kind === 'rust'
+        kind === 'rust'
           ? learnedOfRust(learnExt, status, rawHeaders)
           : learnedType(status, rawHeaders, needle);
-      if (type !== undefined) entry.facts.learnType(learnExt, type);
+      if (type !== undefined) void learn(type);
     },
   };
 }

@@ -161,11 +161,14 @@ function fetchRange(
   });
 }
 
-/** Asks after the last slice was read: nothing since the first read touched this needle. */
-async function isUnchanged(
-  fetcher: NeedleReader,
-  needle: NeedleFacts,
-  limits: FetchLimits,
+/** Which state of which needle. */
+export type NeedleState = Pick<NeedleFacts, 'volumeId' | 'needleId' | 'epoch' | 'position'>;
+
+/** Asks now, after the last slice was read: nothing since this state touched the needle. */
+export async function isUnchanged(
+  fetcher: Pick<NeedleReader, 'validate'>,
+  needle: NeedleState,
+  limits: Pick<FetchLimits, 'timeoutMs'>,
 ): Promise<boolean> {
   const { volumeId, epoch, position } = needle;
   const result = await fetcher.validate([{ volumeId, epoch, position }], limits.timeoutMs);

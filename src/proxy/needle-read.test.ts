@@ -8,6 +8,8 @@ import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
 import { type NeedleOutcome, outcomeOf } from './needle-outcome.ts';
 import { createNeedleRoute } from './needle-route.ts';
+import { etagOf } from './response/etag.ts';
+import { formatHttpTime } from './response/http-time.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 
@@ -369,5 +371,53 @@ describe('a condition that fails', () => {
     const { head } = await corridor.get(path, ['If-None-Match', '"00000001"']);
     expect(head).toMatch(/^HTTP\/1\.1 304 /);
     expect(corridor.cache.stats().needles).toBe(0);
+  });
+});
+
+describe('what is learned from a forwarded answer', () => {
+  const own = ['Accept-Ranges', 'bytes', 'Content-Length', '0', 'Content-Type', 'text/x-own'];
+  const settled = 60;
+
+  /** Asks for a needle whose extension is not known, and lets the server answer. */
+  async function forwarded(change: {
+    readonly etag?: string;
+    readonly changedIds?: readonly bigint[];
+    readonly epoch?: bigint;
+  }): Promise<string | undefined> {
+    const corridor = new Corridor({ name: 'a.own', mime: '' });
+    const { needle } = corridor.fetcher;
+    const verdict = { ...unchanged, changedIds: change.changedIds ?? [] };
+    corridor.fetcher.verdict = {
+      kind: 'verdicts',
+      verdicts: [{ ...verdict, epoch: change.epoch ?? unchanged.epoch }],
+    };
+    const outcome = await corridor.serve('GET', path, []);
+    if (outcome.kind !== 'passthrough') throw new Error(outcome.kind);
+    const headers = new Map(
+      Array.from({ length: own.length / 2 }, (_, i) => [own[2 * i], own[2 * i + 1]]),
+    );
+    headers.set('Content-Length', String(needle.dataBytes));
+    const head = [...headers].flat() as string[];
+    head.push('Etag', change.etag ?? etagOf(needle.checksum));
+    head.push('Last-Modified', formatHttpTime(needle.lastModifiedSeconds));
+    head.push('Server', 'S 1', 'X-Amz-Request-Id', 'X', 'Date', 'now');
+    outcome.observe?.(200, head);
+    expect(corridor.facts.typeOf('.own')).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, settled));
+    return corridor.facts.typeOf('.own');
+  }
+
+  it('is the type of a needle that nobody has written since it was fetched', async () => {
+    expect(await forwarded({})).toBe('text/x-own');
+    expect(await forwarded({ changedIds: [8n] })).toBe('text/x-own');
+  });
+
+  it('is nothing where the needle was overwritten meanwhile, be it with the same bytes', async () => {
+    expect(await forwarded({ changedIds: [7n] })).toBeUndefined();
+  });
+
+  it('is nothing where the volume is another generation, or the answer another needle’s', async () => {
+    expect(await forwarded({ epoch: 12n })).toBeUndefined();
+    expect(await forwarded({ etag: '"ffffffff"' })).toBeUndefined();
   });
 });

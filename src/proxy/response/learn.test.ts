@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Needle } from '../../rdma/needle-fetcher.ts';
-import { learnedType } from './learn.ts';
+import { isAnswerOf, learnedType } from './learn.ts';
 
 const needle: Needle = {
   volumeId: 3,
@@ -61,5 +61,32 @@ describe('learnedType', () => {
     ['an odd header behind Date', 200, [...byExtension, 'Via', 'x'], needle],
   ])('cannot tell from %s', (_, status, rawHeaders, asked) => {
     expect(learnedType(status, rawHeaders, asked)).toBeUndefined();
+  });
+});
+
+describe('isAnswerOf', () => {
+  const stored = { ...needle, checksum: 1, lastModifiedSeconds: 1_700_000_000, dataBytes: 5 };
+  const own = [
+    ...['Content-Length', '5', 'Etag', '"00000001"'],
+    ...['Last-Modified', 'Tue, 14 Nov 2023 22:13:20 GMT'],
+  ];
+
+  it('compares entity tag, time and length', () => {
+    expect(isAnswerOf(stored, 200, own)).toBe(true);
+    expect(isAnswerOf({ ...stored, checksum: 2 }, 200, own)).toBe(false);
+    expect(isAnswerOf({ ...stored, lastModifiedSeconds: 1 }, 200, own)).toBe(false);
+    expect(isAnswerOf({ ...stored, lastModifiedSeconds: 0 }, 200, own)).toBe(false);
+    expect(isAnswerOf({ ...stored, dataBytes: 6 }, 200, own)).toBe(false);
+    expect(isAnswerOf(stored, 200, own.slice(2))).toBe(false);
+  });
+
+  it('takes the length of a part from what it is a part of', () => {
+    const part = [...own.slice(2), 'Content-Length', '2', 'Content-Range', 'bytes 0-1/5'];
+    expect(isAnswerOf(stored, 206, part)).toBe(true);
+    expect(isAnswerOf({ ...stored, dataBytes: 2 }, 206, part)).toBe(false);
+  });
+
+  it('cannot tell the length of what may be decoded', () => {
+    expect(isAnswerOf({ ...stored, flags: 1, dataBytes: 99 }, 200, own)).toBe(true);
   });
 });

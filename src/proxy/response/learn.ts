@@ -3,7 +3,9 @@
  * before Date; what net/http sniffs comes after it (specification 5.1): then the host has no type for the extension.
  */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
-import { isManifest } from '../needle/flags.ts';
+import { isCompressed, isManifest } from '../needle/flags.ts';
+import { etagOf } from './etag.ts';
+import { formatHttpTime } from './http-time.ts';
 
 /** What net/http itself puts behind Date. */
 const behindDate: ReadonlySet<string> = new Set([
@@ -44,4 +46,30 @@ function isGoOrder(names: readonly string[], dateAt: number): boolean {
   const isSorted = before.every((name, index) => index === 0 || (before[index - 1] ?? '') < name);
   if (!isSorted || !alwaysBefore.every((name) => before.includes(name))) return false;
   return names.slice(dateAt + 1).every((name) => behindDate.has(name));
+}
+
+/**
+ * Whether an answer's headers are those of this state of the needle, as far as they can tell. An uploader can make two
+ * states that differ in the type alone: that nothing was written since the needle was fetched is for the target to say.
+ */
+export function isAnswerOf(
+  needle: NeedleFacts,
+  status: number,
+  rawHeaders: readonly string[],
+): boolean {
+  const { checksum, lastModifiedSeconds, dataBytes, flags } = needle;
+  const modified = lastModifiedSeconds === 0 ? undefined : formatHttpTime(lastModifiedSeconds);
+  if (headerOf(rawHeaders, 'etag') !== etagOf(checksum)) return false;
+  if (headerOf(rawHeaders, 'last-modified') !== modified) return false;
+  // How long the decoded form is, is not known here.
+  if (isCompressed(flags)) return true;
+  const length = String(dataBytes);
+  return status === 206
+    ? headerOf(rawHeaders, 'content-range')?.split('/')[1] === length
+    : headerOf(rawHeaders, 'content-length') === length;
+}
+
+function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
+  const at = rawHeaders.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name);
+  return at < 0 ? undefined : rawHeaders[at + 1];
 }
