@@ -102,8 +102,8 @@ export const reasons = {
   },
   'unsupported-server': {
     kind: 'meaning',
-    when: "the volume server is SeaweedFS's in Rust, and this is no read as SeaweedFS's own clients send it: its answer is not reproduced here",
-    todo: 'nothing: it answers them itself',
+    when: "the volume server is SeaweedFS's in Rust, and this is no read as SeaweedFS's own clients send it (a query, a HEAD, a condition, several ranges, a cookie, HTTP/1.0, a needle with headers of its own), or it limits its downloads: its answer is not reproduced here",
+    todo: 'nothing: it answers these itself',
   },
   'no-slab': {
     kind: 'trouble',
