@@ -133,6 +133,11 @@ describe('whom it refuses', () => {
   test('pages of a browser, and bodies that are too long', async () => {
     const headers = { origin: 'http://page.example' };
     expect((await ask(stage.sidecar, '/health', { headers })).status).toBe(403);
+    // A picture or a script of another page is asked for without Origin.
+    const fetched = { 'sec-fetch-site': 'cross-site' };
+    expect((await ask(stage.sidecar, '/health', { headers: fetched })).status).toBe(403);
+    const typed = { 'sec-fetch-site': 'none' };
+    expect((await ask(stage.sidecar, '/health', { headers: typed })).status).toBe(200);
     const long = { method: 'POST', body: `{"file_id":"${'3'.repeat(5_000)}"}` };
     expect((await ask(stage.sidecar, '/rdma/read', long)).status).toBe(413);
     const many = `/read?${'a&'.repeat(1001)}`;

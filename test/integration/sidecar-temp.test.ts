@@ -186,6 +186,12 @@ describe('the files', () => {
     })();
   });
 
+  test('are not made where others could replace them', async () => {
+    const dir = folder();
+    chmodSync(dir, 0o777);
+    await expect(start(dir)).rejects.toThrow(/sidecar\.temp_dir: others may write to/);
+  });
+
   test('that cannot be written are done without', async () => {
     const dir = folder();
     const warnings: string[] = [];

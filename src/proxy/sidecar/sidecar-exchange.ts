@@ -84,6 +84,11 @@ export class SidecarExchange {
     if (headers.origin !== undefined) {
       return refusal(403, 'browser', 'requests of web pages (Origin) are not answered here');
     }
+    const site = headers['sec-fetch-site'];
+    if (site !== undefined && site !== 'none') {
+      const text = 'requests of web pages (Sec-Fetch-Site) are not answered here';
+      return refusal(403, 'browser', text);
+    }
     if (options.signsReads && !isOwnName(headers.host)) {
       const text = 'Host: with sidecar.sign_reads only localhost and IP addresses are answered';
       return refusal(403, 'browser', text);

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, realpathSync, statfsSync, unlinkSync } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { foreignFolder } from './own-folder.ts';
 import type { SidecarLog, TempOptions } from './sidecar-options.ts';
 
 export interface TempFileStats {
@@ -54,6 +55,8 @@ export class TempFiles {
     this.#log = log;
     mkdirSync(options.dir, { recursive: true, mode: folderMode });
     this.#dir = realpathSync(options.dir);
+    const why = foreignFolder(this.#dir, process.geteuid?.() ?? 0);
+    if (why !== undefined) throw new Error(`sidecar.temp_dir: ${why}`);
     if (!memoryFilesystems.includes(statfsSync(this.#dir).type)) {
       const fields = { event: 'sidecar-temp-dir', dir: this.#dir };
       log.warn(fields, 'sidecar.temp_dir is on no tmpfs: temp files will be written to a disk');
