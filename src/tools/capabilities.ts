@@ -6,7 +6,7 @@ import { loadBinding, protocolVersion } from '../rdma/binding.ts';
 import { createRdmaClient } from '../rdma/rdma-client.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
-import { print, printJson } from './output.ts';
+import { print, printJson, visible } from './output.ts';
 
 export interface CapabilitiesOptions {
   readonly version: string;
@@ -113,12 +113,12 @@ async function targetFacts(options: FabricOptions, timeoutMs: number): Promise<r
 function printTree(value: object, indent: string): void {
   for (const [name, member] of Object.entries(value) as [string, unknown][]) {
     if (Array.isArray(member) && member.every((item) => typeof item === 'string')) {
-      print(`${indent}${name}: ${member.length === 0 ? 'none' : member.join(', ')}`);
+      print(`${indent}${name}: ${member.length === 0 ? 'none' : visible(member.join(', '))}`);
     } else if (typeof member === 'object' && member !== null) {
       print(`${indent}${name}:`);
       printTree(member, `${indent}  `);
     } else if (member !== '') {
-      print(`${indent}${name}: ${String(member)}`);
+      print(`${indent}${name}: ${visible(String(member))}`);
     }
   }
 }

@@ -1,7 +1,41 @@
-/** What tools print. */
+/** What tools print. Names, types and answers are other people's: nothing of them reaches a terminal as a command. */
+
+/** Controls, line and paragraph separators, and what turns the direction of text around. */
+const unseen = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A stored text as a person may see it, on one line: what would not be seen is written as \u001b is. Idempotent. */
+export function visible(text: string): string {
+  return text.replace(unseen, escaped);
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** Of what is printed, line ends and tabs are ours. */
+function visibleLines(text: string): string {
+  return text.replace(unseen, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
+}
+
+const colour = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;]*m)`);
+
+/** As `visible`, but for the colours that a tool has put in. */
+export function visibleStyled(line: string): string {
+  return besideColours(line, visible);
+}
+
+function besideColours(text: string, show: (part: string) => string): string {
+  const parts = text.split(colour);
+  return parts.map((part, index) => (index % 2 === 1 ? part : show(part))).join('');
+}
 
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${visibleLines(line)}\n`);
+}
+
+/** With the colours of the tool's own. */
+export function printStyled(line: string): void {
+  process.stdout.write(`${visibleStyled(line)}\n`);
 }
 
 /** Bigints as decimal strings: ids of 64 bits do not fit a JSON number. */
@@ -15,7 +49,7 @@ export function printJson(value: unknown): void {
 
 /** Progress and warnings; stdout carries the result alone. */
 export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${besideColours(line, visibleLines)}\n`);
 }
 
 /** `seaweed-rdma read … | head` is no failure. */

@@ -6,7 +6,7 @@ import { httpPath } from './bench/http-path.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type Fabric, type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
 import { fidOf, type NeedleName } from './needle-name.ts';
-import { note, printJson } from './output.ts';
+import { note, printJson, visible } from './output.ts';
 import { ToolFailure } from './tool-failure.ts';
 
 export interface ReadOptions {
@@ -108,7 +108,7 @@ function describe(needle: Needle): Record<string, unknown> {
 /** To stderr: stdout carries the needle. */
 function printFacts(facts: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(facts)) {
-    if (value !== '' && value !== null) note(`${name}: ${String(value)}`);
+    if (value !== '' && value !== null) note(`${name}: ${visible(String(value))}`);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   type VolumeWriter,
 } from '../rdma/volume-files.ts';
 import { exitCodes } from './exit-codes.ts';
-import { note, print, printJson } from './output.ts';
+import { note, print, printJson, visible } from './output.ts';
 import { ToolFailure } from './tool-failure.ts';
 
 export interface VolumeCreateOptions {
@@ -70,7 +70,7 @@ function report({ volume, json }: VolumeCreateOptions, written: readonly Written
   }
   print(`volume ${volumeId} in ${dir}: ${written.length} needles`);
   for (const { fid, name, bytes } of written.slice(0, fidsShownMax)) {
-    print(`  ${fid}  ${bytes} bytes${name === '' ? '' : `  ${name}`}`);
+    print(`  ${fid}  ${bytes} bytes${name === '' ? '' : `  ${visible(name)}`}`);
   }
   const more = written.length - fidsShownMax;
   if (more > 0) print(`  and ${more} more (--json lists all)`);

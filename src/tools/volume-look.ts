@@ -10,7 +10,7 @@ import {
   verifyVolume,
 } from '../rdma/volume-files.ts';
 import { exitCodes } from './exit-codes.ts';
-import { note, print, printJson } from './output.ts';
+import { note, print, printJson, visible } from './output.ts';
 import { type VolumeChoice, volumesOf } from './volume-names.ts';
 
 export interface VolumeInspectOptions extends VolumeChoice {
@@ -32,7 +32,7 @@ export async function runVolumeInspect(options: VolumeInspectOptions): Promise<n
     if (outcome.kind === 'failed') {
       problems += 1;
       inspected.push({ ...nameOf(volume), problems: [outcome.detail] });
-      if (!options.json) print(`volume ${volume.volumeId}: ${outcome.detail}`);
+      if (!options.json) print(`volume ${volume.volumeId}: ${visible(outcome.detail)}`);
       continue;
     }
     const report = outcome.value;
@@ -57,7 +57,7 @@ export async function runVolumeVerify(options: VolumeVerifyOptions): Promise<num
     if (outcome.kind === 'failed') {
       problems += 1;
       verified.push({ ...nameOf(volume), problemCount: 1, problems: [{ text: outcome.detail }] });
-      if (!options.json) print(`volume ${volume.volumeId}: ${outcome.detail}`);
+      if (!options.json) print(`volume ${volume.volumeId}: ${visible(outcome.detail)}`);
       continue;
     }
     problems += outcome.value.problemCount;
@@ -106,7 +106,7 @@ function needleRow(
 function printInspected(volume: VolumeName, report: VolumeReport): void {
   const { superblock, datPath, datBytes, idxBytes, liveCount, deletedCount } = report;
   const version = superblock === null ? 'unreadable' : `version ${superblock.version}`;
-  print(`volume ${volume.volumeId}: ${version}, ${datPath}`);
+  print(`volume ${volume.volumeId}: ${version}, ${visible(datPath)}`);
   print(
     `  ${datBytes} bytes of data, ${idxBytes} of index: ${report.putRows} puts, ${report.deleteRows} deletes`,
   );
@@ -117,7 +117,7 @@ function printInspected(volume: VolumeName, report: VolumeReport): void {
     const placement = String(superblock.replicaPlacement).padStart(3, '0');
     print(`  replication ${placement}, compaction revision ${superblock.compactionRevision}`);
   }
-  for (const problem of report.problems) print(`  problem: ${problem}`);
+  for (const problem of report.problems) print(`  problem: ${visible(problem)}`);
 }
 
 function printVerified(volume: VolumeName, report: VerifyReport): void {
@@ -126,7 +126,7 @@ function printVerified(volume: VolumeName, report: VerifyReport): void {
     `volume ${volume.volumeId}: ${needlesChecked} needles, ${bytesChecked} bytes, ${problemCount} problems`,
   );
   for (const { needleId, offset, text } of report.problems) {
-    print(`  needle ${needleId} at ${offset}: ${text}`);
+    print(`  needle ${needleId} at ${offset}: ${visible(text)}`);
   }
   const more = problemCount - report.problems.length;
   if (more > 0) print(`  and ${more} more`);

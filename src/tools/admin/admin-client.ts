@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
-import { stripVTControlCharacters } from 'node:util';
 import { exitCodes } from '../exit-codes.ts';
+import { visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
 export interface AdminPlace {
@@ -153,16 +153,11 @@ async function textOf(answer: IncomingMessage): Promise<string> {
 function errorOf(text: string): string {
   try {
     const { error } = JSON.parse(text) as { error?: unknown };
-    if (typeof error === 'string') return printable(error);
+    if (typeof error === 'string') return visible(error);
   } catch {
     // Not ours: shown as it is.
   }
-  return printable(text).trim().slice(0, 200);
-}
-
-/** Whoever answers may be anybody: nothing of it reaches the terminal as a command. */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/\p{Cc}+/gu, ' ');
+  return visible(text).trim().slice(0, 200);
 }
 
 function hostAndPort(address: string): { readonly host: string; readonly port: string } {

@@ -1,8 +1,8 @@
 /** `seaweed-rdma log`: the last requests of a running proxy, or every one as it ends. */
 import { exitCodes } from '../exit-codes.ts';
-import { note, print, printJson } from '../output.ts';
+import { note, print, printJson, visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
-import { AdminClient, type AdminPlace, printable } from './admin-client.ts';
+import { AdminClient, type AdminPlace } from './admin-client.ts';
 import { bytesText, secondsText } from './quantities.ts';
 
 export interface LogOptions {
@@ -77,7 +77,7 @@ async function follow({ place, timeoutMs, json, filters, signal }: LogOptions): 
       note(`${line.lines} requests are not shown: they came faster than they were read`);
     }
   });
-  if (ended !== '') note(`${client.address}: ${printable(ended)}`);
+  if (ended !== '') note(`${client.address}: ${visible(ended)}`);
   if (ended !== '' || signal.aborted) return exitCodes.done;
   throw new ToolFailure(
     `${client.address} broke off: the proxy may have died; seaweed-rdma stats tells`,
@@ -100,7 +100,7 @@ export function requestLine(request: LoggedRequest): string {
     secondsText(request.durationMs / 1000).padStart(8),
     `${method === '' ? 'raw' : method} ${path}`,
   ];
-  return printable(cells.join('  '));
+  return visible(cells.join('  '));
 }
 
 /** Local time: 14:03:07.123. */

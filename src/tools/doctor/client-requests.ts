@@ -1,5 +1,5 @@
 /** Layer 16: who came to the running proxy, and whether it helped them. */
-import { AdminClient, type AdminPlace, printable } from '../admin/admin-client.ts';
+import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
 import {
   answeredText,
   cameText,
@@ -11,6 +11,7 @@ import {
 } from '../admin/clients.ts';
 import { countText, shareText } from '../admin/quantities.ts';
 import type { RoleStats } from '../admin/role-stats.ts';
+import { visible } from '../output.ts';
 import { type Finding, ok, skip, warn } from './check.ts';
 import type { Settings } from './setup.ts';
 
@@ -72,7 +73,7 @@ function answered(traffic: TrafficStats, came: string): Finding {
   const evidence = traffic.clients
     .slice(0, clientsShown)
     .map((row) =>
-      printable(`${clientText(row)}: ${countText(row.requests)} requests, ${answeredText(row)}`),
+      visible(`${clientText(row)}: ${countText(row.requests)} requests, ${answeredText(row)}`),
     );
   if (here === 0 && requests >= requestsToJudge) {
     return warn('client-requests', {

@@ -1,6 +1,6 @@
 /** The findings for a person, and as one JSON object. */
 import { styleText } from 'node:util';
-import { print, printJson } from '../output.ts';
+import { printJson, printStyled, visible } from '../output.ts';
 import type { Check, CheckResult } from './check.ts';
 
 export interface Report {
@@ -25,7 +25,7 @@ export function reportOf(role: 'proxy' | 'target' | undefined, checks: readonly 
 
 export function printReport(report: Report, options: { readonly json: boolean }): void {
   if (options.json) printJson(report);
-  else for (const line of tableOf(report, paintFor(process.stdout))) print(line);
+  else for (const line of tableOf(report, paintFor(process.stdout))) printStyled(line);
 }
 
 type Paint = (style: 'green' | 'yellow' | 'red' | 'dim' | 'bold', text: string) => string;
@@ -53,7 +53,11 @@ export function tableOf(report: Report, paint: Paint): readonly string[] {
   return lines;
 }
 
-function checkLines({ name, result, summary, evidence, fix }: Check, paint: Paint): string[] {
+function checkLines(check: Check, paint: Paint): string[] {
+  const { name, result } = check;
+  const summary = visible(check.summary);
+  const evidence = check.evidence.map(visible);
+  const fix = check.fix.map(visible);
   const head = `  ${paint(styles[result], result.padEnd(4))}  ${name.padEnd(nameWidth)} ${summary}`;
   const indent = ' '.repeat(8);
   return [

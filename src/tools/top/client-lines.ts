@@ -1,6 +1,5 @@
 /** What `top` shows of clients and of what they ask for. Pure. */
 
-import { printable } from '../admin/admin-client.ts';
 import {
   answeredText,
   clientsPage,
@@ -11,6 +10,7 @@ import {
 } from '../admin/clients.ts';
 import { countText } from '../admin/quantities.ts';
 import type { ProxyStats } from '../admin/role-stats.ts';
+import { visible } from '../output.ts';
 
 type Paint = (style: 'yellow' | 'dim', text: string) => string;
 
@@ -25,7 +25,7 @@ export function clientLines(
   if (nobody !== undefined) return [paint('yellow', `  clients   ${nobody}: ${clientsPage}`)];
   if (traffic === undefined) return [];
   const rows = traffic.clients.map((row) => {
-    const who = printable(clientText(row)).slice(0, clientWidth).padEnd(clientWidth);
+    const who = visible(clientText(row)).slice(0, clientWidth).padEnd(clientWidth);
     return `  ${who} ${countText(row.perSecond).padStart(7)} ${countText(row.requests).padStart(9)}  ${answeredText(row)}`;
   });
   return [

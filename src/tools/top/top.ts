@@ -2,7 +2,7 @@
 import { emitKeypressEvents } from 'node:readline';
 import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { note, print, printJson } from '../output.ts';
+import { note, printJson, printStyled, visibleStyled } from '../output.ts';
 import { frameOf, ratesOf } from './frame.ts';
 import { type Looked, lookAt } from './sample.ts';
 
@@ -35,7 +35,7 @@ async function plain(options: TopOptions): Promise<number> {
       if (options.json) printJson(jsonOf(before[index], look));
       else {
         const columns = process.stdout.columns ?? Number.POSITIVE_INFINITY;
-        for (const line of frameOf(before[index], look, { columns, isColoured })) print(line);
+        for (const line of frameOf(before[index], look, { columns, isColoured })) printStyled(line);
       }
     }
     before = after;
@@ -141,7 +141,9 @@ class Screen {
     ]);
     const shown = lines.slice(0, Math.max(1, rows - 1));
     const state = this.#isPaused ? '   PAUSED' : '';
-    const text = [...shown, `${helpLine}${state}`].map((line) => line + clearLine).join('\r\n');
+    const text = [...shown, `${helpLine}${state}`]
+      .map((line) => visibleStyled(line) + clearLine)
+      .join('\r\n');
     process.stdout.write(`${home}${text}${clearBelow}`);
   }
 
