@@ -84,6 +84,7 @@ describe('the devices of a role that listens', () => {
 
   it.each([
     ['what is configured', { ...auto, deviceName: 'eth1', tls: 'auto' }, {}, 'eth1', ['eth1']],
+    ['all, if that', { ...auto, deviceName: 'all' }, {}, 'all', ['eth0', 'eth0:1', 'eth1']],
     ['its variable', auto, { UCX_NET_DEVICES: 'eth1,lo' }, 'auto', ['eth1']],
   ] as const)('are %s, where that is set', (_, choice, environment, deviceName, exposed) => {
     expect(devicesToListen(choice, '127.0.0.1', machine({}, environment))).toEqual({

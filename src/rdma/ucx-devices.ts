@@ -93,10 +93,10 @@ function chosen(
   const transports = tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
   if (!allowsTcp(transports)) return { deviceName, exposed: [] };
   const set = deviceName === 'auto' ? environment['UCX_NET_DEVICES'] : deviceName;
-  if (set !== undefined && set !== 'all') {
-    return { deviceName, exposed: exposedOf(set.split(','), machine) };
-  }
   const all = Object.keys(machine.interfaces());
+  if (set !== undefined) {
+    return { deviceName, exposed: exposedOf(set === 'all' ? all : set.split(','), machine) };
+  }
   const local = all.filter((name) => isLoopback(name, machine));
   const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
   // RDMA needs no TCP of UCX beside it. Whoever connects to nobody needs a device all the same.
