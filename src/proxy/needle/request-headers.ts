@@ -32,14 +32,8 @@ export const plainOption: RegExp = /^(?:keep-alive|close)$/i;
 const plainLinesMax = 64;
 /** The one in Go takes any character for the blank. */
 const plainBearer = /^bearer /i;
-const beyondAscii = /[\x80-\xff]/;
-/** Whatever they say; an empty Range or Origin, too. */
-const readDifferently: ReadonlySet<string> = new Set([
-  'content-length',
-  'cookie',
-  'expect',
-  'upgrade',
-]);
+/** The rest is refused, or beyond ASCII. */
+const beyondPlain = /[^\t\x20-\x7e]/;
 const validHost = /^[0-9A-Za-z!$%&()*+,\-.:;=[\]'_~]*$/;
 
 interface Collected {
@@ -51,6 +45,7 @@ interface Collected {
   authorization: string | undefined;
   cookieLines: string[] | undefined;
   close: boolean | undefined;
+  isPlain: boolean;
 }
 
 /** The reason why a request with these headers is not answered here, or what they say. */
@@ -64,18 +59,19 @@ export function readHeaders(rawHeaders: readonly string[], http10 = false): Read
     authorization: undefined,
     cookieLines: undefined,
     close: undefined,
+    isPlain: !http10 && rawHeaders.length <= 2 * plainLinesMax,
   };
   let hosts = 0;
-  let isPlain = !http10 && rawHeaders.length <= 2 * plainLinesMax;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     const value = rawHeaders[i + 1] as string;
-    if (!validName.test(name) || refusedInValue.test(value)) return 'headers';
-    isPlain &&= !beyondAscii.test(value);
+    if (!validName.test(name)) return 'headers';
+    if (beyondPlain.test(value)) {
+      if (refusedInValue.test(value)) return 'headers';
+      seen.isPlain = false;
+    }
     const lowerName = name.toLowerCase();
     if (lowerName === 'host') hosts += 1;
-    isPlain &&= !readDifferently.has(lowerName);
-    isPlain &&= lowerName !== 'authorization' || plainBearer.test(value);
     const refused = refusal(lowerName, value);
     if (refused !== undefined) return refused;
     if (http10 && lowerName === 'connection' && !isPlainOption(seen, value)) return 'headers';
@@ -92,7 +88,7 @@ export function readHeaders(rawHeaders: readonly string[], http10 = false): Read
     authorization: seen.authorization ?? '',
     cookieLines: seen.cookieLines ?? noLines,
     close: http10 ? seen.close !== false : (seen.close ?? false),
-    isPlain: isPlain && seen.range !== '' && seen.origin !== '',
+    isPlain: seen.isPlain && seen.range !== '' && seen.origin !== '',
   };
 }
 
@@ -118,10 +114,17 @@ function collect(seen: Collected, lowerName: string, value: string): void {
       break;
     case 'authorization':
       seen.authorization ??= value;
+      seen.isPlain &&= plainBearer.test(value);
       break;
     case 'cookie':
       seen.cookieLines ??= [];
       seen.cookieLines.push(value);
+      seen.isPlain = false;
+      break;
+    case 'content-length':
+    case 'expect':
+    case 'upgrade':
+      seen.isPlain = false;
       break;
     case 'connection':
       seen.close = seen.close === true || asksClose(value, seen.close === undefined);
