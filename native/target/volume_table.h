@@ -92,7 +92,8 @@ class VolumeTable {
   bool was_polled_ = false;
   uint64_t poll_started_ns_ = 0;
   std::unordered_map<uint32_t, ServedVolume> served_;
-  uint64_t wanted_ns_ = 0;  // when a volume that served_ lacks, or knows as it was before, was last asked for; 0: not since the poll
+  // When a volume that served_ lacks, or knows as it was before, was last asked for; 0: not since the poll.
+  uint64_t wanted_ns_ = 0;
   bool was_want_taken_ = false;
   uint64_t generation_ = 0;
   std::vector<VolumeInfo> list_;

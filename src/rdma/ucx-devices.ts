@@ -92,20 +92,21 @@ function chosen(
   const { environment } = machine;
   const transports = tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
   if (!allowsTcp(transports)) return { deviceName, exposed: [] };
+  const interfaces = machine.interfaces();
+  const all = Object.keys(interfaces);
+  const exposedOf = (names: readonly string[]): readonly string[] =>
+    names.filter((name) => isBeyondLoopback(name, interfaces));
   const set = deviceName === 'auto' ? environment['UCX_NET_DEVICES'] : deviceName;
-  const all = Object.keys(machine.interfaces());
   if (set !== undefined) {
-    return { deviceName, exposed: exposedOf(set === 'all' ? all : set.split(','), machine) };
+    return { deviceName, exposed: exposedOf(set === 'all' ? all : set.split(',')) };
   }
-  const local = all.filter((name) => isLoopback(name, machine));
   const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
   // RDMA needs no TCP of UCX beside it. Whoever connects to nobody needs a device all the same.
-  const isTcpLeftOut = ports.length > 0 && !isNetworkTrusted;
-  const nets = isTcpLeftOut ? local : wanted?.length === 0 ? local : wanted;
-  if (nets === undefined) return { deviceName, exposed: exposedOf(all, machine) };
-  const names = [...new Set([...nets, ...ports])];
-  if (names.length === 0) return { deviceName, exposed: exposedOf(all, machine) };
-  return { deviceName: names.join(','), exposed: exposedOf(nets, machine) };
+  const isLocal = (ports.length > 0 && !isNetworkTrusted) || wanted?.length === 0;
+  const nets = isLocal ? all.filter((name) => !isBeyondLoopback(name, interfaces)) : wanted;
+  const names = [...new Set([...(nets ?? []), ...ports])];
+  if (nets === undefined || names.length === 0) return { deviceName, exposed: exposedOf(all) };
+  return { deviceName: names.join(','), exposed: exposedOf(nets) };
 }
 
 /** @throws RdmaUnavailableError where UCX's TCP would listen beyond loopback in a network that is not trusted. */
@@ -134,18 +135,11 @@ function allowsVerbs(transports: string): boolean {
   return transports.split(',').some((name) => /^(?:all$|ib|rc|ud|dc)/.test(name));
 }
 
-function exposedOf(names: readonly string[], machine: Machine): readonly string[] {
-  const interfaces = machine.interfaces();
-  return names.filter((name) => {
-    const addresses = Object.entries(interfaces)
-      .filter(([label]) => withoutAlias(label) === withoutAlias(name))
-      .flatMap(([, rows]) => rows ?? []);
-    return addresses.some(({ internal }) => !internal);
-  });
-}
-
-function isLoopback(name: string, machine: Machine): boolean {
-  return machine.interfaces()[name]?.some(({ internal }) => internal) === true;
+/** Of what is no network device, such as "mlx5_0:1", false. */
+function isBeyondLoopback(name: string, interfaces: ReturnType<typeof networkInterfaces>): boolean {
+  return Object.entries(interfaces)
+    .filter(([label]) => withoutAlias(label) === withoutAlias(name))
+    .some(([, rows]) => rows?.some(({ internal }) => !internal));
 }
 
 /** "mlx5_0:1" of each RDMA port that is up. */

@@ -69,7 +69,8 @@ export function isAnswerOf(
     : headerOf(rawHeaders, 'content-length') === length;
 }
 
-function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
+/** The first of this name, which is in lower case. `rawHeaders` are flat. */
+export function headerOf(rawHeaders: readonly string[], name: string): string | undefined {
   const at = rawHeaders.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name);
   return at < 0 ? undefined : rawHeaders[at + 1];
 }

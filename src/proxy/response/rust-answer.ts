@@ -10,6 +10,7 @@ import type { ReadRequest } from '../needle/read-request.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer.ts';
 import { etagOf } from './etag.ts';
 import { formatHttpTime } from './http-time.ts';
+import { headerOf } from './learn.ts';
 import { type ByteRange, contentRange } from './ranges.ts';
 
 /** From there on an uncompressed needle is sent as it is read, by another way with other headers. */
@@ -133,6 +134,5 @@ export function learnedOfRust(
   if (!isRustServer(rawHeaders)) return undefined;
   // With -concurrentDownloadLimitMB it counts bodies as they leave: neither their length nor their type is set by itself.
   if (key === bufferedKey) return rawHeaders[0] === 'content-type' ? 'counted' : 'tracked';
-  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name === 'content-type');
-  return at < 0 ? '' : (rawHeaders[at + 1] ?? '');
+  return headerOf(rawHeaders, 'content-type') ?? '';
 }

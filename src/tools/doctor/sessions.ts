@@ -76,6 +76,8 @@ export async function openSessions(settings: Settings, timeoutMs: number): Promi
 async function startClient(settings: Settings): Promise<RdmaClient | string> {
   const { transport, storage, targets, tls } = settings;
   const common = { arenaBytes, hugepages: 'off' } as const;
+  const hosts = targets.map(({ host }) => host);
+  const { deviceName } = await devicesToReach(settings, hosts);
   try {
     return transport === 'inproc'
       ? createRdmaClient({
@@ -84,17 +86,7 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
           dirs: storage?.dirs ?? [],
           unconfirmed: true,
         })
-      : createRdmaClient({
-          ...common,
-          kind: 'ucx',
-          deviceName: (
-            await devicesToReach(
-              settings,
-              targets.map(({ host }) => host),
-            )
-          ).deviceName,
-          tls,
-        });
+      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls });
   } catch (error) {
     return messageOf(error);
   }
