@@ -75,8 +75,8 @@ export async function startHttpFront(
     upstreamConnections: limits.requestsInFlight,
     counters,
   };
-  const passthrough = new Passthrough(forwarding);
-  const relay = options.lane ? new Relay(forwarding) : undefined;
+  const relay = new Relay(forwarding);
+  const passthrough = new Passthrough(forwarding, relay);
   const bug = (error: unknown): void =>
     logger.error({ event: 'bug', error }, 'a request could not be handled');
   const framework = await startFramework(limits.headBytes, (exchange) =>
@@ -89,7 +89,7 @@ export async function startHttpFront(
     observe,
     limits,
     counters,
-    relay,
+    relay: options.lane ? relay : undefined,
     debugHeaders,
     isTimed: options.isTimed ?? false,
     ownConnections,
@@ -110,7 +110,7 @@ export async function startHttpFront(
   const close = async (drainMs: number): Promise<void> => {
     draining = true;
     await listener.close(drainMs);
-    relay?.close();
+    relay.close();
     passthrough.close();
     await framework.close();
   };
@@ -119,7 +119,7 @@ export async function startHttpFront(
     port: typeof bound === 'string' ? 0 : bound.port,
     stats: counters,
     get upstreamPools() {
-      return relay?.pools ?? [];
+      return relay.pools;
     },
     connect: () => {
       const socket = connectTo(reachable(bound));

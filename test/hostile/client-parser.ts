@@ -22,24 +22,42 @@ export function readAnswers(text: string, methods: readonly string[]): ReadAnswe
 }
 
 /** Before an answer, and of no consequence; 101 is none of them. */
-const interimHeads = /^(?:HTTP\/1\.1 1(?!01)\d{2} [^\r\n\0]*\r\n(?:[-\w]+:[^\r\n\0]*\r\n)*\r\n)+/;
-const wholeHead = /^HTTP\/1\.[01] [1-9]\d{2} [^\r\n\0]*\r\n(?:[-\w]+:[^\r\n\0]*\r\n)*\r\n/;
+const interimHeads = /^(?:HTTP\/1\.1 1(?!01)\d{2} [^\r\n]*\r\n(?:[-\w]+:[^\r\n]*\r\n)*\r\n)+/;
+const wholeHead = /^HTTP\/1\.[01] [1-9]\d{2} [^\r\n]*\r\n(?:[-\w]+:[^\r\n]*\r\n)*\r\n/;
+
+/** The head of an answer is there, and two parsers could find different ends behind it. */
+export function isInDoubt(text: string): boolean {
+  if (!text.includes('\r\n\r\n')) return false;
+  const head = wholeHead.exec(text.replace(interimHeads, ''))?.[0];
+  if (head === undefined) return true;
+  const { lengths, codings } = framingOf(head);
+  if (codings.length > 0) return !isPlainChunked(lengths, codings);
+  return new Set(lengths).size > 1 || lengths.some((length) => !/^\d+$/.test(length));
+}
+
+function framingOf(head: string): { readonly lengths: string[]; readonly codings: string[] } {
+  const valuesOf = (name: string): string[] =>
+    [...head.matchAll(new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*\\r$`, 'gim'))].map(
+      ([, value]) => value as string,
+    );
+  return { lengths: valuesOf('content-length'), codings: valuesOf('transfer-encoding') };
+}
+
+function isPlainChunked(lengths: readonly string[], codings: readonly string[]): boolean {
+  return codings.length === 1 && lengths.length === 0 && codings[0]?.toLowerCase() === 'chunked';
+}
 
 /** undefined: not there, or in doubt. */
 function answerLength(text: string, method: string): number | undefined {
   const head = wholeHead.exec(text)?.[0];
   if (head === undefined) return undefined;
   const status = head.slice(9, 12);
+  if (isInDoubt(head)) return undefined;
   if (method === 'HEAD' || status === '204' || status === '304') return head.length;
-  const lengths = [...head.matchAll(/^content-length:[ \t]*(.*?)[ \t]*\r$/gim)].map(([, v]) => v);
-  const codings = [...head.matchAll(/^transfer-encoding:[ \t]*(.*?)[ \t]*\r$/gim)];
-  if (codings.length > 0) {
-    const isPlain = codings.length === 1 && lengths.length === 0;
-    if (!isPlain || codings[0]?.[1]?.toLowerCase() !== 'chunked') return undefined;
-    return chunkedLength(text, head.length);
-  }
+  const { lengths, codings } = framingOf(head);
+  if (codings.length > 0) return chunkedLength(text, head.length);
   const [length] = lengths;
-  if (length === undefined || new Set(lengths).size > 1 || !/^\d+$/.test(length)) return undefined;
+  if (length === undefined) return undefined;
   const end = head.length + Number(length);
   return text.length < end ? undefined : end;
 }
@@ -55,6 +73,6 @@ function chunkedLength(text: string, from: number): number | undefined {
     at += bytes + 2;
     if (text.slice(at - 2, at) !== '\r\n') return undefined;
   }
-  const trailers = /^(?:[-\w]+:[^\r\n\0]*\r\n)*\r\n/.exec(text.slice(at));
+  const trailers = /^(?:[-\w]+:[^\r\n]*\r\n)*\r\n/.exec(text.slice(at));
   return trailers === null ? undefined : at + trailers[0].length;
 }

@@ -10,7 +10,7 @@ import {
   type RawClient,
   startFront,
 } from '../integration/http-front-fixture.ts';
-import { readAnswers } from './client-parser.ts';
+import { isInDoubt, readAnswers } from './client-parser.ts';
 import { type HostileAnswer, hostileAnswers, strayMark } from './hostile-answers.ts';
 import { head, victim } from './hostile-request.ts';
 import { innocentAnswer, ScriptedUpstream } from './scripted-upstream.ts';
@@ -118,9 +118,7 @@ class AnswerStation {
   async ask(asked: Asked, answer: HostileAnswer, byteByByte: boolean): Promise<readonly string[]> {
     const upstream = this.#upstream;
     const { records, front } = this.#front;
-    upstream.answer = answer;
-    upstream.byteByByte = byteByByte;
-    upstream.toldCount = 0;
+    upstream.tells(answer, byteByByte);
     records.length = 0;
     this.#served.count = 0;
 
@@ -176,11 +174,7 @@ class AnswerStation {
     if (/\?(?:before|behind|later)/.test(received)) return [`somebody else's answer: ${show}`];
     const { answers, rest } = readAnswers(received, [asked.method, 'GET']);
     const isInStep = answers.length === 2 && answers[1] === next && rest === '';
-    if (this.#front.records.some(({ reason }) => reason === 'raw')) {
-      // Asked again, raw: from then on the connection is the volume server's own.
-      const isOwn = isInStep || (answer.packets.join('') + next).startsWith(received);
-      return isOwn ? [] : [`not what was sent: ${show}`];
-    }
+    if (isInDoubt(rest)) return [`its end is in doubt: ${show}`];
     if (received.includes(strayMark)) return [`more than its own answer: ${show}`];
     if (received.includes(`[${nextTarget}]`)) return isInStep ? [] : [`out of step: ${show}`];
     return closed || answer.isPending ? [] : [`neither answered nor closed: ${show}`];

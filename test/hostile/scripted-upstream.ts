@@ -73,8 +73,16 @@ export class ScriptedUpstream {
     });
   }
 
+  /** Counts from here on; what is still being told does not. */
+  tells(answer: HostileAnswer, byteByByte: boolean): void {
+    this.answer = { ...answer };
+    this.byteByByte = byteByByte;
+    this.toldCount = 0;
+  }
+
   async #tell(socket: Socket): Promise<void> {
-    const { packets, end } = this.answer;
+    const { answer } = this;
+    const { packets, end } = answer;
     for (const packet of packets) {
       for (const bytes of this.byteByByte && packet.length < 400 ? packet : [packet]) {
         if (bytes !== '') socket.write(bytes, 'latin1');
@@ -88,6 +96,6 @@ export class ScriptedUpstream {
       await sleep(3);
       socket.resetAndDestroy();
     }
-    this.toldCount += 1;
+    if (answer === this.answer) this.toldCount += 1;
   }
 }

@@ -117,29 +117,26 @@ describe('towards the client', () => {
 
   // In its `relaxed` mode Node 24.21's parser never returned from a NUL: the process hung.
   it.each([
-    ['a NUL', 'X: a\0b\r\nContent-Length: 0\r\n'],
-    ['control bytes', 'X: \x01\x7f\xff\r\nContent-Length: 0\r\n'],
-    ['a negative length', 'Content-Length: -5\r\n'],
-    ['differing lengths', 'Content-Length: 1\r\nContent-Length: 2\r\n'],
-  ])('an answer with %s, which Node does not read, is passed as bytes', async (_name, headers) => {
-    const bytes = `HTTP/1.1 200 OK\r\n${headers}\r\n`;
-    stage.answer = ({ socket }) => void socket.end(bytes, 'latin1');
+    ['a NUL', 'X: a\0b\r\n'],
+    ['control bytes', 'X: \x01\x7f\xff\r\n'],
+  ])('an answer with %s, which Node does not read, is passed as it came', async (_name, line) => {
+    const bytes = `HTTP/1.1 200 OK\r\n${line}Content-Length: 0\r\n\r\n`;
+    stage.answer = ({ socket }) => void socket.write(bytes, 'latin1');
     await front();
     const client = fixture.connect();
-    client.send(get('/a'));
-    expect(await client.untilClosed()).toBe(bytes);
-    client.socket.end();
-    await eventually(() => fixture.records.length === 1);
-    expect(fixture.records[0]).toMatchObject({ outcome: 'passthrough', reason: 'raw' });
-  });
-
-  it('a DELETE whose answer Node does not read is not sent twice', async () => {
-    stage.answer = ({ socket }) => void socket.end('HTTP/1.1 202 Accepted\r\nX: \0\r\n\r\n');
-    await front();
-    const client = fixture.connect();
-    client.send('DELETE /1,01 HTTP/1.1\r\nHost: a\r\n\r\n');
-    await client.until((text) => text.includes('502 Bad Gateway'));
-    expect(upstream.received).toHaveLength(1);
+    // The second one by the framework, whose parser gives up: it is asked for once more.
+    client.send(`${get('/a')}GET /b HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n${get('/c')}`);
+    await client.until((text) => text.length >= 3 * bytes.length);
+    expect(client.received).toBe(bytes + bytes + bytes);
+    expect(upstream.received.map(({ head }) => head.split(' ')[1])).toEqual([
+      '/a',
+      '/b',
+      '/b',
+      '/c',
+    ]);
+    expect(fixture.records.map(({ outcome, reason }) => `${outcome} ${reason}`)).toEqual(
+      Array.from({ length: 3 }, () => 'passthrough off'),
+    );
   });
 
   it('the corridor is told status and headers as they arrived', async () => {
@@ -184,11 +181,11 @@ describe('a volume server that fails', () => {
     expect((await client.untilClosed()).endsWith('3\r\nabc\r\n')).toBe(true);
   });
 
-  it('without an answer closes the client connection without an answer', async () => {
+  it('by a panic of its handler closes the client connection without an answer, as it does itself', async () => {
     stage.answer = ({ socket }) => void socket.destroy();
     await front();
     const client = fixture.connect();
-    client.send(get('/a'));
+    client.send(get('/1.5,0112345678'));
     expect(await client.untilClosed()).toBe('');
     expect(upstream.received).toHaveLength(1);
     expect(fixture.records[0]).toMatchObject({ outcome: 'error' });

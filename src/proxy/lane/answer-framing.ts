@@ -18,7 +18,13 @@ export function answerFraming(
   status: number,
   rawHeaders: readonly string[],
 ): AnswerFraming | undefined {
-  if (method === 'HEAD' || status === 204 || status === 304) return none;
+  const framing = bodyFraming(rawHeaders);
+  const hasBody = method !== 'HEAD' && status !== 204 && status !== 304;
+  return hasBody || framing === undefined ? framing : none;
+}
+
+/** Also where there is no body: who does not know that there is none must not find one of another length. */
+function bodyFraming(rawHeaders: readonly string[]): AnswerFraming | undefined {
   let length: string | undefined;
   let coding: string | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -1,6 +1,7 @@
 /**
  * Finds the head of a volume server's answer in the bytes of a connection. A strict recogniser: what two parsers could
- * read differently is `broken`. Values may have bytes from 0x80 on, as names of needles do. RFC 9112 sections 4 to 6. Pure.
+ * read differently is `broken`, as its end could be another's beginning. Values may have any byte that ends no line, as
+ * the names and types that uploaders choose do. RFC 9112 sections 4 to 6. Pure.
  */
 import { type AnswerFraming, answerFraming } from '../lane/answer-framing.ts';
 import { splitFields, trimBlanks } from '../lane/field-lines.ts';
@@ -15,6 +16,8 @@ export interface AnswerHead {
   readonly text: string;
   readonly framing: AnswerFraming;
   readonly hasConnection: boolean;
+  /** The answer is of HTTP/1.0. */
+  readonly http10: boolean;
 }
 
 export type AnswerHeadVerdict =
@@ -30,13 +33,14 @@ const incomplete: AnswerHeadVerdict = { kind: 'incomplete' };
 const broken: AnswerHeadVerdict = { kind: 'broken' };
 
 const wholeHead =
-  /^HTTP\/1\.[01] [1-9][0-9]{2} [\t -~\x80-\xff]*\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*$/;
+  /^HTTP\/1\.[01] [1-9][0-9]{2} [^\r\n]*\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n]*\r\n)*$/;
 const firstBytes = Buffer.from('HTTP/1.1 ', 'latin1');
 const firstBytes10 = Buffer.from('HTTP/1.0 ', 'latin1');
-const bareLineFeed = /[^\r]\n/;
+/** Also of a line whose end has not come: the byte behind a carriage return tells. */
+const bareLineEnd = /[^\r]\n|\r[^\n]/;
 
 /**
- * @param request an answer to HTTP/1.0 may be of that version, and has no chunks
+ * @param request an answer to HTTP/1.0 has no chunks
  * @param bytes all that came
  * @param scannedBytes how many of them an earlier call called `incomplete`
  */
@@ -46,10 +50,9 @@ export function readAnswerHead(
   scannedBytes: number,
 ): AnswerHeadVerdict {
   const end = bytes.indexOf('\r\n\r\n', Math.max(0, scannedBytes - 3), 'latin1');
-  if (end < 0) return isStillPlausible(bytes, scannedBytes, http10) ? incomplete : broken;
+  if (end < 0) return isStillPlausible(bytes, scannedBytes) ? incomplete : broken;
   const text = bytes.toString('latin1', 0, end + 2);
   if (end > answerHeadBytesMax || !wholeHead.test(text)) return broken;
-  if (text.charCodeAt(minorAt) === zero && !http10) return broken;
 
   const status = Number(text.slice(9, 12));
   // Nobody is asked to switch protocols: what clients offer ends here.
@@ -77,14 +80,25 @@ export function readAnswerHead(
     }
     at = lineEnd + 2;
   }
+  const isOld = text.charCodeAt(minorAt) === zero;
   // One of them alone, or the same length twice: else two parsers see two ends.
-  if (hasCoding && (http10 || lengthOrCoding?.length !== 2)) return broken;
-  const framing = answerFraming(method, status, lengthOrCoding ?? none);
+  if (hasCoding && (http10 || isOld || lengthOrCoding?.length !== 2)) return broken;
+  const framing =
+    http10 && isOld && !hasConnection && isNegative(lengthOrCoding)
+      ? noBody
+      : answerFraming(method, status, lengthOrCoding ?? none);
   if (framing === undefined) return broken;
-  return { kind: 'head', status, headBytes: end + 4, text, framing, hasConnection };
+  return { kind: 'head', status, headBytes: end + 4, text, framing, hasConnection, http10: isOld };
 }
 
 const none: readonly string[] = [];
+/** To HTTP/1.0 the volume server gives `Range: bytes=--5` a negative length and no body, and closes. */
+const noBody: AnswerFraming = { kind: 'none' };
+
+function isNegative(lengthOrCoding: readonly string[] | undefined): boolean {
+  return lengthOrCoding?.length === 2 && /^-[1-9][0-9]{0,14}$/.test(lengthOrCoding[1] as string);
+}
+
 /** Of the version's last digit. */
 const minorAt = 7;
 const zero = 0x30;
@@ -95,10 +109,10 @@ export function rawHeadersOf({ text }: AnswerHead): readonly string[] {
 }
 
 /** A head that never ends as heads do must not be waited for. */
-function isStillPlausible(bytes: Buffer, scannedBytes: number, http10: boolean): boolean {
+function isStillPlausible(bytes: Buffer, scannedBytes: number): boolean {
   if (bytes.length > answerHeadBytesMax) return false;
-  if (!startsLike(bytes, firstBytes) && !(http10 && startsLike(bytes, firstBytes10))) return false;
-  return !bareLineFeed.test(bytes.toString('latin1', Math.max(0, scannedBytes - 1)));
+  if (!startsLike(bytes, firstBytes) && !startsLike(bytes, firstBytes10)) return false;
+  return !bareLineEnd.test(bytes.toString('latin1', Math.max(0, scannedBytes - 1)));
 }
 
 function startsLike(bytes: Buffer, start: Buffer): boolean {

@@ -6,6 +6,7 @@ import { withDebugHeaders } from '../lane/debug-headers.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
 import { refusalText } from '../lane/refusal.ts';
+import { endsUnanswered } from '../needle/unanswered.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export interface ForwardingOptions {
@@ -35,7 +36,7 @@ export abstract class Forwarding {
   protected readonly terms: ForwardingTerms;
   #isOver = false;
   #isSettled = false;
-  #retried = false;
+  protected wasRetried = false;
 
   constructor(exchange: Exchange, outcome: PassthroughOutcome, terms: ForwardingTerms) {
     this.exchange = exchange;
@@ -76,13 +77,10 @@ export abstract class Forwarding {
 
   /** The connection broke before an answer began. `isUsed`: it had answered before. */
   protected lostConnection(isUsed: boolean): void {
-    if (!isUsed) {
-      // The volume server closed without an answer, as it does where its handler panics; so do we.
-      this.cut();
-    } else if (!this.#retried && this.isRepeatable && this.terms.budget.spend()) {
-      this.#retried = true;
-      this.terms.counters.retries += 1;
+    if (isUsed && this.mayBeSentAgain()) {
       this.again();
+    } else if (endsUnanswered(this.exchange.request.head)) {
+      this.cut();
     } else {
       this.#upstreamFailed(502, 'the volume server closed the connection', undefined);
     }
@@ -110,14 +108,17 @@ export abstract class Forwarding {
     this.refuse(504, 'no connection to the volume server is free');
   }
 
-  /** An answer that is not read: stored control bytes, or a negative length. It is asked for again, as bytes. */
-  protected misread(): void {
-    if (this.isRepeatable) {
-      this.stop();
-      this.exchange.becomeRaw(this.outcome.upstreamUrl);
-    } else {
-      this.refuse(502, 'the volume server sent no valid answer');
-    }
+  /** Once for each request, and within the budget; true: it is counted as sent. */
+  protected mayBeSentAgain(): boolean {
+    if (this.wasRetried || !this.isRepeatable || !this.terms.budget.spend()) return false;
+    this.wasRetried = true;
+    this.terms.counters.retries += 1;
+    return true;
+  }
+
+  /** What came cannot be told from another answer's beginning, or is none: not a byte of it goes to the client. */
+  protected noValidAnswer(): void {
+    this.refuse(502, 'the volume server sent no valid answer');
   }
 
   /** After the first byte there is no way back. */
@@ -132,6 +133,11 @@ export abstract class Forwarding {
   /** The answer is complete, or there will be none. */
   protected stop(): void {
     this.settle(false);
+    this.#isOver = true;
+  }
+
+  /** Another one carries the request from now on. */
+  protected leave(): void {
     this.#isOver = true;
   }
 

@@ -18,6 +18,7 @@ import {
   idleConnectionsMax,
 } from './forwarding.ts';
 import { answerHeaders, saysClose } from './hop-by-hop.ts';
+import type { Relay } from './relay.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { upstreamRequest } from './upstream-request.ts';
 
@@ -26,6 +27,7 @@ const headerLinesMax = 2_000;
 
 export class Passthrough implements Forwarder {
   readonly #terms: ForwardingTerms;
+  readonly #relay: Relay;
   readonly #proxy: httpProxy.ProxyServer;
   readonly #agent: Agent;
   /** For retries: never takes a used connection. */
@@ -33,7 +35,9 @@ export class Passthrough implements Forwarder {
   readonly #forwards = new WeakMap<IncomingMessage, Forward>();
   readonly #targets = new Map<string, URL>();
 
-  constructor(options: ForwardingOptions) {
+  /** @param relay reads what Node's parser does not: the control bytes that uploaders put in names and types */
+  constructor(options: ForwardingOptions, relay: Relay) {
+    this.#relay = relay;
     this.#terms = { ...options, budget: new RetryBudget() };
     const maxSockets = options.upstreamConnections;
     this.#agent = new Agent({
@@ -55,9 +59,10 @@ export class Passthrough implements Forwarder {
   }
 
   forward(exchange: Exchange, outcome: PassthroughOutcome): void {
-    const forward = new Forward(exchange, outcome, this.#terms, (fresh) =>
-      this.#send(forward, outcome.upstreamUrl, fresh),
-    );
+    const forward = new Forward(exchange, outcome, this.#terms, {
+      send: (fresh) => this.#send(forward, outcome.upstreamUrl, fresh),
+      relay: () => this.#relay.forwardAgain(exchange, outcome),
+    });
     this.#forwards.set(exchange.incoming as IncomingMessage, forward);
     this.#send(forward, outcome.upstreamUrl, false);
   }
@@ -95,9 +100,14 @@ export class Passthrough implements Forwarder {
 /** Connections that have answered before: one that dies now may have been closed for idleness. */
 const usedSockets = new WeakSet<Socket>();
 
+interface Ways {
+  readonly send: (fresh: boolean) => void;
+  readonly relay: () => void;
+}
+
 /** One request on its way to the volume server and back. */
 class Forward extends Forwarding {
-  readonly #send: (fresh: boolean) => void;
+  readonly #ways: Ways;
   #upstream: ClientRequest | undefined;
   #socket: Socket | undefined;
   #onUsedSocket = false;
@@ -106,20 +116,15 @@ class Forward extends Forwarding {
   #sentBytes = 0;
   #silence: NodeJS.Timeout;
 
-  constructor(
-    exchange: Exchange,
-    outcome: PassthroughOutcome,
-    terms: ForwardingTerms,
-    send: (fresh: boolean) => void,
-  ) {
+  constructor(exchange: Exchange, outcome: PassthroughOutcome, terms: ForwardingTerms, ways: Ways) {
     super(exchange, outcome, terms);
-    this.#send = send;
+    this.#ways = ways;
     this.#silence = setTimeout(() => this.#timeOut(), terms.answerTimeoutMs);
     exchange.onGone = () => this.#abandon();
   }
 
   protected override again(): void {
-    this.#send(true);
+    this.#ways.send(true);
   }
 
   sent(upstream: ClientRequest, socket: Socket): void {
@@ -133,7 +138,7 @@ class Forward extends Forwarding {
     // Nobody is asked to switch protocols: what clients offer ends here. Without a listener Node drops the connection and tells nobody.
     upstream.on('upgrade', (_answer, switched) => {
       switched.destroy();
-      if (!this.over) this.misread();
+      if (!this.over) this.noValidAnswer();
     });
     if (this.over) upstream.destroy();
   }
@@ -150,7 +155,7 @@ class Forward extends Forwarding {
     const isKnown = answer.httpVersion === '1.1' && status >= 200 && framing !== undefined;
     if (!isKnown || rawHeaders.length >= headerLinesMax * 2) {
       this.#upstream?.destroy();
-      this.misread();
+      this.#misread();
       return;
     }
     usedSockets.add(answer.socket);
@@ -192,11 +197,22 @@ class Forward extends Forwarding {
     } else if (this.#timedOut || error.code === 'ECONNECT_TIMEOUT' || error.code === 'ETIMEDOUT') {
       this.noAnswerInTime();
     } else if (error.code?.startsWith('HPE_') === true) {
-      this.misread();
+      this.#misread();
     } else if (!this.#isConnectionLost(error)) {
       this.noConnection(error);
     } else {
       this.lostConnection(this.#onUsedSocket);
+    }
+  }
+
+  /** Node's parser reads neither control bytes nor HTTP/1.0 as they came; the relay does, and judges what is left. */
+  #misread(): void {
+    if (this.mayBeSentAgain()) {
+      this.leave();
+      this.exchange.onGone = undefined;
+      this.#ways.relay();
+    } else {
+      this.noValidAnswer();
     }
   }
 
@@ -225,6 +241,11 @@ class Forward extends Forwarding {
 
   protected override stop(): void {
     super.stop();
+    clearTimeout(this.#silence);
+  }
+
+  protected override leave(): void {
+    super.leave();
     clearTimeout(this.#silence);
   }
 }

@@ -27,9 +27,18 @@ export class Relay implements LaneRelay {
   }
 
   forward(exchange: Exchange, outcome: PassthroughOutcome): void {
+    this.#request(exchange, outcome).begin();
+  }
+
+  /** A request without a body that was forwarded before, and whose answer another could not read. */
+  forwardAgain(exchange: Exchange, outcome: PassthroughOutcome): void {
+    this.#request(exchange, outcome).beginAgain();
+  }
+
+  #request(exchange: Exchange, outcome: PassthroughOutcome): RelayedRequest {
     const pool = this.#poolOf(outcome.upstreamUrl);
     this.#ticker ??= setInterval(this.#tick, tickMs).unref();
-    new RelayedRequest(exchange, outcome, this.#terms, pool).begin();
+    return new RelayedRequest(exchange, outcome, this.#terms, pool);
   }
 
   get pools(): readonly PoolStatus[] {

@@ -46,6 +46,13 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#pool.acquire(this);
   }
 
+  /** As `begin`, for a request that was sent before and will not be sent once more. */
+  beginAgain(): void {
+    this.exchange.carrier = this;
+    this.wasRetried = true;
+    this.#pool.open(this);
+  }
+
   protected override again(): void {
     this.#connection = undefined;
     this.#begun = undefined;
@@ -244,9 +251,12 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     }
   }
 
+  /** On a used connection it may be what was left of an earlier answer. */
   #misread(): void {
+    const isUsed = this.#connection?.isUsed === true;
     this.#connection?.destroy();
-    this.misread();
+    if (isUsed && this.mayBeSentAgain()) this.again();
+    else this.noValidAnswer();
   }
 
   #breakOff(): void {
@@ -255,11 +265,12 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 }
 
-/** HTTP/1.0 keeps a connection only where the answer says so. */
+/** HTTP/1.0 keeps a connection only where client and answer say so. @param http10 the request is of that version */
 function endsConnection(head: AnswerHead, http10: boolean): boolean {
-  if (!head.hasConnection) return http10;
+  const isOld = http10 || head.http10;
+  if (!head.hasConnection) return isOld;
   const rawHeaders = rawHeadersOf(head);
-  return saysClose(rawHeaders) || (http10 && !saysKeepAlive(rawHeaders));
+  return saysClose(rawHeaders) || (isOld && !(http10 && saysKeepAlive(rawHeaders)));
 }
 
 /** Small answers leave at once: the memory is free again without a callback. */

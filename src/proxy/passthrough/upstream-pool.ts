@@ -35,6 +35,8 @@ export class UpstreamPool {
   readonly #connections = new Set<UpstreamConnection>();
   /** Used last, last. */
   readonly #idle: UpstreamConnection[] = [];
+  /** Given back, and not looked at since: what has come on them by then belongs to nobody. */
+  #resting: UpstreamConnection[] = [];
   readonly #waiting: PoolUser[] = [];
   readonly #upstreamUrl: string;
   #sentOnNew = 0;
@@ -55,7 +57,7 @@ export class UpstreamPool {
     return {
       upstream: this.#upstreamUrl,
       connections: this.#connections.size,
-      idle: this.#idle.length,
+      idle: this.#idle.length + this.#resting.length,
       waiting: this.#waiting.length,
       sentOnNew: this.#sentOnNew,
       sentOnReused: this.#sentOnReused,
@@ -65,6 +67,7 @@ export class UpstreamPool {
   acquire(user: PoolUser): void {
     const idle = this.#idle.pop();
     if (idle !== undefined) this.#give(idle, user);
+    else if (this.#waiting.length < this.#resting.length) this.#waiting.push(user);
     else if (this.#connections.size < this.#connectionsMax) this.open(user);
     else this.#waiting.push(user);
   }
@@ -76,19 +79,26 @@ export class UpstreamPool {
     this.#give(connection, user);
   }
 
-  /** A connection whose answer is complete. */
+  /** A connection whose answer is complete. It goes out again when the sockets were looked at: until then, bytes end it. */
   giveBack(connection: UpstreamConnection): void {
     connection.user = undefined;
     connection.isUsed = true;
     connection.ticks = 0;
-    const next = this.#waiting.shift();
-    if (next !== undefined) {
-      this.#give(connection, next);
-      return;
-    }
-    this.#idle.push(connection);
-    if (this.#idle.length > idleConnectionsMax) this.#idle[0]?.destroy();
+    // The first turn of the loop is the one in hand; in the second one the sockets are polled first.
+    if (this.#resting.push(connection) === 1) setImmediate(() => setImmediate(this.#endRest));
   }
+
+  readonly #endRest = (): void => {
+    const rested = this.#resting;
+    this.#resting = [];
+    for (const connection of rested) {
+      if (!this.#connections.has(connection)) continue;
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#give(connection, next);
+      else this.#idle.push(connection);
+    }
+    while (this.#idle.length > idleConnectionsMax) this.#idle[0]?.destroy();
+  };
 
   /** Waits no longer. */
   forget(user: PoolUser): void {

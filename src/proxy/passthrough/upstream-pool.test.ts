@@ -1,0 +1,66 @@
+/** Bytes that came behind an answer while nobody looked at the socket. */
+import { Worker } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import { type PoolUser, UpstreamPool } from './upstream-pool.ts';
+
+/** In a thread of its own, so that it goes on while this one does not. Answers, and says more than it was asked. */
+const server = `
+const { parentPort } = require('node:worker_threads');
+const { createServer } = require('node:net');
+const sockets = new Set();
+let accepted = 0;
+createServer((socket) => {
+  accepted += 1;
+  const isFirst = accepted === 1;
+  socket.setNoDelay();
+  socket.on('error', () => undefined);
+  socket.on('data', () => {
+    socket.write('answer');
+    if (isFirst) setTimeout(() => socket.write('stray'), 5);
+  });
+}).listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });
+`;
+/** Longer than the stray takes. */
+const busyMs = 60;
+
+class User implements PoolUser {
+  readonly received: PoolUser['received'];
+  constructor(received: (text: string) => void) {
+    this.received = (bytes) => {
+      received(bytes.toString('latin1'));
+      return true;
+    };
+  }
+
+  connection: UpstreamConnection | undefined;
+
+  given(connection: UpstreamConnection): void {
+    this.connection = connection;
+    connection.write(Buffer.from('request'));
+  }
+
+  writable(): void {}
+  upstreamGone(): void {}
+  tick(): void {}
+}
+
+it('end the connection: whoever waits for one gets another', async () => {
+  const worker = new Worker(server, { eval: true });
+  const port = await new Promise((resolve) => worker.once('message', resolve));
+  const pool = new UpstreamPool(`http://127.0.0.1:${port}`, 1);
+  const answer = await new Promise((resolve) => {
+    const second = new User(resolve);
+    const first = new User(() => {
+      const end = performance.now() + busyMs;
+      while (performance.now() < end);
+      pool.giveBack(first.connection as UpstreamConnection);
+      pool.acquire(second);
+    });
+    pool.acquire(first);
+  });
+  expect(answer).toBe('answer');
+  expect(pool.status).toMatchObject({ connections: 1, sentOnNew: 2, sentOnReused: 0 });
+  pool.close();
+  await worker.terminate();
+});
