@@ -142,7 +142,7 @@ export const reasons = {
   },
   overload: {
     kind: 'trouble',
-    when: 'a bound on requests or bytes in flight is reached, here or on the target',
+    when: 'a bound on requests, bytes in flight or bytes being decoded is reached, here or on the target',
     todo: 'see [limits]; add targets or proxies',
   },
   raw: {

@@ -235,13 +235,14 @@ export const trafficRows = [
       lines('Size', 'What the cache takes, and what it may take.', 'bytes', [
         [sum('seaweed_rdma_cache_bytes', '', 'form'), '{{form}}'],
         [sum('seaweed_rdma_cache_size_bytes'), 'cache.size'],
+        [sum('seaweed_rdma_decoding_bytes'), 'being decoded or sent decoded'],
       ]),
       lines('Needles', 'In the cache: stored, and of these also decoded.', 'none', [
         [sum('seaweed_rdma_cache_needles', '', 'form'), '{{form}}'],
       ]),
       lines(
         'Evictions and refusals',
-        'Why needles left, and needles not let in.',
+        'Why needles left, needles not let in, and decodes for which there was no room.',
         'ops',
         [
           [
@@ -249,6 +250,7 @@ export const trafficRows = [
             '{{reason}}',
           ],
           [rate('seaweed_rdma_cache_refusals_total'), 'refused'],
+          [rate('seaweed_rdma_decoding_refused_total'), 'not decoded'],
         ],
         { isStacked: true },
       ),

@@ -150,6 +150,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     memory,
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,
+    decodingBytesMax: limits.decodingBytesMax,
     requestsInFlightMax: limits.requestsInFlightMax,
     sidecar: sidecarOptions(config),
     admin: {

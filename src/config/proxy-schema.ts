@@ -66,6 +66,7 @@ export interface ProxySettings {
     readonly upstreamTimeoutMs: number;
     readonly needleBytesMax: number;
     readonly decodedBytesMax: number;
+    readonly decodingBytesMax: number;
   };
   readonly sidecar: SidecarSettings;
   readonly admin: {
@@ -143,6 +144,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     upstreamTimeoutMs: field.duration('upstream_timeout', '120s', someTime),
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
     decodedBytesMax: field.size('decoded_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
+    decodingBytesMax: field.size('decoding_bytes', '128MiB', someBytes),
   },
   sidecar: sidecarFields,
   admin: {

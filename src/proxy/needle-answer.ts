@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { NeedleFacts } from '../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
+import { DecodedForm } from './cache/decoded-form.ts';
 import { failed, passTo, tellBreaker } from './fallback.ts';
 import type { ReadRequest } from './needle/read-request.ts';
 import {
@@ -11,6 +12,7 @@ import {
   fetchRanges,
   isUnchanged,
   type NeedleReader,
+  simpleRangeOf,
 } from './needle-fetch.ts';
 import { NeedleHit } from './needle-hit.ts';
 import type { NeedleOutcome } from './needle-outcome.ts';
@@ -19,13 +21,15 @@ import type { Reason } from './outcome.ts';
 import {
   type Answer,
   type AnswerReady,
+  type ByteRange,
   buildAnswer,
   type HostFacts,
   planAnswer,
 } from './response/answer.ts';
 import { contentType } from './response/content.ts';
 import { httpDate } from './response/date.ts';
-import { type DecodeResult, decodeGzip, startsGzip } from './response/decode.ts';
+import { decodeGzip, startsGzip, toldBytes } from './response/decode.ts';
+import { decodePart } from './response/decode-part.ts';
 import { isAnswerOf, learnedType } from './response/learn.ts';
 import { marks, PreparedAnswer } from './response/prepared-answer.ts';
 import { newRequestId } from './response/request-id.ts';
@@ -76,7 +80,7 @@ export async function answerFrom(
   const { options, entry, read } = reading;
   const fetcher = readerOf(reading);
   const facts = snapshotOf(entry.facts);
-  let decoded: Buffer | undefined;
+  let decoded: DecodedBytes | undefined;
   let plan = planAnswer(read, needle, facts);
   if (plan.kind === 'peek') {
     const firstTwo = { start: 0, end: Math.min(2, needle.dataBytes) };
@@ -85,19 +89,16 @@ export async function answerFrom(
     plan = planAnswer(read, needle, facts, undefined, startsGzip(stored.slices[0] as Buffer));
   } else if (plan.kind === 'decode') {
     const whole = { start: 0, end: needle.dataBytes };
-    const stored = await fetchRanges(fetcher, needle, [whole], data, options);
-    if (stored.kind !== 'slices') return noBytes(reading, stored);
-    const result = await decodedForm(reading, stored.slices[0] as Buffer, source);
-    if (result.kind === 'too-large') return passTo(entry.upstreamUrl, 'too-large');
-    if (result.kind === 'corrupt') return passTo(entry.upstreamUrl, 'corrupt');
+    const fetched = await fetchRanges(fetcher, needle, [whole], data, options);
+    if (fetched.kind !== 'slices') return noBytes(reading, fetched);
+    const stored = fetched.slices[0] as Buffer;
+    const result = startsGzip(stored) ? await decode(reading, needle, stored, source) : asStored;
+    if (result.kind === 'passed') return passTo(entry.upstreamUrl, result.reason);
     if (result.kind === 'decoded') {
-      if (facts.kind === 'rust' && !inflatesAsRust(stored.slices[0] as Buffer, result.bytes)) {
-        return passTo(entry.upstreamUrl, 'unsupported-server');
-      }
-      decoded = result.bytes;
-      data.release();
+      data.replaceBy(result.form);
+      decoded = result;
     }
-    plan = planAnswer(read, needle, facts, decoded?.length, decoded !== undefined);
+    plan = planAnswer(read, needle, facts, decoded?.totalBytes, decoded !== undefined);
   }
   if (plan.kind === 'passthrough') return passLearning(reading, needle, plan);
   if (plan.kind !== 'answer') throw new TypeError(`a plan asked for the same twice: ${plan.kind}`);
@@ -105,7 +106,7 @@ export async function answerFrom(
   const bytes =
     decoded === undefined
       ? await fetchRanges(fetcher, needle, plan.ranges, data, options)
-      : decodedSlices(decoded, plan);
+      : { kind: 'slices' as const, slices: slicesOf(decoded, plan.ranges) };
   if (bytes.kind !== 'slices') return noBytes(reading, bytes);
   const answer = buildOnce(reading, plan, needle, facts, bytes.slices, source.cached);
   return answered(reading, answer, data, source);
@@ -187,25 +188,79 @@ function noBytes(
   return failed(options, entry, bytes.status);
 }
 
-/** Flagged as gzip but not gzip: sent as it is stored. */
-async function decodedForm(
-  { cache, options }: Reading,
-  stored: Buffer,
-  { cached }: AnswerSource,
-): Promise<DecodeResult | { readonly kind: 'as-stored' }> {
-  if (!startsGzip(stored)) return { kind: 'as-stored' };
-  const decode = (): Promise<DecodeResult> => decodeGzip(stored, options.decodedBytesMax);
-  return cached === undefined ? decode() : cache.decoded(cached, decode);
+/** `form` is held, and has the decoded bytes from `start` on: all of them, or what one range takes. */
+interface DecodedBytes {
+  readonly form: DecodedForm;
+  readonly start: number;
+  readonly totalBytes: number;
 }
 
-function decodedSlices(
-  decoded: Buffer,
-  plan: AnswerReady,
-): { readonly kind: 'slices'; readonly slices: readonly Buffer[] } {
-  return {
-    kind: 'slices',
-    slices: plan.ranges.map((range) => decoded.subarray(range.start, range.end)),
-  };
+type Decoded =
+  | (DecodedBytes & { readonly kind: 'decoded' })
+  | { readonly kind: 'passed'; readonly reason: Reason }
+  | { readonly kind: 'as-stored' };
+
+/** Flagged as gzip but not gzip: sent as it is stored. */
+const asStored: Decoded = { kind: 'as-stored' };
+
+async function decode(
+  reading: Reading,
+  needle: NeedleFacts,
+  stored: Buffer,
+  { cached }: AnswerSource,
+): Promise<Decoded> {
+  const { cache, options, entry } = reading;
+  const { volumeId, needleId, epoch, position } = needle;
+  const key = `${entry.upstreamUrl} ${volumeId},${needleId} ${epoch} ${position}`;
+  const maxBytes = options.decodedBytesMax;
+  const made = await cache.decoded(cached, {
+    key,
+    toldBytes: toldBytes(stored),
+    maxBytes,
+    decode: (bytes) => decodeGzip(stored, bytes),
+  });
+  if (made.kind === 'no-room') return decodeWanted(reading, stored);
+  if (made.kind !== 'form') return { kind: 'passed', reason: made.kind };
+  const { form } = made;
+  if (entry.facts.kind === 'rust' && !inflatesAsRust(stored, form.bytes)) {
+    form.endHold();
+    return { kind: 'passed', reason: 'unsupported-server' };
+  }
+  return { kind: 'decoded', form, start: 0, totalBytes: form.bytes.length };
+}
+
+/** What a pass over a stream holds besides what is wanted. */
+const passBytes = 262_144;
+
+/** Where there is no room for all of it: what one range takes, or the length alone. */
+async function decodeWanted(
+  { cache, options, entry, read }: Reading,
+  stored: Buffer,
+): Promise<Decoded> {
+  const range = read.range === undefined ? undefined : simpleRangeOf(read.range);
+  const wanted = read.method === 'HEAD' ? nothing : range;
+  const overload: Decoded = { kind: 'passed', reason: 'overload' };
+  if (wanted === undefined || entry.facts.kind === 'rust') return overload;
+  const maxBytes = options.decodedBytesMax;
+  const claimBytes =
+    passBytes + 2 * (Math.min(wanted.end, maxBytes) - Math.min(wanted.start, maxBytes));
+  const { decodingRoom } = cache;
+  if (!decodingRoom.claim(claimBytes)) return overload;
+  try {
+    const part = await decodePart(stored, maxBytes, wanted);
+    if (part.kind !== 'part') return { kind: 'passed', reason: part.kind };
+    const form = new DecodedForm(part.bytes, decodingRoom);
+    form.hold();
+    return { kind: 'decoded', form, start: wanted.start, totalBytes: part.totalBytes };
+  } finally {
+    decodingRoom.endClaim(claimBytes);
+  }
+}
+
+const nothing: ByteRange = { start: 0, end: 0 };
+
+function slicesOf({ form, start }: DecodedBytes, ranges: readonly ByteRange[]): readonly Buffer[] {
+  return ranges.map((range) => form.bytes.subarray(range.start - start, range.end - start));
 }
 
 /** The volume server knows a write a moment before its index file does: so long after its answer the file is looked at. */

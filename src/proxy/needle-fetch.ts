@@ -10,6 +10,7 @@ import type {
   ReadCommand,
 } from '../rdma/needle-fetcher.ts';
 import type { StatusName } from '../rdma/status.ts';
+import type { DecodedForm } from './cache/decoded-form.ts';
 import type { ReadRequest } from './needle/read-request.ts';
 import type { ByteRange } from './response/answer.ts';
 
@@ -85,6 +86,7 @@ export type Bytes =
 /** The leases of one answer: views stay valid until `release`, which is called once. */
 export class AnswerData {
   readonly #held: NeedleData[] = [];
+  #form: DecodedForm | undefined;
 
   hold(data: NeedleData | undefined): void {
     if (data !== undefined) this.#held.push(data);
@@ -105,8 +107,16 @@ export class AnswerData {
     return this.#held.length === 1 ? this.#held[0]?.view : undefined;
   }
 
+  /** In place of the stored bytes. `form` is held for this. */
+  replaceBy(form: DecodedForm): void {
+    this.release();
+    this.#form = form;
+  }
+
   release(): void {
     for (const data of this.#held.splice(0)) data.lease.release();
+    this.#form?.endHold();
+    this.#form = undefined;
   }
 }
 

@@ -3,6 +3,7 @@
  * into the memory that leaves, or, where they are many, until they leave from the arena.
  */
 import type { CachedNeedle } from './cache/cached-needle.ts';
+import type { DecodedForm } from './cache/decoded-form.ts';
 import type { Answer, FlatAnswer } from './response/answer.ts';
 import type { PreparedAnswer } from './response/prepared-answer.ts';
 
@@ -18,7 +19,7 @@ export class NeedleHit implements Answer, FlatAnswer {
   readonly #prepared: PreparedAnswer;
   readonly #needle: CachedNeedle;
   /** In place of the stored bytes. */
-  readonly #decoded: Buffer | undefined;
+  readonly #decoded: DecodedForm | undefined;
   #isHeld: boolean;
   #lent: ReturnType<CachedNeedle['lend']> | undefined;
 
@@ -26,7 +27,7 @@ export class NeedleHit implements Answer, FlatAnswer {
   constructor(
     prepared: PreparedAnswer,
     needle: CachedNeedle,
-    decoded: Buffer | undefined,
+    decoded: DecodedForm | undefined,
     close: boolean,
   ) {
     this.close = close;
@@ -35,8 +36,13 @@ export class NeedleHit implements Answer, FlatAnswer {
     this.#decoded = decoded;
     this.#isHeld = prepared.body === 'stored';
     if (this.#isHeld) needle.hold();
+    decoded?.hold();
     this.bodyBytes =
-      prepared.body === 'none' ? 0 : decoded === undefined ? needle.dataBytes : decoded.length;
+      prepared.body === 'none'
+        ? 0
+        : decoded === undefined
+          ? needle.dataBytes
+          : decoded.bytes.length;
   }
 
   get sessionId(): bigint {
@@ -61,7 +67,7 @@ export class NeedleHit implements Answer, FlatAnswer {
 
   get body(): readonly Buffer[] {
     if (this.#prepared.body === 'none') return noBytes;
-    if (this.#decoded !== undefined) return [this.#decoded];
+    if (this.#decoded !== undefined) return [this.#decoded.bytes];
     this.#lent ??= this.#needle.lend();
     return [this.#lent.view];
   }
@@ -77,12 +83,13 @@ export class NeedleHit implements Answer, FlatAnswer {
   copyTo(target: Buffer): void {
     this.#prepared.writeHead(target);
     const at = this.headBytes;
-    if (this.#decoded !== undefined) this.#decoded.copy(target, at);
+    if (this.#decoded !== undefined) this.#decoded.bytes.copy(target, at);
     else if (this.#isHeld) this.#needle.copyTo(target, at);
   }
 
   release(): void {
     this.#lent?.lease.release();
+    this.#decoded?.endHold();
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#needle.endHold();

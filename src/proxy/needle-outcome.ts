@@ -44,6 +44,8 @@ export interface NeedleRoute {
   serve(head: RequestHead, hasBody: boolean, receiver: OutcomeReceiver): void;
   /** For what is not looked at (raw connections): the volume server for this request target, as far as it can be told. */
   upstreamFor(target: string): string;
+  /** Of decodes under way; they count as bytes in flight. */
+  readonly decodingBytes?: number;
 }
 
 /** The same as a promise, for whoever is in no hurry. Rejects where the receiver would be told to fail. */

@@ -54,6 +54,9 @@ export function createNeedleRoute(
       }
     },
     upstreamFor: (target) => upstreamOf(directory, target),
+    get decodingBytes() {
+      return cache.decodingRoom.claimedBytes;
+    },
   };
 }
 

@@ -72,6 +72,8 @@ export interface ProxyOptions {
   readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
   readonly needleBytesMax: number;
   readonly decodedBytesMax: number;
+  /** Of decoded forms that are being made or sent. */
+  readonly decodingBytesMax: number;
   readonly requestsInFlightMax: number;
   readonly admin: {
     readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
@@ -170,6 +172,7 @@ class ProxyRole implements RunningProxy {
     this.#probes = entries.map((entry) => watchUpstream(entry, logger, onUp));
     this.#cache = new NeedleCache({
       ...options.cache,
+      decodingBytesMax: options.decodingBytesMax,
       timeoutMs: options.rdma.timeoutMs,
       validationsMax: options.cache.validationsMax ?? validationsMaxDefault,
       ttlMarginMs,

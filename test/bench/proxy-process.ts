@@ -97,6 +97,7 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
     memory: { bytes: cacheBytes + 128 * mebibyte, hugepages: 'try' },
     needleBytesMax: 64 * mebibyte,
     decodedBytesMax: 64 * mebibyte,
+    decodingBytesMax: 128 * mebibyte,
     requestsInFlightMax: 4096,
     admin: {
       listen: { host: '127.0.0.1', port: 0 },

@@ -24,6 +24,8 @@ export interface Stack {
   readonly confirmEveryMs: number;
   /** The proxy's, on the loopback. */
   readonly port: number;
+  /** The proxy's admin listener. */
+  readonly adminUrl: string;
   /** A number from the proxy's /metrics; labels as they are printed. */
   metric(name: string): Promise<number>;
   /** Drains; the exit codes, the proxy's first. */
@@ -68,6 +70,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return {
       confirmEveryMs: confirmMs,
       port: Number(proxy.bound('http').split(':').at(-1)),
+      adminUrl,
       metric: (name) => metricOf(adminUrl, name),
       stop,
     };

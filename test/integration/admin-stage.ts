@@ -131,6 +131,7 @@ function proxyOptions(
     memory: { bytes: arenaBytes, hugepages: 'off' },
     needleBytesMax: 64 * mebibyte,
     decodedBytesMax: 64 * mebibyte,
+    decodingBytesMax: 128 * mebibyte,
     requestsInFlightMax: 64,
     admin: {
       listen: { host: '127.0.0.1', port: 0 },

@@ -56,6 +56,8 @@ export const status: ProxyStatus = {
     bytesMax: 100_000,
     decodedBytes: 300,
     decodedForms: 1,
+    decodingBytes: 0,
+    decodingRefusals: 0,
     refusals: 6,
   },
   arena: {

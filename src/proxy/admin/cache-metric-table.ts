@@ -13,6 +13,8 @@ export type CacheMetricName =
   | 'cacheMisses'
   | 'cacheNeedles'
   | 'cacheBytes'
+  | 'decodingBytes'
+  | 'decodingRefusals'
   | 'cacheBytesMax'
   | 'cacheEvictions'
   | 'cacheRefusals'
@@ -51,6 +53,18 @@ export const cacheMetricTable: Readonly<Record<CacheMetricName, MetricRow>> = {
     type: 'gauge',
     help: 'What the cache holds: slabs of the arena with their prepared heads, and decoded forms on the heap.',
     labels: ['form'],
+  },
+  decodingBytes: {
+    name: 'seaweed_rdma_decoding_bytes',
+    type: 'gauge',
+    help: 'Decoded forms that are being made or sent; limits.decoding_bytes is the most.',
+    labels: [],
+  },
+  decodingRefusals: {
+    name: 'seaweed_rdma_decoding_refused_total',
+    type: 'counter',
+    help: 'Decodes that were not begun, as others had all of limits.decoding_bytes.',
+    labels: [],
   },
   cacheBytesMax: {
     name: 'seaweed_rdma_cache_size_bytes',

@@ -23,6 +23,7 @@ export function cacheMetrics(set: MetricSet<ProxyMetricName>): CacheMetrics {
     hitBytes: new MirroredCounter(set.counter('cacheHitBytes')),
     misses: new MirroredCounter(set.counter('cacheMisses')),
     refusals: new MirroredCounter(set.counter('cacheRefusals')),
+    decodingRefusals: new MirroredCounter(set.counter('decodingRefusals')),
     joins: new MirroredCounter(set.counter('cacheJoins')),
     validatedHits: new MirroredCounter(set.counter('cacheValidatedHits')),
   };
@@ -31,6 +32,7 @@ export function cacheMetrics(set: MetricSet<ProxyMetricName>): CacheMetrics {
   const needles = set.gauge('cacheNeedles');
   const bytes = set.gauge('cacheBytes');
   const bytesMax = set.gauge('cacheBytesMax');
+  const decodingBytes = set.gauge('decodingBytes');
   return {
     validationWaited: (waitedMs, said) => waits[said].observe(waitedMs / 1000),
     refresh(stats) {
@@ -38,6 +40,7 @@ export function cacheMetrics(set: MetricSet<ProxyMetricName>): CacheMetrics {
       counters.hitBytes.set(stats.hitBytes);
       counters.misses.set(stats.misses);
       counters.refusals.set(stats.refusals);
+      counters.decodingRefusals.set(stats.decodingRefusals);
       counters.joins.set(stats.joins);
       counters.validatedHits.set(stats.validatedHits);
       for (const [reason, count] of Object.entries(stats.evictions))
@@ -49,6 +52,7 @@ export function cacheMetrics(set: MetricSet<ProxyMetricName>): CacheMetrics {
       bytes.set({ form: 'stored' }, stats.bytes);
       bytes.set({ form: 'decoded' }, stats.decodedBytes);
       bytesMax.set(stats.bytesMax);
+      decodingBytes.set(stats.decodingBytes);
     },
   };
 }

@@ -87,6 +87,8 @@ export const cacheStats: JsonSchema = record({
   bytesMax: count,
   decodedBytes: count,
   decodedForms: count,
+  decodingBytes: count,
+  decodingRefusals: count,
   refusals: count,
 });
 

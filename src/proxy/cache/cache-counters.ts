@@ -32,5 +32,9 @@ export interface CacheStats extends Readonly<CacheCounters> {
   readonly bytesMax: number;
   readonly decodedBytes: number;
   readonly decodedForms: number;
+  /** Of decoded forms that are being made or sent. */
+  readonly decodingBytes: number;
+  /** Decodes that were not begun, for want of room. */
+  readonly decodingRefusals: number;
   readonly refusals: number;
 }

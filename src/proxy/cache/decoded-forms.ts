@@ -1,21 +1,47 @@
+/** Decoded forms: those of cached needles that are kept for the next request, and those that are being made. */
 import { LRUCache } from 'lru-cache';
 import type { DecodeResult } from '../response/decode.ts';
 import type { CachedNeedle } from './cached-needle.ts';
+import { DecodedForm } from './decoded-form.ts';
+import type { DecodingRoom } from './decoding-room.ts';
 
-/**
- * Cached needles as they are after decoding, for clients that do not take gzip. They lie on the heap, not in the arena,
- * so they have a bound of their own.
- */
+export type Made =
+  /** Held for whoever asked. */
+  | { readonly kind: 'form'; readonly form: DecodedForm }
+  /** `no-room`: others have all that there may be; nothing was begun. */
+  | { readonly kind: 'corrupt' | 'too-large' | 'no-room' };
+
+/** What is to be decoded. */
+export interface Decoding {
+  /** Says which state of which needle of whom: whoever asks for the same one meanwhile shares it. */
+  readonly key: string;
+  /** What the stored bytes say they inflate to; it may be a lie. */
+  readonly toldBytes: number;
+  /** Larger ones are not decoded. */
+  readonly maxBytes: number;
+  /** Never takes more memory than twice `maxBytes`, and no more than that once where it is what was told. */
+  readonly decode: (maxBytes: number) => Promise<DecodeResult>;
+}
+
+const noRoom: Made = { kind: 'no-room' };
+const tooLarge: Made = { kind: 'too-large' };
+
 export class DecodedForms {
-  readonly #underWay = new Map<CachedNeedle, Promise<DecodeResult>>();
-  readonly #forms: LRUCache<CachedNeedle, Buffer> | undefined;
+  readonly #room: DecodingRoom;
+  readonly #underWay = new Map<string, Promise<Made>>();
+  readonly #forms: LRUCache<CachedNeedle, DecodedForm> | undefined;
 
   /** `bytesMax` 0: none are kept. */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, room: DecodingRoom) {
+    this.#room = room;
     this.#forms =
       bytesMax === 0
         ? undefined
-        : new LRUCache({ maxSize: bytesMax, sizeCalculation: (form) => form.length + 1 });
+        : new LRUCache({
+            maxSize: bytesMax,
+            sizeCalculation: (form) => form.memoryBytes + 1,
+            dispose: (form) => form.leave(),
+          });
   }
 
   get bytes(): number {
@@ -30,34 +56,59 @@ export class DecodedForms {
     return this.#forms?.has(needle) ?? false;
   }
 
-  get(needle: CachedNeedle): Buffer | undefined {
+  /** Not held. */
+  get(needle: CachedNeedle): DecodedForm | undefined {
     return this.#forms?.get(needle);
   }
 
   /** Larger than all of the room: not kept. */
-  put(needle: CachedNeedle, form: Buffer): void {
-    if (needle.isLive) this.#forms?.set(needle, withoutSlack(form));
-  }
-
-  /** Runs `decode` unless it is running for this needle already. */
-  once(needle: CachedNeedle, decode: () => Promise<DecodeResult>): Promise<DecodeResult> {
-    let running = this.#underWay.get(needle);
-    if (running === undefined) {
-      running = decode().finally(() => this.#underWay.delete(needle));
-      this.#underWay.set(needle, running);
-    }
-    return running;
+  put(needle: CachedNeedle, form: DecodedForm): void {
+    if (!needle.isLive || this.#forms === undefined || this.#forms.peek(needle) === form) return;
+    this.#forms.set(needle, form);
+    if (this.#forms.peek(needle) === form) form.keep();
   }
 
   delete(needle: CachedNeedle): void {
     this.#forms?.delete(needle);
   }
-}
 
-/** zlib's output is a piece of a larger buffer, which would stay with it uncounted. */
-function withoutSlack(form: Buffer): Buffer {
-  if (form.buffer.byteLength === form.length) return form;
-  const own = Buffer.allocUnsafeSlow(form.length);
-  form.copy(own);
-  return own;
+  /** Once for all who ask meanwhile. */
+  async make(decoding: Decoding): Promise<Made> {
+    const made = await (this.#underWay.get(decoding.key) ?? this.#begin(decoding));
+    if (made.kind === 'form') made.form.hold();
+    return made;
+  }
+
+  #begin(decoding: Decoding): Promise<Made> {
+    const { key } = decoding;
+    const running = this.#decode(decoding).then((made) => {
+      this.#underWay.delete(key);
+      // Whoever waited has its own hold by then.
+      if (made.kind === 'form') setImmediate(() => made.form.endHold());
+      return made;
+    });
+    this.#underWay.set(key, running);
+    running.catch(() => this.#underWay.delete(key));
+    return running;
+  }
+
+  async #decode({ toldBytes, maxBytes, decode }: Decoding): Promise<Made> {
+    if (toldBytes > maxBytes) return tooLarge;
+    const made = await this.#within(toldBytes, () => decode(toldBytes));
+    // Several members, or an end that lies. Members are put together from pieces: that is twice the memory.
+    return made.kind === 'too-large' ? this.#within(maxBytes * 2, () => decode(maxBytes)) : made;
+  }
+
+  async #within(claimBytes: number, decode: () => Promise<DecodeResult>): Promise<Made> {
+    if (!this.#room.claim(claimBytes)) return noRoom;
+    try {
+      const result = await decode();
+      if (result.kind !== 'decoded') return result;
+      const form = new DecodedForm(result.bytes, this.#room);
+      form.hold();
+      return { kind: 'form', form };
+    } finally {
+      this.#room.endClaim(claimBytes);
+    }
+  }
 }

@@ -7,7 +7,6 @@ import type { KeptBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import { slabBytes } from '../../rdma/slab-size.ts';
 import type { StatusName } from '../../rdma/status.ts';
-import type { DecodeResult } from '../response/decode.ts';
 import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import { CacheCounters, type CacheStats } from './cache-counters.ts';
 import { type ListedNeedle, listed, type NeedleChoice } from './cache-listing.ts';
@@ -16,7 +15,9 @@ import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
 import { CheckedHit } from './checked-hit.ts';
 import { DeadSweep } from './dead-sweep.ts';
-import { DecodedForms } from './decoded-forms.ts';
+import type { DecodedForm } from './decoded-form.ts';
+import { DecodedForms, type Decoding, type Made } from './decoded-forms.ts';
+import { DecodingRoom } from './decoding-room.ts';
 import type { Validation, ValidationWaiter } from './group-validation.ts';
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
@@ -28,6 +29,8 @@ export interface NeedleCacheOptions {
   readonly bytesMax: number;
   /** Of decoded forms, on the heap. */
   readonly decodedBytesMax: number;
+  /** Of decoded forms that are being made or sent, on the heap. Default: no bound. */
+  readonly decodingBytesMax?: number;
   readonly policyOf: (collection: string) => CachePolicy;
   readonly timeoutMs: number;
   /** VALIDATEs under way per target. */
@@ -87,6 +90,8 @@ export class NeedleCache {
   readonly #store: NeedleStore<CachedNeedle>;
   readonly #sweep: DeadSweep;
   readonly #reads: NeedleReads;
+  /** Bytes of decoded forms that are being made or sent. */
+  readonly decodingRoom: DecodingRoom;
   readonly #decoded: DecodedForms;
   readonly #patterns = new RangePatterns();
   readonly #targets = new Map<NeedleFetcher, CachedTarget>();
@@ -97,7 +102,9 @@ export class NeedleCache {
 
   constructor(options: NeedleCacheOptions) {
     this.#options = options;
-    this.#decoded = new DecodedForms(options.bytesMax === 0 ? 0 : options.decodedBytesMax);
+    this.decodingRoom = new DecodingRoom(options.decodingBytesMax ?? Number.POSITIVE_INFINITY);
+    const { bytesMax, decodedBytesMax } = options;
+    this.#decoded = new DecodedForms(bytesMax === 0 ? 0 : decodedBytesMax, this.decodingRoom);
     this.#store = new NeedleStore({
       bytesMax: options.bytesMax,
       onLeave: (needle, _key, reason) => this.#left(needle, reason),
@@ -221,17 +228,21 @@ export class NeedleCache {
     if (grown !== 0) this.#store.grow(needle.key, grown);
   }
 
-  decodedForm(needle: CachedNeedle): Buffer | undefined {
+  /** As kept, and not held. */
+  decodedForm(needle: CachedNeedle): DecodedForm | undefined {
     return this.#decoded.get(needle);
   }
 
-  /** As kept; else by `decode`, once for all who ask meanwhile, and kept. */
-  async decoded(needle: CachedNeedle, decode: () => Promise<DecodeResult>): Promise<DecodeResult> {
-    const bytes = this.#decoded.get(needle);
-    if (bytes !== undefined) return { kind: 'decoded', bytes };
-    const result = await this.#decoded.once(needle, decode);
-    if (result.kind === 'decoded') this.#decoded.put(needle, result.bytes);
-    return result;
+  /** As kept; else decoded, once for all who ask meanwhile, and kept where the needle is. */
+  async decoded(needle: CachedNeedle | undefined, decoding: Decoding): Promise<Made> {
+    const kept = needle && this.#decoded.get(needle);
+    if (kept !== undefined) {
+      kept.hold();
+      return { kind: 'form', form: kept };
+    }
+    const made = await this.#decoded.make(decoding);
+    if (made.kind === 'form' && needle !== undefined) this.#decoded.put(needle, made.form);
+    return made;
   }
 
   stats(): CacheStats {
@@ -243,6 +254,8 @@ export class NeedleCache {
       bytesMax: this.#options.bytesMax,
       decodedBytes: this.#decoded.bytes,
       decodedForms: this.#decoded.count,
+      decodingBytes: this.decodingRoom.bytes,
+      decodingRefusals: this.decodingRoom.refusals,
       refusals: this.#store.refusals,
     };
   }

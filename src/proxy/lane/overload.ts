@@ -19,6 +19,7 @@ export function overload(
   // What is no read passes in any case, and the corridor must see it pass.
   if (method !== 'GET' && method !== 'HEAD') return undefined;
   const tooMany = counters.requestsInFlight > limits.requestsInFlight;
-  if (!tooMany && counters.bytesInFlight <= limits.bytesInFlight) return undefined;
+  const bytesInFlight = counters.bytesInFlight + (route.decodingBytes ?? 0);
+  if (!tooMany && bytesInFlight <= limits.bytesInFlight) return undefined;
   return { kind: 'passthrough', reason: 'overload', upstreamUrl: route.upstreamFor(target) };
 }

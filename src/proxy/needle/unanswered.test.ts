@@ -9,13 +9,16 @@ const asks = (target: string, range?: string, method = 'GET'): boolean =>
   });
 
 describe('a request that the volume server ends without an answer', () => {
-  it.each(['/1.5,2ec2b5abcf67f076', '/.1,01', '/a/b/c/1,2ec2b5abcf67f076', '/1%2e5,01', '/aaaaaaaaaaa/b/c/1,01'])(
-    'has a path like %s',
-    (target) => {
-      expect(asks(target)).toBe(true);
-      expect(asks(`${target}?a=b`, undefined, 'DELETE')).toBe(true);
-    },
-  );
+  it.each([
+    '/1.5,2ec2b5abcf67f076',
+    '/.1,01',
+    '/a/b/c/1,2ec2b5abcf67f076',
+    '/1%2e5,01',
+    '/aaaaaaaaaaa/b/c/1,01',
+  ])('has a path like %s', (target) => {
+    expect(asks(target)).toBe(true);
+    expect(asks(`${target}?a=b`, undefined, 'DELETE')).toBe(true);
+  });
 
   it('asks for a negative suffix', () => {
     expect(asks('/1,01', 'bytes=--5')).toBe(true);

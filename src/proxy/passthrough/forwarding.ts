@@ -144,6 +144,7 @@ export abstract class Forwarding {
   protected refuse(status: 502 | 504, text: string): void {
     if (this.#isOver) return;
     this.stop();
+    this.exchange.error = `${text}: ${this.outcome.upstreamUrl}`;
     this.exchange.refuse(status, this.outcome.reason, refusalText(text));
   }
 }

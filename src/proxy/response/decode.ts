@@ -19,6 +19,11 @@ export function startsGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
+/** What the end of stored gzip says of its decoded length: true of a single member of less than 4 GiB. */
+export function toldBytes(stored: Buffer): number {
+  return stored.length < 4 ? 0 : stored.readUInt32LE(stored.length - 4);
+}
+
 /** Inflates all members; data that does not start 1F 8B is no gzip, and comes back as it is. */
 export async function decodeGzip(stored: Buffer, maxBytes: number): Promise<DecodeResult> {
   if (!startsGzip(stored)) {
@@ -47,7 +52,7 @@ export async function decodeGzip(stored: Buffer, maxBytes: number): Promise<Deco
 }
 
 const corrupt: DecodeResult = { kind: 'corrupt' };
-const trailerBytes = 8;
+export const trailerBytes = 8;
 const fixedHeaderBytes = 10;
 /** Go reads name and comment, each with its end, into a buffer of this size. */
 const textBytesMax = 512;
@@ -58,7 +63,7 @@ const flagName = 0x08;
 const flagComment = 0x10;
 
 /** Where the deflate data of the member at `start` begins (RFC 1952, section 2.3); undefined on a bad header. */
-function memberDataOffset(stored: Buffer, start: number): number | undefined {
+export function memberDataOffset(stored: Buffer, start: number): number | undefined {
   let offset = start + fixedHeaderBytes;
   if (offset > stored.length) return undefined;
   if (stored[start] !== 0x1f || stored[start + 1] !== 0x8b || stored[start + 2] !== 8) {
@@ -128,15 +133,19 @@ async function inflateWithin(data: Buffer, limit: number): Promise<WithInfo> {
       if (codeOf(error) !== 'ERR_BUFFER_TOO_LARGE' || limit <= inlineBytesMax) throw error;
     }
   }
-  return inflateAsync(data, { info: true, maxOutputLength: limit });
+  // In one piece, where the end says the truth: pieces would be joined, at twice the memory.
+  const chunkSize = Math.max(inlineBytesMax, Math.min(limit, toldBytes(data)) + spareBytes);
+  return inflateAsync(data, { info: true, maxOutputLength: limit, chunkSize });
 }
 
-/** The last four bytes of a single member tell its decoded length. */
 function looksSmall(data: Buffer): boolean {
-  return data.length < 4 || data.readUInt32LE(data.length - 4) <= inlineBytesMax;
+  return toldBytes(data) <= inlineBytesMax;
 }
 
-function codeOf(error: unknown): string {
+/** zlib takes another piece when one is full to the last byte. */
+const spareBytes = 64;
+
+export function codeOf(error: unknown): string {
   if (!(error instanceof Error) || !('code' in error)) return '';
   return String(error.code);
 }

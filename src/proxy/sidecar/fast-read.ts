@@ -3,6 +3,7 @@
  * the whole needle is asked for, so that it is fetched once and the next ranges are found there.
  */
 import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle-outcome.ts';
+import type { Reason } from '../outcome.ts';
 import { manifestLookBytes, startsChunkManifest } from './chunk-manifest.ts';
 import type { SidecarRead } from './read-parameters.ts';
 import { beyondTheEnd, type Refusal, refusal, tooLong } from './refusal.ts';
@@ -145,11 +146,11 @@ const chunkList = refusal(
   "the needle is a list of a large file's chunks, not its bytes: weed mount reads such a file over HTTP",
 );
 
+const tooMuch: ReadonlySet<Reason> = new Set(['too-large', 'no-slab', 'overload']);
+
 /** The whole needle would not fit where a range of it may. */
 function isTooMuch(outcome: NeedleOutcome): boolean {
-  return (
-    outcome.kind !== 'answer' && (outcome.reason === 'too-large' || outcome.reason === 'no-slab')
-  );
+  return outcome.kind !== 'answer' && tooMuch.has(outcome.reason);
 }
 
 /** It was fetched, and not for somebody who keeps it. */

@@ -1,0 +1,49 @@
+/** How many bytes there are of decoded forms that are being made or sent: they lie on the heap, outside of every other bound. */
+export class DecodingRoom {
+  readonly bytesMax: number;
+  /** Of decodes under way. */
+  #claimedBytes = 0;
+  /** Of forms that somebody has. */
+  #heldBytes = 0;
+  #refusals = 0;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  get claimedBytes(): number {
+    return this.#claimedBytes;
+  }
+
+  get bytes(): number {
+    return this.#claimedBytes + this.#heldBytes;
+  }
+
+  /** Decodes that were not begun. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
+  /** False: there is no room. Before a decode begins, for as much as it may take. */
+  claim(bytes: number): boolean {
+    if (this.bytes + bytes > this.bytesMax) {
+      this.#refusals += 1;
+      return false;
+    }
+    this.#claimedBytes += bytes;
+    return true;
+  }
+
+  endClaim(bytes: number): void {
+    this.#claimedBytes -= bytes;
+  }
+
+  /** Of a form that is there in any case. */
+  hold(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+
+  endHold(bytes: number): void {
+    this.#heldBytes -= bytes;
+  }
+}
