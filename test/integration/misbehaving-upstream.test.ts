@@ -171,3 +171,15 @@ describe.each([true, false])('with lane %s', (lane) => {
     expect(await client.untilClosed()).toBe(old);
   });
 });
+
+it('a server that sends interim answers without end gets nobody to wait for it', async () => {
+  const interim = 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(10_000);
+  await stage(true, ({ socket }) => {
+    const more = (): void => void (socket.destroyed || socket.write(interim, more));
+    more();
+  });
+  const client = fixture.connect();
+  client.send(request('GET', '/2,02'));
+  await client.until((text) => text.endsWith('\n'));
+  expect(client.received).toMatch(badGateway);
+});

@@ -6,7 +6,12 @@ import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Carrier, Exchange } from '../lane/exchange.ts';
 import { InputBuffer } from '../lane/input-buffer.ts';
 import { AnswerBody } from './answer-body.ts';
-import { type AnswerHead, rawHeadersOf, readAnswerHead } from './answer-head.ts';
+import {
+  type AnswerHead,
+  answerHeadBytesMax,
+  rawHeadersOf,
+  readAnswerHead,
+} from './answer-head.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
 import { saysClose, saysKeepAlive } from './hop-by-hop.ts';
 import type { ReadMemory } from './read-memory.ts';
@@ -19,6 +24,8 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   #connection: UpstreamConnection | undefined;
   /** The beginning of an answer's head whose end has not come. */
   #begun: InputBuffer | undefined;
+  /** Of all interim answers: one server could send them for ever. */
+  #interimBytes = 0;
   #body: AnswerBody | undefined;
   #answerCloses = false;
   /** The volume server has asked for the body with `100 Continue`. */
@@ -56,6 +63,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   protected override again(): void {
     this.#connection = undefined;
     this.#begun = undefined;
+    this.#interimBytes = 0;
     this.#pool.open(this);
   }
 
@@ -100,11 +108,13 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     const { head } = this.exchange.request;
     let verdict = readAnswerHead(head, unread, scannedBytes);
     while (verdict.kind === 'interim') {
+      this.#interimBytes += verdict.headBytes;
       if (verdict.status === 100) this.#continue(unread.toString('latin1', 0, verdict.headBytes));
       unread = unread.subarray(verdict.headBytes);
       verdict = readAnswerHead(head, unread, 0);
     }
-    if (verdict.kind === 'head') this.#begin(verdict, unread, memory);
+    if (this.#interimBytes > answerHeadBytesMax) this.#misread();
+    else if (verdict.kind === 'head') this.#begin(verdict, unread, memory);
     else if (verdict.kind === 'broken') this.#misread();
     else this.#keepBegun(unread);
   }
