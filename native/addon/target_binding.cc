@@ -22,6 +22,8 @@ target_ucx::TargetServerOptions ReadOptions(const Napi::Object& options) {
   read.secret = GetString(options, "secret");
   read.sessions_max = GetUint32(options, "sessionsMax");
   read.requests_per_session_max = GetUint32(options, "requestsPerSessionMax");
+  read.handshake_timeout_ns = GetUint64(options, "handshakeTimeoutNs");
+  read.pending_per_address_max = GetUint32(options, "pendingPerAddressMax");
   read.session_timeout_ns = GetUint64(options, "sessionTimeoutNs");
   read.drain_timeout_ns = GetUint64(options, "drainTimeoutNs");
   read.spin_ns = GetUint64(options, "spinNs");
@@ -190,6 +192,16 @@ napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
   return record.value();
 }
 
+napi_value LookAtConnections(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
+  const target_ucx::ConnectionCounts counts = handle.hosted->server().LookAtConnections();
+  Record record(info.Env());
+  record.Put("waiting", static_cast<double>(counts.waiting));
+  record.Put("ended", static_cast<double>(counts.ended));
+  record.Put("descriptors", static_cast<double>(counts.descriptors));
+  return record.value();
+}
+
 const char* NameOf(target_ucx::SessionEvent::Kind kind) {
   using Kind = target_ucx::SessionEvent::Kind;
   switch (kind) {
@@ -251,6 +263,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
   DefineMethod<Handle, OnPollWanted>(env, self, "onPollWanted", handle);
   DefineMethod<Handle, Stats>(env, self, "stats", handle);
+  DefineMethod<Handle, LookAtConnections>(env, self, "lookAtConnections", handle);
   DefineMethod<Handle, TakeSessionEvents>(env, self, "takeSessionEvents", handle);
   DefineMethod<Handle, Volumes>(env, self, "volumes", handle);
   DefineMethod<Handle, Stop>(env, self, "stop", handle);

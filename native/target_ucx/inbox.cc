@@ -47,6 +47,11 @@ std::vector<target::VolumeInfo> Inbox::volumes() const {
   return volumes_;
 }
 
+std::vector<ucx::PeerEnd> Inbox::peers() const {
+  const std::lock_guard lock(mutex_);
+  return peers_;
+}
+
 std::vector<SessionEvent> Inbox::TakeSessionEvents() {
   const std::lock_guard lock(mutex_);
   std::vector<SessionEvent> taken(session_events_.begin(), session_events_.end());
@@ -69,6 +74,11 @@ void Inbox::Publish(const TargetServerStats& stats) {
 void Inbox::Publish(std::vector<target::VolumeInfo> volumes) {
   const std::lock_guard lock(mutex_);
   volumes_ = std::move(volumes);
+}
+
+void Inbox::Publish(std::vector<ucx::PeerEnd> peers) {
+  const std::lock_guard lock(mutex_);
+  peers_ = std::move(peers);
 }
 
 void Inbox::Note(const SessionEvent& event) {

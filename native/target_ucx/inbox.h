@@ -10,6 +10,7 @@
 
 #include "target/engine.h"
 #include "target_ucx/target_server.h"
+#include "ucx/accepted_sockets.h"
 
 namespace target_ucx {
 
@@ -39,6 +40,7 @@ class Inbox {
   void StopAtOnce();
   [[nodiscard]] TargetServerStats stats() const;
   [[nodiscard]] std::vector<target::VolumeInfo> volumes() const;
+  [[nodiscard]] std::vector<ucx::PeerEnd> peers() const;
   [[nodiscard]] std::vector<SessionEvent> TakeSessionEvents();
   void OnPollWanted(std::function<void()> listener);
 
@@ -47,6 +49,7 @@ class Inbox {
   [[nodiscard]] Work Take();
   void Publish(const TargetServerStats& stats);
   void Publish(std::vector<target::VolumeInfo> volumes);
+  void Publish(std::vector<ucx::PeerEnd> peers);
   void Note(const SessionEvent& event);
   void WantPoll();
 
@@ -59,6 +62,7 @@ class Inbox {
   bool was_stop_asked_ = false;
   TargetServerStats stats_;
   std::vector<target::VolumeInfo> volumes_;
+  std::vector<ucx::PeerEnd> peers_;
   std::deque<SessionEvent> session_events_;
   std::function<void()> on_poll_wanted_;
 };

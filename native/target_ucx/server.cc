@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 
 #include "protocol/clock.h"
@@ -40,7 +41,13 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
       ucx::Context::Create({.device_name = options_.device_name, .tls = options_.tls}, error);
   if (!context_) return false;
   if (!(memory_ = ucx::MemoryHandle::Register(*context_, arena_->span(), error))) return false;
+  // Create() has the event loop wait for this thread: nobody else opens a port meanwhile.
+  const std::vector<uint16_t> others = ucx::ListeningPorts();
   if (!(worker_ = ucx::Worker::Create(*context_, error)) || !SetHandlers(error)) return false;
+  data_ports_ = ucx::ListeningPorts();
+  std::erase_if(data_ports_, [&](uint16_t port) {
+    return std::ranges::find(others, port) != others.end();
+  });
   if (!(engine_ = engine(*arena_, *this, error))) return false;
   PushVolumes();
   ucp_listener_conn_handler_t handler{};
@@ -57,7 +64,7 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
 
 Server::~Server() {
   if (listener_) {
-    for (ucp_conn_request_h request : connections_) listener_->Reject(request);
+    for (const PendingConnection& each : connections_) listener_->Reject(each.request);
   }
   sessions_by_endpoint_.clear();
   sessions_.clear();
@@ -158,7 +165,8 @@ void Server::BeginStop() {
   is_stopping_ = true;
   stop_by_ns_ = protocol::NowNs() + options_.drain_timeout_ns;
   next_check_ns_ = 0;
-  for (ucp_conn_request_h request : std::exchange(connections_, {})) listener_->Reject(request);
+  for (const PendingConnection& each : std::exchange(connections_, {}))
+    listener_->Reject(each.request);
   listener_.reset();
   for (auto& [id, session] : sessions_) {
     if (session->state == Session::State::kServing) {

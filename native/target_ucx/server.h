@@ -32,6 +32,8 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   [[nodiscard]] std::function<void()> Run();
 
   [[nodiscard]] uint16_t port() const { return listener_->port(); }
+  /// TCP ports that UCX opened for its data.
+  [[nodiscard]] const std::vector<uint16_t>& data_ports() const { return data_ports_; }
   [[nodiscard]] memory::PageKind page_kind() const { return arena_->page_kind(); }
 
   void OnRead(uint64_t token, target::ReadResult&& result) override;
@@ -44,6 +46,11 @@ class Server final : public target::ReadSink, public ucx::SendListener {
     uint64_t session_id = 0;
     uint64_t request_id = 0;
     uint64_t deadline_ns = 0;
+  };
+  /// Of a peer that has said who it is.
+  struct PendingConnection {
+    ucp_conn_request_h request;
+    ucx::PeerEnd peer;
   };
   /// A message as a UCX callback gives it: valid only in the callback.
   struct Incoming {
@@ -74,9 +81,11 @@ class Server final : public target::ReadSink, public ucx::SendListener {
 
   // Sessions.
   static void OnConnection(ucp_conn_request_h request, void* arg);
+  [[nodiscard]] bool MayAccept(const ucx::PeerEnd& peer) const;
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
   void AcceptPending(uint64_t now_ns);
   void CloseDoomed();
+  void PublishPeers();
   void Doom(Session& session);
   void SetState(Session& session, Session::State state);
   void Refuse(Session& session, protocol::Status status);
@@ -118,7 +127,8 @@ class Server final : public target::ReadSink, public ucx::SendListener {
   std::vector<uint32_t> idle_read_slots_;
   std::unique_ptr<target::Engine> engine_;
 
-  std::vector<ucp_conn_request_h> connections_;  // to be accepted
+  std::vector<uint16_t> data_ports_;
+  std::vector<PendingConnection> connections_;  // to be accepted
   std::vector<uint64_t> doomed_;
   std::vector<uint64_t> overdue_;
   std::vector<VolumePage> volume_pages_;

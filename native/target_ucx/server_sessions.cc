@@ -1,4 +1,6 @@
 // The server's sessions: from connection request to close. See server.h.
+#include <algorithm>
+
 #include "protocol/clock.h"
 #include "target_ucx/server.h"
 
@@ -17,21 +19,43 @@ bool IsPending(Session::State state) {
 
 void Server::OnConnection(ucp_conn_request_h request, void* arg) {
   Server& self = *static_cast<Server*>(arg);
-  const size_t sessions_max = self.options_.sessions_max + kPendingSessionsMax;
-  const bool is_full =
-      self.stats_.sessions_pending + self.connections_.size() >= kPendingSessionsMax ||
-      self.sessions_.size() + self.connections_.size() >= sessions_max;
-  if (is_full || self.is_stopping_) {
+  const auto peer = ucx::PeerOf(request);
+  if (!peer || !self.MayAccept(*peer)) {
     ++self.stats_.sessions_refused;
     self.inbox_.Note({SessionEvent::Kind::kRefused, 0, protocol::Status::overload});
     self.listener_->Reject(request);
     return;
   }
-  self.connections_.push_back(request);
+  self.connections_.push_back({request, *peer});
+}
+
+bool Server::MayAccept(const ucx::PeerEnd& peer) const {
+  if (is_stopping_) return false;
+  if (stats_.sessions_pending + connections_.size() >= kPendingSessionsMax) return false;
+  const size_t sessions_max = options_.sessions_max + kPendingSessionsMax;
+  if (sessions_.size() + connections_.size() >= sessions_max) return false;
+  const auto of_address = [&peer](const ucx::PeerEnd& each) {
+    return each.address == peer.address;
+  };
+  const auto accepted = std::ranges::count_if(sessions_, [&](const auto& entry) {
+    return IsPending(entry.second->state) && of_address(entry.second->peer);
+  });
+  const auto waiting = std::ranges::count_if(
+      connections_, [&](const PendingConnection& each) { return of_address(each.peer); });
+  return accepted + waiting < int64_t{options_.pending_per_address_max};
+}
+
+/// Whose connections are not to be ended: see WaitingConnections.
+void Server::PublishPeers() {
+  std::vector<ucx::PeerEnd> peers;
+  peers.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) peers.push_back(session->peer);
+  std::ranges::sort(peers);
+  inbox_.Publish(std::move(peers));
 }
 
 void Server::AcceptPending(uint64_t now_ns) {
-  for (ucp_conn_request_h request : connections_) {
+  for (const auto& [request, peer] : connections_) {
     ucs_status_t status = UCS_OK;
     auto session = std::make_unique<Session>();
     session->endpoint = ucx::Endpoint::Accept(
@@ -42,12 +66,14 @@ void Server::AcceptPending(uint64_t now_ns) {
       continue;
     }
     session->id = next_session_id_++;
+    session->peer = peer;
     session->accepted_ns = session->last_message_ns = now_ns;
     ++stats_.sessions_pending;
     sessions_by_endpoint_[session->endpoint.handle()] = session.get();
     sessions_[session->id] = std::move(session);
   }
   connections_.clear();
+  PublishPeers();
   is_stats_due_ = true;
 }
 
@@ -80,6 +106,7 @@ void Server::CloseDoomed() {
     sessions_.erase(found);
   }
   doomed_.clear();
+  PublishPeers();
   is_stats_due_ = true;
   if (is_stopping_ && sessions_.empty()) is_done_ = true;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ucx/accepted_sockets.h"
 #include "ucx/handles.h"
 #include "ucx/session_proof.h"
 
@@ -19,6 +20,7 @@ struct Session {
 
   uint64_t id = 0;
   ucx::Endpoint endpoint;
+  ucx::PeerEnd peer;
   State state = State::kGreeting;
   ucx::HandshakeFacts facts{};
   uint64_t accepted_ns = 0;

@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "target_ucx/inbox.h"
+#include "protocol/clock.h"
 #include "target_ucx/server.h"
+#include "target_ucx/waiting_connections.h"
 
 namespace target_ucx {
 namespace {
@@ -15,7 +17,7 @@ namespace {
 struct Started {
   bool ok;
   std::string error;
-  uint16_t port;
+  WaitingConnections::Ports ports;
   memory::PageKind page_kind;
 };
 
@@ -31,10 +33,15 @@ class ThreadedTargetServer final : public TargetServer {
     std::unique_lock lock(started_mutex_);
     started_changed_.wait(lock, [&] { return started_.has_value(); });
     error = started_->error;
+    if (started_->ok) {
+      connections_.emplace(started_->ports,
+                           WaitingConnections::Rules{options.handshake_timeout_ns,
+                                                     options.pending_per_address_max});
+    }
     return started_->ok;
   }
 
-  uint16_t port() const override { return started_->port; }
+  uint16_t port() const override { return started_->ports.listen; }
   memory::PageKind page_kind() const override { return started_->page_kind; }
   void Confirm(uint64_t started_ns, std::vector<target::ServedVolume> served) override {
     inbox_.Confirm({started_ns, std::move(served)});
@@ -43,6 +50,9 @@ class ThreadedTargetServer final : public TargetServer {
     inbox_.OnPollWanted(std::move(listener));
   }
   TargetServerStats stats() const override { return inbox_.stats(); }
+  ConnectionCounts LookAtConnections() override {
+    return connections_->Look(protocol::NowNs(), inbox_.peers());
+  }
   std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
   std::vector<target::VolumeInfo> volumes() const override { return inbox_.volumes(); }
   void Stop(std::function<void()> stopped) override { inbox_.Stop(std::move(stopped)); }
@@ -53,8 +63,9 @@ class ThreadedTargetServer final : public TargetServer {
     auto server = Server::Create(options, engine, inbox_, error);
     {
       const std::lock_guard lock(started_mutex_);
-      started_ = server ? Started{true, {}, server->port(), server->page_kind()}
-                        : Started{false, error, 0, memory::PageKind::kNormal};
+      started_ =
+          server ? Started{true, {}, {server->port(), server->data_ports()}, server->page_kind()}
+                 : Started{false, error, {}, memory::PageKind::kNormal};
     }
     started_changed_.notify_one();
     if (!server) return;
@@ -67,6 +78,7 @@ class ThreadedTargetServer final : public TargetServer {
   std::mutex started_mutex_;
   std::condition_variable started_changed_;
   std::optional<Started> started_;
+  std::optional<WaitingConnections> connections_;
   std::thread thread_;
 };
 

@@ -24,6 +24,7 @@ struct TargetServerOptions {
   uint32_t requests_per_session_max = 1024;       // in flight; more are answered with overload
   uint64_t session_timeout_ns = 300'000'000'000;  // without any message: GOODBYE
   uint64_t handshake_timeout_ns = 5'000'000'000;  // connected but not authenticated
+  uint32_t pending_per_address_max = 64;          // the same, of one peer address
   uint64_t drain_timeout_ns = 5'000'000'000;      // requests in flight at Stop()
   uint64_t spin_ns = 0;              // polls this long after the last activity before it sleeps
   std::string device_name = "auto";  // UCX_NET_DEVICES
@@ -48,6 +49,13 @@ struct TargetServerStats {
   uint32_t requests_in_flight = 0;  // asked of the engine, or being sent
   memory::ArenaStats arena = {};
   target::EngineStats engine = {};
+};
+
+/// TCP connections that are no session's.
+struct ConnectionCounts {
+  size_t waiting = 0;      // they have not said yet who they are
+  uint64_t ended = 0;      // by a bound, since the start
+  size_t descriptors = 0;  // open in the process, whatever they are
 };
 
 /// What became of a session, for the log.
@@ -91,6 +99,9 @@ class TargetServer {
   /// back.
   virtual void OnPollWanted(std::function<void()> listener) = 0;
   [[nodiscard]] virtual TargetServerStats stats() const = 0;
+  /// Ends those that have waited for too long, or are too many of one address; to be called every
+  /// so often. It looks at each descriptor of the process: not for the progress thread.
+  virtual ConnectionCounts LookAtConnections() = 0;
   /// In order; each is given once.
   [[nodiscard]] virtual std::vector<SessionEvent> TakeSessionEvents() = 0;
   /// What the engine serves, as last announced.

@@ -37,8 +37,13 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
       () => live.keys,
     );
     const onSession = sessionLog(logger, limited);
+    const onConnectionsEnded = (ended: number, waiting: number): void =>
+      limited.warn(
+        { event: 'connections-ended', ended, waiting },
+        'connections were ended: they did not become sessions in time, or were too many of one address',
+      );
     const target = await startTarget(
-      { ...assembled, configuration: () => live.status(), onSession },
+      { ...assembled, configuration: () => live.status(), onSession, onConnectionsEnded },
       logger,
     );
     return {
@@ -96,6 +101,8 @@ function targetOptions(
     isNetworkTrusted: rdma.isNetworkTrusted,
     maxSessions: rdma.maxSessions,
     sessionTimeoutMs: rdma.sessionTimeoutMs,
+    handshakeTimeoutMs: rdma.handshakeTimeoutMs,
+    pendingPerAddressMax: rdma.pendingPerAddressMax,
     bufferBytes: rdma.bufferBytes,
     hugepages: rdma.hugepages,
     secret: config.secret ?? '',

@@ -12,6 +12,8 @@ export interface TargetSettings {
     readonly isNetworkTrusted: boolean;
     readonly maxSessions: number;
     readonly sessionTimeoutMs: number;
+    readonly handshakeTimeoutMs: number;
+    readonly pendingPerAddressMax: number;
     readonly bufferBytes: number;
     readonly hugepages: 'try' | 'require' | 'off';
     readonly secretFile: string;
@@ -41,6 +43,8 @@ export const targetSchema: field.Schema<TargetSettings> = {
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),
+    handshakeTimeoutMs: field.duration('handshake_timeout', '5s', { min: 100, max: 3_600_000 }),
+    pendingPerAddressMax: field.integer('max_pending_per_address', 64, { min: 1, max: 1_000_000 }),
     bufferBytes: field.size('buffer_size', '1GB', { min: 2 ** 21 }),
     hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
     secretFile: field.text('secret_file', ''),

@@ -35,6 +35,8 @@ export const ucxEnvironment: Readonly<Record<string, string>> = {
   UCX_TCP_KEEPIDLE: '2s',
   UCX_TCP_KEEPINTVL: '1s',
   UCX_TCP_KEEPCNT: '2',
+  // Else the 1,024th connection that says nothing is the last one that a listener takes, until one of them ends.
+  UCX_ASYNC_MAX_EVENTS: '65536',
 };
 
 let loaded: Binding | undefined;

@@ -139,6 +139,10 @@ export interface NativeTargetOptions {
   readonly sessionsMax: number;
   readonly requestsPerSessionMax: number;
   readonly sessionTimeoutNs: number;
+  /** For a connection to become a session. */
+  readonly handshakeTimeoutNs: number;
+  /** Connections of one address that are no session yet. */
+  readonly pendingPerAddressMax: number;
   readonly drainTimeoutNs: number;
   readonly spinNs: number;
   readonly deviceName: string;
@@ -176,6 +180,16 @@ export interface NativeTargetStats {
   readonly engine: NativeEngineStats;
 }
 
+/** TCP connections that are no session's. */
+export interface NativeConnectionCounts {
+  /** They have not said yet who they are. */
+  readonly waiting: number;
+  /** By a bound, since the start. */
+  readonly ended: number;
+  /** Open in this process, whatever they are. */
+  readonly descriptors: number;
+}
+
 export interface NativeSessionEvent {
   readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost';
   /** 0n: refused before there was a session. */
@@ -190,6 +204,8 @@ export interface NativeTarget {
   /** Called when a volume was asked for that the last poll does not list; replaces the listener before. */
   onPollWanted(listener: () => void): void;
   stats(): NativeTargetStats;
+  /** Ends those that have waited for too long, or are too many of one address. */
+  lookAtConnections(): NativeConnectionCounts;
   /** In order, each once; the last 256 that nobody has taken. */
   takeSessionEvents(): readonly NativeSessionEvent[];
   volumes(): readonly NativeVolume[];

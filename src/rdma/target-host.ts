@@ -3,7 +3,12 @@ import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
 import { failureOf } from './completion-reader.ts';
 import { RdmaUnavailableError } from './errors.ts';
-import type { NativeServedVolume, NativeTarget, NativeTargetStats } from './native-types.ts';
+import type {
+  NativeConnectionCounts,
+  NativeServedVolume,
+  NativeTarget,
+  NativeTargetStats,
+} from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
 import { type StatusName, statusNumbers } from './status.ts';
 
@@ -26,6 +31,8 @@ export interface TargetHostOptions {
   readonly sessionsMax?: number;
   readonly requestsPerSessionMax?: number;
   readonly sessionTimeoutMs?: number;
+  readonly handshakeTimeoutMs?: number;
+  readonly pendingPerAddressMax?: number;
   /** Polls this long after the last activity before it sleeps: latency for CPU. */
   readonly spinUs?: number;
   readonly deviceName?: string;
@@ -35,6 +42,7 @@ export interface TargetHostOptions {
 /** One row of the volume server's GET /status. */
 export type ServedVolume = NativeServedVolume;
 export type TargetHostStats = NativeTargetStats;
+export type ConnectionCounts = NativeConnectionCounts;
 
 /** What became of a session. */
 export interface SessionEvent {
@@ -57,6 +65,11 @@ export interface TargetHost {
    */
   onPollWanted(listener: () => void): void;
   stats(): TargetHostStats;
+  /**
+   * To be called every so often: ends TCP connections that have not become a session in time, or are too many of one
+   * address. UCX itself waits for them without end.
+   */
+  lookAtConnections(): ConnectionCounts;
   /** In order, each once; the last 256 that nobody has taken. */
   takeSessionEvents(): readonly SessionEvent[];
   /** What is served, as last announced to the sessions. */
@@ -83,6 +96,8 @@ export function startTargetHost(options: TargetHostOptions): TargetHost {
       sessionsMax: options.sessionsMax ?? 1000,
       requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
       sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
+      handshakeTimeoutNs: (options.handshakeTimeoutMs ?? 5_000) * 1e6,
+      pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
       // The server's own bound; stop() has its own and ends the draining.
       drainTimeoutNs: 3600e9,
       spinNs: (options.spinUs ?? 0) * 1e3,
@@ -127,6 +142,10 @@ class NativeTargetHost implements TargetHost {
 
   stats(): TargetHostStats {
     return this.#native.stats();
+  }
+
+  lookAtConnections(): ConnectionCounts {
+    return this.#native.lookAtConnections();
   }
 
   takeSessionEvents(): readonly SessionEvent[] {

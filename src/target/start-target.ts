@@ -9,6 +9,7 @@ import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { devicesToListen, logDevices, refuseExposed } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
+import { ConnectionWatch } from './connection-watch.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 
 export interface TargetOptions {
@@ -19,6 +20,10 @@ export interface TargetOptions {
   readonly isNetworkTrusted: boolean;
   readonly maxSessions: number;
   readonly sessionTimeoutMs: number;
+  /** For a connection to become a session. */
+  readonly handshakeTimeoutMs: number;
+  /** Connections of one address that are no session yet. */
+  readonly pendingPerAddressMax: number;
   readonly bufferBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
   /** '': every proxy is served. */
@@ -39,6 +44,8 @@ export interface TargetOptions {
   readonly configuration?: () => ConfigurationStatus;
   /** Told of each session within `confirmEveryMs`, or a second where nobody confirms. */
   readonly onSession?: (event: SessionEvent) => void;
+  /** Told when connections were ended that did not become sessions in time. */
+  readonly onConnectionsEnded?: (ended: number, waiting: number) => void;
 }
 
 const sessionsEveryMs = 1_000;
@@ -145,6 +152,7 @@ function confirmationOf(
 class TargetRole implements RunningTarget {
   readonly address: string;
   readonly #target: TargetHost;
+  readonly #connections: ConnectionWatch;
   readonly #coverage: VolumeCoverage;
   readonly #confirmation: Confirmation | undefined;
   readonly #configuration: TargetOptions['configuration'];
@@ -159,6 +167,11 @@ class TargetRole implements RunningTarget {
     this.#target = target;
     this.#configuration = options.configuration;
     this.#onSession = options.onSession;
+    this.#connections = new ConnectionWatch({
+      handshakeTimeoutMs: options.handshakeTimeoutMs,
+      look: () => target.lookAtConnections(),
+      onEnded: (ended, waiting) => options.onConnectionsEnded?.(ended, waiting),
+    });
     this.#coverage = coverageOf(options, target, logger);
     this.#confirmation = confirmationOf(
       options,
@@ -204,6 +217,7 @@ class TargetRole implements RunningTarget {
       sessionsTotal: stats.sessionsTotal,
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
+      connections: this.#connections.snapshot(),
       bytesSent: stats.bytesSent,
       bytesReceived: stats.bytesReceived,
       reads: stats.readsByStatus,
@@ -241,6 +255,7 @@ class TargetRole implements RunningTarget {
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
     clearInterval(this.#sessionTimer);
+    this.#connections.close();
     this.#tellSessions();
     await this.#target.stop(drainMs);
     this.#confirmation?.close();

@@ -126,6 +126,8 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
         tls: 'tcp,self',
         maxSessions: 10,
         sessionTimeoutMs: idle,
+        handshakeTimeoutMs: 5_000,
+        pendingPerAddressMax: 64,
         bufferBytes: 64 * 2 ** 20,
         hugepages: 'off',
         secret: '',

@@ -12,7 +12,8 @@ function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefine
 }
 
 function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): Check | undefined {
-  const status = { coverage, volumesLoaded: loaded, volumesConfirmed: 0, arena: {} };
+  const connections = { waiting: 0, ended: 0, descriptors: 30, descriptorsMax: 1024 };
+  const status = { coverage, volumesLoaded: loaded, volumesConfirmed: 0, arena: {}, connections };
   return targetHealth(status as unknown as TargetRoleStatus).checks['volumes'];
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { status } from '../../../test/unit/proxy-status.ts';
-import { proxyHealth } from './health.ts';
+import { proxyHealth, targetHealth } from './health.ts';
 import { createProxyMetrics } from './proxy-metrics.ts';
+import type { TargetRoleStatus } from './status.ts';
 
 describe('the health of a proxy', () => {
   it('a volume server that does not answer is said with its error, and down where none answers', () => {
@@ -32,5 +33,17 @@ describe('the health of a proxy', () => {
       const health = proxyHealth({ ...status, targets }, createProxyMetrics('0').totals());
       expect(health.status).toBe('degraded');
     }
+  });
+});
+
+describe('the health of a target', () => {
+  it.each([
+    [800, 'ok'],
+    [900, 'degraded'],
+  ])('with %d of 1,000 descriptors open is %s', (descriptors, verdict) => {
+    const connections = { waiting: 700, ended: 0, descriptors, descriptorsMax: 1_000 };
+    const status = { arena: {}, connections } as unknown as TargetRoleStatus;
+    const check = targetHealth(status).checks['connections'];
+    expect(check).toMatchObject({ status: verdict, ...connections });
   });
 });

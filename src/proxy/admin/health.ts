@@ -63,6 +63,7 @@ export function proxyReadiness(status: ProxyStatus): Readiness {
 export function targetHealth(status: TargetRoleStatus): Health {
   const checks = {
     listener: listenerCheck(status),
+    connections: connectionsCheck(status),
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
     arena: arenaCheck(status.arena),
@@ -198,6 +199,18 @@ function confirmationCheck({ confirmation }: TargetRoleStatus): Check {
   const facts = { url, ageMs: ageMs ?? null };
   if (confirmation.isOk) return { status: 'ok', detail: 'the volume server confirms', ...facts };
   return { status: 'degraded', detail: failure === '' ? 'not asked yet' : failure, ...facts };
+}
+
+/** Share of the descriptors beyond which somebody should look: UCX closes its port for good when there are none left. */
+const descriptorShareMax = 0.8;
+
+function connectionsCheck({ connections }: TargetRoleStatus): Check {
+  const { descriptors, descriptorsMax, waiting } = connections;
+  const isNear = descriptors > descriptorsMax * descriptorShareMax;
+  const detail = isNear
+    ? `${descriptors} of ${descriptorsMax} descriptors are open, ${waiting} by connections that have not said who they are`
+    : `${waiting} wait for their peer to say who it is`;
+  return { status: isNear ? 'degraded' : 'ok', detail, ...connections };
 }
 
 function volumesCheck(status: TargetRoleStatus): Check {

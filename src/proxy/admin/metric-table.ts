@@ -168,6 +168,18 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
     help: 'Connections that have not proved yet that they may read.',
     labels: [],
   },
+  connectionsWaiting: {
+    name: 'seaweed_rdma_target_connections_waiting',
+    type: 'gauge',
+    help: 'TCP connections to UCX ports whose peer has not said who it is.',
+    labels: [],
+  },
+  connectionsEnded: {
+    name: 'seaweed_rdma_target_connections_ended_total',
+    type: 'counter',
+    help: 'The same, ended after rdma.handshake_timeout or over rdma.max_pending_per_address.',
+    labels: [],
+  },
   sessionsEnded: {
     name: 'seaweed_rdma_target_sessions_total',
     type: 'counter',
@@ -291,6 +303,8 @@ export type ProxyMetricName =
 export type TargetMetricName =
   | SharedMetricName
   | 'sessionsPending'
+  | 'connectionsWaiting'
+  | 'connectionsEnded'
   | 'sessionsEnded'
   | 'reads'
   | 'readSource'

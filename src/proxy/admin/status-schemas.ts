@@ -188,6 +188,12 @@ const targetStats: JsonSchema = {
     isDraining: flag,
     sessions: count,
     sessionsTotal: count,
+    connections: record({
+      waiting: count,
+      ended: count,
+      descriptors: count,
+      descriptorsMax: count,
+    }),
     bytesSent: count,
     bytesReceived: count,
     reads: mapOf(count),

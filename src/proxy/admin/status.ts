@@ -130,6 +130,17 @@ export interface CoverageStatus {
   readonly detail: string;
 }
 
+/** TCP connections to a target's UCX ports that are no session yet, and what they cost. */
+export interface ConnectionsStatus {
+  /** They have not said yet who they are. */
+  readonly waiting: number;
+  /** After `rdma.handshake_timeout`, or over `rdma.max_pending_per_address`. */
+  readonly ended: number;
+  /** Open in the process, whatever they are. */
+  readonly descriptors: number;
+  readonly descriptorsMax: number;
+}
+
 export interface TargetRoleStatus {
   readonly isListening: boolean;
   readonly isDraining: boolean;
@@ -139,6 +150,7 @@ export interface TargetRoleStatus {
   readonly sessionsTotal: number;
   readonly sessionsRefused: number;
   readonly sessionsLost: number;
+  readonly connections: ConnectionsStatus;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Answered reads by status name. */

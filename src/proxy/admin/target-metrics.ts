@@ -35,6 +35,8 @@ type Refresh = (status: TargetRoleStatus) => void;
 function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   const sessions = set.gauge('sessionsActive');
   const sessionsPending = set.gauge('sessionsPending');
+  const connectionsWaiting = set.gauge('connectionsWaiting');
+  const connectionsEnded = new MirroredCounter(set.counter('connectionsEnded'));
   const sessionEvents = new MirroredCounter(set.counter('sessionsEnded'));
   const bytes = new MirroredCounter(set.counter('bytesTransferred'));
   const reads = new MirroredCounter(set.counter('reads'));
@@ -47,6 +49,8 @@ function trafficMetrics(set: MetricSet<TargetMetricName>): Refresh {
   return (status) => {
     sessions.set(status.sessions);
     sessionsPending.set(status.sessionsPending);
+    connectionsWaiting.set(status.connections.waiting);
+    connectionsEnded.set(status.connections.ended);
     sessionEvents.set(status.sessionsTotal, { event: 'welcomed' });
     sessionEvents.set(status.sessionsRefused, { event: 'refused' });
     sessionEvents.set(status.sessionsLost, { event: 'lost' });

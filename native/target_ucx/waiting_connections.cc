@@ -1,0 +1,54 @@
+#include "target_ucx/waiting_connections.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace target_ucx {
+namespace {
+
+/// Of UCX's TCP: magic number, header, and a request to connect without its address
+/// (uct/tcp/tcp.h). A peer that has said less than that is not connected to anything.
+constexpr uint64_t kConnectRequestBytesMin = 8 + 5 + 13;
+
+}  // namespace
+
+WaitingConnections::WaitingConnections(Ports ports, Rules rules)
+    : listen_port_(ports.listen), ports_(std::move(ports.data)), rules_(rules) {
+  ports_.push_back(listen_port_);
+}
+
+ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const ucx::PeerEnd> known) {
+  const ucx::OwnSockets sockets = ucx::SocketsAcceptedOn(ports_);
+  std::unordered_map<uint64_t, uint64_t> since_ns;
+  std::map<std::array<std::byte, 16>, std::vector<Waiting>> by_address;
+  for (const ucx::AcceptedSocket& socket : sockets.accepted) {
+    if (!IsWaiting(socket, known)) continue;
+    const auto seen = since_ns_.find(socket.inode);
+    const uint64_t first_ns = seen == since_ns_.end() ? now_ns : seen->second;
+    since_ns[socket.inode] = first_ns;
+    by_address[socket.peer.address].push_back({socket, first_ns});
+  }
+  since_ns_ = std::move(since_ns);
+  counts_.waiting = 0;
+  counts_.descriptors = sockets.descriptors;
+  for (auto& [address, waiting] : by_address) {
+    std::ranges::stable_sort(waiting, {}, &Waiting::since_ns);
+    size_t left = waiting.size();
+    for (const Waiting& each : waiting) {
+      if (left <= rules_.per_address_max && now_ns - each.since_ns < rules_.timeout_ns) break;
+      if (ucx::EndConnection(each.socket)) ++counts_.ended;
+      --left;
+    }
+    counts_.waiting += left;
+  }
+  return counts_;
+}
+
+bool WaitingConnections::IsWaiting(const ucx::AcceptedSocket& socket,
+                                   std::span<const ucx::PeerEnd> known) const {
+  if (socket.local_port != listen_port_) return socket.received_bytes < kConnectRequestBytesMin;
+  return !std::ranges::binary_search(known, socket.peer);
+}
+
+}  // namespace target_ucx

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "target_ucx/target_server.h"
+#include "ucx/accepted_sockets.h"
+
+namespace target_ucx {
+
+/// TCP connections that are no session's: UCX accepts them, waits for what their peer says, and
+/// has no time-out for it. Here those that say nothing are ended, and those of one address are
+/// bounded. For one thread at a time.
+class WaitingConnections {
+ public:
+  struct Ports {
+    uint16_t listen = 0;
+    std::vector<uint16_t> data;  // of UCX's TCP, one for each network device
+  };
+  struct Rules {
+    uint64_t timeout_ns;       // from when a connection was first seen
+    uint32_t per_address_max;  // of more, those that wait longest are ended
+  };
+
+  WaitingConnections(Ports ports, Rules rules);
+
+  /// `known`: the far ends of the sessions, sorted.
+  ConnectionCounts Look(uint64_t now_ns, std::span<const ucx::PeerEnd> known);
+
+ private:
+  struct Waiting {
+    ucx::AcceptedSocket socket;
+    uint64_t since_ns;
+  };
+
+  [[nodiscard]] bool IsWaiting(const ucx::AcceptedSocket& socket,
+                               std::span<const ucx::PeerEnd> known) const;
+
+  const uint16_t listen_port_;
+  std::vector<uint16_t> ports_;
+  const Rules rules_;
+  std::unordered_map<uint64_t, uint64_t> since_ns_;  // by inode
+  ConnectionCounts counts_;
+};
+
+}  // namespace target_ucx

@@ -1,0 +1,128 @@
+#include "ucx/accepted_sockets.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace ucx {
+namespace {
+
+/// As linux/tcp.h numbers them; netinet/tcp.h, which names them, does not go with it.
+constexpr uint8_t kEstablished = 1;
+constexpr uint8_t kCloseWait = 8;
+
+template <typename Use>
+size_t ForEachDescriptor(Use&& use) {
+  DIR* folder = opendir("/proc/self/fd");
+  if (folder == nullptr) return 0;
+  size_t count = 0;
+  while (const dirent* entry = readdir(folder)) {
+    char* end = nullptr;
+    const long fd = std::strtol(entry->d_name, &end, 10);
+    if (end == entry->d_name || fd == dirfd(folder)) continue;
+    ++count;
+    use(static_cast<int>(fd));
+  }
+  closedir(folder);
+  return count;
+}
+
+template <typename Value>
+std::optional<Value> SocketOption(int fd, int level, int name) {
+  Value value{};
+  socklen_t bytes = sizeof(value);
+  if (getsockopt(fd, level, name, &value, &bytes) != 0) return std::nullopt;
+  return value;
+}
+
+/// Zero: not a bound TCP socket.
+uint16_t LocalTcpPort(int fd) {
+  if (SocketOption<int>(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP) return 0;
+  sockaddr_storage local{};
+  socklen_t bytes = sizeof(local);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &bytes) != 0) return 0;
+  const auto end = PeerEndOf(local);
+  return end ? end->port : 0;
+}
+
+uint64_t InodeOf(int fd) {
+  struct stat facts{};
+  return fstat(fd, &facts) == 0 && S_ISSOCK(facts.st_mode) ? facts.st_ino : 0;
+}
+
+std::optional<AcceptedSocket> AcceptedOn(int fd, std::span<const uint16_t> ports) {
+  const uint16_t local_port = LocalTcpPort(fd);
+  if (local_port == 0 || std::ranges::find(ports, local_port) == ports.end()) return std::nullopt;
+  sockaddr_storage peer{};
+  socklen_t bytes = sizeof(peer);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &bytes) != 0) return std::nullopt;
+  const auto end = PeerEndOf(peer);
+  const auto info = SocketOption<tcp_info>(fd, IPPROTO_TCP, TCP_INFO);
+  const uint64_t inode = InodeOf(fd);
+  if (!end || !info || inode == 0) return std::nullopt;
+  if (info->tcpi_state != kEstablished && info->tcpi_state != kCloseWait) return std::nullopt;
+  return AcceptedSocket{fd, inode, *end, local_port, info->tcpi_bytes_received};
+}
+
+}  // namespace
+
+std::optional<PeerEnd> PeerEndOf(const sockaddr_storage& address) {
+  PeerEnd end;
+  if (address.ss_family == AF_INET) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
+    end.address[10] = end.address[11] = std::byte{0xff};
+    std::memcpy(&end.address[12], &ipv4.sin_addr, sizeof(ipv4.sin_addr));
+    end.port = ntohs(ipv4.sin_port);
+    return end;
+  }
+  if (address.ss_family != AF_INET6) return std::nullopt;
+  const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
+  std::memcpy(end.address.data(), &ipv6.sin6_addr, sizeof(ipv6.sin6_addr));
+  end.port = ntohs(ipv6.sin6_port);
+  return end;
+}
+
+std::optional<PeerEnd> PeerOf(ucp_conn_request_h request) {
+  ucp_conn_request_attr_t attributes{};
+  attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR;
+  if (ucp_conn_request_query(request, &attributes) != UCS_OK) return std::nullopt;
+  return PeerEndOf(attributes.client_address);
+}
+
+std::vector<uint16_t> ListeningPorts() {
+  std::vector<uint16_t> ports;
+  ForEachDescriptor([&ports](int fd) {
+    if (SocketOption<int>(fd, SOL_SOCKET, SO_ACCEPTCONN).value_or(0) == 0) return;
+    const uint16_t port = LocalTcpPort(fd);
+    if (port != 0 && std::ranges::find(ports, port) == ports.end()) ports.push_back(port);
+  });
+  return ports;
+}
+
+OwnSockets SocketsAcceptedOn(std::span<const uint16_t> ports) {
+  OwnSockets sockets;
+  sockets.descriptors = ForEachDescriptor([&](int fd) {
+    if (const auto socket = AcceptedOn(fd, ports)) sockets.accepted.push_back(*socket);
+  });
+  return sockets;
+}
+
+bool EndConnection(const AcceptedSocket& socket) {
+  // UCX may close the descriptor at any moment, and the number may be another's by then: the copy
+  // holds whatever it is now, and is compared before anything is done to it.
+  const int copy = fcntl(socket.fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return false;
+  const bool is_same = InodeOf(copy) == socket.inode;
+  if (is_same) shutdown(copy, SHUT_RDWR);
+  close(copy);
+  return is_same;
+}
+
+}  // namespace ucx

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <ucp/api/ucp.h>
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+// TCP connections that UCX accepted, found through the process's own descriptors: UCX names a peer
+// only once it has said who it is. Any thread; nothing here waits.
+namespace ucx {
+
+/// The far end of a connection. An IPv4 address is written as the IPv6 one that maps it.
+struct PeerEnd {
+  std::array<std::byte, 16> address{};
+  uint16_t port = 0;
+  auto operator<=>(const PeerEnd&) const = default;
+};
+
+/// Nothing for another family than IPv4 and IPv6.
+[[nodiscard]] std::optional<PeerEnd> PeerEndOf(const sockaddr_storage& address);
+
+/// Nothing where UCX does not know it.
+[[nodiscard]] std::optional<PeerEnd> PeerOf(ucp_conn_request_h request);
+
+struct AcceptedSocket {
+  int fd = -1;
+  uint64_t inode = 0;  // names the socket when the descriptor is somebody else's already
+  PeerEnd peer;
+  uint16_t local_port = 0;
+  uint64_t received_bytes = 0;
+};
+
+struct OwnSockets {
+  std::vector<AcceptedSocket> accepted;  // open, and on one of the ports that were asked for
+  size_t descriptors = 0;                // of the process, whatever they are
+};
+
+/// TCP ports that this process listens on, without repetition.
+[[nodiscard]] std::vector<uint16_t> ListeningPorts();
+
+[[nodiscard]] OwnSockets SocketsAcceptedOn(std::span<const uint16_t> ports);
+
+/// Ends the connection for both sides. UCX reads the end of it and closes its descriptor itself.
+/// False: the socket is gone.
+bool EndConnection(const AcceptedSocket& socket);
+
+}  // namespace ucx

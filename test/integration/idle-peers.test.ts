@@ -1,0 +1,139 @@
+/**
+ * UCX took 1,024 connections that said nothing, waited for each without end, and took no other while they lasted: no
+ * proxy had a session any more, health said ok, and `sessions_pending` was 0.
+ */
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { holdConnections, type IdleConnections } from './idle-connections.ts';
+import { listeningSockets } from './listening-sockets.ts';
+import { scratchFolder } from './scratch.ts';
+
+const { folder } = scratchFolder();
+const roles: RoleProcess[] = [];
+const held: IdleConnections[] = [];
+
+afterEach(async () => {
+  for (const each of held.splice(0)) each.close();
+  for (const role of roles.splice(0).reverse()) await role.stop();
+});
+
+/** UCX's TCP data ports carry it first: a peer may stop anywhere behind. */
+const magic = Buffer.alloc(8);
+magic.writeBigUInt64LE(0xcafebabe12345678n);
+
+const tcpAlone = 'tls = "tcp,self"';
+
+async function target(keys = ''): Promise<RoleProcess> {
+  const config = `
+[rdma]
+port = 0
+${tcpAlone}
+buffer_size = "16MiB"
+hugepages = "off"
+${keys}
+[target]
+dirs = ["${folder}"]
+unconfirmed = true
+[admin]
+listen = "127.0.0.1:0"
+`;
+  return startedAs('target', config);
+}
+
+async function proxyOf(target: RoleProcess): Promise<RoleProcess> {
+  const config = `
+[http]
+listen = "127.0.0.1:0"
+[seaweedfs]
+volume_server_url = "http://127.0.0.1:9"
+[rdma]
+target = "${target.bound['rdma']}"
+${tcpAlone}
+[memory]
+size = "16MiB"
+hugepages = "off"
+[admin]
+listen = "127.0.0.1:0"
+`;
+  return startedAs('proxy', config);
+}
+
+async function startedAs(name: 'target' | 'proxy', config: string): Promise<RoleProcess> {
+  const role = await startRole(name, { config });
+  roles.push(role);
+  return role;
+}
+
+async function hold(port: number, count: number, says: Buffer | string = ''): Promise<void> {
+  held.push(await holdConnections({ port, count, says }));
+}
+
+const openCount = (): number => held.reduce((sum, { open }) => sum + open, 0);
+
+async function statsOf(role: RoleProcess): Promise<Readonly<Record<string, unknown>>> {
+  const answer = await fetch(`http://${role.bound['admin']}/stats`);
+  return (await answer.json()) as Readonly<Record<string, unknown>>;
+}
+
+async function sessionsOf(target: RoleProcess): Promise<unknown> {
+  return (await statsOf(target))['sessions'];
+}
+
+const portOf = (role: RoleProcess, name: string): number =>
+  Number(String(role.bound[name]).split(':').at(-1));
+
+function dataPortsOf(target: RoleProcess): readonly number[] {
+  const known = [portOf(target, 'rdma'), portOf(target, 'admin')];
+  const ports = listeningSockets(target.pid).map(({ port }) => port);
+  return ports.filter((port) => !known.includes(port));
+}
+
+describe.each([
+  ['nothing', ''],
+  ['one byte', 'x'],
+  ["half of UCX's own greeting", magic.subarray(0, 4)],
+])('1,030 connections that say %s to rdma.listen', (_, says) => {
+  test('keep no proxy from a session while they last, and do not last', async () => {
+    const it = await target('handshake_timeout = "3s"\nmax_pending_per_address = 100000');
+    await proxyOf(it);
+    await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 5_000);
+    await hold(portOf(it, 'rdma'), 1_030, says);
+
+    const startedMs = performance.now();
+    await proxyOf(it);
+    await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(2), 3_000);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+
+    await vi.waitFor(() => expect(openCount()).toBe(0), { timeout: 10_000, interval: 100 });
+    expect(await sessionsOf(it)).toBe(2);
+    expect((await statsOf(it))['connections']).toMatchObject({ waiting: 0, ended: 1_030 });
+    expect(it.log.join('\n')).toContain('"event":"connections-ended"');
+  }, 40_000);
+});
+
+test('connections of one address are bounded before their time is over', async () => {
+  const it = await target('handshake_timeout = "60s"\nmax_pending_per_address = 20');
+  await hold(portOf(it, 'rdma'), 100);
+  await vi.waitFor(() => expect(openCount()).toBe(20), { timeout: 5_000, interval: 50 });
+  await proxyOf(it);
+  await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 3_000);
+});
+
+test.each([
+  ['nothing', ''],
+  ['the magic number and no more', magic],
+])(
+  'connections that say %s to a data port of UCX are ended, and sessions are not',
+  async (_, says) => {
+    const it = await target('handshake_timeout = "2s"\nmax_pending_per_address = 100000');
+    await proxyOf(it);
+    await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 5_000);
+    const ports = dataPortsOf(it);
+    expect(ports.length).toBeGreaterThan(0);
+    for (const port of ports) await hold(port, 300, says);
+    await vi.waitFor(() => expect(openCount()).toBe(0), { timeout: 10_000, interval: 100 });
+    expect(await sessionsOf(it)).toBe(1);
+    expect(await statsOf(it)).toMatchObject({ sessionsLost: 0, sessionsTotal: 1 });
+  },
+  30_000,
+);
