@@ -135,6 +135,8 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
         headBytes: limits.headBytesMax,
         headTimeoutMs: limits.headTimeoutMs,
         idleTimeoutMs: limits.idleTimeoutMs,
+        bodyTimeoutMs: limits.bodyTimeoutMs,
+        bodyBytesMin: limits.bodyBytesMin,
         upstreamConnectTimeoutMs: limits.upstreamConnectTimeoutMs,
         upstreamTimeoutMs: limits.upstreamTimeoutMs,
       },

@@ -62,6 +62,8 @@ export interface ProxySettings {
     readonly headBytesMax: number;
     readonly headTimeoutMs: number;
     readonly idleTimeoutMs: number;
+    readonly bodyTimeoutMs: number;
+    readonly bodyBytesMin: number;
     readonly upstreamConnectTimeoutMs: number;
     readonly upstreamTimeoutMs: number;
     readonly needleBytesMax: number;
@@ -140,6 +142,8 @@ export const proxySchema: field.Schema<ProxySettings> = {
     headBytesMax: field.size('head_bytes', '64KiB', { min: 1024, max: 2 ** 20 }),
     headTimeoutMs: field.duration('head_timeout', '30s', someTime),
     idleTimeoutMs: field.duration('idle_timeout', '30s', someTime),
+    bodyTimeoutMs: field.duration('body_timeout', '30s', someTime),
+    bodyBytesMin: field.size('body_bytes_min', '4KiB', someBytes),
     upstreamConnectTimeoutMs: field.duration('upstream_connect_timeout', '5s', someTime),
     upstreamTimeoutMs: field.duration('upstream_timeout', '120s', someTime),
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),

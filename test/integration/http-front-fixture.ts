@@ -102,6 +102,8 @@ export const generousLimits: FrontLimits = {
   headBytes: 65_536,
   headTimeoutMs: 30_000,
   idleTimeoutMs: 30_000,
+  bodyTimeoutMs: 30_000,
+  bodyBytesMin: 4_096,
   upstreamConnectTimeoutMs: 5_000,
   upstreamTimeoutMs: 120_000,
 };

@@ -73,6 +73,7 @@ export const status: ProxyStatus = {
     connectionsRefused: 1,
     acceptFailures: 0,
     headTimeouts: 1,
+    bodyTimeouts: 0,
     requestsByLane: 40,
     requestsByFramework: 2,
     connectionsUnread: 1,

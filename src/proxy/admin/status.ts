@@ -60,6 +60,7 @@ export interface FrontStatus {
   readonly connectionsRefused: number;
   readonly acceptFailures: number;
   readonly headTimeouts: number;
+  readonly bodyTimeouts: number;
   readonly requestsByLane: number;
   readonly requestsByFramework: number;
   readonly connectionsUnread: number;

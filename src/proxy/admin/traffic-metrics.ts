@@ -37,6 +37,7 @@ function frontMetrics(set: Set): (front: FrontStatus) => void {
     connections.set(front.connectionsRefused, { event: 'refused' });
     connections.set(front.acceptFailures, { event: 'failed' });
     connections.set(front.headTimeouts, { event: 'head_timeout' });
+    connections.set(front.bodyTimeouts, { event: 'body_timeout' });
     entered.set(front.requestsByLane, { way: 'lane' });
     entered.set(front.requestsByFramework, { way: 'framework' });
     entered.set(front.connectionsUnread, { way: 'raw' });

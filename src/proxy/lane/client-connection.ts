@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { RequestHead } from '../needle/request-head.ts';
 import type { NeedleOutcome } from '../needle-outcome.ts';
 import type { ClientEnd } from '../outcome.ts';
+import { ClientProgress } from './client-progress.ts';
 import type { ConnectionHost, Relay } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange } from './exchange.ts';
@@ -15,7 +16,7 @@ import { InputBuffer } from './input-buffer.ts';
 import type { FrontLimits } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
-import { refusalText } from './refusal.ts';
+import { malformed, refusalText } from './refusal.ts';
 import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import { SendPace } from './send-pace.ts';
 
@@ -27,9 +28,6 @@ const ignoredLineEndBytes = 4;
 const lingerMs = 1_000;
 /** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
 const halfClosedMs = 500;
-
-const malformed =
-  'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
 
 export class ClientConnection implements AnswerSink, HandoverSide {
   readonly #socket: Socket;
@@ -51,6 +49,8 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   #client: ClientEnd | undefined;
   #sinceMs: number;
   #flushedBytes = 0;
+  /** Once it has owed bytes when the sweep came by. */
+  #progress: ClientProgress | undefined;
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
@@ -75,22 +75,37 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   /** Called every so often: closes what made no progress for too long. */
   sweep(nowMs: number): void {
-    const { limits } = this.#host;
+    const { limits, counters } = this.#host;
     const flushed = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (flushed !== this.#flushedBytes) {
-      this.#flushedBytes = flushed;
-      this.#sinceMs = nowMs;
+    if (flushed !== this.#flushedBytes) this.#sinceMs = nowMs;
+    this.#flushedBytes = flushed;
+    if (nowMs - this.#sinceMs <= this.#patienceMs(limits)) {
+      if (!this.#isLate(nowMs)) return;
+      counters.bodyTimeouts += 1;
+    } else if (this.#state === 'head' && this.#input.length > 0) {
+      counters.headTimeouts += 1;
+      this.#socket.write(malformed, 'latin1');
+      this.#close();
+      return;
     }
-    const waitedMs = nowMs - this.#sinceMs;
-    if (waitedMs > this.#patienceMs(limits)) {
-      if (this.#state === 'head' && this.#input.length > 0) {
-        this.#host.counters.headTimeouts += 1;
-        this.#socket.write(malformed, 'latin1');
-        this.#close();
-      } else {
-        this.#socket.destroy();
-      }
+    this.#socket.destroy();
+  }
+
+  /** It goes on, but by too few bytes at a time. */
+  #isLate(nowMs: number): boolean {
+    const isRaw = this.#state === 'raw';
+    if (!isRaw && !this.#owesBody) {
+      this.#progress = undefined;
+      return false;
     }
+    this.#progress ??= new ClientProgress(this.#socket, this.#host.limits, nowMs);
+    return isRaw ? this.#progress.isPipeLate(nowMs) : this.#progress.isBodyLate(nowMs);
+  }
+
+  /** Whoever takes the body has all that came of it. */
+  get #owesBody(): boolean {
+    if (this.#state !== 'busy' || this.bodyDone || this.#input.length > 0) return false;
+    return this.#exchange?.awaitsContinue !== true;
   }
 
   #patienceMs(limits: FrontLimits): number {
@@ -152,12 +167,8 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   /** False: there is nothing behind them yet. */
   #ignoreLineEnds(): boolean {
-    const bytes = this.#input.view();
-    const countMax = Math.min(bytes.length, this.#ignoredBytesLeft);
-    let count = 0;
-    while (count < countMax && (bytes[count] === 0x0d || bytes[count] === 0x0a)) count += 1;
-    this.#input.consume(count);
-    const isAll = count === bytes.length;
+    const count = this.#input.consumeLineEnds(this.#ignoredBytesLeft);
+    const isAll = this.#input.length === 0;
     this.#ignoredBytesLeft = isAll ? this.#ignoredBytesLeft - count : 0;
     return !isAll;
   }

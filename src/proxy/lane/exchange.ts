@@ -100,6 +100,7 @@ export class Exchange implements OutcomeReceiver {
   #settled = false;
   #over = false;
   #corked = false;
+  #isContinued = false;
 
   constructor(
     request: FramedRequest,
@@ -118,6 +119,11 @@ export class Exchange implements OutcomeReceiver {
   get hasBody(): boolean {
     const { body } = this.request;
     return body.kind === 'chunked' || (body.kind === 'length' && body.bytes > 0);
+  }
+
+  /** It may wait for `100 Continue` before it sends its body, and was not told yet. */
+  get awaitsContinue(): boolean {
+    return this.request.block.expectsContinue && !this.#isContinued;
   }
 
   /** The head was sent. */
@@ -182,6 +188,7 @@ export class Exchange implements OutcomeReceiver {
   /** `100 Continue` of the volume server, for a client that waits for it; nobody else is told. */
   sendInterim(head: string): void {
     if (this.#over || this.started || !this.request.block.expectsContinue) return;
+    this.#isContinued = true;
     this.#sink.send(head);
   }
 

@@ -42,6 +42,15 @@ export class InputBuffer {
     this.#end = 0;
   }
 
+  /** Carriage returns and line feeds at the start, so many at most; returns how many there were. */
+  consumeLineEnds(countMax: number): number {
+    const bytes = this.view();
+    let count = 0;
+    while (count < countMax && (bytes[count] === 0x0d || bytes[count] === 0x0a)) count += 1;
+    this.consume(count);
+    return count;
+  }
+
   #grow(moreBytes: number): void {
     const bytes = this.length;
     const larger = Buffer.allocUnsafeSlow(Math.max(1024, (bytes + moreBytes) * 2));

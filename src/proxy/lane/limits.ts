@@ -17,6 +17,9 @@ export interface FrontLimits {
   readonly headTimeoutMs: number;
   /** Without a request, or without progress of an answer: the connection is closed. */
   readonly idleTimeoutMs: number;
+  /** A body of which fewer than `bodyBytesMin` came in this time, while it was read: the connection is closed. */
+  readonly bodyTimeoutMs: number;
+  readonly bodyBytesMin: number;
   /** To connect to a volume server; then 504. */
   readonly upstreamConnectTimeoutMs: number;
   /** Without a byte from the volume server, or a free connection to it: 504, or the answer that has begun is cut. */
@@ -38,6 +41,8 @@ export interface FrontCounters {
   acceptFailures: number;
   /** Closed with 400: their head did not come to its end in time. */
   headTimeouts: number;
+  /** Closed: their bodies, or what was piped raw, came too slowly. */
+  bodyTimeouts: number;
   requestsByLane: number;
   requestsByFramework: number;
   /** Piped raw before any request on them was understood. With the two above: whatever is accounted for, once. */
@@ -59,6 +64,7 @@ export function newFrontCounters(): FrontCounters {
     connectionsRefused: 0,
     acceptFailures: 0,
     headTimeouts: 0,
+    bodyTimeouts: 0,
     requestsByLane: 0,
     requestsByFramework: 0,
     connectionsUnread: 0,

@@ -86,7 +86,7 @@ export class Listener {
   /** Only while there are connections: an idle proxy is not woken. */
   #newSweeper(): NodeJS.Timeout {
     const { limits } = this.#host;
-    const everyMs = Math.min(limits.headTimeoutMs, limits.idleTimeoutMs) / 4;
+    const everyMs = Math.min(limits.headTimeoutMs, limits.idleTimeoutMs, limits.bodyTimeoutMs) / 4;
     return setInterval(() => this.#sweep(), Math.max(20, Math.min(250, everyMs))).unref();
   }
 

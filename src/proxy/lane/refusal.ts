@@ -3,6 +3,10 @@ import { STATUS_CODES } from 'node:http';
 import { connectionLine, statusLineStart } from '../response/http-version.ts';
 import { newRequestId } from '../response/request-id.ts';
 
+/** What Go says to a head that it does not understand, or not in time. */
+export const malformed =
+  'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
+
 export type RefusalStatus = 502 | 503 | 504;
 
 export interface Refusal {
