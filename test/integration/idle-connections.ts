@@ -12,16 +12,18 @@ export interface IdleOptions {
   readonly port: number;
   readonly count: number;
   readonly host?: string;
+  /** The address that they come from. */
+  readonly from?: string;
   /** What each says, once; nothing where it is empty. */
   readonly says?: Buffer | string;
 }
 
 /** Resolves when all are connected. */
 export async function holdConnections(options: IdleOptions): Promise<IdleConnections> {
-  const { port, count, host = '127.0.0.1', says = '' } = options;
+  const { port, count, host = '127.0.0.1', from = '127.0.0.1', says = '' } = options;
   const open = new Set<Socket>();
   const connecting = Array.from({ length: count }, async () => {
-    const socket = connect({ host, port });
+    const socket = connect({ host, port, localAddress: from });
     socket.on('error', () => undefined);
     socket.on('close', () => open.delete(socket));
     open.add(socket);

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';
 import { type AccessHooks, accessHooks } from './admin-access.ts';
+import { AdminConnections } from './admin-connections.ts';
 import type { AdminListen, AdminOptions } from './admin-options.ts';
 import { json, jsonText } from './admin-page.ts';
 import { addBenchRoute } from './bench-route.ts';
@@ -15,7 +16,7 @@ import { openApiHead } from './openapi.ts';
 import { OwnListener } from './own-listener.ts';
 import { addReadRoutes } from './read-routes.ts';
 import { addRequestRoutes } from './request-routes.ts';
-import { addStatusRoutes, statusPaths } from './status-routes.ts';
+import { addStatusRoutes, probePaths, statusPaths } from './status-routes.ts';
 import { addTrafficRoute } from './traffic-route.ts';
 
 export type { AdminOptions } from './admin-options.ts';
@@ -26,19 +27,25 @@ export interface RunningAdmin {
   close(): Promise<void>;
 }
 
-const connectionsMax = 256;
-/** For a request to come in whole; what is done about it has limits of its own. */
+/** For a request to come in whole, from when its connection was accepted; what is done about it has limits of its own. */
 const requestMsMax = 10_000;
+/** How late the end of that time may be noticed. */
+const checkEveryMs = 1_000;
+/** Without a byte of an answer taken: longer than whatever works silently. */
+const standstillMsMax = 120_000;
 export const requestBytesMax: number = 1024 * 1024;
 
 /** Rejects when the address cannot be bound. */
 export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
-  const server = createServer();
-  server.maxConnections = connectionsMax;
-  server.requestTimeout = requestMsMax;
-  server.headersTimeout = requestMsMax;
+  const server = createServer({
+    requestTimeout: requestMsMax,
+    headersTimeout: requestMsMax,
+    connectionsCheckingInterval: checkEveryMs,
+  });
+  server.timeout = standstillMsMax;
+  const connections = new AdminConnections(server);
   let address = '';
-  const app = await buildAdmin(options, server, () => address);
+  const app = await buildAdmin(options, server, connections, () => address);
   try {
     await listening(server, options.listen);
   } catch (error) {
@@ -62,6 +69,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
 async function buildAdmin(
   options: AdminOptions,
   server: Server,
+  connections: AdminConnections,
   address: () => string,
 ): Promise<FastifyInstance> {
   const app = fastify({
@@ -81,6 +89,7 @@ async function buildAdmin(
     return json(reply, statusCode, { error: text });
   });
   addHeaders(app, options.enableCors);
+  keepReserve(app, connections);
   const methods = methodsByPath(app);
   await app.register(swagger, { openapi: openApiHead(options) });
   const hooks = accessHooks(options.token, address);
@@ -114,6 +123,16 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
       .header('Access-Control-Allow-Origin', '*')
       .header('Access-Control-Allow-Headers', 'Authorization')
       .header('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
+  });
+}
+
+/** Where all connections are busy, those beyond them are for probes. */
+function keepReserve(app: FastifyInstance, connections: AdminConnections): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (!connections.isReserve(request.raw.socket)) return undefined;
+    reply.header('Connection', 'close');
+    if (probePaths.some((path) => path === pathOf(request.url))) return undefined;
+    return json(reply, 503, { error: 'too many connections: only probes are answered' });
   });
 }
 

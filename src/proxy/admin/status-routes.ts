@@ -11,7 +11,8 @@ import {
   statsSchemaOf,
 } from './status-schemas.ts';
 
-export const statusPaths = ['/livez', '/readyz', '/health', '/stats', '/metrics'] as const;
+export const probePaths: readonly string[] = ['/livez', '/readyz'];
+export const statusPaths: readonly string[] = [...probePaths, '/health', '/stats', '/metrics'];
 
 export function addStatusRoutes(
   app: FastifyInstance,

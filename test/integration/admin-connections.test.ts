@@ -1,0 +1,115 @@
+/**
+ * 256 connections that said nothing were all that the admin listener took: the next one was reset, a kubelet's /livez too,
+ * and the proxy would have been started anew.
+ */
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type RunningAdmin, startAdmin } from '../../src/proxy/admin/admin-server.ts';
+import { holdConnections, type IdleConnections } from './idle-connections.ts';
+
+const held: IdleConnections[] = [];
+let admin: RunningAdmin | undefined;
+
+afterEach(async () => {
+  for (const each of held.splice(0)) each.close();
+  await admin?.close();
+});
+
+/** Answers to /metrics, which the test holds back. */
+let metrics: () => Promise<{ type: string; text: string }>;
+
+async function started(): Promise<number> {
+  metrics = async () => ({ type: 'text/plain', text: '' });
+  admin = await startAdmin({
+    role: 'target',
+    version: '0',
+    listen: { host: '127.0.0.1', port: 0 },
+    token: () => undefined,
+    enableCors: false,
+    health: () => ({ status: 'ok', checks: {} }),
+    readiness: () => ({ isReady: true, detail: '' }),
+    stats: () => ({}),
+    metrics: () => metrics(),
+  });
+  return Number(admin.address.split(':')[1]);
+}
+
+/** As a kubelet: a connection of its own, and a second for the answer. */
+async function probe(port: number, path = '/livez', from = '127.0.0.1'): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect({ host: '127.0.0.1', port, localAddress: from });
+    let text = '';
+    const timer = setTimeout(() => reject(new Error('no answer within a second')), 1_000);
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1');
+    });
+    socket.on('error', reject);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(text.split('\r\n')[0] ?? '');
+    });
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`);
+  });
+}
+
+const ok = 'HTTP/1.1 200 OK';
+const asks = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
+
+describe.each([256, 2_000])('/livez beside %d connections', (count) => {
+  test.each([
+    ['that say nothing', ''],
+    ['that drip a head', 'GET /livez HTTP/1.1\r\nX: '],
+    ['that asked once and rest', asks('/livez')],
+    ['that drip a body', 'POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\nx'],
+  ])('%s', async (_, says) => {
+    const port = await started();
+    for (const host of ['127.0.0.1', '127.0.0.2']) {
+      for (let at = 0; at < 5; at += 1) {
+        held.push(await holdConnections({ port, count: count / 10, says, from: host }));
+        expect(await probe(port)).toBe(ok);
+      }
+    }
+    expect(await probe(port, '/readyz')).toBe(ok);
+    expect(await probe(port, '/metrics', '127.0.0.3')).toBe(ok);
+  });
+});
+
+test('one address has no more than its share, and takes no place of others', async () => {
+  const port = await started();
+  const other = await holdConnections({ port, count: 10, from: '127.0.0.2' });
+  const many = await holdConnections({ port, count: 100 });
+  held.push(other, many);
+  await expect.poll(() => many.open).toBe(64);
+  expect(other.open).toBe(10);
+});
+
+test('where all are busy, probes alone are answered', async () => {
+  const port = await started();
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let asked = 0;
+  metrics = async () => {
+    asked += 1;
+    await gate;
+    return { type: 'text/plain', text: '' };
+  };
+  for (let host = 1; host <= 4; host += 1) {
+    const says = asks('/metrics');
+    held.push(await holdConnections({ port, count: 64, says, from: `127.0.0.${host}` }));
+  }
+  await expect.poll(() => asked).toBe(256);
+  expect(await probe(port)).toBe(ok);
+  expect(await probe(port, '/stats')).toBe('HTTP/1.1 503 Service Unavailable');
+  held.push(await holdConnections({ port, count: 40, from: '127.0.0.9' }));
+  expect(await probe(port)).toBe(ok);
+  release();
+});
+
+test('a connection that says nothing is ended', async () => {
+  const port = await started();
+  const silent = await holdConnections({ port, count: 3 });
+  held.push(silent);
+  await expect.poll(() => silent.open, { timeout: 13_000, interval: 200 }).toBe(0);
+}, 20_000);
