@@ -17,7 +17,7 @@ export const reasons = {
   },
   headers: {
     kind: 'meaning',
-    when: 'a header that changes the answer in a way that is not answered here, or is malformed, repeated or unexpected. Expect: 100-continue, an offer of HTTP/2 (Upgrade: h2c) and Proxy-Connection: keep-alive change nothing of a read: such reads are answered here',
+    when: 'a header that changes the answer in a way that is not answered here, or is malformed, repeated or unexpected; more than 32 ranges. Expect: 100-continue, an offer of HTTP/2 (Upgrade: h2c) and Proxy-Connection: keep-alive change nothing of a read: such reads are answered here',
     todo: 'nothing',
   },
   body: {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { needlePathOf, parseRead } from './read-request.ts';
+import { needlePathOf, parseRead, rangesMax } from './read-request.ts';
 
 function parse(
   target: string,
@@ -81,6 +81,16 @@ describe('parseRead', () => {
     expect(asHead).toMatchObject({ read: { method: 'HEAD', range: undefined } });
     const empty = parse('/3,01637037d6', ['Range', '', 'Accept-Encoding', 'GZIP']);
     expect(empty).toMatchObject({ read: { range: undefined, acceptsGzip: false } });
+  });
+
+  it('leaves more ranges than a client needs to the volume server, empty ones counted', () => {
+    const ranges = (count: number): string => `bytes=${Array(count).fill('0-1').join(',')}`;
+    const tooMany = { kind: 'passthrough', reason: 'headers' };
+    expect(parse('/3,01637037d6', ['Range', ranges(rangesMax)]).kind).toBe('read');
+    for (const range of [ranges(rangesMax + 1), `bytes=0-1${','.repeat(rangesMax)}`]) {
+      expect(parse('/3,01637037d6', ['Range', range])).toEqual(tooMany);
+      expect(parse('/3,01637037d6', ['Range', range], 'HEAD').kind).toBe('read');
+    }
   });
 
   it('serves keys that the volume server does not know', () => {
