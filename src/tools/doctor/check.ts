@@ -28,7 +28,7 @@ export const catalogue = {
   storage: ['data-dirs', 'file-system', 'index-files', 'served-volumes', 'temp-dir'],
   target: ['target-address', 'target-port', 'target-session', 'transport', 'ping'],
   volumes: ['announced-volumes'],
-  security: ['read-tokens', 'admin-exposure', 'secret-exposure', 'ucx-exposure'],
+  security: ['read-tokens', 'http-exposure', 'admin-exposure', 'secret-exposure', 'ucx-exposure'],
   needle: ['needle-bytes'],
   speed: ['latency', 'bandwidth'],
   clients: ['client-requests', 'client-addresses'],

@@ -191,8 +191,24 @@ describe('security', () => {
     const open = { adminHost: '0.0.0.0' };
     const results = (changes: object): readonly string[] =>
       judgeSecurity(settingsWith({ ...open, ...changes }), [], []).map(({ result }) => result);
-    expect(results({})).toEqual(['skip', 'warn', 'warn', 'ok']);
-    expect(results({ hasAdminToken: true, secret: 'x' })).toEqual(['skip', 'ok', 'ok', 'ok']);
+    expect(results({})).toEqual(['skip', 'skip', 'warn', 'warn', 'ok']);
+    expect(results({ hasAdminToken: true, secret: 'x' })).toEqual([
+      'skip',
+      'skip',
+      'ok',
+      'ok',
+      'ok',
+    ]);
+  });
+
+  test('clients from elsewhere come with the address of the proxy, and it is said', () => {
+    const found = (host: string): string => {
+      const listeners = [{ key: 'http.listen', address: { host, port: 8080 } }];
+      const findings = judgeSecurity(settingsWith({ listeners }), [], []);
+      return JSON.stringify(findings.find(({ name }) => name === 'http-exposure'));
+    };
+    expect(found('0.0.0.0')).toContain('-whiteList');
+    expect(found('127.0.0.1')).not.toContain('-whiteList');
   });
 
   test('TCP of UCX beyond loopback is a failure until the network is said to be trusted', () => {

@@ -41,12 +41,18 @@ export function judgeSecurity(
   exposed: readonly string[],
 ): readonly Finding[] {
   if (settings === undefined) {
-    return (['read-tokens', 'admin-exposure', 'secret-exposure', 'ucx-exposure'] as const).map(
-      (name) => skip(name, 'needs a configuration'),
-    );
+    const names = [
+      'read-tokens',
+      'http-exposure',
+      'admin-exposure',
+      'secret-exposure',
+      'ucx-exposure',
+    ] as const;
+    return names.map((name) => skip(name, 'needs a configuration'));
   }
   return [
     ...readTokens(settings, tokens),
+    httpExposure(settings),
     adminExposure(settings),
     secretExposure(settings),
     ucxExposure(settings, exposed),
@@ -101,6 +107,18 @@ function readToken({ url, wantsTokens, takesToken }: TokenFacts, hasKey: boolean
 
 function isBeyondThisHost(host: string): boolean {
   return host !== 'localhost' && host !== '::1' && !(isIPv4(host) && host.startsWith('127.'));
+}
+
+/** The default, and no mistake: but whoever relies on -whiteList must know it. */
+function httpExposure({ listeners }: Settings): Finding {
+  const http = listeners.find(({ key }) => key === 'http.listen');
+  if (http === undefined) return skip('http-exposure', "the proxy's part");
+  if ('path' in http.address) return ok('http-exposure', 'http.listen is a socket file');
+  const { host } = http.address;
+  if (!isBeyondThisHost(host)) return ok('http-exposure', 'loopback alone');
+  return ok('http-exposure', `whoever reaches ${host} has the rights of this proxy's address`, [
+    "the volume server sees the proxy's address, not the client's: where its -whiteList has that, everybody who comes through here may write",
+  ]);
 }
 
 function adminExposure({ adminHost, hasAdminToken }: Settings): Finding {
