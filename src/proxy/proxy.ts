@@ -103,6 +103,10 @@ export interface RunningProxy {
   close(drainMs: number): Promise<void>;
 }
 
+function ucxTcpOf(devices: UcxDevices | undefined): ProxyStatus['ucxTcp'] {
+  return devices && { devices: devices.deviceName, exposed: devices.exposed };
+}
+
 /** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
 const validationsMaxDefault = 1;
 /** As long as there is no listener. */
@@ -269,6 +273,7 @@ class ProxyRole implements RunningProxy {
     return {
       mode: this.#options.rdma.mode,
       fabricFailure: this.#fabricFailure,
+      ucxTcp: ucxTcpOf(this.#client === undefined ? undefined : this.#devices),
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,

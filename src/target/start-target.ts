@@ -7,7 +7,12 @@ import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
-import { devicesToListen, logDevices, refuseExposed } from '../rdma/ucx-devices.ts';
+import {
+  devicesToListen,
+  logDevices,
+  refuseExposed,
+  type UcxDevices,
+} from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 import { ConnectionWatch } from './connection-watch.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
@@ -84,7 +89,7 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
-  const role = new TargetRole(target, options, logger);
+  const role = new TargetRole(target, devices, options, logger);
   try {
     await role.openAdmin(options);
   } catch (error) {
@@ -152,6 +157,7 @@ function confirmationOf(
 class TargetRole implements RunningTarget {
   readonly address: string;
   readonly #target: TargetHost;
+  readonly #devices: UcxDevices;
   readonly #connections: ConnectionWatch;
   readonly #coverage: VolumeCoverage;
   readonly #confirmation: Confirmation | undefined;
@@ -162,9 +168,15 @@ class TargetRole implements RunningTarget {
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(target: TargetHost, options: TargetOptions, logger: TargetLogger) {
+  constructor(
+    target: TargetHost,
+    devices: UcxDevices,
+    options: TargetOptions,
+    logger: TargetLogger,
+  ) {
     this.address = target.address;
     this.#target = target;
+    this.#devices = devices;
     this.#configuration = options.configuration;
     this.#onSession = options.onSession;
     this.#connections = new ConnectionWatch({
@@ -218,6 +230,7 @@ class TargetRole implements RunningTarget {
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
       connections: this.#connections.snapshot(),
+      ucxTcp: { devices: this.#devices.deviceName, exposed: this.#devices.exposed },
       bytesSent: stats.bytesSent,
       bytesReceived: stats.bytesReceived,
       reads: stats.readsByStatus,

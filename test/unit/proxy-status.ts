@@ -4,6 +4,7 @@ import type { ProxyStatus } from '../../src/proxy/admin/status.ts';
 export const status: ProxyStatus = {
   mode: 'prefer',
   fabricFailure: undefined,
+  ucxTcp: { devices: 'lo', exposed: [] },
   isListening: true,
   isDraining: false,
   connections: 3,

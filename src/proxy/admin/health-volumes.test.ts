@@ -12,8 +12,16 @@ function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefine
 }
 
 function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): Check | undefined {
+  const ucxTcp = { devices: 'lo', exposed: [] };
   const connections = { waiting: 0, ended: 0, descriptors: 30, descriptorsMax: 1024 };
-  const status = { coverage, volumesLoaded: loaded, volumesConfirmed: 0, arena: {}, connections };
+  const status = {
+    coverage,
+    volumesLoaded: loaded,
+    volumesConfirmed: 0,
+    arena: {},
+    connections,
+    ucxTcp,
+  };
   return targetHealth(status as unknown as TargetRoleStatus).checks['volumes'];
 }
 

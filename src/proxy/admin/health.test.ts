@@ -42,8 +42,21 @@ describe('the health of a target', () => {
     [900, 'degraded'],
   ])('with %d of 1,000 descriptors open is %s', (descriptors, verdict) => {
     const connections = { waiting: 700, ended: 0, descriptors, descriptorsMax: 1_000 };
-    const status = { arena: {}, connections } as unknown as TargetRoleStatus;
+    const ucxTcp = { devices: 'lo', exposed: [] };
+    const status = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     const check = targetHealth(status).checks['connections'];
     expect(check).toMatchObject({ status: verdict, ...connections });
+  });
+
+  it('says on which network devices UCX has TCP ports, as that of a proxy does', () => {
+    const ucxTcp = { devices: 'lo,eth0', exposed: ['eth0'] };
+    const facts = { status: 'ok', ...ucxTcp, isBeyondLoopback: true };
+    const connections = { waiting: 0, ended: 0, descriptors: 1, descriptorsMax: 10 };
+    const target = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
+    expect(targetHealth(target).checks['ucx-tcp']).toMatchObject(facts);
+    const proxy = { ...status, ucxTcp };
+    const totals = createProxyMetrics('0').totals();
+    expect(proxyHealth(proxy, totals).checks['ucx-tcp']).toMatchObject(facts);
+    expect(proxyHealth({ ...status, ucxTcp: undefined }, totals).checks['ucx-tcp']).toBeUndefined();
   });
 });

@@ -4,7 +4,13 @@ import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './request-ledger.ts';
-import type { ArenaStatus, ProxyStatus, TargetRoleStatus, TargetStatus } from './status.ts';
+import type {
+  ArenaStatus,
+  ProxyStatus,
+  TargetRoleStatus,
+  TargetStatus,
+  UcxTcpStatus,
+} from './status.ts';
 
 export type Verdict = 'ok' | 'degraded' | 'down';
 
@@ -39,6 +45,7 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   if (status.mode === 'require' && isUpCount === 0) {
     checks.set('fabric', { status: 'down', detail: 'mode = "require" and no target is up' });
   }
+  if (status.ucxTcp !== undefined) checks.set('ucx-tcp', ucxTcpCheck(status.ucxTcp));
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
   if (status.targets.some(({ state }) => state !== undefined)) {
     checks.set('volumes', unannouncedCheck(status.unannounced));
@@ -64,6 +71,7 @@ export function targetHealth(status: TargetRoleStatus): Health {
   const checks = {
     listener: listenerCheck(status),
     connections: connectionsCheck(status),
+    'ucx-tcp': ucxTcpCheck(status.ucxTcp),
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
     arena: arenaCheck(status.arena),
@@ -199,6 +207,15 @@ function confirmationCheck({ confirmation }: TargetRoleStatus): Check {
   const facts = { url, ageMs: ageMs ?? null };
   if (confirmation.isOk) return { status: 'ok', detail: 'the volume server confirms', ...facts };
   return { status: 'degraded', detail: failure === '' ? 'not asked yet' : failure, ...facts };
+}
+
+/** No verdict: whoever set `rdma.ucx_tcp_trusted_network` has given it. But what rests on it is said wherever somebody looks. */
+function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): Check {
+  const detail =
+    exposed.length === 0
+      ? 'UCX has no TCP port beyond loopback'
+      : `UCX has TCP ports on ${exposed.join(', ')}: whoever reaches them can write into this process, without a secret`;
+  return { status: 'ok', detail, devices, exposed, isBeyondLoopback: exposed.length > 0 };
 }
 
 /** Share of the descriptors beyond which somebody should look: UCX closes its port for good when there are none left. */

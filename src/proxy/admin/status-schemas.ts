@@ -134,6 +134,9 @@ const coverage: JsonSchema = record({
   detail: text,
 });
 
+/** Where UCX may open TCP ports; not there where UCX is not used. */
+const ucxTcp: JsonSchema = record({ devices: text, exposed: list(text) });
+
 /** Who came, of /stats and /api/traffic. */
 export const clientsStatus: Readonly<Record<string, JsonSchema>> = {
   requests: described(count, "Of clients; those of this package's programs are left out."),
@@ -165,6 +168,7 @@ const proxyStats: JsonSchema = {
     connections: count,
     requestsInFlight: count,
     targets: list(targetStatus),
+    ucxTcp,
     unannounced: record({ count, first: list(count), reads: count }),
     cache: cacheStats,
     arena,
@@ -188,6 +192,7 @@ const targetStats: JsonSchema = {
     isDraining: flag,
     sessions: count,
     sessionsTotal: count,
+    ucxTcp,
     connections: record({
       waiting: count,
       ended: count,

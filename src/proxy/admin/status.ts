@@ -71,10 +71,20 @@ export interface FrontStatus {
   readonly retries: number;
 }
 
+/** Where UCX may open TCP ports, which ask nobody for a secret. */
+export interface UcxTcpStatus {
+  /** As UCX was given them; "auto": all of the machine. */
+  readonly devices: string;
+  /** Those beyond loopback with a TCP port. */
+  readonly exposed: readonly string[];
+}
+
 export interface ProxyStatus {
   readonly mode: 'prefer' | 'require' | 'off';
   /** Why this machine has no fast path at all; undefined: it has, or `mode = "off"`. */
   readonly fabricFailure: string | undefined;
+  /** undefined: UCX is not used. */
+  readonly ucxTcp: UcxTcpStatus | undefined;
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly connections: number;
@@ -152,6 +162,7 @@ export interface TargetRoleStatus {
   readonly sessionsRefused: number;
   readonly sessionsLost: number;
   readonly connections: ConnectionsStatus;
+  readonly ucxTcp: UcxTcpStatus;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Answered reads by status name. */
