@@ -15,6 +15,8 @@ export interface RoleOptions {
   readonly config?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs it, and stays the same process: ['ip', 'netns', 'exec', NAME]. */
+  readonly under?: readonly string[];
 }
 
 /** Rejects with the role's log when it ends or is not ready in time. */

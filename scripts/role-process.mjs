@@ -11,14 +11,14 @@ import { root } from './setup/pinned-node.mjs';
 const readyTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 
-export async function startRole(role, { config, args = [], env = {} }) {
-  const roleArgs = [role, ...args];
+export async function startRole(role, { config, args = [], env = {}, under = [] }) {
+  const roleArgs = [...under, join(root, 'bin', 'seaweed-rdma'), role, ...args];
   if (config !== undefined) {
     const file = join(mkdtempSync(join(tmpdir(), 'seaweed-rdma-')), `${role}.toml`);
     writeFileSync(file, config);
     roleArgs.push('--config', file);
   }
-  const child = spawn(join(root, 'bin', 'seaweed-rdma'), roleArgs, {
+  const child = spawn(roleArgs[0], roleArgs.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

@@ -7,9 +7,9 @@
 namespace target_ucx {
 namespace {
 
-/// Of UCX's TCP: magic number, header, and a request to connect without its address
+/// Of UCX's TCP: magic number, header, and a request to connect with an IPv4 address
 /// (uct/tcp/tcp.h). A peer that has said less than that is not connected to anything.
-constexpr uint64_t kConnectRequestBytesMin = 8 + 5 + 13;
+constexpr uint64_t kConnectRequestBytesMin = 8 + 5 + 13 + 16;
 
 }  // namespace
 

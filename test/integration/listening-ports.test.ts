@@ -2,11 +2,10 @@
  * Asks the kernel at which addresses each role listens. UCX opens a TCP port on each network device that it may use, and
  * whoever reaches one writes into the process: loopback must mean loopback.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { listeningSockets } from './listening-sockets.ts';
 import { scratchFolder } from './scratch.ts';
 
 const { folder } = scratchFolder();
@@ -51,27 +50,9 @@ async function role(name: 'target' | 'proxy', config: string): Promise<RoleProce
   return started;
 }
 
-/** Without repetition, as the kernel writes them: "0100007F" is 127.0.0.1. */
+/** Without repetition. */
 function listenedAddresses(pid: number): readonly string[] {
-  const folder = `/proc/${pid}/fd`;
-  const inodes = new Set(
-    readdirSync(folder).flatMap((fd) => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(join(folder, fd)))?.[1] ?? [];
-      } catch {
-        return [];
-      }
-    }),
-  );
-  const addresses = ['tcp', 'tcp6'].flatMap((table) =>
-    readFileSync(`/proc/${pid}/net/${table}`, 'latin1')
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , state, , , , , , inode = '']) => state === '0A' && inodes.has(inode))
-      .map(([, local = '']) => local.split(':')[0] ?? ''),
-  );
-  return [...new Set(addresses)].sort();
+  return [...new Set(listeningSockets(pid).map(({ address }) => address))].sort();
 }
 
 const loopback = '0100007F';

@@ -1,0 +1,65 @@
+/**
+ * What somebody does who has reached a TCP port of UCX: its magic number, a request to connect, and a PUT. Here of no
+ * bytes; with an address and bytes it would write them there. Prints what became of it at each HOST:PORT of its arguments.
+ */
+import { connect } from 'node:net';
+
+/** As uct/tcp/tcp.h of UCX 1.13 lays them out. */
+const requestToConnect = (): Buffer => {
+  const bytes = Buffer.alloc(29);
+  bytes.writeUInt32LE(1, 0);
+  bytes.writeBigUInt64LE(7n, 5);
+  // The sender's address: 10.213.77.2, port 7.
+  bytes.writeUInt16LE(2, 13);
+  bytes.writeUInt16BE(7, 15);
+  bytes.set([10, 213, 77, 2], 17);
+  return bytes;
+};
+
+function message(id: number, body: Buffer): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(id, 0);
+  head.writeUInt32LE(body.length, 1);
+  return Buffer.concat([head, body]);
+}
+
+const magic = Buffer.alloc(8);
+magic.writeBigUInt64LE(0xcafebabe12345678n);
+const connecting = 32;
+const put = 33;
+const packet = Buffer.concat([
+  magic,
+  message(connecting, requestToConnect()),
+  message(put, Buffer.alloc(20)),
+]);
+/** No answer by then: the packet was not taken. */
+const patienceMs = 1_500;
+
+/** refused: nobody listens; silent, closed: somebody does, and answers nothing to this; taken: UCX has done it. */
+export type Fate = 'refused' | 'silent' | 'closed' | 'http' | 'taken';
+
+function fateAt(place: string): Promise<Fate> {
+  const { hostname, port } = new URL(`tcp://${place}`);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    let isConnected = false;
+    const end = (fate: Fate): void => {
+      socket.destroy();
+      resolve(fate);
+    };
+    socket.setTimeout(patienceMs, () => end(isConnected ? 'silent' : 'refused'));
+    socket.on('connect', () => {
+      isConnected = true;
+      socket.write(packet);
+    });
+    socket.on('data', (bytes) =>
+      end(bytes.toString('latin1').startsWith('HTTP/') ? 'http' : 'taken'),
+    );
+    socket.on('error', () => end(isConnected ? 'closed' : 'refused'));
+    socket.on('close', () => end('closed'));
+  });
+}
+
+const places = process.argv.slice(2);
+const fates = await Promise.all(places.map(fateAt));
+console.log(JSON.stringify(Object.fromEntries(places.map((place, at) => [place, fates[at]]))));

@@ -1,0 +1,154 @@
+/**
+ * UCX's TCP ports wrote what they were told to write, into the memory of a target on loopback, for whoever reached the
+ * machine on another address. Here somebody on another host sends exactly that to each port that a role listens on.
+ */
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { listeningSockets } from './listening-sockets.ts';
+import { runCommand } from './program.ts';
+import { scratchFolder } from './scratch.ts';
+import { makeTwoHosts, type TwoHosts } from './two-hosts.ts';
+import type { Fate } from './ucx-intruder.ts';
+
+const made = makeTwoHosts();
+const reason = typeof made === 'string' ? made : '';
+const hosts = made as TwoHosts;
+const { folder } = scratchFolder();
+const roles: RoleProcess[] = [];
+
+afterEach(async () => {
+  for (const role of roles.splice(0).reverse()) await role.stop();
+});
+
+afterAll(() => {
+  if (reason === '') hosts.remove();
+});
+
+interface TargetKeys {
+  readonly listen: string;
+  readonly more?: string;
+}
+
+async function target({ listen, more = '' }: TargetKeys): Promise<RoleProcess> {
+  return started(
+    'target',
+    `
+[rdma]
+listen = "${listen}"
+port = 0
+insecure = true
+buffer_size = "16MiB"
+hugepages = "off"
+${more}
+[target]
+dirs = ["${folder}"]
+unconfirmed = true
+[admin]
+listen = "127.0.0.1:0"
+`,
+  );
+}
+
+async function proxy(target: string, listen: string, more = ''): Promise<RoleProcess> {
+  return started(
+    'proxy',
+    `
+[http]
+listen = "${listen}:0"
+[seaweedfs]
+volume_server_url = "http://127.0.0.1:9"
+[rdma]
+target = "${target}"
+${more}
+[memory]
+size = "16MiB"
+hugepages = "off"
+[admin]
+listen = "${listen}:0"
+`,
+  );
+}
+
+async function started(name: 'target' | 'proxy', config: string): Promise<RoleProcess> {
+  const role = await startRole(name, { config, under: hosts.onHost });
+  roles.push(role);
+  return role;
+}
+
+/** Ports at which somebody was there, by what they did about the packet; refused ones are left out. */
+async function intrude(role: RoleProcess): Promise<ReadonlyMap<number, Fate>> {
+  const ports = [...new Set(listeningSockets(role.pid).map(({ port }) => port))];
+  expect(ports.length).toBeGreaterThan(1);
+  const [ip = '', ...under] = hosts.onOther;
+  const intruder = `${import.meta.dirname}/ucx-intruder.ts`;
+  const places = ports.map((port) => `${hosts.address}:${port}`);
+  const { stdout, stderr } = await runCommand(ip, [
+    ...under,
+    process.execPath,
+    intruder,
+    ...places,
+  ]);
+  expect(stderr).toBe('');
+  const fates = Object.entries(JSON.parse(stdout) as Record<string, Fate>);
+  return new Map(
+    fates
+      .filter(([, fate]) => fate !== 'refused')
+      .map(([place, fate]) => [Number(place.split(':')[1]), fate]),
+  );
+}
+
+const portOf = (role: RoleProcess, name: string): number =>
+  Number(String(role.bound[name]).split(':').at(-1));
+
+describe.skipIf(reason !== '')(`from another host${reason && ` (${reason})`}`, () => {
+  test('nothing of a target and a proxy on loopback is reached', async () => {
+    const it = await target({ listen: '127.0.0.1' });
+    expect(await intrude(it)).toEqual(new Map());
+    expect(await intrude(await proxy(String(it.bound['rdma']), '127.0.0.1'))).toEqual(new Map());
+  });
+
+  test('of a proxy whose target is on loopback, only HTTP and the admin listener are', async () => {
+    const it = await target({ listen: '127.0.0.1' });
+    const front = await proxy(String(it.bound['rdma']), '0.0.0.0');
+    const fates = await intrude(front);
+    const listeners = [portOf(front, 'http'), portOf(front, 'admin')];
+    expect([...fates.keys()].sort()).toEqual(listeners.sort());
+    expect([...fates.values()]).not.toContain('taken');
+  });
+
+  test('of a proxy without a target, only HTTP and the admin listener are', async () => {
+    const front = await proxy('127.0.0.1:9', '0.0.0.0');
+    const fates = await intrude(front);
+    const listeners = [portOf(front, 'http'), portOf(front, 'admin')];
+    expect([...fates.keys()].sort()).toEqual(listeners.sort());
+    expect([...fates.values()]).not.toContain('taken');
+  });
+
+  test.each([
+    ['with the devices of UCX on loopback', 'device_name = "lo"'],
+    ["without UCX's TCP", 'tls = "^tcp"'],
+  ])(
+    'of a target that listens everywhere %s, rdma.listen alone is, and does not take it',
+    async (_, more) => {
+      const it = await target({ listen: '0.0.0.0', more: `${more}\nhandshake_timeout = "1s"` });
+      const fates = await intrude(it);
+      expect([...fates.keys()]).toEqual([portOf(it, 'rdma')]);
+      expect([...fates.values()]).not.toContain('taken');
+      expect(await intrude(it)).toEqual(fates);
+    },
+  );
+
+  // The packet is the right one: where the operator has said that the network is trusted, it is taken.
+  test('a trusted network is trusted: a target on it has a port that takes the packet', async () => {
+    const it = await target({ listen: hosts.address, more: 'ucx_tcp_trusted_network = true' });
+    const fates = await intrude(it);
+    expect([...fates.values()]).toContain('taken');
+    expect(fates.get(portOf(it, 'rdma'))).not.toBe('taken');
+  });
+
+  test('and no role starts on it untrusted', async () => {
+    await expect(target({ listen: hosts.address })).rejects.toThrow(/ucx_tcp_trusted_network/);
+    const reaching = proxy(`${hosts.address}:9`, '127.0.0.1');
+    await expect(reaching).rejects.toThrow(/ucx_tcp_trusted_network/);
+  });
+});
