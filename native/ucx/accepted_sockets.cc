@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
@@ -34,12 +35,19 @@ size_t ForEachDescriptor(Use&& use) {
   return count;
 }
 
+/// Nothing also where the kernel gives less than `bytes_min`: an older one knows fewer fields.
 template <typename Value>
-std::optional<Value> SocketOption(int fd, int level, int name) {
+std::optional<Value> SocketOption(int fd, int level, int name, size_t bytes_min = sizeof(Value)) {
   Value value{};
   socklen_t bytes = sizeof(value);
-  if (getsockopt(fd, level, name, &value, &bytes) != 0) return std::nullopt;
+  if (getsockopt(fd, level, name, &value, &bytes) != 0 || bytes < bytes_min) return std::nullopt;
   return value;
+}
+
+std::optional<tcp_info> TcpInfo(int fd) {
+  constexpr size_t kBytesMin =
+      offsetof(tcp_info, tcpi_bytes_received) + sizeof(tcp_info::tcpi_bytes_received);
+  return SocketOption<tcp_info>(fd, IPPROTO_TCP, TCP_INFO, kBytesMin);
 }
 
 /// Zero: not a bound TCP socket.
@@ -64,7 +72,7 @@ std::optional<AcceptedSocket> AcceptedOn(int fd, std::span<const uint16_t> ports
   socklen_t bytes = sizeof(peer);
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &bytes) != 0) return std::nullopt;
   const auto end = PeerEndOf(peer);
-  const auto info = SocketOption<tcp_info>(fd, IPPROTO_TCP, TCP_INFO);
+  const auto info = TcpInfo(fd);
   const uint64_t inode = InodeOf(fd);
   if (!end || !info || inode == 0) return std::nullopt;
   if (info->tcpi_state != kEstablished && info->tcpi_state != kCloseWait) return std::nullopt;
