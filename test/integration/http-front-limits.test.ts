@@ -78,6 +78,28 @@ describe('numbers', () => {
     }
   });
 
+  it('a connection that sends no request makes place for one that does', async () => {
+    await front({ limits: { connections: 3 } });
+    const asked = fixture.connect();
+    asked.send(get('/a'));
+    await asked.until((text) => text === ok);
+    const silent = fixture.connect();
+    const dripping = fixture.connect();
+    dripping.send('GET /');
+    await eventually(() => fixture.front.stats.connections === 3);
+    await new Promise((resolve) => setTimeout(resolve, 1_600));
+    for (const each of [silent, dripping]) {
+      const newcomer = fixture.connect();
+      newcomer.send(get('/b'));
+      await newcomer.until((text) => text === ok);
+      await each.untilClosed();
+    }
+    expect(asked.closed).toBe(false);
+    const late = fixture.connect();
+    expect(await late.untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 2, connectionsRefused: 1 });
+  });
+
   it('requests over the limit pass, over twice the limit are refused', async () => {
     let go: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {

@@ -73,6 +73,7 @@ export const status: ProxyStatus = {
     connectionsAccepted: 5,
     connectionsRefused: 1,
     acceptFailures: 0,
+    connectionsEvicted: 0,
     headTimeouts: 1,
     bodyTimeouts: 0,
     requestsByLane: 40,

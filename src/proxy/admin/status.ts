@@ -58,6 +58,7 @@ export interface TargetStatus {
 export interface FrontStatus {
   readonly connectionsAccepted: number;
   readonly connectionsRefused: number;
+  readonly connectionsEvicted: number;
   readonly acceptFailures: number;
   readonly headTimeouts: number;
   readonly bodyTimeouts: number;

@@ -35,6 +35,7 @@ function frontMetrics(set: Set): (front: FrontStatus) => void {
   return (front) => {
     connections.set(front.connectionsAccepted, { event: 'accepted' });
     connections.set(front.connectionsRefused, { event: 'refused' });
+    connections.set(front.connectionsEvicted, { event: 'evicted' });
     connections.set(front.acceptFailures, { event: 'failed' });
     connections.set(front.headTimeouts, { event: 'head_timeout' });
     connections.set(front.bodyTimeouts, { event: 'body_timeout' });

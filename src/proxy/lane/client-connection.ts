@@ -13,7 +13,7 @@ import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { InputBuffer } from './input-buffer.ts';
-import type { FrontLimits } from './limits.ts';
+import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { malformed, refusalText } from './refusal.ts';
@@ -24,10 +24,6 @@ import { SendPace } from './send-pace.ts';
 const aheadBytesMax = 65_536;
 /** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
 const ignoredLineEndBytes = 4;
-/** How long a client that was told of the end may go on sending. */
-const lingerMs = 1_000;
-/** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
-const halfClosedMs = 500;
 
 export class ClientConnection implements AnswerSink, HandoverSide {
   readonly #socket: Socket;
@@ -73,6 +69,12 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     this.#socket.destroy();
   }
 
+  /** It has not sent a whole request in this time, nor ever. */
+  isSilentFor(ms: number): boolean {
+    const hasAsked = this.#state !== 'head' || this.#client !== undefined;
+    return !hasAsked && performance.now() - this.#sinceMs >= ms;
+  }
+
   /** Called every so often: closes what made no progress for too long. */
   sweep(nowMs: number): void {
     const { limits, counters } = this.#host;
@@ -115,9 +117,8 @@ export class ClientConnection implements AnswerSink, HandoverSide {
         return lingerMs;
       case 'head':
         return this.#input.length > 0 ? limits.headTimeoutMs : limits.idleTimeoutMs;
-      case 'busy':
-        return this.#inputEnded ? halfClosedMs : Number.POSITIVE_INFINITY;
-      case 'raw':
+      default:
+        if (this.#state === 'busy' && this.#inputEnded) return halfClosedMs;
         return Number.POSITIVE_INFINITY;
     }
   }

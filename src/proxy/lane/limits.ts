@@ -1,6 +1,6 @@
 /** What the front allows, and what happens at each limit. */
 export interface FrontLimits {
-  /** Over this a new connection is answered 503 and closed. */
+  /** Over this a new connection takes the place of one that says nothing, or is answered 503 and closed. */
   readonly connections: number;
   /** Over this a read passes to the volume server (`overload`); at twice this it is refused with 503. */
   readonly requestsInFlight: number;
@@ -26,6 +26,11 @@ export interface FrontLimits {
   readonly upstreamTimeoutMs: number;
 }
 
+/** How long a client that was told of the end may go on sending. */
+export const lingerMs = 1_000;
+/** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
+export const halfClosedMs = 500;
+
 /** Counted across all connections of one front: plain additions, read when somebody looks. */
 export interface FrontCounters {
   connections: number;
@@ -37,6 +42,8 @@ export interface FrontCounters {
   connectionsAccepted: number;
   /** Over `limits.connections`. */
   connectionsRefused: number;
+  /** Closed for a newcomer over `limits.connections`: they had not sent a request. */
+  connectionsEvicted: number;
   /** The kernel had one, but it could not be taken: out of descriptors, mostly. */
   acceptFailures: number;
   /** Closed with 400: their head did not come to its end in time. */
@@ -62,6 +69,7 @@ export function newFrontCounters(): FrontCounters {
     bytesCopied: 0,
     connectionsAccepted: 0,
     connectionsRefused: 0,
+    connectionsEvicted: 0,
     acceptFailures: 0,
     headTimeouts: 0,
     bodyTimeouts: 0,

@@ -11,12 +11,19 @@ const refusal =
   'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n' +
   'Retry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n';
 
+/** A connection may be silent for so long before a newcomer takes its place. */
+const silentMs = 1_000;
+/** How many may have to make place from one sweep to the next. */
+const evictableMax = 256;
+
 export class Listener {
   readonly #host: ConnectionHost;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
   readonly #onAcceptError: (error: Error) => void;
   #sweeper: NodeJS.Timeout | undefined;
+  /** While all places are taken: those that said nothing when the sweep came by, the youngest first. */
+  #evictable: ClientConnection[] = [];
 
   /** @param onAcceptError a connection could not be accepted: out of descriptors, mostly */
   constructor(host: ConnectionHost, onAcceptError: (error: Error) => void) {
@@ -63,7 +70,7 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const { counters, limits } = this.#host;
-    if (counters.connections >= limits.connections) {
+    if (counters.connections >= limits.connections && !this.#makePlace()) {
       counters.connectionsRefused += 1;
       socket.on('error', () => undefined);
       socket.end(refusal, 'latin1', () => socket.destroy());
@@ -83,6 +90,16 @@ export class Listener {
     });
   }
 
+  /** Whoever says nothing keeps nobody out. */
+  #makePlace(): boolean {
+    let silent = this.#evictable.pop();
+    while (silent !== undefined && !silent.isSilentFor(silentMs)) silent = this.#evictable.pop();
+    if (silent === undefined) return false;
+    this.#host.counters.connectionsEvicted += 1;
+    silent.destroy();
+    return true;
+  }
+
   /** Only while there are connections: an idle proxy is not woken. */
   #newSweeper(): NodeJS.Timeout {
     const { limits } = this.#host;
@@ -93,5 +110,17 @@ export class Listener {
   #sweep(): void {
     const nowMs = performance.now();
     for (const connection of this.#connections) connection.sweep(nowMs);
+    const { counters, limits } = this.#host;
+    const isFull = counters.connections >= limits.connections;
+    this.#evictable = isFull ? this.#silentOnes() : [];
+  }
+
+  #silentOnes(): ClientConnection[] {
+    const silent: ClientConnection[] = [];
+    for (const connection of this.#connections) {
+      if (connection.isSilentFor(silentMs)) silent.push(connection);
+      if (silent.length === evictableMax) break;
+    }
+    return silent.reverse();
   }
 }
