@@ -66,7 +66,7 @@ export const processRows = [
       ]),
       lines(
         'Sessions',
-        'welcomed, refused or lost, a second; pending: not yet proved that they may read.',
+        'welcomed, refused or lost, a second; pending: not yet proved that they may read; silent: not said yet who they are, ended when it takes too long.',
         'none',
         [
           [
@@ -74,6 +74,11 @@ export const processRows = [
             '{{event}} a second',
           ],
           [sum('seaweed_rdma_target_sessions_pending'), 'pending'],
+          [sum('seaweed_rdma_target_connections_waiting'), 'silent'],
+          [
+            `sum(rate(${series('seaweed_rdma_target_connections_ended_total')}[$__rate_interval]))`,
+            'silent, ended a second',
+          ],
         ],
       ),
       lines('Requests in flight', 'Being read or sent.', 'none', [
