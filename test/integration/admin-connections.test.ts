@@ -55,7 +55,7 @@ async function probe(port: number, path = '/livez', from = '127.0.0.1'): Promise
 const ok = 'HTTP/1.1 200 OK';
 const asks = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
 
-describe.each([256, 2_000])('/livez beside %d connections', (count) => {
+describe.each([300, 2_000])('/livez beside %d connections', (count) => {
   test.each([
     ['that say nothing', ''],
     ['that drip a head', 'GET /livez HTTP/1.1\r\nX: '],
