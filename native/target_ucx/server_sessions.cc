@@ -18,6 +18,13 @@ bool IsPending(Session::State state) {
 void Server::OnConnection(ucp_conn_request_h request, void* arg) {
   Server& self = *static_cast<Server*>(arg);
   const size_t sessions_max = self.options_.sessions_max + kPendingSessionsMax;
+  const auto peer = ucx::Listener::PeerOf(request);
+  if (!peer || self.context_->RefuseFamily(peer->get())) {
+    ++self.stats_.sessions_refused;
+    self.inbox_.Note({SessionEvent::Kind::kRefused, 0, protocol::Status::not_connected});
+    self.listener_->Reject(request);
+    return;
+  }
   const bool is_full =
       self.stats_.sessions_pending + self.connections_.size() >= kPendingSessionsMax ||
       self.sessions_.size() + self.connections_.size() >= sessions_max;

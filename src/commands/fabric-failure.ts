@@ -27,6 +27,7 @@ export function explainFabric(error: unknown, keys: FabricKeys): FabricFailure |
     directoryFailure(message, keys) ??
     memoryFailure(message, keys) ??
     hugepagesFailure(message, keys) ??
+    addressFailure(message) ??
     transportFailure(message, keys)
   );
 }
@@ -73,6 +74,11 @@ function memoryFailure(said: string, { memory }: FabricKeys): FabricFailure | un
 function hugepagesFailure(said: string, { hugepagesKey }: FabricKeys): FabricFailure | undefined {
   if (!said.startsWith('no hugepages')) return undefined;
   return { key: hugepagesKey, message: said.replace('memory.hugepages', hugepagesKey) };
+}
+
+function addressFailure(said: string): FabricFailure | undefined {
+  const [, fault] = /^(UCX has no transport at .*) \(listening on .*\)$/.exec(said) ?? [];
+  return fault === undefined ? undefined : { key: 'rdma.listen', message: `rdma.listen: ${fault}` };
 }
 
 function transportFailure(said: string, { ucx }: FabricKeys): FabricFailure | undefined {

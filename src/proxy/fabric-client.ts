@@ -1,6 +1,6 @@
 /** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
 import type { RdmaClientOptions } from '../rdma/rdma-client.ts';
-import { devicesToReach, refuseExposed, type UcxDevices } from '../rdma/ucx-devices.ts';
+import { devicesToReach, refuseExposed, type UcxReach } from '../rdma/ucx-devices.ts';
 import { confirmEveryMs } from './inproc-confirmation.ts';
 import type { ProxyOptions } from './proxy.ts';
 
@@ -14,7 +14,7 @@ const spinUs = 30;
 export async function fabricDevices({
   rdma,
   volumeServers,
-}: ProxyOptions): Promise<UcxDevices | undefined> {
+}: ProxyOptions): Promise<UcxReach | undefined> {
   if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
   const hosts = volumeServers.flatMap(({ target }) =>
     target === undefined ? [] : [targetPlace(target).host],
@@ -32,7 +32,7 @@ export function targetPlace(target: string): { readonly host: string; readonly p
 
 export function clientOptions(
   { rdma, memory, requestsInFlightMax }: ProxyOptions,
-  devices: UcxDevices | undefined,
+  devices: UcxReach | undefined,
 ): RdmaClientOptions {
   const common = {
     arenaBytes: memory.bytes,
@@ -40,8 +40,8 @@ export function clientOptions(
     requestsMax: Math.min(requestsInFlightMax, 65_535),
   };
   if (rdma.transport === 'ucx') {
-    const deviceName = devices?.deviceName ?? rdma.deviceName;
-    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs };
+    const { deviceName, isIpv6 } = devices ?? { deviceName: rdma.deviceName, isIpv6: false };
+    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs, isIpv6 };
   }
   return {
     ...common,

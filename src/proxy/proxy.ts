@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
-import { logDevices, type UcxDevices } from '../rdma/ucx-devices.ts';
+import { logDevices, type UcxReach } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
@@ -121,7 +121,7 @@ export async function startProxy(options: ProxyOptions, logger: Logger): Promise
 class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
-  readonly #devices: UcxDevices | undefined;
+  readonly #devices: UcxReach | undefined;
   readonly #metrics: ProxyMetrics;
   readonly #traffic = new TrafficWatch();
   readonly #client: RdmaClient | undefined;
@@ -142,7 +142,7 @@ class ProxyRole implements RunningProxy {
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ProxyOptions, logger: Logger, devices: UcxDevices | undefined) {
+  constructor(options: ProxyOptions, logger: Logger, devices: UcxReach | undefined) {
     this.#options = options;
     this.#logger = logger;
     this.#devices = devices;

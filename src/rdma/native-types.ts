@@ -12,6 +12,7 @@ export interface NativeClientOptions {
   readonly spinNs: number;
   readonly deviceName: string;
   readonly tls: string;
+  readonly isIpv6: boolean;
   readonly dirs: readonly string[];
   readonly idxDirs: readonly string[];
   readonly unconfirmed: boolean;

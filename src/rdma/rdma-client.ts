@@ -30,6 +30,8 @@ export interface UcxClientOptions extends CommonOptions {
   /** UCX_NET_DEVICES and UCX_TLS; "auto": UCX's own choice. */
   readonly deviceName?: string;
   readonly tls?: string;
+  /** Of UCX's TCP, which speaks one address family in a process. Targets of the other are not connected over it. */
+  readonly isIpv6?: boolean;
   /** Polls this long before sleeping while requests are in flight: latency for CPU. */
   readonly spinUs?: number;
 }
@@ -97,11 +99,13 @@ class NativeRdmaClient implements RdmaClient {
   readonly kind: 'ucx' | 'inproc';
   readonly #native: NativeClient;
   readonly #book: RequestBook;
+  readonly #isIpv6: boolean;
   readonly #fetchers: NeedleFetcher[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: RdmaClientOptions) {
     this.kind = options.kind;
+    this.#isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
     const requestsMax = options.requestsMax ?? requestsMaxDefault;
     this.#book = new RequestBook(requestsMax, (onBatch) =>
       createNative(nativeOptions(options, requestsMax), onBatch),
@@ -113,7 +117,7 @@ class NativeRdmaClient implements RdmaClient {
     this.#mustBe('ucx', 'addTarget');
     const { host, port } = address;
     const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    return this.#fetcher(name, new TargetConnector(this.#native, address));
+    return this.#fetcher(name, new TargetConnector(this.#native, address, this.#isIpv6));
   }
 
   inproc(): NeedleFetcher {
@@ -201,6 +205,7 @@ function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeC
     spinNs: (ucx?.spinUs ?? 0) * 1e3,
     deviceName: ucx?.deviceName ?? 'auto',
     tls: ucx?.tls ?? 'auto',
+    isIpv6: ucx?.isIpv6 ?? false,
     dirs: inproc?.dirs ?? [],
     idxDirs: inproc?.idxDirs ?? [],
     unconfirmed: inproc?.unconfirmed ?? false,

@@ -25,6 +25,12 @@ export interface UcxDevices {
   readonly exposed: readonly string[];
 }
 
+/** For a role that connects. */
+export interface UcxReach extends UcxDevices {
+  /** UCX's TCP speaks one address family in a process: IPv4, unless no target has an IPv4 address. */
+  readonly isIpv6: boolean;
+}
+
 /** What of the machine is looked at; tests give their own. */
 export interface Machine {
   readonly sysRoot: string;
@@ -76,11 +82,24 @@ export async function devicesToReach(
   choice: UcxChoice,
   hosts: readonly string[],
   machine: Machine = thisMachine,
-): Promise<UcxDevices> {
-  const routes = await Promise.all([...new Set(hosts)].map((host) => routesTo(host, machine)));
+): Promise<UcxReach> {
+  const found = await Promise.all([...new Set(hosts)].map(addressesOf));
+  const isIpv6 = speaksIpv6(found.flat());
+  const routes = await Promise.all(
+    found.map((addresses) => routesTo(ofFamily(addresses, isIpv6), machine)),
+  );
   const names = routes.flat();
   const known = names.filter((name) => name !== undefined);
-  return chosen(choice, known.length < names.length ? undefined : known, machine);
+  const devices = chosen(choice, known.length < names.length ? undefined : known, machine);
+  return { ...devices, isIpv6 };
+}
+
+function speaksIpv6(addresses: readonly string[]): boolean {
+  return addresses.length > 0 && addresses.every((address) => isIP(address) === 6);
+}
+
+function ofFamily(addresses: readonly string[], isIpv6: boolean): readonly string[] {
+  return addresses.filter((address) => (isIP(address) === 6) === isIpv6);
 }
 
 /** `wanted`: network devices; undefined: all. */
@@ -168,21 +187,25 @@ function isActive(stateFile: string): boolean {
   }
 }
 
+/** Empty: the name is not known yet. */
+async function addressesOf(host: string): Promise<readonly string[]> {
+  const found = await lookup(host, { all: true }).catch(() => []);
+  return found.map(({ address }) => address);
+}
+
 /** [undefined]: not known. */
-async function routesTo(host: string, machine: Machine): Promise<readonly (string | undefined)[]> {
-  try {
-    const addresses = await lookup(host, { all: true });
-    const sources = await Promise.all(
-      addresses.map(({ address }) => sourceFor(address).catch(() => undefined)),
-    );
-    // Of a name with several addresses those count that can be reached.
-    const names = sources.flatMap((source) =>
-      source === undefined ? [] : [deviceOf(source, machine)],
-    );
-    return names.length === 0 ? [undefined] : names;
-  } catch {
-    return [undefined];
-  }
+async function routesTo(
+  addresses: readonly string[],
+  machine: Machine,
+): Promise<readonly (string | undefined)[]> {
+  const sources = await Promise.all(
+    addresses.map((address) => sourceFor(address).catch(() => undefined)),
+  );
+  // Of a name with several addresses those count that can be reached.
+  const names = sources.flatMap((source) =>
+    source === undefined ? [] : [deviceOf(source, machine)],
+  );
+  return names.length === 0 ? [undefined] : names;
 }
 
 /** The address that the kernel would send from; nothing is sent. */

@@ -77,7 +77,7 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
   const { transport, storage, targets, tls } = settings;
   const common = { arenaBytes, hugepages: 'off' } as const;
   const hosts = targets.map(({ host }) => host);
-  const { deviceName } = await devicesToReach(settings, hosts);
+  const { deviceName, isIpv6 } = await devicesToReach(settings, hosts);
   try {
     return transport === 'inproc'
       ? createRdmaClient({
@@ -86,7 +86,7 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
           dirs: storage?.dirs ?? [],
           unconfirmed: true,
         })
-      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls });
+      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls, isIpv6 });
   } catch (error) {
     return messageOf(error);
   }
