@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
+import { logShmLoss } from '../rdma/shared-memory.ts';
 import { logDevices, type UcxReach } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
@@ -266,6 +267,7 @@ class ProxyRole implements RunningProxy {
     return {
       mode: this.#options.rdma.mode,
       fabricFailure: this.#fabricFailure,
+      shmLoss: this.#client?.shmLoss?.reason,
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,
@@ -318,7 +320,9 @@ class ProxyRole implements RunningProxy {
     const { mode } = this.#options.rdma;
     if (mode === 'off') return undefined;
     try {
-      return createRdmaClient(clientOptions(this.#options, this.#devices));
+      const client = createRdmaClient(clientOptions(this.#options, this.#devices));
+      logShmLoss(this.#logger, client.shmLoss);
+      return client;
     } catch (error) {
       const isOfMachine = error instanceof RdmaUnavailableError && error.fault === 'setup';
       if (mode === 'require' || !isOfMachine) throw error;

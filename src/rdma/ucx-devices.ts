@@ -141,6 +141,11 @@ export function refuseExposed(
   );
 }
 
+/** Nobody has asked for certain transports. */
+export function isUcxsChoice(tls: string, { environment }: Machine = thisMachine): boolean {
+  return tls === 'auto' && (environment['UCX_TLS'] ?? 'all') === 'all';
+}
+
 /** UCX_TLS: a list, or with ^ what is left out. */
 function allowsTcp(transports: string): boolean {
   const isLeftOut = transports.startsWith('^');

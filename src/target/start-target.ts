@@ -6,6 +6,7 @@ import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
+import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { devicesToListen, logDevices, refuseExposed } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
@@ -77,6 +78,7 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
+  logShmLoss(logger, target.shmLoss);
   const role = new TargetRole(target, options, logger);
   try {
     await role.openAdmin(options);
@@ -197,6 +199,7 @@ class TargetRole implements RunningTarget {
   status(): TargetRoleStatus {
     const { engine, ...stats } = this.#target.stats();
     return {
+      shmLoss: this.#target.shmLoss?.reason,
       isListening: this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       sessions: stats.sessionsActive,

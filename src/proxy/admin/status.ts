@@ -74,6 +74,8 @@ export interface ProxyStatus {
   readonly mode: 'prefer' | 'require' | 'off';
   /** Why this machine has no fast path at all; undefined: it has, or `mode = "off"`. */
   readonly fabricFailure: string | undefined;
+  /** Why UCX goes on without shared memory; undefined: it has what it wants, or is not used. */
+  readonly shmLoss?: string | undefined;
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly connections: number;
@@ -131,6 +133,8 @@ export interface CoverageStatus {
 }
 
 export interface TargetRoleStatus {
+  /** Why UCX goes on without shared memory; undefined: it has what it wants. */
+  readonly shmLoss?: string | undefined;
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly sessions: number;

@@ -20,7 +20,7 @@ export const catalogue = {
   program: ['node-version', 'addon'],
   ucx: ['ucx-version', 'ucx-environment', 'ucx-transports'],
   devices: ['rdma-devices', 'rdma-port', 'rdma-mtu', 'rdma-gid', 'device-name'],
-  memory: ['memlock', 'hugepages', 'memory-size', 'numa'],
+  memory: ['memlock', 'hugepages', 'memory-size', 'shared-memory', 'numa'],
   limits: ['descriptors'],
   clock: ['clock-sync', 'clock-difference'],
   ports: ['listen-address'],

@@ -110,6 +110,17 @@ describe('UCX', () => {
     expect(results({ version: '' })).toEqual(['skip', 'ok', 'skip']);
   });
 
+  test('that does not start is never told to set what is set already', () => {
+    const failure = 'ucp_worker_create: No resources are available to initiate the operation';
+    const fixOf = (changes: Partial<UcxFacts>): readonly string[] | undefined =>
+      judgeUcx({ ...facts, failure, ...changes }, nearestKey)[2]?.fix;
+    expect(fixOf({})?.[0]).toContain('--only memory,limits');
+    expect(fixOf({ tls: { value: 'rc', from: 'rdma.tls' } })?.[0]).toContain('rdma.tls = "auto"');
+    expect(fixOf({ deviceName: { value: 'eth9', from: 'rdma.device_name' } })?.[0]).toBe(
+      'set rdma.device_name = "auto"',
+    );
+  });
+
   test('ignores a name that it does not know: the nearest is named', () => {
     const tls = { value: 'rc_mlx55,tcp', from: 'rdma.tls' };
     const found = judgeUcx({ ...facts, tls }, nearestKey)[2];

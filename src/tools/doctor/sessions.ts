@@ -2,12 +2,12 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../../rdma/errors.ts';
 import type { NeedleFetcher, TargetState, TargetVolume } from '../../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../../rdma/rdma-client.ts';
 import { devicesToReach } from '../../rdma/ucx-devices.ts';
 import { volumesWithin } from '../fabric.ts';
 import { ask } from './http-question.ts';
-import { messageOf } from './machine-files.ts';
 import type { Settings, TargetEndpoint } from './setup.ts';
 
 export interface TargetFacts extends TargetEndpoint {

@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ucxEnvironment } from '../../rdma/binding.ts';
+import { messageOf } from '../../rdma/errors.ts';
 import { createRdmaClient } from '../../rdma/rdma-client.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { messageOf } from './machine-files.ts';
 import type { Nearest, Setup } from './setup.ts';
 
 export interface UcxFacts {
@@ -167,10 +167,7 @@ function ucxTransports(facts: UcxFacts, nearest: Nearest): Finding {
     return fail('ucx-transports', {
       summary: `UCX does not start with ${place === 'rdma.tls' && tls.from === '' ? 'this machine' : `${place} = ${tls.value}`}`,
       evidence: [...evidence, failure],
-      fix: [
-        `${auto}, or name transports that this machine has${transports === undefined ? '' : ` (${transports.join(', ')})`}`,
-        ...better,
-      ],
+      fix: [startFix(facts, `${auto}, or name transports`), ...better],
     });
   }
   const [first, ...others] = better;
@@ -182,6 +179,19 @@ function ucxTransports(facts: UcxFacts, nearest: Nearest): Finding {
     });
   }
   return ok('ucx-transports', 'UCX starts', evidence);
+}
+
+/** Where nothing was chosen there is nothing to set back. */
+function startFix({ tls, deviceName, transports }: UcxFacts, choose: string): string {
+  if (tls.from !== '') {
+    return `${choose} that this machine has${transports === undefined ? '' : ` (${transports.join(', ')})`}`;
+  }
+  if (deviceName.from !== '') {
+    return isVariable(deviceName.from)
+      ? `unset ${deviceName.from}`
+      : `set ${deviceName.from} = "auto"`;
+  }
+  return 'the evidence has what UCX says; seaweed-rdma doctor --only memory,limits looks at the usual causes';
 }
 
 /** "^" excludes the whole list, "\" takes a name literally, ":aux" is a role. */
