@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "ucx/log_limit.h"
 #include "ucx/status.h"
 #include "ucx/transport.h"
 
@@ -65,6 +66,7 @@ std::string LockedMemoryHint(size_t bytes) {
 }  // namespace
 
 std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::string& error) {
+  LimitUcxLog();
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) {

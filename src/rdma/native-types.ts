@@ -86,6 +86,7 @@ export interface NativeClientStats {
 
 export interface NativeEngineStats {
   readonly volumesLoaded: number;
+  readonly volumesWithoutDescriptors: number;
   readonly volumesConfirmed: number;
   readonly needles: number;
   readonly mapBytes: number;

@@ -10,6 +10,7 @@ import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { devicesToListen, logDevices, refuseExposed } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
+import { DescriptorWatch } from './descriptor-watch.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 
 export interface TargetOptions {
@@ -19,6 +20,8 @@ export interface TargetOptions {
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
   readonly maxSessions: number;
+  /** RLIMIT_NOFILE, for what is said where it is reached. */
+  readonly descriptorLimit?: number;
   readonly sessionTimeoutMs: number;
   readonly bufferBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
@@ -42,7 +45,7 @@ export interface TargetOptions {
   readonly onSession?: (event: SessionEvent) => void;
 }
 
-const sessionsEveryMs = 1_000;
+const lookEveryMs = 1_000;
 
 /** As pino's: the fields, then the message. */
 export interface TargetLogger {
@@ -151,8 +154,9 @@ class TargetRole implements RunningTarget {
   readonly #confirmation: Confirmation | undefined;
   readonly #configuration: TargetOptions['configuration'];
   readonly #onSession: TargetOptions['onSession'];
-  /** Where there is no poll to look at sessions with. */
-  readonly #sessionTimer: NodeJS.Timeout | undefined;
+  readonly #descriptors: DescriptorWatch;
+  /** Where there is no poll to look with. */
+  readonly #lookTimer: NodeJS.Timeout | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
@@ -162,18 +166,22 @@ class TargetRole implements RunningTarget {
     this.#configuration = options.configuration;
     this.#onSession = options.onSession;
     this.#coverage = coverageOf(options, target, logger);
-    this.#confirmation = confirmationOf(
-      options,
-      target,
-      this.#coverage,
+    this.#descriptors = new DescriptorWatch(
+      () => ({
+        limit: options.descriptorLimit ?? Number.NaN,
+        volumes: target.volumes().length,
+        without: target.stats().engine.volumesWithoutDescriptors,
+        sessionsMax: options.maxSessions,
+      }),
       logger,
-      this.#tellSessions,
     );
-    if (this.#confirmation !== undefined || this.#onSession === undefined) return;
-    this.#sessionTimer = setInterval(this.#tellSessions, sessionsEveryMs).unref();
+    this.#confirmation = confirmationOf(options, target, this.#coverage, logger, this.#look);
+    if (this.#confirmation !== undefined) return;
+    this.#lookTimer = setInterval(this.#look, lookEveryMs).unref();
   }
 
-  readonly #tellSessions = (): void => {
+  readonly #look = (): void => {
+    this.#descriptors.look();
     const onSession = this.#onSession;
     if (onSession === undefined) return;
     for (const event of this.#target.takeSessionEvents()) onSession(event);
@@ -215,6 +223,7 @@ class TargetRole implements RunningTarget {
       changesPushed: stats.changesPushed,
       requestsInFlight: stats.requestsInFlight,
       volumesLoaded: engine.volumesLoaded,
+      descriptorShortage: this.#descriptors.shortage(),
       volumesConfirmed: engine.volumesConfirmed,
       needles: engine.needles,
       mapBytes: engine.mapBytes,
@@ -243,8 +252,8 @@ class TargetRole implements RunningTarget {
 
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
-    clearInterval(this.#sessionTimer);
-    this.#tellSessions();
+    clearInterval(this.#lookTimer);
+    this.#look();
     await this.#target.stop(drainMs);
     this.#confirmation?.close();
     await this.#admin?.close();

@@ -70,6 +70,7 @@ export function targetHealth(status: TargetRoleStatus): Health {
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
     arena: arenaCheck(status.arena),
+    ...descriptorChecks(status),
     ...sharedMemoryChecks(status),
     ...configurationChecks(status),
   };
@@ -224,6 +225,13 @@ function volumesCheck(status: TargetRoleStatus): Check {
     unserved: unserved.first,
     serverDirs,
   };
+}
+
+function descriptorChecks({
+  descriptorShortage,
+}: TargetRoleStatus): Readonly<Record<string, Check>> {
+  if (descriptorShortage === undefined) return {};
+  return { descriptors: { status: 'degraded', detail: descriptorShortage } };
 }
 
 function sharedMemoryChecks({

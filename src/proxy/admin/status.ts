@@ -153,6 +153,8 @@ export interface TargetRoleStatus {
   readonly changesPushed: number;
   readonly requestsInFlight: number;
   readonly volumesLoaded: number;
+  /** Why volumes are left to the volume server for want of descriptors; undefined: none is. */
+  readonly descriptorShortage?: string | undefined;
   readonly volumesConfirmed: number;
   readonly needles: number;
   readonly mapBytes: number;
