@@ -1,5 +1,7 @@
 /** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
+import type { Logger } from 'pino';
 import type { RdmaClientOptions } from '../rdma/rdma-client.ts';
+import { logAddressFaults, sourceFaults } from '../rdma/ucx-addresses.ts';
 import { devicesToReach, refuseExposed, type UcxReach } from '../rdma/ucx-devices.ts';
 import { confirmEveryMs } from './inproc-confirmation.ts';
 import type { ProxyOptions } from './proxy.ts';
@@ -11,16 +13,17 @@ import type { ProxyOptions } from './proxy.ts';
 const spinUs = 30;
 
 /** undefined: UCX is not used. */
-export async function fabricDevices({
-  rdma,
-  volumeServers,
-}: ProxyOptions): Promise<UcxReach | undefined> {
+export async function fabricDevices(
+  { rdma, volumeServers }: ProxyOptions,
+  logger: Logger,
+): Promise<UcxReach | undefined> {
   if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
   const hosts = volumeServers.flatMap(({ target }) =>
     target === undefined ? [] : [targetPlace(target).host],
   );
   const devices = await devicesToReach(rdma, hosts);
   refuseExposed(devices, rdma.isNetworkTrusted);
+  logAddressFaults(logger, await sourceFaults(rdma, hosts));
   return devices;
 }
 

@@ -109,7 +109,7 @@ const noFront = newFrontCounters();
 
 /** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
 export async function startProxy(options: ProxyOptions, logger: Logger): Promise<RunningProxy> {
-  const role = new ProxyRole(options, logger, await fabricDevices(options));
+  const role = new ProxyRole(options, logger, await fabricDevices(options, logger));
   try {
     await role.open();
   } catch (error) {

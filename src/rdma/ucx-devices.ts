@@ -38,7 +38,7 @@ export interface Machine {
   readonly interfaces: () => ReturnType<typeof networkInterfaces>;
 }
 
-const thisMachine: Machine = {
+export const thisMachine: Machine = {
   sysRoot: '/sys',
   environment: process.env,
   interfaces: networkInterfaces,
@@ -109,7 +109,7 @@ function chosen(
   machine: Machine,
 ): UcxDevices {
   const { environment } = machine;
-  const transports = tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
+  const transports = transportsOf(tls, machine);
   if (!allowsTcp(transports)) return { deviceName, exposed: [] };
   const interfaces = machine.interfaces();
   const all = Object.keys(interfaces);
@@ -141,13 +141,18 @@ export function refuseExposed(
   );
 }
 
+/** As UCX_TLS has them. */
+export function transportsOf(tls: string, { environment }: Machine): string {
+  return tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
+}
+
 /** Nobody has asked for certain transports. */
-export function isUcxsChoice(tls: string, { environment }: Machine = thisMachine): boolean {
-  return tls === 'auto' && (environment['UCX_TLS'] ?? 'all') === 'all';
+export function isUcxsChoice(tls: string, machine: Machine = thisMachine): boolean {
+  return tls === 'auto' && transportsOf(tls, machine) === 'all';
 }
 
 /** UCX_TLS: a list, or with ^ what is left out. */
-function allowsTcp(transports: string): boolean {
+export function allowsTcp(transports: string): boolean {
   const isLeftOut = transports.startsWith('^');
   const names = transports.replace(/^\^/, '').split(',');
   return names.includes('tcp') ? !isLeftOut : isLeftOut || names.includes('all');
@@ -193,7 +198,7 @@ function isActive(stateFile: string): boolean {
 }
 
 /** Empty: the name is not known yet. */
-async function addressesOf(host: string): Promise<readonly string[]> {
+export async function addressesOf(host: string): Promise<readonly string[]> {
   const found = await lookup(host, { all: true }).catch(() => []);
   return found.map(({ address }) => address);
 }
@@ -214,7 +219,7 @@ async function routesTo(
 }
 
 /** The address that the kernel would send from; nothing is sent. */
-function sourceFor(address: string): Promise<string> {
+export function sourceFor(address: string): Promise<string> {
   const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   socket.once('error', reject);
@@ -243,7 +248,7 @@ function isInLoopback(
 }
 
 /** A second address of eth0 may be labelled eth0:1. */
-function withoutAlias(name: string): string {
+export function withoutAlias(name: string): string {
   return name.replace(/:.*$/, '');
 }
 

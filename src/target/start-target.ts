@@ -8,6 +8,7 @@ import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
+import { listenFault, logAddressFaults } from '../rdma/ucx-addresses.ts';
 import { devicesToListen, logDevices, refuseExposed } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 import { DescriptorWatch } from './descriptor-watch.ts';
@@ -71,6 +72,7 @@ export async function startTarget(
   const devices = devicesToListen(options, host);
   refuseExposed(devices, options.isNetworkTrusted);
   logDevices(logger, devices);
+  logAddressFaults(logger, [listenFault(options, host)]);
   const target = startTargetHost({
     ...options,
     deviceName: devices.deviceName,

@@ -15,6 +15,12 @@ export function withOwnMounts(setup: string): readonly string[] {
   return ['unshare', '-m', ...after(setup)];
 }
 
+/** With mounts of their own, too: UCX looks for network devices in /sys. */
+export function withOwnNetwork(setup: string): readonly string[] {
+  const own = 'mount -t sysfs sysfs /sys && ip link set lo up';
+  return ['unshare', '-n', '-m', ...after(`${own} && ${setup}`)];
+}
+
 export function mayRun([command = '', ...words]: readonly string[]): boolean {
   return spawnSync(command, [...words, 'true']).status === 0;
 }

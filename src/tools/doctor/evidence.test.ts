@@ -99,15 +99,16 @@ describe('UCX', () => {
     deviceName: { value: 'auto', from: '' },
     transports: ['rc_mlx5', 'tcp'],
     failure: '',
+    addressFaults: [],
     isUsed: true,
   };
   const results = (changes: Partial<UcxFacts>): readonly string[] =>
     judgeUcx({ ...facts, ...changes }, nearestKey).map(({ result }) => result);
 
   test('is sound without variables, too old below 1.13, absent without UCX', () => {
-    expect(results({})).toEqual(['ok', 'ok', 'ok']);
-    expect(results({ version: '1.12.1' })).toEqual(['warn', 'ok', 'ok']);
-    expect(results({ version: '' })).toEqual(['skip', 'ok', 'skip']);
+    expect(results({})).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(results({ version: '1.12.1' })).toEqual(['warn', 'ok', 'ok', 'ok']);
+    expect(results({ version: '' })).toEqual(['skip', 'ok', 'skip', 'skip']);
   });
 
   test('that does not start is never told to set what is set already', () => {
@@ -121,6 +122,12 @@ describe('UCX', () => {
     );
   });
 
+  test('says which address its peers do not reach', () => {
+    const addressFaults = ['10.0.0.2 is not the first address of eth0 (10.0.0.1)'];
+    expect(results({ addressFaults })).toEqual(['ok', 'ok', 'ok', 'fail']);
+    expect(judgeUcx({ ...facts, addressFaults }, nearestKey)[3]?.fix).toEqual(addressFaults);
+  });
+
   test('ignores a name that it does not know: the nearest is named', () => {
     const tls = { value: 'rc_mlx55,tcp', from: 'rdma.tls' };
     const found = judgeUcx({ ...facts, tls }, nearestKey)[2];
@@ -130,7 +137,7 @@ describe('UCX', () => {
 
   test('reads exclusions, literal names and roles as names', () => {
     for (const value of ['^tcp', '\\rc_mlx5,ud:aux', 'all']) {
-      expect(results({ tls: { value, from: 'UCX_TLS' } })).toEqual(['ok', 'ok', 'ok']);
+      expect(results({ tls: { value, from: 'UCX_TLS' } })).toEqual(['ok', 'ok', 'ok', 'ok']);
     }
   });
 

@@ -4,8 +4,9 @@ import { promisify } from 'node:util';
 import { ucxEnvironment } from '../../rdma/binding.ts';
 import { messageOf } from '../../rdma/errors.ts';
 import { createRdmaClient } from '../../rdma/rdma-client.ts';
+import { listenFault, sourceFaults } from '../../rdma/ucx-addresses.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import type { Nearest, Setup } from './setup.ts';
+import type { Nearest, Settings, Setup } from './setup.ts';
 
 export interface UcxFacts {
   /** '' without UCX. */
@@ -19,6 +20,8 @@ export interface UcxFacts {
   readonly transports: readonly string[] | undefined;
   /** What UCX says when it starts with the choices above; '' when it starts. */
   readonly failure: string;
+  /** Addresses of this machine at which UCX's peers do not reach it. */
+  readonly addressFaults: readonly string[];
   readonly isUsed: boolean;
 }
 
@@ -68,8 +71,25 @@ export async function gatherUcx(
     deviceName,
     transports: await transportsOfUcxInfo(timeoutMs),
     failure,
+    addressFaults: await addressFaults(settings, tls.value),
     isUsed: settings === undefined || (settings.mode !== 'off' && settings.transport === 'ucx'),
   };
+}
+
+async function addressFaults(
+  settings: Settings | undefined,
+  tls: string,
+): Promise<readonly string[]> {
+  if (settings === undefined) return [];
+  const { role, listenHost, targets } = settings;
+  if (role === 'target') {
+    const fault = listenHost === undefined ? undefined : listenFault({ tls }, listenHost);
+    return fault === undefined ? [] : [fault];
+  }
+  return sourceFaults(
+    { tls },
+    targets.map(({ host }) => host),
+  );
 }
 
 function startFailure(choices: { readonly tls: string; readonly deviceName: string }): string {
@@ -92,7 +112,12 @@ async function transportsOfUcxInfo(timeoutMs: number): Promise<readonly string[]
 }
 
 export function judgeUcx(facts: UcxFacts, nearest: Nearest): readonly Finding[] {
-  return [ucxVersion(facts), ucxVariables(facts), ucxTransports(facts, nearest)];
+  return [
+    ucxVersion(facts),
+    ucxVariables(facts),
+    ucxTransports(facts, nearest),
+    ucxAddresses(facts),
+  ];
 }
 
 function ucxVersion({ version }: UcxFacts): Finding {
@@ -179,6 +204,17 @@ function ucxTransports(facts: UcxFacts, nearest: Nearest): Finding {
     });
   }
   return ok('ucx-transports', 'UCX starts', evidence);
+}
+
+function ucxAddresses({ addressFaults, version, isUsed }: UcxFacts): Finding {
+  if (version === '') return skip('ucx-addresses', 'the native part has no UCX');
+  if (!isUsed) return skip('ucx-addresses', 'this configuration does not use UCX');
+  const [first, ...others] = addressFaults;
+  if (first === undefined) return ok('ucx-addresses', 'nothing is known against its addresses');
+  return fail('ucx-addresses', {
+    summary: 'UCX at the other end cannot dial an address of this host',
+    fix: [first, ...others],
+  });
 }
 
 /** Where nothing was chosen there is nothing to set back. */

@@ -1,0 +1,117 @@
+/**
+ * Second addresses of a network device. A target on one and a proxy that comes from one never had a session, and log and
+ * doctor named the secret and "something else".
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import { loadBinding } from '../../src/rdma/binding.ts';
+import { mayRun, withOwnNetwork } from './namespaces.ts';
+import { program, type Role, runCommand, startRoleBy } from './program.ts';
+import { scratchFolder } from './scratch.ts';
+
+const scratch = scratchFolder();
+const twoAddresses =
+  'ip link add v0 type veth peer name v1 && ip link set v1 up && ip link set v0 up && ip addr add 10.9.0.2/24 dev v0 && ip addr add 10.9.0.3/24 dev v0';
+const isPossible = loadBinding().hasUcx && mayRun(withOwnNetwork(twoAddresses));
+const roles: Role[] = [];
+
+afterEach(async () => {
+  for (const role of roles.splice(0).reverse()) if (!role.hasEnded) await role.stop();
+});
+
+function start(setup: string, name: 'target' | 'proxy', file: string): Role {
+  const role = startRoleBy(withOwnNetwork(setup), [name, '--config', file]);
+  roles.push(role);
+  return role;
+}
+
+const target = (listen: string): string =>
+  scratch.write(
+    'target.toml',
+    `
+[rdma]
+listen = "${listen}"
+port = 18515
+insecure = true
+ucx_tcp_trusted_network = true
+buffer_size = "16MiB"
+hugepages = "off"
+[target]
+dirs = ["${scratch.folder}"]
+unconfirmed = true
+[admin]
+listen = "127.0.0.1:0"
+`,
+  );
+
+const proxy = (): string =>
+  scratch.write(
+    'proxy.toml',
+    `
+[http]
+listen = "127.0.0.1:0"
+[seaweedfs]
+volume_server_url = "http://127.0.0.1:9"
+[rdma]
+target = "10.9.0.2:18515"
+ucx_tcp_trusted_network = true
+[memory]
+size = "16MiB"
+hugepages = "off"
+[admin]
+listen = "127.0.0.1:0"
+`,
+  );
+
+/** The program where the role with this pid runs. */
+function beside(pid: unknown, args: readonly string[]): ReturnType<typeof runCommand> {
+  return runCommand('nsenter', ['-t', `${pid}`, '-m', '-n', program, ...args]);
+}
+
+describe.skipIf(!isPossible)('UCX over TCP (needs UCX and network namespaces)', () => {
+  test('does not serve at a second address: log, ping and doctor say so', async () => {
+    const file = target('10.9.0.3');
+    const host = start(twoAddresses, 'target', file);
+    const { pid } = await host.ready();
+    const fault = await host.line('ucx-address');
+    expect(fault).toMatchObject({ level: 'warn' });
+    expect(fault['message']).toContain('10.9.0.3 is not the first address of v0 (10.9.0.2)');
+    expect(fault['message']).toContain('set rdma.listen = "10.9.0.2"');
+
+    const ping = await beside(pid, ['ping', '--target', '10.9.0.3:18515', '--count', '1']);
+    expect(ping.status).toBe(69);
+    expect(ping.stderr).toContain("the target's address is not the first of its device");
+    const refused = await host.line('session-refused');
+    expect(refused['message']).toContain('must be the first address of its device');
+
+    const doctor = ['doctor', '--json', '--only', 'ucx-addresses,target-session'];
+    const { stdout } = await beside(pid, [...doctor, '--config', file]);
+    const { checks } = JSON.parse(stdout) as { checks: { name: string; fix: string[] }[] };
+    const fixes = new Map(checks.map(({ name, fix }) => [name, fix.join()]));
+    expect(fixes.get('ucx-addresses')).toContain('set rdma.listen = "10.9.0.2"');
+    expect(fixes.get('target-session')).toContain('first address of its device');
+  });
+
+  test('serves at the first one', async () => {
+    const host = start(twoAddresses, 'target', target('10.9.0.2'));
+    const { pid } = await host.ready();
+    const ping = await beside(pid, ['ping', '--target', '10.9.0.2:18515', '--count', '1']);
+    expect(ping.status).toBe(0);
+    expect(host.lines.some(({ event }) => event === 'ucx-address')).toBe(false);
+  });
+
+  test('does not dial a proxy that comes from a second address', async () => {
+    const host = start(twoAddresses, 'target', target('10.9.0.2'));
+    const { pid } = await host.ready();
+    const taken = `nsenter -t ${pid} -n ip link set v1 netns $$`;
+    const addresses = 'ip addr add 10.9.0.1/24 dev v1 && ip addr add 10.9.0.11/24 dev v1';
+    const route = 'ip link set v1 up && ip route replace 10.9.0.0/24 dev v1 src 10.9.0.11';
+    const front = start(`${taken} && ${addresses} && ${route}`, 'proxy', proxy());
+    const fault = await front.line('ucx-address');
+    expect(fault['message']).toContain('targets are reached from 10.9.0.11');
+    expect(fault['message']).toContain('src 10.9.0.1');
+    expect((await front.line('target-down'))['detail']).toContain('without NAT between');
+    const refused = await host.line('session-refused');
+    expect(refused).toMatchObject({ reason: 'not_connected' });
+    expect(refused['message']).toContain('could not dial a proxy back');
+  });
+});
