@@ -4,6 +4,7 @@ import {
   descriptorAdvice,
   descriptorsOfProgram,
   descriptorsOfTarget,
+  descriptorsOfVolume,
   limitText,
 } from '../rdma/descriptors.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
@@ -34,6 +35,12 @@ export function refuseFewDescriptors(limit: number, use: DescriptorUse): void {
     'start-failed',
     `too few descriptors: ${limitText(limit)}, and ${open} are open already; ${useText(use)}`,
   );
+}
+
+/** undefined: they are enough. The kernel closes connections without a word where they are not. */
+export function fewDescriptors(limit: number, use: DescriptorUse): string | undefined {
+  const least = use.count + descriptorsOfVolume * countVolumes(use.dirs);
+  return limit < least ? `${limitText(limit)}; ${useText(use)}` : undefined;
 }
 
 /** undefined: it is not about descriptors. */

@@ -7,6 +7,7 @@ import {
   type DescriptorUse,
   descriptorLimit,
   explainDescriptors,
+  fewDescriptors,
   refuseFewDescriptors,
 } from './descriptor-failure.ts';
 import { deviceWarnings, explainFabric, type FabricKeys } from './fabric-failure.ts';
@@ -71,10 +72,11 @@ export async function runRole(
   // A signal before the role is ready ends it like any other process.
   let running: RunningRole;
   try {
-    for (const warning of deviceWarnings(keys.fabric)) {
+    refuseFewDescriptors(limit, keys.descriptors);
+    const few = fewDescriptors(limit, keys.descriptors) ?? [];
+    for (const warning of [few, deviceWarnings(keys.fabric)].flat()) {
       logger.warn({ event: 'configuration' }, warning);
     }
-    refuseFewDescriptors(limit, keys.descriptors);
     running = await start(log);
   } catch (error) {
     const found =

@@ -79,6 +79,16 @@ describe.skipIf(!loadBinding().hasUcx)('with few descriptors (needs UCX)', () =>
     expect((await role.ended)[0]).toBe(69);
   });
 
+  test('a proxy with fewer than connections is warned at its start', async () => {
+    const role = startRoleBy(withDescriptors(400), ['proxy', '--config', proxy()]);
+    const warning = await role.line('configuration');
+    expect(warning['message']).toBe(
+      'RLIMIT_NOFILE is 400; limits.connections = 500 needs up to 1256: systemd: LimitNOFILE=1256; a shell: ulimit -n 1256; Docker: --ulimit nofile=1256',
+    );
+    await role.ready();
+    expect(await role.stop()).toBe(0);
+  });
+
   test('a target serves as many volumes as it may open, and says so once', async () => {
     const role = startRoleBy(withDescriptors(160), ['target', '--config', target()]);
     const { rdma, admin } = await role.ready();
