@@ -33,11 +33,9 @@ std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, me
                                              std::string& error) {
   auto client = std::unique_ptr<UcxClient>(
       new UcxClient(std::min(options.requests_max, RequestTable::kSlotsMax), arena));
-  client->context_ =
-      ucx::Context::Create({.device_name = options.device_name,
-                            .tls = options.tls,
-                            .family = options.is_ipv6 ? sa_family_t{AF_INET6} : sa_family_t{AF_INET}},
-                           error);
+  const sa_family_t family = options.is_ipv6 ? AF_INET6 : AF_INET;
+  client->context_ = ucx::Context::Create(
+      {.device_name = options.device_name, .tls = options.tls, .family = family}, error);
   if (!client->context_) return nullptr;
   client->memory_ = ucx::MemoryHandle::Register(*client->context_, arena.span(), error);
   if (!client->memory_) return nullptr;

@@ -78,7 +78,8 @@ TEST_F(Catalogue, AnIndexBesideTheDataWinsOverTheIndexDirectory) {
   ASSERT_EQ(apart.size(), 1u);
   EXPECT_EQ(apart[0].paths.idx(), idx_dir + "/7.idx");
   Touch(dir + "/7.idx");
-  EXPECT_EQ((*ScanDirectories(std::array{dir}, std::array{idx_dir}))[0].paths.idx(), dir + "/7.idx");
+  EXPECT_EQ((*ScanDirectories(std::array{dir}, std::array{idx_dir}))[0].paths.idx(),
+            dir + "/7.idx");
 }
 
 TEST_F(Catalogue, TheFingerprintFollowsTheFiles) {

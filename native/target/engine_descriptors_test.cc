@@ -1,5 +1,6 @@
 // A limit of descriptors that is smaller than what the volumes need. The sweep could not list the
-// directories then, took every volume for gone, and loaded them anew a second later, again and again.
+// directories then, took every volume for gone, and loaded them anew a second later, again and
+// again.
 #include <fcntl.h>
 #include <sys/resource.h>
 

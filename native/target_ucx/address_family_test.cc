@@ -1,6 +1,6 @@
 // Interfaces with both address families, in a network namespace of a child: UCX's TCP took the IPv4
-// address of such a device, and an IPv6 peer was written past the end of a heap block, in the target
-// before any message. Under AddressSanitizer the overwrite ends the child.
+// address of such a device, and an IPv6 peer was written past the end of a heap block, in the
+// target before any message. Under AddressSanitizer the overwrite ends the child.
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -46,7 +46,9 @@ int RunInNamespace(const std::string& test) {
                   "ip link add v0 type veth peer name v1 && ip link set v0 up && "
                   "ip link set v1 up && ip addr add 10.9.0.2/24 dev v0 && "
                   "ip addr add fd00::2/64 dev v0 nodad || exit 90; UCX_NET_DEVICES=v0 exec ") +
-      self + " --gtest_also_run_disabled_tests --gtest_brief=1 --gtest_filter=AddressFamily.DISABLED_" +
+      self +
+      " --gtest_also_run_disabled_tests --gtest_brief=1 "
+      "--gtest_filter=AddressFamily.DISABLED_" +
       test + "'");
 }
 

@@ -22,8 +22,9 @@ LogWindow window;  // guarded by LogMutex()
 
 ucs_log_func_rc_t OnLine(const char*, unsigned, const char*, ucs_log_level_t level,
                          const ucs_log_component_config_t*, const char*, va_list) {
-  // The last words are never left out, and more than warnings only somebody who looks for them gets.
-  if (level != UCS_LOG_LEVEL_ERROR && level != UCS_LOG_LEVEL_WARN) return UCS_LOG_FUNC_RC_CONTINUE;
+  // Last words are never left out, and more than warnings only somebody gets who asked for it.
+  const bool is_bounded = level == UCS_LOG_LEVEL_ERROR || level == UCS_LOG_LEVEL_WARN;
+  if (!is_bounded) return UCS_LOG_FUNC_RC_CONTINUE;
   LogWindow::Verdict verdict{};
   {
     const std::lock_guard lock(LogMutex());

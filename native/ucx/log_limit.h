@@ -3,8 +3,9 @@
 #include <cstdint>
 #include <optional>
 
-// UCX's own log lines, bounded. Without a descriptor UCX 1.13 tries to accept a connection again at once and
-// writes a line each time: 390 MB in five seconds, caused by whoever holds connections open.
+// UCX's own log lines, bounded. Without a descriptor UCX 1.13 tries to accept a connection again at
+// once and writes a line each time: 390 MB in five seconds, caused by whoever holds connections
+// open.
 namespace ucx {
 
 /// So many lines in each window; the rest is counted.
