@@ -19,6 +19,7 @@ FetchClientOptions ReadOptions(const Napi::Object& options) {
   read.arena = ReadArenaOptions(options);
   read.device_name = GetString(options, "deviceName");
   read.tls = GetString(options, "tls");
+  read.is_ipv6 = GetBool(options, "isIpv6");
   read.engine = ReadEngineOptions(options);
   read.engine.requests_max = read.requests_max;
   read.simulated_latency_ns = GetUint64(options, "simulatedLatencyNs");

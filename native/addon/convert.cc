@@ -59,6 +59,7 @@ void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::Page
 napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats) {
   Record record(env);
   record.Put("volumesLoaded", static_cast<double>(stats.volumes_loaded));
+  record.Put("volumesWithoutDescriptors", static_cast<double>(stats.volumes_without_descriptors));
   record.Put("volumesConfirmed", static_cast<double>(stats.volumes_confirmed));
   record.Put("needles", static_cast<double>(stats.needles));
   record.Put("mapBytes", static_cast<double>(stats.map_bytes));

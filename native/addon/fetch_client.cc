@@ -18,7 +18,8 @@ std::unique_ptr<client::Client> CreateUcx([[maybe_unused]] const FetchClientOpti
                                           [[maybe_unused]] memory::Arena& arena,
                                           std::string& error) {
 #if SEAWEED_HAS_UCX
-  const client::UcxClientOptions ucx{options.device_name, options.tls, options.requests_max};
+  const client::UcxClientOptions ucx{options.device_name, options.tls, options.requests_max,
+                                     options.is_ipv6};
   return client::CreateUcxClient(ucx, arena, error);
 #else
   error = "built without UCX";

@@ -31,6 +31,7 @@ struct FetchClientOptions {
   uint64_t spin_ns = 0;
   memory::ArenaOptions arena{};
   std::string device_name;
+  bool is_ipv6 = false;
   std::string tls;
   target::EngineOptions engine;
   uint64_t simulated_latency_ns = 0;

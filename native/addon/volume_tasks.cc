@@ -222,7 +222,7 @@ Napi::Value ListVolumes(const Napi::CallbackInfo& info) {
   const Napi::Object options = info[0].As<Napi::Object>();
   const auto work = [dirs = GetStrings(options, "dirs"),
                      idx_dirs = GetStrings(options, "idxDirs")] {
-    return FileResult<std::vector<storage::FoundVolume>>(storage::ScanDirectories(dirs, idx_dirs));
+    return storage::ScanDirectories(dirs, idx_dirs);
   };
   return Task<std::vector<storage::FoundVolume>>::Start(info.Env(), "listVolumes", work,
                                                         FoundVolumesArray);

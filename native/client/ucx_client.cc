@@ -33,8 +33,9 @@ std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, me
                                              std::string& error) {
   auto client = std::unique_ptr<UcxClient>(
       new UcxClient(std::min(options.requests_max, RequestTable::kSlotsMax), arena));
-  client->context_ =
-      ucx::Context::Create({.device_name = options.device_name, .tls = options.tls}, error);
+  const sa_family_t family = options.is_ipv6 ? AF_INET6 : AF_INET;
+  client->context_ = ucx::Context::Create(
+      {.device_name = options.device_name, .tls = options.tls, .family = family}, error);
   if (!client->context_) return nullptr;
   client->memory_ = ucx::MemoryHandle::Register(*client->context_, arena.span(), error);
   if (!client->memory_) return nullptr;
@@ -74,6 +75,8 @@ void UcxClient::Connect(TargetId target) {
   if (!address)
     return Fail(connection, Status::not_connected,
                 "not a literal address: " + connection.address.host);
+  if (std::string fault = ConnectFault(*address); !fault.empty())
+    return Fail(connection, Status::not_connected, std::move(fault));
   if (!ucx::MakeNonce(connection.facts.client_nonce)) {
     return Fail(connection, Status::not_connected, "libsodium does not start");
   }
@@ -87,6 +90,15 @@ void UcxClient::Connect(TargetId target) {
   SetState(connection, UcxConnection::State::kGreeting);
   connection.connect_by_ns = protocol::NowNs() + connection.address.connect_timeout_ns;
   SendHello(connection);
+}
+
+std::string UcxClient::ConnectFault(const ucx::SocketAddress& address) const {
+  if (std::string fault = ucx::AddressFault(address); !fault.empty()) return fault;
+  if (!context_->RefuseFamily(address.get())) return {};
+  const bool is_ipv6 = address.get()->sa_family == AF_INET6;
+  return std::string("its address is ") + (is_ipv6 ? "IPv6" : "IPv4") +
+         ", and UCX's TCP speaks one family in a process: " + (is_ipv6 ? "IPv4" : "IPv6") +
+         " here, as to the other targets";
 }
 
 void UcxClient::Disconnect(TargetId target) {

@@ -67,6 +67,8 @@ class UcxClient final : public Client, public ucx::SendListener {
   void FailStuck(uint64_t now_ns);
 
   // Connections.
+  /// Why UCX cannot connect there; empty: it can.
+  [[nodiscard]] std::string ConnectFault(const ucx::SocketAddress& address) const;
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
   void Fail(UcxConnection& connection, protocol::Status status, std::string detail);
   void Note(UcxConnection& connection);

@@ -3,15 +3,20 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <cstring>
 #include <map>
 
 namespace storage {
 namespace {
 
-// Stems that look like a volume: a .dat, or a .vif alone (tiered volumes keep no .dat).
-std::vector<std::string> VolumeStems(const std::string& dir) {
+// Stems that look like a volume: a .dat, or a .vif alone (tiered volumes keep no .dat). A directory
+// that is gone has none.
+std::expected<std::vector<std::string>, std::string> VolumeStems(const std::string& dir) {
   std::vector<std::string> stems;
   DIR* handle = opendir(dir.c_str());
+  if (handle == nullptr && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    return std::unexpected(dir + ": " + std::strerror(errno));
   if (handle == nullptr) return stems;
   while (const dirent* entry = readdir(handle)) {
     const std::string_view name = entry->d_name;
@@ -57,12 +62,14 @@ std::string IdxDirOf(std::span<const std::string> idx_dirs, size_t index) {
                                    : std::string();
 }
 
-std::vector<FoundVolume> ScanDirectories(std::span<const std::string> dirs,
-                                         std::span<const std::string> idx_dirs) {
+FoundVolumes ScanDirectories(std::span<const std::string> dirs,
+                             std::span<const std::string> idx_dirs) {
   std::map<uint32_t, FoundVolume> volumes;
   for (size_t i = 0; i < dirs.size(); i++) {
     std::map<uint32_t, FoundVolume> here;
-    for (const std::string& stem : VolumeStems(dirs[i])) {
+    const auto stems = VolumeStems(dirs[i]);
+    if (!stems) return std::unexpected(stems.error());
+    for (const std::string& stem : *stems) {
       const auto name = ParseVolumeName(stem);
       if (!name || volumes.contains(name->volume_id)) continue;
       FoundVolume volume;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <expected>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,10 +26,13 @@ struct FoundVolume {
   uint64_t fingerprint = 0;  // changes with the files' sizes and times
 };
 
+using FoundVolumes = std::expected<std::vector<FoundVolume>, std::string>;
+
 /// Volumes with an .idx; of several directories the first one that holds an id wins. Directories that
-/// cannot be read count as empty. Sorted by volume id.
-[[nodiscard]] std::vector<FoundVolume> ScanDirectories(std::span<const std::string> dirs,
-                                                       std::span<const std::string> idx_dirs);
+/// cannot be read count as empty. Sorted by volume id. An error where this process lacks a descriptor
+/// or memory to list them: nothing is known then.
+[[nodiscard]] FoundVolumes ScanDirectories(std::span<const std::string> dirs,
+                                           std::span<const std::string> idx_dirs);
 
 /// The idx directory of dirs[index]: idx_dirs is empty, one for all, or one a directory.
 [[nodiscard]] std::string IdxDirOf(std::span<const std::string> idx_dirs, size_t index);

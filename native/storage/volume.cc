@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "memory/check.h"
+#include "storage/descriptor_reserve.h"
 #include "storage/file_read.h"
 #include "storage/needle_map_load.h"
 
@@ -29,7 +30,10 @@ constexpr std::chrono::milliseconds kRewritePause(5);
 
 LoadError Errno(const std::string& path) {
   const bool is_missing = errno == ENOENT;
-  return {is_missing ? LoadFailure::kMissing : LoadFailure::kFailed,
+  const bool is_limit = errno == EMFILE || errno == ENFILE;
+  return {is_missing ? LoadFailure::kMissing
+          : is_limit ? LoadFailure::kNoDescriptors
+                     : LoadFailure::kFailed,
           path + ": " + std::strerror(errno)};
 }
 
@@ -40,6 +44,8 @@ bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 std::expected<UniqueFd, LoadError> Open(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return unexpected(Errno(path));
+  if (IsOfReserve(fd.get(), DescriptorLimit()))
+    return unexpected(LoadError{LoadFailure::kNoDescriptors, path + ": too many files are open"});
   return fd;
 }
 

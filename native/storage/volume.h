@@ -28,6 +28,7 @@ enum class LoadFailure {
   kMissing,      // .idx or .dat is not there
   kUnsettled,    // a vacuum commit or a copy is under way, or the files changed while being opened: try again
   kUnsupported,  // superblock extra, unknown version, tiered, torn .idx, .vif that cannot be understood
+  kNoDescriptors,  // RLIMIT_NOFILE leaves none for this volume
   kFailed,       // permission or I/O error
 };
 

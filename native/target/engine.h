@@ -75,6 +75,7 @@ struct ServedVolume {
 
 struct EngineStats {
   uint64_t volumes_loaded, volumes_confirmed, needles, map_bytes;
+  uint64_t volumes_without_descriptors;  // not loaded: RLIMIT_NOFILE leaves none for them
   uint64_t reads_cached, reads_disk;   // served by RWF_NOWAIT | by an I/O thread
   uint64_t reads_in_flight;
   uint64_t corrupt;

@@ -137,6 +137,8 @@ void VolumeTable::FinishLoad(uint32_t volume_id, uint64_t ticket, LoadResult res
   State* state = StateOf(volume_id, ticket);
   if (state == nullptr) return;
   is_list_stale_ = true;
+  state->is_without_descriptors =
+      !result && result.error().failure == storage::LoadFailure::kNoDescriptors;
   if (result) {
     loads_++;
     state->volume = std::move(*result);
@@ -187,7 +189,8 @@ void VolumeTable::Sweep() {
       [this, dirs = options_.dirs, idx_dirs = options_.idx_dirs]() -> IoThreads::Completion {
         return [this, found = storage::ScanDirectories(dirs, idx_dirs)]() mutable {
           is_scanning_ = false;
-          Reconcile(std::move(found));
+          // Without a list nothing is known to be gone.
+          if (found) Reconcile(std::move(*found));
           if (is_scan_due_) Sweep();
         };
       });
@@ -313,6 +316,7 @@ void VolumeTable::Relist() {
 
 void VolumeTable::AddTo(EngineStats& stats) const {
   for (const auto& [id, state] : states_) {
+    stats.volumes_without_descriptors += state.is_without_descriptors ? 1 : 0;
     if (!state.volume) continue;
     stats.volumes_loaded++;
     stats.needles += state.volume->map.live_count();

@@ -58,6 +58,7 @@ class VolumeTable {
     uint64_t ticket = 0;       // of the work under way; results of older work are dropped
     uint64_t tried_ns = 0;
     bool is_load_due = false;  // the load under way may have looked too early
+    bool is_without_descriptors = false;  // the last load had none left
     uint64_t fingerprint = 0;  // of the files when the sweep last saw them
     uint8_t version = 0;       // 0: never was ready
     uint64_t live_count = 0;

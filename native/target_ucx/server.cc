@@ -36,9 +36,15 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
     error = "not a literal address to listen on: " + options_.host;
     return false;
   }
+  if (!(error = ucx::AddressFault(*address)).empty()) {
+    error += " (listening on " + options_.host + ")";
+    return false;
+  }
   if (!(arena_ = memory::Arena::Create(options_.arena, error))) return false;
-  context_ =
-      ucx::Context::Create({.device_name = options_.device_name, .tls = options_.tls}, error);
+  context_ = ucx::Context::Create({.device_name = options_.device_name,
+                                   .tls = options_.tls,
+                                   .family = address->get()->sa_family},
+                                  error);
   if (!context_) return false;
   if (!(memory_ = ucx::MemoryHandle::Register(*context_, arena_->span(), error))) return false;
   // Create() has the event loop wait for this thread: nobody else opens a port meanwhile.

@@ -19,10 +19,13 @@ bool IsPending(Session::State state) {
 
 void Server::OnConnection(ucp_conn_request_h request, void* arg) {
   Server& self = *static_cast<Server*>(arg);
-  const auto peer = ucx::PeerOf(request);
-  if (!peer || !self.MayAccept(*peer)) {
+  const auto address = ucx::Listener::PeerOf(request);
+  const auto peer = address ? ucx::PeerEndOf(address->storage) : std::nullopt;
+  const bool is_foreign = !peer || self.context_->RefuseFamily(address->get());
+  if (is_foreign || !self.MayAccept(*peer)) {
     ++self.stats_.sessions_refused;
-    self.inbox_.Note({SessionEvent::Kind::kRefused, 0, protocol::Status::overload});
+    self.inbox_.Note({SessionEvent::Kind::kRefused, 0,
+                      is_foreign ? protocol::Status::not_connected : protocol::Status::overload});
     self.listener_->Reject(request);
     return;
   }

@@ -97,13 +97,6 @@ std::optional<PeerEnd> PeerEndOf(const sockaddr_storage& address) {
   return end;
 }
 
-std::optional<PeerEnd> PeerOf(ucp_conn_request_h request) {
-  ucp_conn_request_attr_t attributes{};
-  attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR;
-  if (ucp_conn_request_query(request, &attributes) != UCS_OK) return std::nullopt;
-  return PeerEndOf(attributes.client_address);
-}
-
 std::vector<uint16_t> ListeningPorts() {
   std::vector<uint16_t> ports;
   ForEachDescriptor([&ports](int fd) {

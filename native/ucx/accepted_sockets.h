@@ -1,7 +1,6 @@
 #pragma once
 
 #include <sys/socket.h>
-#include <ucp/api/ucp.h>
 
 #include <array>
 #include <compare>
@@ -24,9 +23,6 @@ struct PeerEnd {
 
 /// Nothing for another family than IPv4 and IPv6.
 [[nodiscard]] std::optional<PeerEnd> PeerEndOf(const sockaddr_storage& address);
-
-/// Nothing where UCX does not know it.
-[[nodiscard]] std::optional<PeerEnd> PeerOf(ucp_conn_request_h request);
 
 struct AcceptedSocket {
   int fd = -1;

@@ -4,9 +4,11 @@
 #include <netinet/in.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
+#include "ucx/log_limit.h"
 #include "ucx/status.h"
 #include "ucx/transport.h"
 
@@ -32,6 +34,23 @@ bool SetUnlessAuto(ucp_config_t* config, const char* name, const std::string& va
   return false;
 }
 
+/// One family, whatever UCX_TCP_AF_PRIO says: "inet,inet6" would take the first that a device has.
+bool SetFamily(ucp_config_t* config, sa_family_t family, std::string& error) {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  ucp_get_version(&major, &minor, &release);
+  // The key has its transport's prefix from UCX 1.17 on (uct_md.c, uct_config_modify).
+  const bool has_prefix = major > 1 || minor >= 17;
+  return SetUnlessAuto(config, has_prefix ? "TCP_AF_PRIO" : "AF_PRIO",
+                       family == AF_INET6 ? "inet6" : "inet", error);
+}
+
+bool HasTcp(const std::vector<std::string>& transports) {
+  return std::ranges::any_of(
+      transports, [](const std::string& transport) { return transport.starts_with("tcp/"); });
+}
+
 /// Verbs pin what is registered; the other transports do not, so this is said only after a failure.
 std::string LockedMemoryHint(size_t bytes) {
   rlimit limit{};
@@ -47,6 +66,7 @@ std::string LockedMemoryHint(size_t bytes) {
 }  // namespace
 
 std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::string& error) {
+  LimitUcxLog();
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) {
@@ -55,7 +75,8 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   }
   ucp_context_h handle = nullptr;
   if (SetUnlessAuto(config, "NET_DEVICES", options.device_name, error) &&
-      SetUnlessAuto(config, "TLS", options.tls, error)) {
+      SetUnlessAuto(config, "TLS", options.tls, error) &&
+      SetFamily(config, options.family, error)) {
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES;
     params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
@@ -68,8 +89,8 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   }
   ucp_config_release(config);
   if (handle == nullptr) return nullptr;
-  std::unique_ptr<Context> context(new Context(handle));
   const std::vector<std::string> transports = ContextTransports(handle);
+  std::unique_ptr<Context> context(new Context(handle, options.family, HasTcp(transports)));
   if (ReachOtherProcesses(transports)) return context;
   error = "device_name=" + options.device_name + ", tls=" + options.tls +
           " leave no transport to another process, only:";
@@ -79,6 +100,10 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
 
 Context::~Context() {
   if (!is_abandoned_) ucp_cleanup(handle_);
+}
+
+bool Context::RefuseFamily(const sockaddr* peer) const {
+  return has_tcp_ && peer->sa_family != family_;
 }
 
 std::unique_ptr<Worker> Worker::Create(Context& context, std::string& error) {
@@ -279,6 +304,24 @@ std::unique_ptr<Listener> Listener::Create(Worker& worker, const sockaddr* addre
 Listener::~Listener() { ucp_listener_destroy(handle_); }
 
 void Listener::Reject(ucp_conn_request_h request) { (void)ucp_listener_reject(handle_, request); }
+
+std::optional<SocketAddress> Listener::PeerOf(ucp_conn_request_h request) {
+  ucp_conn_request_attr_t attributes{};
+  attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR;
+  if (ucp_conn_request_query(request, &attributes) != UCS_OK) return std::nullopt;
+  return SocketAddress{attributes.client_address, sizeof(attributes.client_address)};
+}
+
+std::string AddressFault(const SocketAddress& address) {
+  if (address.get()->sa_family != AF_INET6) return {};
+  const in6_addr& host = reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr;
+  if (IN6_IS_ADDR_LOOPBACK(&host))
+    return "UCX has no transport at the address ::1: use 127.0.0.1, or another address of this "
+           "machine";
+  if (IN6_IS_ADDR_V4MAPPED(&host))
+    return "UCX has no transport at an IPv4 address written as IPv6: write it as IPv4";
+  return {};
+}
 
 std::optional<SocketAddress> ParseAddress(const std::string& host, uint16_t port) {
   addrinfo hints{};

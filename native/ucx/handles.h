@@ -21,6 +21,9 @@ namespace ucx {
 struct ContextOptions {
   std::string device_name = "auto";  // UCX_NET_DEVICES
   std::string tls = "auto";          // UCX_TLS
+  /// UCX's TCP uses this address family alone, on every device. With an endpoint of the other
+  /// family UCX writes past its memory: see RefuseFamily().
+  sa_family_t family = AF_INET;
 };
 
 class Context {
@@ -33,10 +36,18 @@ class Context {
   [[nodiscard]] ucp_context_h handle() const { return handle_; }
   /// Leaves the context to the end of the process: a worker of it could not be destroyed.
   void Abandon() { is_abandoned_ = true; }
+  /// Whether no endpoint to or from this address may be made. UCX 1.13 keeps a TCP peer's address
+  /// in as many bytes as its own device's address has (tcp_ep.c, uct_tcp_ep_init), and takes the
+  /// peer's from the socket: an IPv6 peer of an IPv4 device is written past the end of the heap
+  /// block, before any message of ours.
+  [[nodiscard]] bool RefuseFamily(const sockaddr* peer) const;
 
  private:
-  explicit Context(ucp_context_h handle) : handle_(handle) {}
+  Context(ucp_context_h handle, sa_family_t family, bool has_tcp)
+      : handle_(handle), family_(family), has_tcp_(has_tcp) {}
   ucp_context_h handle_;
+  sa_family_t family_;
+  bool has_tcp_;
   bool is_abandoned_ = false;
 };
 
@@ -137,6 +148,12 @@ class Endpoint {
   ucp_ep_h handle_ = nullptr;
 };
 
+struct SocketAddress {
+  sockaddr_storage storage;
+  socklen_t bytes;
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
 /// Each connection request must be accepted (Endpoint::Accept) or rejected (Reject).
 class Listener {
  public:
@@ -149,6 +166,8 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
   [[nodiscard]] uint16_t port() const { return port_; }
   void Reject(ucp_conn_request_h request);
+  /// The socket's peer, as the kernel knows it; nothing in the request's own bytes changes it.
+  [[nodiscard]] static std::optional<SocketAddress> PeerOf(ucp_conn_request_h request);
 
  private:
   Listener(ucp_listener_h handle, uint16_t port) : handle_(handle), port_(port) {}
@@ -156,11 +175,9 @@ class Listener {
   uint16_t port_;
 };
 
-struct SocketAddress {
-  sockaddr_storage storage;
-  socklen_t bytes;
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
+/// Why UCX cannot listen at or connect to this address, with what to do; empty: it can. UCX's TCP
+/// has no IPv6 on loopback (sock.c, ucs_netif_get_addr leaves it out).
+[[nodiscard]] std::string AddressFault(const SocketAddress& address);
 
 /// Of a literal IPv4 or IPv6 address; never asks a name server, so it never blocks.
 [[nodiscard]] std::optional<SocketAddress> ParseAddress(const std::string& host, uint16_t port);

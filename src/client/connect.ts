@@ -39,5 +39,5 @@ async function nativeOf({
   const hosts = targets.map(({ host }) => host);
   const devices = await devicesToReach({ deviceName, tls, isNetworkTrusted }, hosts);
   refuseExposed(devices, isNetworkTrusted, 'ucxTcpTrustedNetwork: true');
-  return { ...native, deviceName: devices.deviceName };
+  return { ...native, deviceName: devices.deviceName, isIpv6: devices.isIpv6 };
 }

@@ -1,5 +1,6 @@
 /** A configuration file → what the doctor is told of it, also where the file cannot be used. */
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { formatListen, type ListenAddress, parseHostPort, reachable } from '../config/address.ts';
 import { checkFile, type Role } from '../config/check-file.ts';
 import { ConfigError, type ConfigProblem } from '../config/problem.ts';
@@ -130,8 +131,7 @@ function endpoint(target: string | undefined, volumeServerUrl: string): TargetEn
 function targetSettings(config: TargetConfig): Settings {
   const { rdma, target, admin } = config;
   const url = target.unconfirmed ? undefined : target.volumeServerUrl;
-  // The doctor runs beside the target: every address of this machine is reached over loopback.
-  const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
+  const host = reachedAt(rdma.listen);
   return {
     role: 'target',
     mode: 'prefer',
@@ -171,6 +171,18 @@ function targetSettings(config: TargetConfig): Settings {
     adminHost: hostOf(admin.listen),
     insecure: rdma.insecure,
   };
+}
+
+/** The doctor runs beside the target. UCX's TCP has no IPv6 on loopback. */
+function reachedAt(listen: string): string {
+  if (listen === '0.0.0.0') return '127.0.0.1';
+  if (listen !== '::') return listen;
+  const own = Object.values(networkInterfaces()).flatMap((rows) => rows ?? []);
+  const global = own.find(
+    ({ family, internal, address }) =>
+      family === 'IPv6' && !internal && !address.startsWith('fe80:'),
+  );
+  return global?.address ?? '::1';
 }
 
 function hostOf(listen: ListenAddress): string | undefined {

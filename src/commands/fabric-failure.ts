@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import { nearestKey } from '../config/nearest-key.ts';
 import { formatSize } from '../config/units.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
+import { shmPath } from '../rdma/shared-memory.ts';
 import { gatherDevices, judgeDevices } from '../tools/doctor/devices.ts';
 
 /** Under which keys a role's directories, memory and devices are written. */
@@ -27,6 +28,8 @@ export function explainFabric(error: unknown, keys: FabricKeys): FabricFailure |
     directoryFailure(message, keys) ??
     memoryFailure(message, keys) ??
     hugepagesFailure(message, keys) ??
+    addressFailure(message) ??
+    sharedMemoryFailure(message, keys) ??
     transportFailure(message, keys)
   );
 }
@@ -73,6 +76,19 @@ function memoryFailure(said: string, { memory }: FabricKeys): FabricFailure | un
 function hugepagesFailure(said: string, { hugepagesKey }: FabricKeys): FabricFailure | undefined {
   if (!said.startsWith('no hugepages')) return undefined;
   return { key: hugepagesKey, message: said.replace('memory.hugepages', hugepagesKey) };
+}
+
+function addressFailure(said: string): FabricFailure | undefined {
+  const [, fault] = /^(UCX has no transport at .*) \(listening on .*\)$/.exec(said) ?? [];
+  return fault === undefined ? undefined : { key: 'rdma.listen', message: `rdma.listen: ${fault}` };
+}
+
+function sharedMemoryFailure(said: string, { ucx }: FabricKeys): FabricFailure | undefined {
+  if (ucx === undefined || !said.includes(shmPath)) return undefined;
+  return {
+    key: 'rdma.tls',
+    message: `rdma.tls = "${ucx.tls}" needs shared memory: ${said}; or set rdma.tls to "auto", which goes on without it`,
+  };
 }
 
 function transportFailure(said: string, { ucx }: FabricKeys): FabricFailure | undefined {

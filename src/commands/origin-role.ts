@@ -17,7 +17,8 @@ export async function runOriginRole({ dir, listen, logFormat }: OriginRoleOption
     hugepagesKey: 'memory.hugepages',
     ucx: undefined,
   };
-  await runRole('origin', log, { places: [place], fabric }, async ({ logger }) => {
+  const descriptors = { key: '--dir', count: 0, dirs: dir };
+  await runRole('origin', log, { places: [place], fabric, descriptors }, async ({ logger }) => {
     const origin = await startOrigin({ dirs: dir, listen, logger });
     return { bound: undefined, close: () => origin.close() };
   });

@@ -96,6 +96,11 @@ function keysOf(config: ProxyConfig): RoleKeys {
       hugepagesKey: 'memory.hugepages',
       ucx: isUcx ? { deviceName, tls } : undefined,
     },
+    descriptors: {
+      key: 'limits.connections',
+      count: config.limits.connectionsMax,
+      dirs: rdma.transport === 'inproc' ? rdma.dirs : [],
+    },
   };
 }
 

@@ -3,6 +3,13 @@ import { constants } from 'node:os';
 import { ConfigError } from '../config/problem.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import { exitCodes } from '../tools/exit-codes.ts';
+import {
+  type DescriptorUse,
+  descriptorLimit,
+  explainDescriptors,
+  fewDescriptors,
+  refuseFewDescriptors,
+} from './descriptor-failure.ts';
 import { deviceWarnings, explainFabric, type FabricKeys } from './fabric-failure.ts';
 import { createLog, type Logger, type LogOptions, type RoleLog } from './log.ts';
 import type { LogFormatOption } from './log-options.ts';
@@ -27,6 +34,7 @@ export interface RoleOptions extends LogFormatOption {
 export interface RoleKeys {
   readonly places: readonly StartPlace[];
   readonly fabric: FabricKeys;
+  readonly descriptors: DescriptorUse;
 }
 
 const drainMs = 10_000;
@@ -59,15 +67,22 @@ export async function runRole(
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
 
+  // Asked now: without a descriptor /proc does not tell.
+  const limit = descriptorLimit();
   // A signal before the role is ready ends it like any other process.
   let running: RunningRole;
   try {
-    for (const warning of deviceWarnings(keys.fabric)) {
+    refuseFewDescriptors(limit, keys.descriptors);
+    const few = fewDescriptors(limit, keys.descriptors) ?? [];
+    for (const warning of [few, deviceWarnings(keys.fabric)].flat()) {
       logger.warn({ event: 'configuration' }, warning);
     }
     running = await start(log);
   } catch (error) {
-    const found = explainFabric(error, keys.fabric) ?? (await explainStart(error, keys.places));
+    const found =
+      explainDescriptors(error, limit, keys.descriptors) ??
+      explainFabric(error, keys.fabric) ??
+      (await explainStart(error, keys.places));
     const said = error instanceof Error ? error.message : String(error);
     const { message = said, ...facts } = found ?? {};
     logger.fatal({ event: 'start-failed', role: name, code: codeOf(error), ...facts }, message);

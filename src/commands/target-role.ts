@@ -2,6 +2,7 @@
 import { loadTargetConfig, type TargetConfig } from '../config/target-config.ts';
 import { startTarget, type TargetOptions } from '../target/start-target.ts';
 import { LimitedLog } from '../telemetry/limited-log.ts';
+import { descriptorLimit } from './descriptor-failure.ts';
 import { LiveConfiguration } from './reload.ts';
 import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts';
 import { sessionLog } from './session-log.ts';
@@ -76,6 +77,7 @@ function keysOf(config: TargetConfig): RoleKeys {
       hugepagesKey: 'rdma.hugepages',
       ucx: { deviceName, tls },
     },
+    descriptors: { key: 'rdma.max_sessions', count: rdma.maxSessions, dirs: target.dirs },
   };
 }
 
@@ -100,6 +102,7 @@ function targetOptions(
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
     maxSessions: rdma.maxSessions,
+    descriptorLimit: descriptorLimit(),
     sessionTimeoutMs: rdma.sessionTimeoutMs,
     handshakeTimeoutMs: rdma.handshakeTimeoutMs,
     pendingPerAddressMax: rdma.pendingPerAddressMax,

@@ -1,6 +1,8 @@
 /** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
+import type { Logger } from 'pino';
 import type { RdmaClientOptions } from '../rdma/rdma-client.ts';
-import { devicesToReach, refuseExposed, type UcxDevices } from '../rdma/ucx-devices.ts';
+import { logAddressFaults, sourceFaults } from '../rdma/ucx-addresses.ts';
+import { devicesToReach, refuseExposed, type UcxReach } from '../rdma/ucx-devices.ts';
 import { confirmEveryMs } from './inproc-confirmation.ts';
 import type { ProxyOptions } from './proxy.ts';
 
@@ -11,16 +13,17 @@ import type { ProxyOptions } from './proxy.ts';
 const spinUs = 30;
 
 /** undefined: UCX is not used. */
-export async function fabricDevices({
-  rdma,
-  volumeServers,
-}: ProxyOptions): Promise<UcxDevices | undefined> {
+export async function fabricDevices(
+  { rdma, volumeServers }: ProxyOptions,
+  logger: Logger,
+): Promise<UcxReach | undefined> {
   if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
   const hosts = volumeServers.flatMap(({ target }) =>
     target === undefined ? [] : [targetPlace(target).host],
   );
   const devices = await devicesToReach(rdma, hosts);
   refuseExposed(devices, rdma.isNetworkTrusted);
+  logAddressFaults(logger, await sourceFaults(rdma, hosts));
   return devices;
 }
 
@@ -32,7 +35,7 @@ export function targetPlace(target: string): { readonly host: string; readonly p
 
 export function clientOptions(
   { rdma, memory, requestsInFlightMax }: ProxyOptions,
-  devices: UcxDevices | undefined,
+  devices: UcxReach | undefined,
 ): RdmaClientOptions {
   const common = {
     arenaBytes: memory.bytes,
@@ -40,8 +43,8 @@ export function clientOptions(
     requestsMax: Math.min(requestsInFlightMax, 65_535),
   };
   if (rdma.transport === 'ucx') {
-    const deviceName = devices?.deviceName ?? rdma.deviceName;
-    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs };
+    const { deviceName, isIpv6 } = devices ?? { deviceName: rdma.deviceName, isIpv6: false };
+    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs, isIpv6 };
   }
   return {
     ...common,

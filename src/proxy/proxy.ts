@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
-import { logDevices, type UcxDevices } from '../rdma/ucx-devices.ts';
+import { logShmLoss } from '../rdma/shared-memory.ts';
+import { logDevices, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import type { EffectiveKey } from './admin/admin-options.ts';
@@ -114,7 +115,7 @@ const noFront = newFrontCounters();
 
 /** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */
 export async function startProxy(options: ProxyOptions, logger: Logger): Promise<RunningProxy> {
-  const role = new ProxyRole(options, logger, await fabricDevices(options));
+  const role = new ProxyRole(options, logger, await fabricDevices(options, logger));
   try {
     await role.open();
   } catch (error) {
@@ -127,7 +128,7 @@ export async function startProxy(options: ProxyOptions, logger: Logger): Promise
 class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
-  readonly #devices: UcxDevices | undefined;
+  readonly #devices: UcxReach | undefined;
   readonly #metrics: ProxyMetrics;
   readonly #traffic = new TrafficWatch();
   readonly #client: RdmaClient | undefined;
@@ -148,7 +149,7 @@ class ProxyRole implements RunningProxy {
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ProxyOptions, logger: Logger, devices: UcxDevices | undefined) {
+  constructor(options: ProxyOptions, logger: Logger, devices: UcxReach | undefined) {
     this.#options = options;
     this.#logger = logger;
     this.#devices = devices;
@@ -273,6 +274,7 @@ class ProxyRole implements RunningProxy {
     return {
       mode: this.#options.rdma.mode,
       fabricFailure: this.#fabricFailure,
+      shmLoss: this.#client?.shmLoss?.reason,
       ucxTcp: ucxTcpOf(this.#client === undefined ? undefined : this.#devices),
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
@@ -326,7 +328,9 @@ class ProxyRole implements RunningProxy {
     const { mode } = this.#options.rdma;
     if (mode === 'off') return undefined;
     try {
-      return createRdmaClient(clientOptions(this.#options, this.#devices));
+      const client = createRdmaClient(clientOptions(this.#options, this.#devices));
+      logShmLoss(this.#logger, client.shmLoss);
+      return client;
     } catch (error) {
       const isOfMachine = error instanceof RdmaUnavailableError && error.fault === 'setup';
       if (mode === 'require' || !isOfMachine) throw error;

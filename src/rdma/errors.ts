@@ -64,3 +64,7 @@ export class RdmaMisuseError extends Error {
     this.name = 'RdmaMisuseError';
   }
 }
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -12,6 +12,7 @@ export interface NativeClientOptions {
   readonly spinNs: number;
   readonly deviceName: string;
   readonly tls: string;
+  readonly isIpv6: boolean;
   readonly dirs: readonly string[];
   readonly idxDirs: readonly string[];
   readonly unconfirmed: boolean;
@@ -85,6 +86,7 @@ export interface NativeClientStats {
 
 export interface NativeEngineStats {
   readonly volumesLoaded: number;
+  readonly volumesWithoutDescriptors: number;
   readonly volumesConfirmed: number;
   readonly needles: number;
   readonly mapBytes: number;

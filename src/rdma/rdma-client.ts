@@ -3,7 +3,7 @@
  * that is fetched through it lies in its arena until the lease is released.
  */
 import { loadBinding } from './binding.ts';
-import { RdmaMisuseError, RdmaUnavailableError } from './errors.ts';
+import { messageOf, RdmaMisuseError, RdmaUnavailableError } from './errors.ts';
 import type {
   NativeClient,
   NativeClientOptions,
@@ -12,9 +12,11 @@ import type {
 } from './native-types.ts';
 import type { NeedleFetcher } from './needle-fetcher.ts';
 import { RequestBook } from './request-book.ts';
+import { type ShmLoss, type ShmStarted, startWithShm } from './shared-memory.ts';
 import { InprocConnector, type TargetAddress, TargetConnector } from './target-connector.ts';
 import { type Connector, TargetFetcher } from './target-fetcher.ts';
 import type { ServedVolume } from './target-host.ts';
+import { isUcxsChoice } from './ucx-devices.ts';
 
 export type { TargetAddress } from './target-connector.ts';
 
@@ -30,6 +32,8 @@ export interface UcxClientOptions extends CommonOptions {
   /** UCX_NET_DEVICES and UCX_TLS; "auto": UCX's own choice. */
   readonly deviceName?: string;
   readonly tls?: string;
+  /** Of UCX's TCP, which speaks one address family in a process. Targets of the other are not connected over it. */
+  readonly isIpv6?: boolean;
   /** Polls this long before sleeping while requests are in flight: latency for CPU. */
   readonly spinUs?: number;
 }
@@ -70,6 +74,8 @@ export interface RdmaClientStats {
 
 export interface RdmaClient {
   readonly kind: 'ucx' | 'inproc';
+  /** undefined: UCX has the shared memory that it wants. */
+  readonly shmLoss: ShmLoss | undefined;
   /** Of kind ucx: connects, and again with a growing pause whenever the target is lost. Close the fetcher to stop. */
   addTarget(address: TargetAddress): NeedleFetcher;
   /** Of kind inproc: the fetcher that reads the directories in this process. */
@@ -95,17 +101,22 @@ const requestsMaxDefault = 4096;
 
 class NativeRdmaClient implements RdmaClient {
   readonly kind: 'ucx' | 'inproc';
+  shmLoss: ShmLoss | undefined;
   readonly #native: NativeClient;
   readonly #book: RequestBook;
+  readonly #isIpv6: boolean;
   readonly #fetchers: NeedleFetcher[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: RdmaClientOptions) {
     this.kind = options.kind;
+    this.#isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
     const requestsMax = options.requestsMax ?? requestsMaxDefault;
-    this.#book = new RequestBook(requestsMax, (onBatch) =>
-      createNative(nativeOptions(options, requestsMax), onBatch),
-    );
+    this.#book = new RequestBook(requestsMax, (onBatch) => {
+      const { made, loss } = createNative(nativeOptions(options, requestsMax), onBatch);
+      this.shmLoss = loss;
+      return made;
+    });
     this.#native = this.#book.native;
   }
 
@@ -113,7 +124,7 @@ class NativeRdmaClient implements RdmaClient {
     this.#mustBe('ucx', 'addTarget');
     const { host, port } = address;
     const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    return this.#fetcher(name, new TargetConnector(this.#native, address));
+    return this.#fetcher(name, new TargetConnector(this.#native, address, this.#isIpv6));
   }
 
   inproc(): NeedleFetcher {
@@ -174,7 +185,7 @@ class NativeRdmaClient implements RdmaClient {
   }
 }
 
-function createNative(options: NativeClientOptions, onBatch: OnBatch): NativeClient {
+function createNative(options: NativeClientOptions, onBatch: OnBatch): ShmStarted<NativeClient> {
   const binding = loadBinding();
   if (options.kind === 'ucx' && !binding.hasUcx) {
     throw new RdmaUnavailableError(
@@ -182,11 +193,13 @@ function createNative(options: NativeClientOptions, onBatch: OnBatch): NativeCli
       'the native part was built without UCX: use transport "inproc", or install UCX (libucx-dev) and libsodium (libsodium-dev) and run "npm run build:native"',
     );
   }
+  const { tls } = options;
+  const create = (chosen: string): NativeClient =>
+    new binding.RdmaClient({ ...options, tls: chosen }, onBatch);
   try {
-    return new binding.RdmaClient(options, onBatch);
+    return startWithShm({ tls, isUcxsChoice: isUcxsChoice(tls) }, create);
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause);
-    throw new RdmaUnavailableError('start-failed', detail, { cause });
+    throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
   }
 }
 
@@ -201,6 +214,7 @@ function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeC
     spinNs: (ucx?.spinUs ?? 0) * 1e3,
     deviceName: ucx?.deviceName ?? 'auto',
     tls: ucx?.tls ?? 'auto',
+    isIpv6: ucx?.isIpv6 ?? false,
     dirs: inproc?.dirs ?? [],
     idxDirs: inproc?.idxDirs ?? [],
     unconfirmed: inproc?.unconfirmed ?? false,

@@ -23,15 +23,18 @@ const pauseMsMax = 5_000;
 export class TargetConnector implements Connector {
   readonly #native: NativeClient;
   readonly #address: TargetAddress;
+  readonly #family: 4 | 6;
   /** Native targets by literal address: one that is tried again is not added again. */
   readonly #targets = new Map<string, number>();
   #link: ConnectorLink | undefined;
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(native: NativeClient, address: TargetAddress) {
+  /** `isIpv6`: the family that UCX's TCP speaks. */
+  constructor(native: NativeClient, address: TargetAddress, isIpv6: boolean) {
     this.#native = native;
     this.#address = address;
+    this.#family = isIpv6 ? 6 : 4;
   }
 
   start(link: ConnectorLink): void {
@@ -68,7 +71,9 @@ export class TargetConnector implements Connector {
       return;
     }
     lookup(host, { all: true }, (error, addresses) => {
-      const found = addresses?.[this.#attempts % addresses.length];
+      const own = addresses?.filter(({ family }) => family === this.#family) ?? [];
+      const usable = own.length > 0 ? own : (addresses ?? []);
+      const found = usable[this.#attempts % usable.length];
       if (error === null && found !== undefined) {
         this.#connect(found.address);
         return;

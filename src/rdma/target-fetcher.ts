@@ -17,6 +17,7 @@ import type {
 import type { BookOwner, RequestBook } from './request-book.ts';
 import { itemsMax, leaseMsMax, verdictNames } from './shared-layout.ts';
 import { type StatusName, statusNumbers } from './status.ts';
+import { withMeaning } from './ucx-addresses.ts';
 
 type NativeVolumeChange = Extract<NativeTargetEvent, { kind: 'changed' }>;
 
@@ -143,7 +144,7 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
         this.#change({ kind: 'up', transport: event.transport, sessionId: event.sessionId });
         return;
       case 'down':
-        this.#goDown(statusName(event.status), event.detail);
+        this.#goDown(statusName(event.status), withMeaning(event.detail));
         this.#connector.lost(statusName(event.status));
         return;
       case 'volumes':

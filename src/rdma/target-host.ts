@@ -2,7 +2,7 @@
 import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
 import { failureOf } from './completion-reader.ts';
-import { RdmaUnavailableError } from './errors.ts';
+import { messageOf, RdmaUnavailableError } from './errors.ts';
 import type {
   NativeConnectionCounts,
   NativeServedVolume,
@@ -10,7 +10,9 @@ import type {
   NativeTargetStats,
 } from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
+import { type ShmLoss, startWithShm } from './shared-memory.ts';
 import { type StatusName, statusNumbers } from './status.ts';
+import { isUcxsChoice } from './ucx-devices.ts';
 
 export interface TargetHostOptions {
   /** A literal address. */
@@ -57,6 +59,8 @@ export interface TargetHost {
   readonly port: number;
   /** "host:port". */
   readonly address: string;
+  /** undefined: UCX has the shared memory that it wants. */
+  readonly shmLoss: ShmLoss | undefined;
   /** A poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
   /**
@@ -87,9 +91,8 @@ export function startTargetHost(options: TargetHostOptions): TargetHost {
       'the native part was built without UCX, so there can be no target: install UCX (libucx-dev) and libsodium (libsodium-dev), then run "npm run build:native"',
     );
   }
-  let native: NativeTarget;
-  try {
-    native = new binding.TargetHost({
+  const create = (tls: string): NativeTarget =>
+    new binding.TargetHost({
       host: options.host,
       port: options.port,
       secret: options.secret,
@@ -102,7 +105,7 @@ export function startTargetHost(options: TargetHostOptions): TargetHost {
       drainTimeoutNs: 3600e9,
       spinNs: (options.spinUs ?? 0) * 1e3,
       deviceName: options.deviceName ?? 'auto',
-      tls: options.tls ?? 'auto',
+      tls,
       arenaBytes: options.arenaBytes,
       hugepages: options.hugepages,
       dirs: options.dirs,
@@ -111,22 +114,26 @@ export function startTargetHost(options: TargetHostOptions): TargetHost {
       confirmIntervalNs: (options.confirmIntervalMs ?? 1000) * 1e6,
       ioThreads: options.ioThreads ?? 2,
     });
+  const tls = options.tls ?? 'auto';
+  try {
+    const { made, loss } = startWithShm({ tls, isUcxsChoice: isUcxsChoice(tls) }, create);
+    return new NativeTargetHost(made, options.host, loss);
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : String(cause);
-    throw new RdmaUnavailableError('start-failed', detail, { cause });
+    throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
   }
-  return new NativeTargetHost(native, options.host);
 }
 
 class NativeTargetHost implements TargetHost {
   readonly port: number;
   readonly address: string;
+  readonly shmLoss: ShmLoss | undefined;
   readonly #native: NativeTarget;
   readonly #forget: () => void;
   #stopping: Promise<void> | undefined;
 
-  constructor(native: NativeTarget, host: string) {
+  constructor(native: NativeTarget, host: string, shmLoss: ShmLoss | undefined) {
     this.#native = native;
+    this.shmLoss = shmLoss;
     this.#forget = atExit(() => native.destroy());
     this.port = native.port;
     this.address = host.includes(':') ? `[${host}]:${native.port}` : `${host}:${native.port}`;

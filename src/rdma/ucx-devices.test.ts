@@ -110,7 +110,18 @@ describe('the devices of a role that connects', () => {
     expect(await devicesToReach(auto, ['127.0.0.1', '127.0.0.7'], machine())).toEqual({
       deviceName: 'lo',
       exposed: [],
+      isIpv6: false,
     });
+  });
+
+  it.each([
+    [['::1'], true],
+    [['::1', '127.0.0.1'], false],
+    [['127.0.0.1', 'nowhere.invalid'], false],
+    [['nowhere.invalid'], false],
+    [[], false],
+  ])('speak IPv6 to targets that have nothing else: %j %s', async (hosts, isIpv6) => {
+    expect((await devicesToReach(auto, hosts, machine())).isIpv6).toBe(isIpv6);
   });
 
   it('are loopback for nobody', async () => {

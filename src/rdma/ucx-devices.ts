@@ -25,6 +25,12 @@ export interface UcxDevices {
   readonly exposed: readonly string[];
 }
 
+/** For a role that connects. */
+export interface UcxReach extends UcxDevices {
+  /** UCX's TCP speaks one address family in a process: IPv4, unless no target has an IPv4 address. */
+  readonly isIpv6: boolean;
+}
+
 /** What of the machine is looked at; tests give their own. */
 export interface Machine {
   readonly sysRoot: string;
@@ -32,7 +38,7 @@ export interface Machine {
   readonly interfaces: () => ReturnType<typeof networkInterfaces>;
 }
 
-const thisMachine: Machine = {
+export const thisMachine: Machine = {
   sysRoot: '/sys',
   environment: process.env,
   interfaces: networkInterfaces,
@@ -76,11 +82,24 @@ export async function devicesToReach(
   choice: UcxChoice,
   hosts: readonly string[],
   machine: Machine = thisMachine,
-): Promise<UcxDevices> {
-  const routes = await Promise.all([...new Set(hosts)].map((host) => routesTo(host, machine)));
+): Promise<UcxReach> {
+  const found = await Promise.all([...new Set(hosts)].map(addressesOf));
+  const isIpv6 = speaksIpv6(found.flat());
+  const routes = await Promise.all(
+    found.map((addresses) => routesTo(ofFamily(addresses, isIpv6), machine)),
+  );
   const names = routes.flat();
   const known = names.filter((name) => name !== undefined);
-  return chosen(choice, known.length < names.length ? undefined : known, machine);
+  const devices = chosen(choice, known.length < names.length ? undefined : known, machine);
+  return { ...devices, isIpv6 };
+}
+
+function speaksIpv6(addresses: readonly string[]): boolean {
+  return addresses.length > 0 && addresses.every((address) => isIP(address) === 6);
+}
+
+function ofFamily(addresses: readonly string[], isIpv6: boolean): readonly string[] {
+  return addresses.filter((address) => (isIP(address) === 6) === isIpv6);
 }
 
 /** `wanted`: network devices; undefined: all. */
@@ -90,7 +109,7 @@ function chosen(
   machine: Machine,
 ): UcxDevices {
   const { environment } = machine;
-  const transports = tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
+  const transports = transportsOf(tls, machine);
   if (!allowsTcp(transports)) return { deviceName, exposed: [] };
   const interfaces = machine.interfaces();
   const all = Object.keys(interfaces);
@@ -122,8 +141,18 @@ export function refuseExposed(
   );
 }
 
+/** As UCX_TLS has them. */
+export function transportsOf(tls: string, { environment }: Machine): string {
+  return tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
+}
+
+/** Nobody has asked for certain transports. */
+export function isUcxsChoice(tls: string, machine: Machine = thisMachine): boolean {
+  return tls === 'auto' && transportsOf(tls, machine) === 'all';
+}
+
 /** UCX_TLS: a list, or with ^ what is left out. */
-function allowsTcp(transports: string): boolean {
+export function allowsTcp(transports: string): boolean {
   const isLeftOut = transports.startsWith('^');
   const names = transports.replace(/^\^/, '').split(',');
   return names.includes('tcp') ? !isLeftOut : isLeftOut || names.includes('all');
@@ -168,25 +197,29 @@ function isActive(stateFile: string): boolean {
   }
 }
 
+/** Empty: the name is not known yet. */
+export async function addressesOf(host: string): Promise<readonly string[]> {
+  const found = await lookup(host, { all: true }).catch(() => []);
+  return found.map(({ address }) => address);
+}
+
 /** [undefined]: not known. */
-async function routesTo(host: string, machine: Machine): Promise<readonly (string | undefined)[]> {
-  try {
-    const addresses = await lookup(host, { all: true });
-    const sources = await Promise.all(
-      addresses.map(({ address }) => sourceFor(address).catch(() => undefined)),
-    );
-    // Of a name with several addresses those count that can be reached.
-    const names = sources.flatMap((source) =>
-      source === undefined ? [] : [deviceOf(source, machine)],
-    );
-    return names.length === 0 ? [undefined] : names;
-  } catch {
-    return [undefined];
-  }
+async function routesTo(
+  addresses: readonly string[],
+  machine: Machine,
+): Promise<readonly (string | undefined)[]> {
+  const sources = await Promise.all(
+    addresses.map((address) => sourceFor(address).catch(() => undefined)),
+  );
+  // Of a name with several addresses those count that can be reached.
+  const names = sources.flatMap((source) =>
+    source === undefined ? [] : [deviceOf(source, machine)],
+  );
+  return names.length === 0 ? [undefined] : names;
 }
 
 /** The address that the kernel would send from; nothing is sent. */
-function sourceFor(address: string): Promise<string> {
+export function sourceFor(address: string): Promise<string> {
   const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   socket.once('error', reject);
@@ -215,7 +248,7 @@ function isInLoopback(
 }
 
 /** A second address of eth0 may be labelled eth0:1. */
-function withoutAlias(name: string): string {
+export function withoutAlias(name: string): string {
   return name.replace(/:.*$/, '');
 }
 

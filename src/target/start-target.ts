@@ -6,7 +6,9 @@ import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
+import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
+import { listenFault, logAddressFaults } from '../rdma/ucx-addresses.ts';
 import {
   devicesToListen,
   logDevices,
@@ -15,6 +17,7 @@ import {
 } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
 import { ConnectionWatch } from './connection-watch.ts';
+import { DescriptorWatch } from './descriptor-watch.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 
 export interface TargetOptions {
@@ -24,6 +27,8 @@ export interface TargetOptions {
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
   readonly maxSessions: number;
+  /** RLIMIT_NOFILE, for what is said where it is reached. */
+  readonly descriptorLimit?: number;
   readonly sessionTimeoutMs: number;
   /** For a connection to become a session. */
   readonly handshakeTimeoutMs: number;
@@ -53,7 +58,7 @@ export interface TargetOptions {
   readonly onConnectionsEnded?: (ended: number, waiting: number) => void;
 }
 
-const sessionsEveryMs = 1_000;
+const lookEveryMs = 1_000;
 
 /** As pino's: the fields, then the message. */
 export interface TargetLogger {
@@ -79,6 +84,7 @@ export async function startTarget(
   const devices = devicesToListen(options, host);
   refuseExposed(devices, options.isNetworkTrusted);
   logDevices(logger, devices);
+  logAddressFaults(logger, [listenFault(options, host)]);
   const target = startTargetHost({
     ...options,
     deviceName: devices.deviceName,
@@ -89,6 +95,7 @@ export async function startTarget(
     confirmIntervalMs: options.confirmEveryMs,
     sessionsMax: options.maxSessions,
   });
+  logShmLoss(logger, target.shmLoss);
   const role = new TargetRole(target, devices, options, logger);
   try {
     await role.openAdmin(options);
@@ -163,8 +170,9 @@ class TargetRole implements RunningTarget {
   readonly #confirmation: Confirmation | undefined;
   readonly #configuration: TargetOptions['configuration'];
   readonly #onSession: TargetOptions['onSession'];
-  /** Where there is no poll to look at sessions with. */
-  readonly #sessionTimer: NodeJS.Timeout | undefined;
+  readonly #descriptors: DescriptorWatch;
+  /** Where there is no poll to look with. */
+  readonly #lookTimer: NodeJS.Timeout | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
 
@@ -185,18 +193,22 @@ class TargetRole implements RunningTarget {
       onEnded: (ended, waiting) => options.onConnectionsEnded?.(ended, waiting),
     });
     this.#coverage = coverageOf(options, target, logger);
-    this.#confirmation = confirmationOf(
-      options,
-      target,
-      this.#coverage,
+    this.#descriptors = new DescriptorWatch(
+      () => ({
+        limit: options.descriptorLimit ?? Number.NaN,
+        volumes: target.volumes().length,
+        without: target.stats().engine.volumesWithoutDescriptors,
+        sessionsMax: options.maxSessions,
+      }),
       logger,
-      this.#tellSessions,
     );
-    if (this.#confirmation !== undefined || this.#onSession === undefined) return;
-    this.#sessionTimer = setInterval(this.#tellSessions, sessionsEveryMs).unref();
+    this.#confirmation = confirmationOf(options, target, this.#coverage, logger, this.#look);
+    if (this.#confirmation !== undefined) return;
+    this.#lookTimer = setInterval(this.#look, lookEveryMs).unref();
   }
 
-  readonly #tellSessions = (): void => {
+  readonly #look = (): void => {
+    this.#descriptors.look();
     const onSession = this.#onSession;
     if (onSession === undefined) return;
     for (const event of this.#target.takeSessionEvents()) onSession(event);
@@ -222,6 +234,7 @@ class TargetRole implements RunningTarget {
   status(): TargetRoleStatus {
     const { engine, ...stats } = this.#target.stats();
     return {
+      shmLoss: this.#target.shmLoss?.reason,
       isListening: this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       sessions: stats.sessionsActive,
@@ -239,6 +252,7 @@ class TargetRole implements RunningTarget {
       changesPushed: stats.changesPushed,
       requestsInFlight: stats.requestsInFlight,
       volumesLoaded: engine.volumesLoaded,
+      descriptorShortage: this.#descriptors.shortage(),
       volumesConfirmed: engine.volumesConfirmed,
       needles: engine.needles,
       mapBytes: engine.mapBytes,
@@ -267,9 +281,9 @@ class TargetRole implements RunningTarget {
 
   /** The admin listener goes last: /readyz says "draining" until there is nothing left to drain. */
   async #close(drainMs: number): Promise<void> {
-    clearInterval(this.#sessionTimer);
+    clearInterval(this.#lookTimer);
     this.#connections.close();
-    this.#tellSessions();
+    this.#look();
     await this.#target.stop(drainMs);
     this.#confirmation?.close();
     await this.#admin?.close();

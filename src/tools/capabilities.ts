@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { loadBinding, protocolVersion } from '../rdma/binding.ts';
+import { messageOf } from '../rdma/errors.ts';
 import { createRdmaClient } from '../rdma/rdma-client.ts';
 import { exitCodes } from './exit-codes.ts';
 import { type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
@@ -137,8 +138,4 @@ function readText(file: string): string {
   } catch {
     return '';
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -61,8 +61,8 @@ async function clientOptions(
     return { ...common, kind: 'inproc', dirs: options.dirs, unconfirmed: true };
   }
   const hosts = options.targets.map(({ host }) => host);
-  const { deviceName } = await devicesToReach(options, hosts);
-  return { ...common, kind: 'ucx', deviceName, tls: options.tls };
+  const { deviceName, isIpv6 } = await devicesToReach(options, hosts);
+  return { ...common, kind: 'ucx', deviceName, tls: options.tls, isIpv6 };
 }
 
 function connectTimeoutOf(options: FabricOptions): number {

@@ -118,7 +118,19 @@ afterAll(() => {
 
 /** Not ready yet: await `ready()`. Whatever is left when the file's tests are over is killed. */
 export function startRole(args: readonly string[], environment: Environment = {}): Role {
-  const child = spawn(program, args, {
+  return startCommand(program, args, environment);
+}
+
+/** Likewise, by a command that runs its arguments; see namespaces.ts. */
+export function startRoleBy(
+  [command = '', ...words]: readonly string[],
+  args: readonly string[],
+): Role {
+  return startCommand(command, [...words, program, ...args], {});
+}
+
+function startCommand(command: string, args: readonly string[], environment: Environment): Role {
+  const child = spawn(command, args, {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

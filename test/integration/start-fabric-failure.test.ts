@@ -48,6 +48,7 @@ describe.skipIf(!loadBinding().hasUcx)('a target (needs UCX)', () => {
     [{ 'target.dirs': ['/data/a,/data/b'] }, 'target.dirs', 'are a list: ["/a", "/b"]'],
     [{ 'target.idx_dirs': ['/nonexistent/i'] }, 'target.idx_dirs', "the volume server's -dir.idx"],
     [{ 'rdma.buffer_size': '100TiB' }, 'rdma.buffer_size', 'set rdma.buffer_size to less'],
+    [{ 'rdma.listen': '::1' }, 'rdma.listen', 'use 127.0.0.1'],
     [{ 'rdma.tls': 'rc_mlx9' }, 'rdma.tls', 'UCX finds no transport with rdma.tls = "rc_mlx9"'],
   ])('%j names %s', async (changes, key, told) => {
     const line = await fatal(['target', '--config', targetFile(changes)]);

@@ -53,7 +53,11 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   checks.set('fallback', fallbackCheck(status, totals));
   checks.set('cache', cacheCheck(status));
   if (status.sidecar !== undefined) checks.set('sidecar', sidecarCheck(status.sidecar));
-  const byName = { ...Object.fromEntries(checks), ...configurationChecks(status) };
+  const byName = {
+    ...Object.fromEntries(checks),
+    ...sharedMemoryChecks(status),
+    ...configurationChecks(status),
+  };
   return { status: worst(byName), checks: byName };
 }
 
@@ -75,6 +79,8 @@ export function targetHealth(status: TargetRoleStatus): Health {
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
     arena: arenaCheck(status.arena),
+    ...descriptorChecks(status),
+    ...sharedMemoryChecks(status),
     ...configurationChecks(status),
   };
   return { status: worst(checks), checks };
@@ -249,6 +255,23 @@ function volumesCheck(status: TargetRoleStatus): Check {
     unserved: unserved.first,
     serverDirs,
   };
+}
+
+function descriptorChecks({
+  descriptorShortage,
+}: TargetRoleStatus): Readonly<Record<string, Check>> {
+  if (descriptorShortage === undefined) return {};
+  return { descriptors: { status: 'degraded', detail: descriptorShortage } };
+}
+
+function sharedMemoryChecks({
+  shmLoss,
+}: {
+  readonly shmLoss?: string | undefined;
+}): Readonly<Record<string, Check>> {
+  if (shmLoss === undefined) return {};
+  const detail = `UCX goes on without it: ${shmLoss}`;
+  return { 'shared-memory': { status: 'degraded', detail } };
 }
 
 function configurationChecks(status: {

@@ -84,6 +84,8 @@ export interface ProxyStatus {
   readonly mode: 'prefer' | 'require' | 'off';
   /** Why this machine has no fast path at all; undefined: it has, or `mode = "off"`. */
   readonly fabricFailure: string | undefined;
+  /** Why UCX goes on without shared memory; undefined: it has what it wants, or is not used. */
+  readonly shmLoss?: string | undefined;
   /** undefined: UCX is not used. */
   readonly ucxTcp: UcxTcpStatus | undefined;
   readonly isListening: boolean;
@@ -154,6 +156,8 @@ export interface ConnectionsStatus {
 }
 
 export interface TargetRoleStatus {
+  /** Why UCX goes on without shared memory; undefined: it has what it wants. */
+  readonly shmLoss?: string | undefined;
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly sessions: number;
@@ -174,6 +178,8 @@ export interface TargetRoleStatus {
   readonly changesPushed: number;
   readonly requestsInFlight: number;
   readonly volumesLoaded: number;
+  /** Why volumes are left to the volume server for want of descriptors; undefined: none is. */
+  readonly descriptorShortage?: string | undefined;
   readonly volumesConfirmed: number;
   readonly needles: number;
   readonly mapBytes: number;

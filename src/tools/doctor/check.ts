@@ -18,9 +18,9 @@ export interface Finding {
 export const catalogue = {
   configuration: ['config-file', 'config-warnings', 'secret-file', 'token-file'],
   program: ['node-version', 'addon'],
-  ucx: ['ucx-version', 'ucx-environment', 'ucx-transports'],
+  ucx: ['ucx-version', 'ucx-environment', 'ucx-transports', 'ucx-addresses'],
   devices: ['rdma-devices', 'rdma-port', 'rdma-mtu', 'rdma-gid', 'device-name'],
-  memory: ['memlock', 'hugepages', 'memory-size', 'numa'],
+  memory: ['memlock', 'hugepages', 'memory-size', 'shared-memory', 'numa'],
   limits: ['descriptors'],
   clock: ['clock-sync', 'clock-difference'],
   ports: ['listen-address'],

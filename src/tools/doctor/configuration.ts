@@ -1,7 +1,7 @@
 /** Layer 1: the file, what it warns of, and who may read the files that it names. */
 import { statSync } from 'node:fs';
+import { messageOf } from '../../rdma/errors.ts';
 import { type CheckName, type Finding, fail, ok, skip, warn } from './check.ts';
-import { messageOf } from './machine-files.ts';
 import type { SecretPath, Setup, SetupProblem } from './setup.ts';
 
 export interface SecretFileFacts extends SecretPath {

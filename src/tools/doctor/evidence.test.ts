@@ -99,15 +99,33 @@ describe('UCX', () => {
     deviceName: { value: 'auto', from: '' },
     transports: ['rc_mlx5', 'tcp'],
     failure: '',
+    addressFaults: [],
     isUsed: true,
   };
   const results = (changes: Partial<UcxFacts>): readonly string[] =>
     judgeUcx({ ...facts, ...changes }, nearestKey).map(({ result }) => result);
 
   test('is sound without variables, too old below 1.13, absent without UCX', () => {
-    expect(results({})).toEqual(['ok', 'ok', 'ok']);
-    expect(results({ version: '1.12.1' })).toEqual(['warn', 'ok', 'ok']);
-    expect(results({ version: '' })).toEqual(['skip', 'ok', 'skip']);
+    expect(results({})).toEqual(['ok', 'ok', 'ok', 'ok']);
+    expect(results({ version: '1.12.1' })).toEqual(['warn', 'ok', 'ok', 'ok']);
+    expect(results({ version: '' })).toEqual(['skip', 'ok', 'skip', 'skip']);
+  });
+
+  test('that does not start is never told to set what is set already', () => {
+    const failure = 'ucp_worker_create: No resources are available to initiate the operation';
+    const fixOf = (changes: Partial<UcxFacts>): readonly string[] | undefined =>
+      judgeUcx({ ...facts, failure, ...changes }, nearestKey)[2]?.fix;
+    expect(fixOf({})?.[0]).toContain('--only memory,limits');
+    expect(fixOf({ tls: { value: 'rc', from: 'rdma.tls' } })?.[0]).toContain('rdma.tls = "auto"');
+    expect(fixOf({ deviceName: { value: 'eth9', from: 'rdma.device_name' } })?.[0]).toBe(
+      'set rdma.device_name = "auto"',
+    );
+  });
+
+  test('says which address its peers do not reach', () => {
+    const addressFaults = ['10.0.0.2 is not the first address of eth0 (10.0.0.1)'];
+    expect(results({ addressFaults })).toEqual(['ok', 'ok', 'ok', 'fail']);
+    expect(judgeUcx({ ...facts, addressFaults }, nearestKey)[3]?.fix).toEqual(addressFaults);
   });
 
   test('ignores a name that it does not know: the nearest is named', () => {
@@ -119,7 +137,7 @@ describe('UCX', () => {
 
   test('reads exclusions, literal names and roles as names', () => {
     for (const value of ['^tcp', '\\rc_mlx5,ud:aux', 'all']) {
-      expect(results({ tls: { value, from: 'UCX_TLS' } })).toEqual(['ok', 'ok', 'ok']);
+      expect(results({ tls: { value, from: 'UCX_TLS' } })).toEqual(['ok', 'ok', 'ok', 'ok']);
     }
   });
 

@@ -6,7 +6,7 @@ import { gatherClients, judgeClients } from './client-requests.ts';
 import { gatherClock, judgeClock } from './clock.ts';
 import { gatherSecretFiles, judgeConfiguration } from './configuration.ts';
 import { type DeviceFacts, gatherDevices, judgeDevices } from './devices.ts';
-import { judgeLimits } from './limits.ts';
+import { countVolumes, judgeLimits } from './limits.ts';
 import { gatherMaster } from './master.ts';
 import { gatherMemory, judgeMemory } from './memory.ts';
 import { gatherMissing } from './missing-volumes.ts';
@@ -70,7 +70,7 @@ export class Examination {
       case 'memory':
         return judgeMemory(gatherMemory(roots, this.process), settings, this.devices.devices);
       case 'limits':
-        return judgeLimits(this.process, settings);
+        return judgeLimits(this.process, settings, countVolumes(settings?.storage?.dirs ?? []));
       case 'clock': {
         const [clock, servers] = await Promise.all([gatherClock(timeoutMs), this.servers()]);
         return judgeClock(clock, servers);

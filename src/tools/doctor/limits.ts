@@ -1,17 +1,26 @@
 /** Layer 6: file descriptors. */
+import {
+  descriptorAdvice,
+  descriptorsOfProgram,
+  descriptorsOfVolume,
+} from '../../rdma/descriptors.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
+import { entriesOf } from './machine-files.ts';
 import type { ProcessFacts } from './processes.ts';
 import type { Settings } from './setup.ts';
 
-/** Node, the native part, logs, volume files and what UCX opens. */
-const descriptorsOfProgram = 256;
+/** A client's connection may need one to the volume server as well, a session one of UCX's TCP. */
+const perConnection = 2;
 
-/** A client's connection may need one to the volume server as well. */
-const perConnection = { proxy: 2, target: 1 } as const;
+/** What a target, or a proxy with inproc, holds open. A directory that cannot be listed has none. */
+export function countVolumes(dirs: readonly string[]): number {
+  return dirs.flatMap(entriesOf).filter((name) => /^(?:.+_)?\d+\.dat$/.test(name)).length;
+}
 
 export function judgeLimits(
   { openFilesMax, of }: ProcessFacts,
   settings: Settings | undefined,
+  volumes: number,
 ): readonly Finding[] {
   const limit = `limit of ${of}: ${openFilesMax === Number.POSITIVE_INFINITY ? 'unlimited' : openFilesMax}`;
   if (Number.isNaN(openFilesMax)) return [skip('descriptors', 'the limit cannot be read')];
@@ -21,23 +30,23 @@ export function judgeLimits(
     ];
   }
   const { key, count } = settings.descriptors;
-  const each = perConnection[settings.role];
-  const least = count + descriptorsOfProgram;
-  const most = count * each + descriptorsOfProgram;
+  const ofVolumes = descriptorsOfVolume * volumes;
+  const least = count + descriptorsOfProgram + ofVolumes;
+  const most = count * perConnection + descriptorsOfProgram + ofVolumes;
   const evidence = [
     limit,
-    `${key} = ${count}: ${least} descriptors${most > least ? `, up to ${most} when all pass through` : ''}`,
+    `${key} = ${count}${volumes === 0 ? '' : ` and ${volumes} volumes`}: ${least} descriptors, up to ${most} ${settings.role === 'proxy' ? 'when all pass through' : 'over TCP'}`,
   ];
   if (openFilesMax >= least) {
     return [ok('descriptors', `${openFilesMax} may be open`, evidence)];
   }
+  const what =
+    volumes === 0 ? `${key} = ${count} needs` : `${volumes} volumes and ${key} = ${count} need`;
   const trouble = {
-    summary: `${openFilesMax} may be open, ${key} = ${count} needs ${least}`,
+    summary: `${openFilesMax} may be open, ${what} ${least}`,
     evidence,
-    fix: [
-      `systemd: LimitNOFILE=${most}; a shell: ulimit -n ${most}; Docker: --ulimit nofile=${most}`,
-      `or a smaller ${key}`,
-    ] as const,
+    fix: [descriptorAdvice(most), `or a smaller ${key}`] as const,
   };
-  return [openFilesMax < count ? fail('descriptors', trouble) : warn('descriptors', trouble)];
+  const isFailing = openFilesMax < Math.max(count, ofVolumes);
+  return [isFailing ? fail('descriptors', trouble) : warn('descriptors', trouble)];
 }

@@ -22,7 +22,7 @@ function look(sys: Tree, proc: Tree, settings: Settings, pid?: number): readonly
   const { devices } = gatherDevices(roots.sys);
   return [
     ...judgeMemory(gatherMemory(roots, process), settings, devices),
-    ...judgeLimits(process, settings),
+    ...judgeLimits(process, settings, 0),
   ];
 }
 
@@ -160,10 +160,15 @@ describe('descriptors', () => {
     expect(withLimit('1024', proxy).fix[0]).toContain('LimitNOFILE=40256');
   });
 
-  test('of a target are one for each session', () => {
+  test('of a target are those of sessions and volumes', () => {
     const descriptors = { key: 'rdma.max_sessions', count: 1000 };
     const target = settingsWith({ role: 'target', descriptors });
     expect(withLimit('1256', target).result).toBe('ok');
-    expect(withLimit('512', target).fix[0]).toContain('LimitNOFILE=1256');
+    expect(withLimit('512', target).fix[0]).toContain('LimitNOFILE=2256');
+    const facts = gatherProcess(machine(processTree('self', '0', '4096')), undefined, 'target');
+    const [finding] = judgeLimits(facts, target, 3000);
+    expect(finding).toMatchObject({ result: 'fail' });
+    expect(finding?.summary).toContain('3000 volumes');
+    expect(finding?.fix[0]).toContain('LimitNOFILE=8256');
   });
 });

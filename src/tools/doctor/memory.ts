@@ -1,10 +1,12 @@
 /** Layer 5: locked memory, hugepages, how much there is, and NUMA. */
 import { join } from 'node:path';
+import { gatherShm, type ShmRoom } from '../../rdma/shared-memory.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import type { RdmaDevice } from './devices.ts';
 import { entriesOf, formatBytes, readLine, readText } from './machine-files.ts';
 import type { ProcessFacts } from './processes.ts';
 import type { Settings } from './setup.ts';
+import { judgeSharedMemory } from './shared-memory.ts';
 
 export interface MemoryFacts {
   readonly process: ProcessFacts;
@@ -19,6 +21,8 @@ export interface MemoryFacts {
   readonly groupLimitBytes: number | undefined;
   /** The same for hugepages: without `hugepages-2Mi` a container may have none of the host's. */
   readonly hugepageLimitBytes: number | undefined;
+  /** undefined: there is no /dev/shm. */
+  readonly shm: ShmRoom | undefined;
   readonly nodes: readonly number[];
 }
 
@@ -46,6 +50,7 @@ export function gatherMemory(
       'hugetlb.2MB.max',
       'hugetlb.2MB.limit_in_bytes',
     ),
+    shm: gatherShm(),
     nodes: nodes.flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []).map(Number),
   };
 }
@@ -83,6 +88,7 @@ export function judgeMemory(
     memlock(facts, settings, devices.length > 0),
     hugepages(facts, settings),
     memorySize(facts, settings),
+    judgeSharedMemory(settings, facts.shm),
     numa(facts, devices),
   ];
 }

@@ -1,8 +1,8 @@
 /** Why a volume that its server lists is not announced: what lies in the target's directories. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../rdma/errors.ts';
 import { inspectVolume } from '../../rdma/volume-files.ts';
-import { messageOf } from './machine-files.ts';
 import type { Settings } from './setup.ts';
 
 export interface MissingVolume {

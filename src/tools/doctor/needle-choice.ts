@@ -1,7 +1,8 @@
 /** Which needles are read both ways: the one that was named, or some of the target's own directories. */
+
+import { messageOf } from '../../rdma/errors.ts';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import type { NeedleName } from '../needle-name.ts';
-import { messageOf } from './machine-files.ts';
 import { type Comparison, sampleNeedles } from './needles.ts';
 import type { Sessions, TargetLook } from './sessions.ts';
 import type { Setup } from './setup.ts';

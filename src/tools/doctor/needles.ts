@@ -1,11 +1,11 @@
 /** Real needles, read both ways: over the target and from the volume server. */
 import { gunzipSync } from 'node:zlib';
 import { isCompressed, isManifest } from '../../proxy/needle/flags.ts';
+import { messageOf } from '../../rdma/errors.ts';
 import type { Needle, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import { formatFid, listNeedles, listVolumes } from '../../rdma/volume-files.ts';
 import type { NeedleName } from '../needle-name.ts';
 import { ask, type HttpResult } from './http-question.ts';
-import { messageOf } from './machine-files.ts';
 import { needleBytesMax, type TargetLook } from './sessions.ts';
 import type { Settings } from './setup.ts';
 import { authorization } from './sign-read-token.ts';

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { addonPath, loadBinding, protocolVersion } from '../../rdma/binding.ts';
+import { messageOf } from '../../rdma/errors.ts';
 import { type Finding, fail, ok, warn } from './check.ts';
-import { messageOf } from './machine-files.ts';
 
 export interface ProgramFacts {
   readonly version: string;

@@ -2,12 +2,12 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '../../rdma/errors.ts';
 import type { NeedleFetcher, TargetState, TargetVolume } from '../../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../../rdma/rdma-client.ts';
 import { devicesToReach } from '../../rdma/ucx-devices.ts';
 import { volumesWithin } from '../fabric.ts';
 import { ask } from './http-question.ts';
-import { messageOf } from './machine-files.ts';
 import type { Settings, TargetEndpoint } from './setup.ts';
 
 export interface TargetFacts extends TargetEndpoint {
@@ -77,7 +77,7 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
   const { transport, storage, targets, tls } = settings;
   const common = { arenaBytes, hugepages: 'off' } as const;
   const hosts = targets.map(({ host }) => host);
-  const { deviceName } = await devicesToReach(settings, hosts);
+  const { deviceName, isIpv6 } = await devicesToReach(settings, hosts);
   try {
     return transport === 'inproc'
       ? createRdmaClient({
@@ -86,7 +86,7 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
           dirs: storage?.dirs ?? [],
           unconfirmed: true,
         })
-      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls });
+      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls, isIpv6 });
   } catch (error) {
     return messageOf(error);
   }

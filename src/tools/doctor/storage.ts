@@ -2,8 +2,8 @@
 import { constants } from 'node:fs';
 import { access, readdir, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { messageOf } from '../../rdma/errors.ts';
 import { type CheckName, type Finding, fail, ok, skip, warn } from './check.ts';
-import { messageOf } from './machine-files.ts';
 import type { Settings } from './setup.ts';
 import { shownIds, type VolumeServerFacts } from './volume-server.ts';
 

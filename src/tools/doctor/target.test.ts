@@ -98,12 +98,14 @@ describe('the way to a target', () => {
       down('unauthorized'),
       down('unsupported_version'),
       down('not_connected', 'Destination is unreachable'),
+      down('not_connected', 'Operation rejected by remote peer (…)'),
       down('not_connected', 'Connection reset by remote peer'),
     ].map((session) => one(judge({ session }), 'target-session').summary);
     expect(summaries.map((summary) => summary.replace(/^[^ ]+ /, ''))).toEqual([
       'wrong secret',
       'it speaks another protocol version',
       'the target accepts, and UCX finds no way to it',
+      'the target there cannot dial this host back, or something else listens there',
       'something else listens there',
     ]);
   });

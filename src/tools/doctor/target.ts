@@ -164,6 +164,7 @@ function noSession(
   evidence: readonly string[],
 ): Finding {
   const { name, host, port, session, httpServer } = facts;
+  const isRejected = evidence.some((line) => line.includes('Operation rejected by remote peer'));
   const owner = isOnThisHost(host)
     ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
     : undefined;
@@ -174,11 +175,27 @@ function noSession(
   if (isElse) return somethingElse(facts, settings, owner, evidence);
   const isSilent = session?.state.kind === 'silent' || isLate(session);
   if (isSilent && !isPeer) return noAnswer(facts, owner, evidence);
+  if (isRejected) return rejected(facts, settings, evidence);
   if (!isTarget) return somethingElse(facts, settings, owner, evidence);
   return fail('target-session', {
     summary: `${name}: the target accepts, and UCX finds no way to it`,
     evidence: [...evidence, `device_name = "${deviceName}"`],
-    fix: ['rdma.device_name = "auto" and rdma.tls = "auto" here and on the target'],
+    fix: [
+      'rdma.device_name = "auto" and rdma.tls = "auto" here and on the target',
+      "over TCP: set the target's rdma.listen to the first address of its device (ip -o address show), and rdma.target to the same; no NAT between",
+    ],
+  });
+}
+
+/** UCX says the same of a target that cannot dial back and of a program that closes the connection. */
+function rejected({ name }: TargetFacts, settings: Settings, evidence: readonly string[]): Finding {
+  return fail('target-session', {
+    summary: `${name}: the target there cannot dial this host back, or something else listens there`,
+    evidence,
+    fix: [
+      "the target's log says which address it dialled: over TCP this host must come from the first address of its device (ip route get, ip -o address show), without NAT between",
+      `else set ${settings.targetKey} to the target's address (its "ready" line: rdma; not the volume server's port, not the admin port)`,
+    ],
   });
 }
 

@@ -1,8 +1,9 @@
 /** Layer 10, of the sidecar's temp-file mode: the directory is memory, can be written, and has the room. */
 import { constants } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
+import { messageOf } from '../../rdma/errors.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { formatBytes, messageOf } from './machine-files.ts';
+import { formatBytes } from './machine-files.ts';
 import type { Settings } from './setup.ts';
 
 export interface TempDirFacts {

@@ -2,10 +2,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ucxEnvironment } from '../../rdma/binding.ts';
+import { messageOf } from '../../rdma/errors.ts';
 import { createRdmaClient } from '../../rdma/rdma-client.ts';
+import { listenFault, sourceFaults } from '../../rdma/ucx-addresses.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { messageOf } from './machine-files.ts';
-import type { Nearest, Setup } from './setup.ts';
+import type { Nearest, Settings, Setup } from './setup.ts';
 
 export interface UcxFacts {
   /** '' without UCX. */
@@ -19,6 +20,8 @@ export interface UcxFacts {
   readonly transports: readonly string[] | undefined;
   /** What UCX says when it starts with the choices above; '' when it starts. */
   readonly failure: string;
+  /** Addresses of this machine at which UCX's peers do not reach it. */
+  readonly addressFaults: readonly string[];
   readonly isUsed: boolean;
 }
 
@@ -68,8 +71,25 @@ export async function gatherUcx(
     deviceName,
     transports: await transportsOfUcxInfo(timeoutMs),
     failure,
+    addressFaults: await addressFaults(settings, tls.value),
     isUsed: settings === undefined || (settings.mode !== 'off' && settings.transport === 'ucx'),
   };
+}
+
+async function addressFaults(
+  settings: Settings | undefined,
+  tls: string,
+): Promise<readonly string[]> {
+  if (settings === undefined) return [];
+  const { role, listenHost, targets } = settings;
+  if (role === 'target') {
+    const fault = listenHost === undefined ? undefined : listenFault({ tls }, listenHost);
+    return fault === undefined ? [] : [fault];
+  }
+  return sourceFaults(
+    { tls },
+    targets.map(({ host }) => host),
+  );
 }
 
 function startFailure(choices: { readonly tls: string; readonly deviceName: string }): string {
@@ -92,7 +112,12 @@ async function transportsOfUcxInfo(timeoutMs: number): Promise<readonly string[]
 }
 
 export function judgeUcx(facts: UcxFacts, nearest: Nearest): readonly Finding[] {
-  return [ucxVersion(facts), ucxVariables(facts), ucxTransports(facts, nearest)];
+  return [
+    ucxVersion(facts),
+    ucxVariables(facts),
+    ucxTransports(facts, nearest),
+    ucxAddresses(facts),
+  ];
 }
 
 function ucxVersion({ version }: UcxFacts): Finding {
@@ -167,10 +192,7 @@ function ucxTransports(facts: UcxFacts, nearest: Nearest): Finding {
     return fail('ucx-transports', {
       summary: `UCX does not start with ${place === 'rdma.tls' && tls.from === '' ? 'this machine' : `${place} = ${tls.value}`}`,
       evidence: [...evidence, failure],
-      fix: [
-        `${auto}, or name transports that this machine has${transports === undefined ? '' : ` (${transports.join(', ')})`}`,
-        ...better,
-      ],
+      fix: [startFix(facts, `${auto}, or name transports`), ...better],
     });
   }
   const [first, ...others] = better;
@@ -182,6 +204,30 @@ function ucxTransports(facts: UcxFacts, nearest: Nearest): Finding {
     });
   }
   return ok('ucx-transports', 'UCX starts', evidence);
+}
+
+function ucxAddresses({ addressFaults, version, isUsed }: UcxFacts): Finding {
+  if (version === '') return skip('ucx-addresses', 'the native part has no UCX');
+  if (!isUsed) return skip('ucx-addresses', 'this configuration does not use UCX');
+  const [first, ...others] = addressFaults;
+  if (first === undefined) return ok('ucx-addresses', 'nothing is known against its addresses');
+  return fail('ucx-addresses', {
+    summary: 'UCX at the other end cannot dial an address of this host',
+    fix: [first, ...others],
+  });
+}
+
+/** Where nothing was chosen there is nothing to set back. */
+function startFix({ tls, deviceName, transports }: UcxFacts, choose: string): string {
+  if (tls.from !== '') {
+    return `${choose} that this machine has${transports === undefined ? '' : ` (${transports.join(', ')})`}`;
+  }
+  if (deviceName.from !== '') {
+    return isVariable(deviceName.from)
+      ? `unset ${deviceName.from}`
+      : `set ${deviceName.from} = "auto"`;
+  }
+  return 'the evidence has what UCX says; seaweed-rdma doctor --only memory,limits looks at the usual causes';
 }
 
 /** "^" excludes the whole list, "\" takes a name literally, ":aux" is a role. */

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { shmShortage, startWithShm } from './shared-memory.ts';
+
+const mib = 2 ** 20;
+const full = { bytesTotal: 64 * mib, bytesFree: 2 * mib };
+const roomy = { bytesTotal: 64 * mib, bytesFree: 60 * mib };
+const noResource = 'ucp_worker_create: No resources are available to initiate the operation';
+
+describe('/dev/shm', () => {
+  it('has room, or says how much it lacks and what to do', () => {
+    expect(shmShortage(roomy)).toBeUndefined();
+    expect(shmShortage({ bytesTotal: 64 * mib, bytesFree: 5 * mib })).toBeUndefined();
+    expect(shmShortage(full)).toMatch(/2 MiB of 64 MiB free.*5 MiB.*--shm-size.*medium: Memory/);
+    expect(shmShortage(undefined)).toContain('there is no /dev/shm');
+  });
+});
+
+describe('a worker', () => {
+  /** Starts with these alone. */
+  function creating(...starts: readonly string[]) {
+    const asked: string[] = [];
+    const create = (tls: string): string => {
+      asked.push(tls);
+      if (!starts.includes(tls)) throw new Error(noResource);
+      return tls;
+    };
+    return { asked, create };
+  }
+  const auto = { tls: 'auto', isUcxsChoice: true };
+
+  it('loses nothing where it starts', () => {
+    const { asked, create } = creating('auto');
+    expect(startWithShm(auto, create, () => full)).toEqual({ made: 'auto', loss: undefined });
+    expect(asked).toEqual(['auto']);
+  });
+
+  it.each(['^posix', '^sm'])('goes on with %s', (tls) => {
+    const { create } = creating(tls);
+    const { made, loss } = startWithShm(auto, create, () => full);
+    expect(made).toBe(tls);
+    expect(loss).toEqual({ tls, reason: expect.stringContaining('/dev/shm has 2 MiB of 64 MiB') });
+    expect(loss?.reason).toContain(noResource);
+  });
+
+  it('that was to have certain transports fails, and names /dev/shm', () => {
+    const { asked, create } = creating('^posix');
+    const chosen = { tls: 'posix', isUcxsChoice: false };
+    expect(() => startWithShm(chosen, create, () => full)).toThrow(/\/dev\/shm has .*--shm-size/);
+    expect(() => startWithShm(chosen, create, () => roomy)).toThrow(noResource);
+    expect(asked).toEqual(['posix', 'posix']);
+  });
+
+  it('fails with the first cause where it does not start without either, or for another one', () => {
+    expect(() => startWithShm(auto, creating().create, () => roomy)).toThrow(noResource);
+    const device = (): never => {
+      throw new Error('ucp_init (device_name=x, tls=auto): No such device');
+    };
+    expect(() => startWithShm(auto, device, () => full)).toThrow(/^ucp_init/);
+  });
+});

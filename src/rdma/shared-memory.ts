@@ -1,0 +1,104 @@
+/**
+ * UCX's shared memory where /dev/shm has no room. UCX 1.13 writes each segment once before it maps it, so a full
+ * /dev/shm fails the start of a worker and never ends a running process by SIGBUS; what is mapped stays backed.
+ */
+import { statfsSync } from 'node:fs';
+import { messageOf } from './errors.ts';
+
+export const shmPath: string = '/dev/shm';
+
+/** 4.2 MiB were measured for a worker: receive descriptors (4 292 720 bytes) and a FIFO. */
+export const shmBytesOfWorker: number = 5 * 2 ** 20;
+
+export interface ShmRoom {
+  readonly bytesTotal: number;
+  readonly bytesFree: number;
+}
+
+/** undefined: there is none. */
+export function gatherShm(path: string = shmPath): ShmRoom | undefined {
+  try {
+    const { bsize, blocks, bavail } = statfsSync(path);
+    return { bytesTotal: bsize * blocks, bytesFree: bsize * bavail };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is wrong with it, and what to do; undefined: a worker of UCX has room there. */
+export function shmShortage(room: ShmRoom | undefined): string | undefined {
+  if (room === undefined) return `there is no ${shmPath}: ${shmFix}`;
+  if (room.bytesFree >= shmBytesOfWorker) return undefined;
+  const free = `${mebibytes(room.bytesFree)} of ${mebibytes(room.bytesTotal)} free`;
+  return `${shmPath} has ${free}, and each process that uses UCX needs ${mebibytes(shmBytesOfWorker)} there: ${shmFix}`;
+}
+
+export const shmFix: string =
+  'remove what fills it, or enlarge it (docker: --shm-size=256m; Kubernetes: an emptyDir with medium: Memory mounted at /dev/shm; else: mount -o remount,size=256m /dev/shm)';
+
+function mebibytes(bytes: number): string {
+  return `${Math.round((bytes * 10) / 2 ** 20) / 10} MiB`;
+}
+
+/** Shared memory that UCX could not have. */
+export interface ShmLoss {
+  /** What UCX uses instead, as `rdma.tls` would say it. */
+  readonly tls: string;
+  readonly reason: string;
+}
+
+/** From what is lost least: sysv shares memory too, and takes none of /dev/shm. */
+const withLess = ['^posix', '^sm'] as const;
+
+export interface ShmStarted<T> {
+  readonly made: T;
+  readonly loss: ShmLoss | undefined;
+}
+
+/**
+ * Creates a worker with `tls`, or without the shared memory that it cannot have. `isUcxsChoice`: nobody has asked for
+ * certain transports.
+ *
+ * @throws what `create` throws first, with the state of /dev/shm where that is the cause.
+ */
+export function startWithShm<T>(
+  { tls, isUcxsChoice }: { readonly tls: string; readonly isUcxsChoice: boolean },
+  create: (tls: string) => T,
+  gather: () => ShmRoom | undefined = gatherShm,
+): ShmStarted<T> {
+  try {
+    return { made: create(tls), loss: undefined };
+  } catch (error) {
+    const said = messageOf(error);
+    if (!said.startsWith('ucp_worker_create')) throw error;
+    const shortage = shmShortage(gather());
+    const reason = shortage === undefined ? said : `${shortage} (${said})`;
+    const started = isUcxsChoice ? startWithLess(create, reason) : undefined;
+    if (started !== undefined) return started;
+    throw shortage === undefined ? error : new Error(reason, { cause: error });
+  }
+}
+
+function startWithLess<T>(create: (tls: string) => T, reason: string): ShmStarted<T> | undefined {
+  for (const tls of withLess) {
+    try {
+      return { made: create(tls), loss: { tls, reason } };
+    } catch {
+      // The first failure is the one that is told.
+    }
+  }
+  return undefined;
+}
+
+/** As pino's: the fields, then the message. */
+interface Log {
+  warn(fields: object, message: string): void;
+}
+
+export function logShmLoss(log: Log, loss: ShmLoss | undefined): void {
+  if (loss === undefined) return;
+  log.warn(
+    { event: 'shared-memory-lost', tls: loss.tls, detail: loss.reason },
+    `UCX goes on without its shared memory in ${shmPath}`,
+  );
+}

@@ -1,0 +1,70 @@
+import type { NetworkInterfaceInfo } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { listenFault, secondAddress, sourceFaults, withMeaning } from './ucx-addresses.ts';
+import type { Machine } from './ucx-devices.ts';
+
+function row(address: string, internal = false): NetworkInterfaceInfo {
+  return { address, internal } as NetworkInterfaceInfo;
+}
+
+const interfaces = {
+  lo: [row('127.0.0.1', true), row('::1', true)],
+  eth0: [row('fe80::1'), row('10.0.0.1'), row('10.0.0.2'), row('fd00::1'), row('fd00::2')],
+  'eth0:1': [row('10.0.0.3')],
+  'eth1:1': [row('10.0.0.4')],
+};
+const machine: Machine = { sysRoot: '/nowhere', environment: {}, interfaces: () => interfaces };
+const auto = { tls: 'auto' };
+
+describe('the first address of a device', () => {
+  it.each(['10.0.0.1', 'fd00::1', '127.0.0.1', '192.168.0.1', '10.0.0.4'])('%s', (address) => {
+    expect(secondAddress(address, interfaces)).toBeUndefined();
+  });
+
+  it.each([
+    ['10.0.0.2', 'eth0', '10.0.0.1'],
+    ['10.0.0.3', 'eth0', '10.0.0.1'],
+    ['fd00::2', 'eth0', 'fd00::1'],
+    ['127.0.0.9', 'lo', '127.0.0.1'],
+  ])('is not %s of %s', (address, device, first) => {
+    expect(secondAddress(address, interfaces)).toEqual({ address, device, first });
+  });
+});
+
+describe('a target', () => {
+  it('that listens at a second address is told the first, where UCX may take TCP', () => {
+    expect(listenFault(auto, '10.0.0.2', machine)).toContain('set rdma.listen = "10.0.0.1"');
+    expect(listenFault({ tls: '^tcp' }, '10.0.0.2', machine)).toBeUndefined();
+    expect(listenFault(auto, '10.0.0.1', machine)).toBeUndefined();
+    expect(listenFault(auto, '0.0.0.0', machine)).toBeUndefined();
+  });
+
+  it('on loopback with RDMA alone is told that nobody will come', () => {
+    for (const tls of ['rc', 'rc_verbs,ud', 'ib,self']) {
+      expect(listenFault({ tls }, '127.0.0.1', machine)).toContain('RDMA alone');
+      expect(listenFault({ tls }, '10.0.0.1', machine)).toBeUndefined();
+    }
+    for (const tls of ['auto', 'rc,tcp', 'rc,sm', '^ib', 'tcp']) {
+      expect(listenFault({ tls }, '127.0.0.1', machine)).toBeUndefined();
+    }
+    const chosen = { ...machine, environment: { UCX_TLS: 'rc' } };
+    expect(listenFault(auto, '127.0.0.1', chosen)).toContain('RDMA alone');
+  });
+});
+
+describe('a proxy', () => {
+  it('is told of the address that it comes from', async () => {
+    const swapped = { lo: [row('127.0.0.7', true), row('127.0.0.1', true)] };
+    const other = { ...machine, interfaces: () => swapped };
+    const [fault] = await sourceFaults(auto, ['127.0.0.1'], other);
+    expect(fault).toMatch(/reached from 127.0.0.1: .*not the first address of lo.*src 127.0.0.7/);
+    expect(await sourceFaults(auto, ['127.0.0.1', 'nowhere.invalid'], machine)).toEqual([]);
+    expect(await sourceFaults({ tls: 'posix' }, ['127.0.0.1'], other)).toEqual([]);
+  });
+
+  it('reads what UCX says with its meaning', () => {
+    expect(withMeaning('Operation rejected by remote peer')).toContain('NAT');
+    expect(withMeaning('Destination is unreachable')).toContain('first of its device');
+    expect(withMeaning('Endpoint timeout')).toBe('Endpoint timeout');
+  });
+});

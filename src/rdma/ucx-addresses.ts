@@ -1,0 +1,111 @@
+/**
+ * Addresses at which UCX cannot be reached. Each side of a TCP connection of UCX dials the address that it sees of the
+ * other, and UCX 1.13 listens on the first address of each device alone (ucs_netif_get_addr, uct_tcp_iface_listener_init):
+ * behind a second address, or another's address by NAT, nobody answers.
+ */
+import type { NetworkInterfaceInfo } from 'node:os';
+import {
+  addressesOf,
+  allowsTcp,
+  type Machine,
+  sourceFor,
+  thisMachine,
+  transportsOf,
+  type UcxChoice,
+  withoutAlias,
+} from './ucx-devices.ts';
+
+export interface SecondAddress {
+  readonly address: string;
+  readonly device: string;
+  readonly first: string;
+}
+
+type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
+
+/** undefined: it is the first of its device, or none of this machine's. */
+export function secondAddress(address: string, interfaces: Interfaces): SecondAddress | undefined {
+  if (address.startsWith('127.') && address !== '127.0.0.1') {
+    return { address, device: 'lo', first: '127.0.0.1' };
+  }
+  const label = Object.keys(interfaces).find((name) =>
+    interfaces[name]?.some((row) => row.address === address),
+  );
+  if (label === undefined) return undefined;
+  const device = withoutAlias(label);
+  const isIpv6 = address.includes(':');
+  const first = interfaces[device]?.find(
+    (row) => row.address.includes(':') === isIpv6 && !/^(?:fe80:|::1$)/.test(row.address),
+  )?.address;
+  return first === undefined || first === address ? undefined : { address, device, first };
+}
+
+/** Why nobody will connect to a target at `host`, a literal address; undefined: nothing is known against it. */
+export function listenFault(
+  { tls }: Pick<UcxChoice, 'tls'>,
+  host: string,
+  machine: Machine = thisMachine,
+): string | undefined {
+  const transports = transportsOf(tls, machine);
+  if (isRdmaAlone(transports) && (host.startsWith('127.') || host === '::1')) {
+    return `rdma.listen = "${host}" is loopback, and "${transports}" is RDMA alone, which has no loopback: set rdma.listen to an address of the RDMA port's network device, or rdma.tls = "auto"`;
+  }
+  if (!allowsTcp(transports)) return undefined;
+  const second = secondAddress(host, machine.interfaces());
+  return second && `${secondText(second)}: set rdma.listen = "${second.first}"`;
+}
+
+/** One line for each address of this machine from which targets are reached and that they cannot dial. */
+export async function sourceFaults(
+  { tls }: Pick<UcxChoice, 'tls'>,
+  hosts: readonly string[],
+  machine: Machine = thisMachine,
+): Promise<readonly string[]> {
+  if (!allowsTcp(transportsOf(tls, machine))) return [];
+  const addresses = (await Promise.all([...new Set(hosts)].map(addressesOf))).flat();
+  const sources = await Promise.all(
+    addresses.map((address) => sourceFor(address).catch(() => undefined)),
+  );
+  const interfaces = machine.interfaces();
+  return [...new Set(sources)].flatMap((source) => {
+    const second = source === undefined ? undefined : secondAddress(source, interfaces);
+    if (second === undefined) return [];
+    return [
+      `targets are reached from ${second.address}: ${secondText(second)}: make the route's source ${second.first} (ip route … src ${second.first})`,
+    ];
+  });
+}
+
+function secondText({ address, device, first }: SecondAddress): string {
+  return `${address} is not the first address of ${device} (${first}), and UCX's TCP listens on the first alone`;
+}
+
+/** Names of UCX_TLS that need an RDMA port. */
+function isRdmaAlone(transports: string): boolean {
+  const names = transports.split(',').filter((name) => name !== 'self');
+  return names.length > 0 && names.every((name) => /^(?:ib|rc|ud|dc|srd)/.test(name));
+}
+
+/** As pino's: the fields, then the message. */
+interface Log {
+  warn(fields: object, message: string): void;
+}
+
+export function logAddressFaults(log: Log, faults: readonly (string | undefined)[]): void {
+  for (const fault of faults) {
+    if (fault !== undefined) log.warn({ event: 'ucx-address' }, fault);
+  }
+}
+
+/** What UCX says of a connection that failed, with what it mostly means; the rest is told as it is. */
+export function withMeaning(detail: string): string {
+  const meaning = meanings[detail];
+  return meaning === undefined ? detail : `${detail} (${meaning})`;
+}
+
+const meanings: Readonly<Record<string, string>> = {
+  'Destination is unreachable':
+    "no route, no transport in common, or the target's address is not the first of its device, on which alone UCX's TCP listens",
+  'Operation rejected by remote peer':
+    "another program listens there, or the target cannot dial this host back: UCX's TCP needs the first address of the device, without NAT between",
+};

@@ -1,0 +1,148 @@
+/**
+ * Second addresses of a network device. A target on one and a proxy that comes from one never had a session, and log and
+ * doctor named the secret and "something else".
+ */
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { loadBinding } from '../../src/rdma/binding.ts';
+import { mayRun, withOwnNetwork } from './namespaces.ts';
+import { program, type Role, runCommand, startRoleBy } from './program.ts';
+import { scratchFolder } from './scratch.ts';
+
+const scratch = scratchFolder();
+const twoAddresses =
+  'ip link add v0 type veth peer name v1 && ip link set v1 up && ip link set v0 up && ip addr add 10.9.0.2/24 dev v0 && ip addr add 10.9.0.3/24 dev v0';
+const isPossible = loadBinding().hasUcx && mayRun(withOwnNetwork(twoAddresses));
+const roles: Role[] = [];
+
+afterEach(async () => {
+  for (const role of roles.splice(0).reverse()) if (!role.hasEnded) await role.stop();
+});
+
+function start(setup: string, name: 'target' | 'proxy', file: string): Role {
+  const role = startRoleBy(withOwnNetwork(setup), [name, '--config', file]);
+  roles.push(role);
+  return role;
+}
+
+const target = (listen: string): string =>
+  scratch.write(
+    'target.toml',
+    `
+[rdma]
+listen = "${listen}"
+port = 18515
+insecure = true
+ucx_tcp_trusted_network = true
+buffer_size = "16MiB"
+hugepages = "off"
+[target]
+dirs = ["${scratch.folder}"]
+unconfirmed = true
+[admin]
+listen = "127.0.0.1:0"
+`,
+  );
+
+const proxy = (): string =>
+  scratch.write(
+    'proxy.toml',
+    `
+[http]
+listen = "127.0.0.1:0"
+[seaweedfs]
+volume_server_url = "http://127.0.0.1:9"
+[rdma]
+target = "10.9.0.2:18515"
+ucx_tcp_trusted_network = true
+[memory]
+size = "16MiB"
+hugepages = "off"
+[admin]
+listen = "127.0.0.1:0"
+`,
+  );
+
+const patient = ['--count', '1', '--connect-timeout', '20s'];
+
+/** The program where the role with this pid runs. */
+function beside(pid: unknown, args: readonly string[]): ReturnType<typeof runCommand> {
+  return runCommand('nsenter', ['-t', `${pid}`, '-m', '-n', program, ...args]);
+}
+
+/** A busy machine gives an attempt up now and then before UCX says why; the next one comes by itself. */
+async function awaitLine(role: Role, wanted: object): Promise<void> {
+  await vi.waitFor(
+    () => expect(role.lines).toContainEqual(expect.objectContaining(wanted)),
+    15_000,
+  );
+}
+
+describe.skipIf(!isPossible)('UCX over TCP (needs UCX and network namespaces)', () => {
+  test('does not serve at a second address: log, ping and doctor say so', async () => {
+    const file = target('10.9.0.3');
+    const host = start(twoAddresses, 'target', file);
+    const { pid } = await host.ready();
+    const fault = await host.line('ucx-address');
+    expect(fault).toMatchObject({ level: 'warn' });
+    expect(fault['message']).toContain('10.9.0.3 is not the first address of v0 (10.9.0.2)');
+    expect(fault['message']).toContain('set rdma.listen = "10.9.0.2"');
+
+    const ping = await beside(pid, ['ping', '--target', '10.9.0.3:18515', ...patient]);
+    expect(ping.status).toBe(69);
+    expect(ping.stderr).toContain("the target's address is not the first of its device");
+    await awaitLine(host, {
+      event: 'session-refused',
+      message: expect.stringContaining('must be the first address of its device'),
+    });
+
+    const doctor = ['doctor', '--json', '--only', 'ucx-addresses', '--config', file];
+    const { checks } = JSON.parse((await beside(pid, doctor)).stdout) as {
+      readonly checks: readonly object[];
+    };
+    expect(checks).toMatchObject([
+      { result: 'fail', fix: [expect.stringContaining('set rdma.listen = "10.9.0.2"')] },
+    ]);
+  });
+
+  test('serves at the first one', async () => {
+    const host = start(twoAddresses, 'target', target('10.9.0.2'));
+    const { pid } = await host.ready();
+    const ping = await beside(pid, ['ping', '--target', '10.9.0.2:18515', ...patient]);
+    expect(ping.status).toBe(0);
+    expect(host.lines.some(({ event }) => event === 'ucx-address')).toBe(false);
+  });
+
+  test('serves IPv6 on a device that has IPv4 as well', async () => {
+    const both = `${twoAddresses} && ip addr add fd00::2/64 dev v0 nodad`;
+    for (const listen of ['fd00::2', '::']) {
+      const host = start(both, 'target', target(listen));
+      const { pid } = await host.ready();
+      const tcp = ['--target', '[fd00::2]:18515', '--tls', 'tcp', ...patient];
+      const ping = await beside(pid, ['ping', ...tcp]);
+      expect(ping).toMatchObject({ status: 0, stderr: '' });
+      expect(ping.stdout).toContain('over tcp');
+      expect(await host.stop()).toBe(0);
+    }
+  });
+
+  test('does not dial a proxy that comes from a second address', async () => {
+    const host = start(twoAddresses, 'target', target('10.9.0.2'));
+    const { pid } = await host.ready();
+    const taken = `nsenter -t ${pid} -n ip link set v1 netns $$`;
+    const addresses = 'ip addr add 10.9.0.1/24 dev v1 && ip addr add 10.9.0.11/24 dev v1';
+    const route = 'ip link set v1 up && ip route replace 10.9.0.0/24 dev v1 src 10.9.0.11';
+    const front = start(`${taken} && ${addresses} && ${route}`, 'proxy', proxy());
+    const fault = await front.line('ucx-address');
+    expect(fault['message']).toContain('targets are reached from 10.9.0.11');
+    expect(fault['message']).toContain('src 10.9.0.1');
+    await awaitLine(front, {
+      event: 'target-down',
+      detail: expect.stringContaining('without NAT between'),
+    });
+    await awaitLine(host, {
+      event: 'session-refused',
+      reason: 'not_connected',
+      message: expect.stringContaining('could not dial a proxy back'),
+    });
+  });
+});
