@@ -147,7 +147,7 @@ export const reasons = {
   },
   raw: {
     kind: 'meaning',
-    when: 'the connection carries what cannot be reproduced byte for byte (bare line feeds, folded headers, absolute targets, offers of another protocol than HTTP/2, heads over limits.head_bytes; HTTP/1.0 with chunks, with two options for the connection, or with http.lane = false): piped unread to its end, counted once per connection',
+    when: 'the connection carries what cannot be reproduced byte for byte (bare line feeds, folded headers, absolute targets, offers of another protocol than HTTP/2, heads over limits.head_bytes; HTTP/1.0 with chunks or with two options for the connection): piped unread to its end, counted once per connection',
     todo: "find the client by the log's line; [docs/in-front.md](in-front.md) has settings for nginx and Envoy",
   },
 };

@@ -4,7 +4,7 @@ import { createProgram } from './commands/program.ts';
 import { ConfigError } from './config/problem.ts';
 import { RdmaUnavailableError } from './rdma/errors.ts';
 import { exitCodes } from './tools/exit-codes.ts';
-import { endQuietlyOnBrokenPipe, note } from './tools/output.ts';
+import { endQuietlyOnBrokenPipe, note, visible, visibleLines } from './tools/output.ts';
 import { ToolFailure } from './tools/tool-failure.ts';
 
 /** Returns the exit code; a role returns none: it lives on. */
@@ -27,9 +27,11 @@ function exitCodeOf(error: unknown): number {
     note(message);
     return exitCodes.configuration;
   }
-  note(`seaweed-rdma: ${message}`);
-  if (error instanceof ToolFailure) return error.exitCode;
-  if (error instanceof RdmaUnavailableError) return exitCodes.unavailable;
+  if (error instanceof ToolFailure || error instanceof RdmaUnavailableError) {
+    note(`seaweed-rdma: ${visibleLines(message)}`);
+    return error instanceof ToolFailure ? error.exitCode : exitCodes.unavailable;
+  }
+  note(`seaweed-rdma: ${visible(message)}`);
   return exitCodes.failed;
 }
 

@@ -1,6 +1,7 @@
 /** The log of a role on stdout: JSON, one object a line, or the same for people. */
 import { isatty } from 'node:tty';
 import { pino } from 'pino';
+import { visibleJson, visibleLines } from '../tools/output.ts';
 
 export type Logger = pino.Logger;
 
@@ -35,7 +36,11 @@ export async function createLog(options: LogOptions): Promise<RoleLog> {
       timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line) => destination.write(shape === undefined ? line : shape(line)) },
+    {
+      // Paths and agents are clients' own: on a terminal nothing of them is a command, and none of them begins a line.
+      write: (line) =>
+        destination.write(shape === undefined ? visibleLines(line) : shape(visibleJson(line))),
+    },
   );
   return {
     logger,

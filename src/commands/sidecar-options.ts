@@ -1,13 +1,15 @@
 /** `[sidecar]` of the configuration → what the proxy's listener for `weed mount` takes; undefined: there is none. */
 import type { HostPort } from '../config/address.ts';
-import { parseHostPort } from '../config/address.ts';
+import { isLoopback, parseHostPort } from '../config/address.ts';
 import type { ProxyConfig } from '../config/proxy-config.ts';
 import type { ProxyOptions } from '../proxy/proxy.ts';
 
 export function sidecarOptions({ sidecar, limits }: ProxyConfig): ProxyOptions['sidecar'] {
   if (sidecar.listen === '') return undefined;
+  const listen = parseHostPort(sidecar.listen) as HostPort;
   return {
-    listen: parseHostPort(sidecar.listen) as HostPort,
+    listen,
+    isOnLoopback: isLoopback(listen.host),
     volumeServerAliases: sidecar.volumeServerAliases,
     signsReads: sidecar.signReads,
     httpFallback: sidecar.httpFallback,

@@ -28,7 +28,7 @@ import {
 } from './response/answer.ts';
 import { contentType } from './response/content.ts';
 import { httpDate } from './response/date.ts';
-import { decodeGzip, startsGzip, toldBytes } from './response/decode.ts';
+import { decodeGzip, membersMax, startsGzip, toldBytes } from './response/decode.ts';
 import { decodePart } from './response/decode-part.ts';
 import { isAnswerOf, learnedType } from './response/learn.ts';
 import { marks, PreparedAnswer } from './response/prepared-answer.ts';
@@ -217,7 +217,7 @@ async function decode(
     key,
     toldBytes: toldBytes(stored),
     maxBytes,
-    decode: (bytes) => decodeGzip(stored, bytes),
+    decode: (bytes) => decodeGzip(stored, bytes, membersMax),
   });
   if (made.kind === 'no-room') return decodeWanted(reading, stored);
   if (made.kind !== 'form') return { kind: 'passed', reason: made.kind };

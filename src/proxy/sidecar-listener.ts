@@ -7,7 +7,7 @@ import type { TargetDirectory } from './targets/target-directory.ts';
 export interface SidecarListenerOptions
   extends Pick<
     SidecarOptions,
-    'listen' | 'signsReads' | 'httpFallback' | 'needleEnds' | 'limits' | 'temp'
+    'listen' | 'isOnLoopback' | 'signsReads' | 'httpFallback' | 'needleEnds' | 'limits' | 'temp'
   > {
   /** Other URLs under which clients know the volume servers. */
   readonly volumeServerAliases: readonly string[];

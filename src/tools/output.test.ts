@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { visible, visibleStyled } from './output.ts';
+import { visible, visibleJson, visibleStyled, visibleValues } from './output.ts';
 
 const hostile = fc.string({
   unit: fc.oneof(
@@ -46,6 +46,28 @@ describe('visible', () => {
 
   it('writes what it hides as JSON does', () => {
     expect(visible('a\u001b[2Jb\u009b')).toBe('a\\u001b[2Jb\\u009b');
+  });
+});
+
+describe('visibleJson', () => {
+  it('lets no text begin a line of its own, or reach a terminal, when it is shown', () => {
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const shown = JSON.parse(visibleJson(JSON.stringify({ text }))).text as string;
+        expect(shown).toBe(visible(shown));
+      }),
+    );
+  });
+
+  it('keeps the line ends of a stack, and what is plain', () => {
+    const value = { path: 'C:\\new "x"', stack: 'Error: a\n    at b (c:1:2)' };
+    expect(JSON.parse(visibleJson(JSON.stringify(value)))).toEqual(value);
+  });
+});
+
+it('visibleValues shows every text of a value, and every name in it', () => {
+  expect(visibleValues({ 'a\n': ['\u001b[31m', 1, null, undefined] })).toEqual({
+    'a\\u000a': ['\\u001b[31m', 1, null, undefined],
   });
 });
 

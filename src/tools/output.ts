@@ -13,8 +13,26 @@ function escaped(char: string): string {
 }
 
 /** Of what is printed, line ends and tabs are ours. */
-function visibleLines(text: string): string {
+export function visibleLines(text: string): string {
   return text.replace(unseen, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
+}
+
+/**
+ * A line of JSON before it is shown as text: what its strings escape stays escaped, so that nobody writes lines of his own
+ * into it. A stack keeps its line ends.
+ */
+export function visibleJson(line: string): string {
+  const quoted = /\\(?:\\|n(?! {4}at )|[rtbf]|u[0-9a-f]{4})/g;
+  return visibleLines(line).replace(quoted, (part) => (part === '\\\\' ? part : `\\${part}`));
+}
+
+/** As `visible`, of every text in a value. */
+export function visibleValues<T>(value: T): T {
+  if (typeof value === 'string') return visible(value) as T;
+  if (Array.isArray(value)) return value.map(visibleValues) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, each]) => [visible(key), visibleValues(each)]);
+  return Object.fromEntries(entries) as T;
 }
 
 const colour = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;]*m)`);

@@ -125,6 +125,7 @@ const codings: readonly (readonly [name: string, ...lines: string[]])[] = [
   ['nothing for a coding', 'Transfer-Encoding:'],
   ['a blank before the colon of chunks', 'Transfer-Encoding : chunked'],
   ['a tab behind chunks', 'Transfer-Encoding: chunked\t'],
+  ['tabs around chunks', 'Transfer-Encoding:\tchunked\t'],
   ['a folded coding', 'Transfer-Encoding:', ' chunked'],
   ['chunks in odd casing', 'tRANSFER-eNCODING: CHUNKED'],
 ];

@@ -323,11 +323,12 @@ describe('HTTP/1.0', () => {
     ]);
   });
 
-  it('is raw where there is nobody who forwards it as such', async () => {
+  it('is forwarded as such without the lane, too', async () => {
     await stage({ answer: write(once), lane: false });
     const client = fixture.connect();
     client.send(old('/2,02'));
-    await client.until((received) => received === once);
-    expect(rawCount()).toBe(1);
+    expect(await client.untilClosed()).toBe(once);
+    expect(upstream.received[0]?.head).toBe(old('/2,02'));
+    expect(rawCount()).toBe(0);
   });
 });

@@ -193,13 +193,17 @@ describe('for people', () => {
     const child = spawn(program, ['proxy', '--config', file, '--log-format', 'pretty'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    // Whoever asks could write lines of his own, or to the terminal.
+    const forged = '/1,01%0a[2026-11-29%2011:00:00.000]%20FATAL:%20forged%c2%9b31m%e2%80%ae%1b[2J';
     let text = '';
     let isToldToStop = false;
     for await (const chunk of child.stdout) {
       text += String(chunk);
-      if (!isToldToStop && text.includes('"event":"ready"')) {
-        isToldToStop = child.kill('SIGTERM');
-      }
+      const http = /"http":"([^"]+)"/.exec(text)?.[1];
+      if (isToldToStop || http === undefined) continue;
+      isToldToStop = true;
+      await (await fetch(`http://${http}${forged}`)).text();
+      child.kill('SIGTERM');
     }
     if (child.exitCode === null) await once(child, 'close');
     expect(child.exitCode).toBe(0);
@@ -208,6 +212,9 @@ describe('for people', () => {
     );
     expect(text).toContain('proxy has stopped');
     expect(text).not.toMatch(/^\{/m);
+    expect(text).toContain('forged');
+    expect(text).not.toMatch(/^.{0,40}FATAL/m);
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
   });
 });
 

@@ -163,6 +163,17 @@ describe.each([true, false])('with lane %s', (lane) => {
     expect(upstream.accepted()).toBe(2);
   });
 
+  it.each([
+    ['GET', ''],
+    ['GET', 'TE: trailers\r\n'],
+  ])('chunks behind a tab are chunks to a %s with %j', async (method, lines) => {
+    const chunks = answer('Transfer-Encoding:\tchunked\t', '5\r\nhello\r\n0\r\n\r\n');
+    await stage(lane, ({ socket }) => void socket.write(chunks));
+    const client = fixture.connect();
+    client.send(request(method, '/2,02', lines));
+    expect(await client.until((text) => text === chunks)).toBe(chunks);
+  });
+
   it('an answer of HTTP/1.0 is passed, and ends the connection', async () => {
     const old = 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok';
     await stage(lane, ({ socket }) => void socket.end(old));

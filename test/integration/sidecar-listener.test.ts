@@ -146,6 +146,19 @@ describe('whom it refuses', () => {
     expect((await ask(stage.sidecar, '/rdma/read', broken)).status).toBe(400);
   });
 
+  test('a page whose name was made to point here', async () => {
+    const { fid } = stage.needles.small;
+    for (const path of [`/read?file_id=${fid}`, '/benchmark?iterations=1', '/stats']) {
+      for (const [host, status] of [
+        ['page.example', 403],
+        ['localhost:8082', 200],
+        ['[::1]:8082', 200],
+      ] as const) {
+        expect((await ask(stage.sidecar, path, { headers: { host } })).status).toBe(status);
+      }
+    }
+  });
+
   test('what is no HTTP, without losing its mind', async () => {
     const { hostname, port } = new URL(stage.sidecar);
     for (const text of ['nonsense\r\n\r\n', `GET /read?${'x'.repeat(20_000)} HTTP/1.1\r\n\r\n`]) {

@@ -8,7 +8,7 @@ import type { RequestHead } from '../needle/request-head.ts';
 import type { NeedleOutcome } from '../needle-outcome.ts';
 import type { ClientEnd } from '../outcome.ts';
 import { ClientProgress } from './client-progress.ts';
-import type { ConnectionHost, Relay } from './connection-host.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
@@ -51,7 +51,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#framer = new RequestFramer(host.limits.headBytes, host.relay !== undefined);
+    this.#framer = new RequestFramer(host.limits.headBytes);
     this.#sinceMs = performance.now();
     socket.on('data', this.#onData);
     socket.on('end', () => this.#onEnd());
@@ -127,12 +127,11 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'closing') return;
+    this.#input.append(chunk);
     if (this.#state === 'head') {
-      this.#input.append(chunk);
       this.#advance();
       return;
     }
-    this.#input.append(chunk);
     if (this.#handover?.pump() === true) this.#sinceMs = performance.now();
     if (this.#bodyLeftBytes > 0) this.#exchange?.carrier?.bodyCame();
     if (this.#input.length > aheadBytesMax) this.#socket.pause();
@@ -182,7 +181,8 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     this.#exchange = exchange;
     this.#sinceMs = exchange.startedAtMs;
     this.#host.counters.requestsInFlight += 1;
-    if (this.#host.relay?.accepts(request) !== true) {
+    const { relay, isLaneOn } = this.#host;
+    if (!(isLaneOn || request.block.http10) || !relay.accepts(request)) {
       this.#host.counters.requestsByFramework += 1;
       this.#handOver(exchange);
       return;
@@ -196,7 +196,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
   }
 
   received(exchange: Exchange, outcome: NeedleOutcome): void {
-    deliver(exchange, outcome, this.#host, this.#host.relay as Relay);
+    deliver(exchange, outcome, this.#host, this.#host.relay);
   }
 
   failed(exchange: Exchange, error: unknown): void {

@@ -20,8 +20,10 @@ export interface ConnectionHost {
   readonly observe: RequestObserver;
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
-  /** Whoever carries what is passed without the framework; undefined: everything takes the framework's way. */
-  readonly relay: Relay | undefined;
+  /** Whoever carries what is passed without the framework. */
+  readonly relay: Relay;
+  /** False: everything goes the framework's way, but HTTP/1.0, which only the relay forwards as such. */
+  readonly isLaneOn: boolean;
   readonly debugHeaders: boolean;
   readonly isTimed: boolean;
   /** Those whose answers say it all the same. */

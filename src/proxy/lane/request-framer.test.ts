@@ -5,7 +5,7 @@ import { type FramerVerdict, RequestFramer } from './request-framer.ts';
 const headBytesMax = 4_096;
 
 function frame(text: string): FramerVerdict {
-  return new RequestFramer(headBytesMax, true).frame(Buffer.from(text, 'latin1'), 0);
+  return new RequestFramer(headBytesMax).frame(Buffer.from(text, 'latin1'), 0);
 }
 
 describe('a plain head', () => {
@@ -64,12 +64,6 @@ describe('a head of HTTP/1.0', () => {
       body: { kind: 'length', bytes: 5 },
       close: true,
     });
-  });
-
-  it('is raw where nobody can forward it as such', () => {
-    const framer = new RequestFramer(headBytesMax, false);
-    expect(framer.frame(Buffer.from('GET /1,01 HTTP/1.0\r\n\r\n'), 0).kind).toBe('raw');
-    expect(framer.frame(Buffer.from('GET /1,01 HTTP/1.0\r\nHo'), 0).kind).toBe('raw');
   });
 });
 
@@ -213,7 +207,7 @@ it('gives the same verdict however the bytes were cut', () => {
     fc.property(fc.array(part, { minLength: 1, maxLength: 12 }), (parts) => {
       const text = `GET /1,01 HTTP/1.1\r\nHost: a\r\n${parts.join('')}`;
       const whole = frame(text);
-      const framer = new RequestFramer(headBytesMax, true);
+      const framer = new RequestFramer(headBytesMax);
       let scanned = 0;
       let stepwise: FramerVerdict = { kind: 'incomplete' };
       for (let n = 1; n <= text.length && stepwise.kind === 'incomplete'; n += 1) {
@@ -232,7 +226,7 @@ describe('a connection that sends the same headers again', () => {
   const headers = 'Host: a\r\nConnection: close\r\n\r\n';
 
   it('is given the same block', () => {
-    const framer = new RequestFramer(headBytesMax, true);
+    const framer = new RequestFramer(headBytesMax);
     const first = framer.frame(Buffer.from(`GET /1,01 HTTP/1.1\r\n${headers}`), 0);
     const second = framer.frame(Buffer.from(`GET /2,02?x HTTP/1.1\r\n${headers}`), 0);
     const third = framer.frame(Buffer.from(`HEAD /2,02 HTTP/1.1\r\n${headers}GET`), 0);
@@ -275,12 +269,10 @@ describe('a connection that sends the same headers again', () => {
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(line, block), { maxLength: 6 }), (heads) => {
-        const framer = new RequestFramer(headBytesMax, true);
+        const framer = new RequestFramer(headBytesMax);
         for (const [first, rest] of heads) {
           const bytes = Buffer.from(first + rest, 'latin1');
-          expect(framer.frame(bytes, 0)).toEqual(
-            new RequestFramer(headBytesMax, true).frame(bytes, 0),
-          );
+          expect(framer.frame(bytes, 0)).toEqual(new RequestFramer(headBytesMax).frame(bytes, 0));
         }
       }),
       { numRuns: 2_000 },

@@ -48,13 +48,10 @@ const incomplete: FramerVerdict = { kind: 'incomplete' };
 /** One per connection: it remembers the headers of the request before, which most clients send again. */
 export class RequestFramer {
   readonly #headBytesMax: number;
-  readonly #takesHttp10: boolean;
   #last: HeaderBlock | undefined;
 
-  /** @param takesHttp10 false: there is nobody who forwards HTTP/1.0 as such, so that it is raw */
-  constructor(headBytesMax: number, takesHttp10: boolean) {
+  constructor(headBytesMax: number) {
     this.#headBytesMax = headBytesMax;
-    this.#takesHttp10 = takesHttp10;
   }
 
   /**
@@ -98,17 +95,12 @@ export class RequestFramer {
   }
 
   #readHead(text: string, headBytes: number): FramedRequest | undefined {
-    const line = this.#readLine(text);
-    if (line === undefined) return undefined;
+    const line = requestLine.exec(text) as unknown as RequestLine | null;
+    if (line === null) return undefined;
     const [whole, method, target, minor] = line;
     if (!methods.has(method)) return undefined;
     const block = this.#blockOf(text.slice(whole.length), minor === '0');
     return block && requestOf(method, target, block, headBytes);
-  }
-
-  #readLine(text: string): RequestLine | undefined {
-    const line = requestLine.exec(text) as unknown as RequestLine | null;
-    return line === null || (line[3] === '0' && !this.#takesHttp10) ? undefined : line;
   }
 
   #blockOf(text: string, http10: boolean): HeaderBlock | undefined {
@@ -124,7 +116,7 @@ export class RequestFramer {
     let lineFeed = bytes.indexOf(0x0a, scannedBytes);
     if (lineFeed < 0) return true;
     const isFirst = bytes.indexOf(0x0a) === lineFeed;
-    if (isFirst && this.#readLine(bytes.toString('latin1', 0, lineFeed + 1)) === undefined) {
+    if (isFirst && !requestLine.test(bytes.toString('latin1', 0, lineFeed + 1))) {
       return false;
     }
     while (lineFeed >= 0) {

@@ -6,10 +6,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy-3';
-import { answerFraming } from '../lane/answer-framing.ts';
 import type { Forwarder, PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
-import { fieldLines } from '../lane/field-lines.ts';
+import { rawHeadersOf } from './answer-head.ts';
+import { AnswerHeadReader, type HeadFound } from './answer-head-reader.ts';
 import {
   Forwarding,
   type ForwardingOptions,
@@ -17,13 +17,11 @@ import {
   idleConnectionMs,
   idleConnectionsMax,
 } from './forwarding.ts';
-import { answerHeaders, saysClose } from './hop-by-hop.ts';
+import { saysClose } from './hop-by-hop.ts';
 import type { Relay } from './relay.ts';
+import { answerHeadText } from './relayed-head.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { upstreamRequest } from './upstream-request.ts';
-
-/** Node's parser drops header lines beyond this without a word. */
-const headerLinesMax = 2_000;
 
 export class Passthrough implements Forwarder {
   readonly #terms: ForwardingTerms;
@@ -64,7 +62,12 @@ export class Passthrough implements Forwarder {
       relay: () => this.#relay.forwardAgain(exchange, outcome),
     });
     this.#forwards.set(exchange.incoming as IncomingMessage, forward);
-    this.#send(forward, outcome.upstreamUrl, false);
+    // When the sockets were polled once more: what came behind an earlier answer ends its connection.
+    setImmediate(() =>
+      setImmediate(() => {
+        if (!forward.over) this.#send(forward, outcome.upstreamUrl, false);
+      }),
+    );
   }
 
   close(): void {
@@ -97,6 +100,8 @@ export class Passthrough implements Forwarder {
   }
 }
 
+const plainChunks = /\r\ntransfer-encoding: ?chunked\r\n/i;
+
 /** Connections that have answered before: one that dies now may have been closed for idleness. */
 const usedSockets = new WeakSet<Socket>();
 
@@ -112,6 +117,9 @@ class Forward extends Forwarding {
   #socket: Socket | undefined;
   #onUsedSocket = false;
   #timedOut = false;
+  /** What came of the answer's head. */
+  #head: HeadFound | undefined;
+  #stopReading: () => void = () => undefined;
   /** Of the connection, when silence was looked at last: an upload is progress too. */
   #sentBytes = 0;
   #silence: NodeJS.Timeout;
@@ -131,10 +139,7 @@ class Forward extends Forwarding {
     this.#upstream = upstream;
     this.#socket = socket;
     this.#onUsedSocket = usedSockets.has(socket);
-    upstream.on('information', ({ statusCode, statusMessage, rawHeaders }) => {
-      if (statusCode !== 100) return;
-      this.exchange.sendInterim(`HTTP/1.1 100 ${statusMessage}\r\n${fieldLines(rawHeaders)}\r\n`);
-    });
+    this.#readHead(socket);
     // Nobody is asked to switch protocols: what clients offer ends here. Without a listener Node drops the connection and tells nobody.
     upstream.on('upgrade', (_answer, switched) => {
       switched.destroy();
@@ -143,26 +148,48 @@ class Forward extends Forwarding {
     if (this.over) upstream.destroy();
   }
 
+  /**
+   * Node's parser is more lenient than the client's may be, and its answers do not tell: the head is read here as it
+   * came, before Node gets it.
+   */
+  #readHead(socket: Socket): void {
+    const { head } = this.exchange.request;
+    const reader = new AnswerHeadReader(head, (interim) => this.exchange.sendInterim(interim));
+    const read = (bytes: Buffer): void => {
+      this.#head = reader.read(bytes);
+      if (this.#head.kind === 'incomplete') return;
+      socket.off('data', read);
+      // Of interim answers without end Node would never tell.
+      if (this.#head.kind === 'broken' && !this.over) {
+        this.#upstream?.destroy();
+        this.#misread();
+      }
+    };
+    this.#stopReading = () => socket.off('data', read);
+    socket.prependListener('data', read);
+  }
+
   answered(answer: IncomingMessage): void {
     if (this.over) {
       this.#upstream?.destroy();
       return;
     }
-    const { exchange } = this;
-    const { rawHeaders } = answer;
-    const status = answer.statusCode as number;
-    const framing = answerFraming(exchange.request.head.method, status, rawHeaders);
-    const isKnown = answer.httpVersion === '1.1' && status >= 200 && framing !== undefined;
-    if (!isKnown || rawHeaders.length >= headerLinesMax * 2) {
+    const head = this.#head?.kind === 'head' ? this.#head.head : undefined;
+    // HTTP/1.0 ends connections in its own way, and Node finds no chunks behind a tab.
+    const isOdd =
+      head?.http10 === true || (head?.framing.kind === 'chunked' && !plainChunks.test(head.text));
+    if (head === undefined || isOdd) {
       this.#upstream?.destroy();
       this.#misread();
       return;
     }
+    const { exchange } = this;
+    const rawHeaders = rawHeadersOf(head);
     usedSockets.add(answer.socket);
-    this.outcome.observe?.(status, rawHeaders);
+    this.outcome.observe?.(head.status, rawHeaders);
     this.settle(true);
-    const head = answerHead(answer, answerHeaders(rawHeaders, exchange.request.close));
-    exchange.start(this.debugged(head), framing, saysClose(rawHeaders));
+    const text = this.debugged(answerHeadText(head, exchange.request));
+    exchange.start(text, head.framing, saysClose(rawHeaders));
     this.#stream(answer);
   }
 
@@ -242,14 +269,12 @@ class Forward extends Forwarding {
   protected override stop(): void {
     super.stop();
     clearTimeout(this.#silence);
+    this.#stopReading();
   }
 
   protected override leave(): void {
     super.leave();
     clearTimeout(this.#silence);
+    this.#stopReading();
   }
-}
-
-function answerHead(answer: IncomingMessage, headers: readonly string[]): string {
-  return `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${fieldLines(headers)}\r\n`;
 }

@@ -4,7 +4,7 @@ import { hasHops, isRelayable } from './relayable.ts';
 
 function framed(lines: string, method = 'GET', version = '1.1'): FramedRequest {
   const text = `${method} /1,01 HTTP/${version}\r\nHost: a\r\n${lines}\r\n`;
-  const verdict = new RequestFramer(65_536, true).frame(Buffer.from(text), 0);
+  const verdict = new RequestFramer(65_536).frame(Buffer.from(text), 0);
   if (verdict.kind !== 'request') throw new Error('not framed');
   return verdict;
 }

@@ -4,14 +4,9 @@
  */
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Carrier, Exchange } from '../lane/exchange.ts';
-import { InputBuffer } from '../lane/input-buffer.ts';
 import { AnswerBody } from './answer-body.ts';
-import {
-  type AnswerHead,
-  answerHeadBytesMax,
-  rawHeadersOf,
-  readAnswerHead,
-} from './answer-head.ts';
+import { type AnswerHead, rawHeadersOf } from './answer-head.ts';
+import { AnswerHeadReader } from './answer-head-reader.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
 import { saysClose, saysKeepAlive } from './hop-by-hop.ts';
 import type { ReadMemory } from './read-memory.ts';
@@ -22,10 +17,8 @@ import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
 export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   readonly #pool: UpstreamPool;
   #connection: UpstreamConnection | undefined;
-  /** The beginning of an answer's head whose end has not come. */
-  #begun: InputBuffer | undefined;
-  /** Of all interim answers: one server could send them for ever. */
-  #interimBytes = 0;
+  /** Until the answer's head is there. */
+  #reader: AnswerHeadReader | undefined;
   #body: AnswerBody | undefined;
   #answerCloses = false;
   /** The volume server has asked for the body with `100 Continue`. */
@@ -62,8 +55,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   protected override again(): void {
     this.#connection = undefined;
-    this.#begun = undefined;
-    this.#interimBytes = 0;
+    this.#reader = undefined;
     this.#pool.open(this);
   }
 
@@ -102,34 +94,16 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   #readHead(bytes: Buffer, memory: ReadMemory): void {
-    const scannedBytes = this.#begun?.length ?? 0;
-    this.#begun?.append(bytes);
-    let unread = this.#begun?.view() ?? bytes;
-    const { head } = this.exchange.request;
-    let verdict = readAnswerHead(head, unread, scannedBytes);
-    while (verdict.kind === 'interim') {
-      this.#interimBytes += verdict.headBytes;
-      if (verdict.status === 100) this.#continue(unread.toString('latin1', 0, verdict.headBytes));
-      unread = unread.subarray(verdict.headBytes);
-      verdict = readAnswerHead(head, unread, 0);
-    }
-    if (this.#interimBytes > answerHeadBytesMax) this.#misread();
-    else if (verdict.kind === 'head') this.#begin(verdict, unread, memory);
-    else if (verdict.kind === 'broken') this.#misread();
-    else this.#keepBegun(unread);
+    this.#reader ??= new AnswerHeadReader(this.exchange.request.head, this.#continue);
+    const found = this.#reader.read(bytes);
+    if (found.kind === 'head') this.#begin(found.head, found.bytes, memory);
+    else if (found.kind === 'broken') this.#misread();
   }
 
-  #continue(head: string): void {
+  readonly #continue = (head: string): void => {
     this.#isContinued = true;
     this.exchange.sendInterim(head);
-  }
-
-  /** What came is read over by what comes. */
-  #keepBegun(unread: Buffer): void {
-    if (unread.length === this.#begun?.length) return;
-    this.#begun = unread.length === 0 ? undefined : new InputBuffer();
-    this.#begun?.append(Buffer.from(unread));
-  }
+  };
 
   #begin(head: AnswerHead, bytes: Buffer, memory: ReadMemory): void {
     const body = new AnswerBody(head.framing);
@@ -139,7 +113,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
       return;
     }
     const { exchange, outcome } = this;
-    this.#begun = undefined;
+    this.#reader = undefined;
     this.#body = body;
     exchange.answerHead = head.text;
     outcome.observe?.(head.status, rawHeadersOf(head));

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeGzip } from './decode.ts';
+import { decodeGzip, membersMax } from './decode.ts';
 import { decodePart } from './decode-part.ts';
 
 const maxBytes = 2_000;
@@ -42,6 +42,15 @@ describe('a part of what gzip decodes to', () => {
     );
     const cut = gzipSync('some data').subarray(0, -9);
     expect(await decodePart(cut, maxBytes, { start: 0, end: 1 })).toEqual({ kind: 'corrupt' });
+  });
+
+  it('of too many members is not looked for', async () => {
+    const members = (count: number): Buffer =>
+      Buffer.concat(Array.from({ length: count }, () => gzipSync('B')));
+    const wanted = { start: 0, end: 1 };
+    expect(await decodePart(members(membersMax), maxBytes, wanted)).toMatchObject({ kind: 'part' });
+    const more = members(membersMax + 1);
+    expect(await decodePart(more, maxBytes, wanted)).toEqual({ kind: 'too-large' });
   });
 
   it('is not looked for beyond the bound', async () => {

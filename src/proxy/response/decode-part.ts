@@ -1,6 +1,6 @@
 /** Gzip as decode.ts reads it, in passing: its length is told, and a part of it is kept. */
 import { crc32, createInflateRaw } from 'node:zlib';
-import { codeOf, memberDataOffset, trailerBytes } from './decode.ts';
+import { codeOf, memberDataOffset, membersMax, trailerBytes } from './decode.ts';
 import type { ByteRange } from './ranges.ts';
 
 export type PartResult =
@@ -21,6 +21,7 @@ export async function decodePart(
   const kept: Buffer[] = [];
   let totalBytes = 0;
   let offset = 0;
+  let members = 0;
   const take = (chunk: Buffer): void => {
     const start = Math.max(0, wanted.start - totalBytes);
     const end = Math.min(chunk.length, wanted.end - totalBytes);
@@ -29,6 +30,8 @@ export async function decodePart(
     totalBytes += chunk.length;
   };
   while (offset < stored.length) {
+    members += 1;
+    if (members > membersMax) return { kind: 'too-large' };
     const dataOffset = memberDataOffset(stored, offset);
     if (dataOffset === undefined) return corrupt;
     const before = totalBytes;

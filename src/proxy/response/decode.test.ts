@@ -34,6 +34,12 @@ describe('decodeGzip', () => {
     expect(String(await decoded(stored))).toBe('onetwo');
   });
 
+  it('leaves more members than it is told to others', async () => {
+    const stored = Buffer.concat(Array.from({ length: 40 }, () => gzipSync('B')));
+    expect(await decodeGzip(stored, 100, 40)).toMatchObject({ kind: 'decoded' });
+    expect(await decodeGzip(stored, 100, 39)).toEqual({ kind: 'too-large' });
+  });
+
   it('refuses any byte behind the last member', async () => {
     await fc.assert(
       fc.asyncProperty(bytes, bytes, async (data, rest) => {

@@ -24,8 +24,21 @@ export function toldBytes(stored: Buffer): number {
   return stored.length < 4 ? 0 : stored.readUInt32LE(stored.length - 4);
 }
 
-/** Inflates all members; data that does not start 1F 8B is no gzip, and comes back as it is. */
-export async function decodeGzip(stored: Buffer, maxBytes: number): Promise<DecodeResult> {
+/**
+ * Each member costs a task of its own, however few bytes it has: 400,000 of one byte took a minute and two gigabytes. More
+ * are left to the volume server.
+ */
+export const membersMax = 256;
+
+/**
+ * Inflates all members; data that does not start 1F 8B is no gzip, and comes back as it is. More than `countMax` members
+ * are too large.
+ */
+export async function decodeGzip(
+  stored: Buffer,
+  maxBytes: number,
+  countMax: number = Number.POSITIVE_INFINITY,
+): Promise<DecodeResult> {
   if (!startsGzip(stored)) {
     return stored.length > maxBytes ? { kind: 'too-large' } : { kind: 'decoded', bytes: stored };
   }
@@ -33,6 +46,7 @@ export async function decodeGzip(stored: Buffer, maxBytes: number): Promise<Deco
   let decodedBytes = 0;
   let offset = 0;
   while (offset < stored.length) {
+    if (parts.length === countMax) return { kind: 'too-large' };
     const dataOffset = memberDataOffset(stored, offset);
     if (dataOffset === undefined) return corrupt;
     const inflated = await inflateMember(stored.subarray(dataOffset), maxBytes - decodedBytes);
@@ -43,12 +57,17 @@ export async function decodeGzip(stored: Buffer, maxBytes: number): Promise<Deco
     if (trailer + trailerBytes > stored.length) return corrupt;
     if (stored.readUInt32LE(trailer) !== crc32(bytes)) return corrupt;
     if (stored.readUInt32LE(trailer + 4) !== bytes.length % 2 ** 32) return corrupt;
-    parts.push(bytes);
+    parts.push(offset === 0 ? bytes : withoutSlack(bytes));
     decodedBytes += bytes.length;
     offset = trailer + trailerBytes;
   }
   const [first = Buffer.alloc(0)] = parts;
   return { kind: 'decoded', bytes: parts.length === 1 ? first : Buffer.concat(parts) };
+}
+
+/** A piece of a larger buffer keeps all of it. */
+function withoutSlack(bytes: Buffer): Buffer {
+  return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
 }
 
 const corrupt: DecodeResult = { kind: 'corrupt' };

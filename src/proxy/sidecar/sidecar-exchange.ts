@@ -89,8 +89,8 @@ export class SidecarExchange {
       const text = 'requests of web pages (Sec-Fetch-Site) are not answered here';
       return refusal(403, 'browser', text);
     }
-    if (options.signsReads && !isOwnName(headers.host)) {
-      const text = 'Host: with sidecar.sign_reads only localhost and IP addresses are answered';
+    if (options.isOnLoopback && !isOwnName(headers.host)) {
+      const text = 'Host: a sidecar on loopback answers localhost and IP addresses alone';
       return refusal(403, 'browser', text);
     }
     if (this.#endpoint === undefined) {

@@ -34,6 +34,8 @@ export interface TempOptions {
 export interface SidecarOptions {
   readonly version: string;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Only programs of this machine reach it; so does a page of the web, whose name was made to point here. */
+  readonly isOnLoopback: boolean;
   /** URLs that `volume_server` may name. */
   readonly volumeServers: readonly string[];
   /** Reads without a token are signed here. */
