@@ -34,16 +34,25 @@ bool SetUnlessAuto(ucp_config_t* config, const char* name, const std::string& va
   return false;
 }
 
-/// One family, whatever UCX_TCP_AF_PRIO says: "inet,inet6" would take the first that a device has.
-bool SetFamily(ucp_config_t* config, sa_family_t family, std::string& error) {
+/// The key has its transport's prefix from UCX 1.17 on (uct_md.c, uct_config_modify).
+std::string TcpKey(std::string_view name) {
   unsigned major = 0;
   unsigned minor = 0;
   unsigned release = 0;
   ucp_get_version(&major, &minor, &release);
-  // The key has its transport's prefix from UCX 1.17 on (uct_md.c, uct_config_modify).
-  const bool has_prefix = major > 1 || minor >= 17;
-  return SetUnlessAuto(config, has_prefix ? "TCP_AF_PRIO" : "AF_PRIO",
-                       family == AF_INET6 ? "inet6" : "inet", error);
+  return (major > 1 || minor >= 17 ? "TCP_" : "") + std::string(name);
+}
+
+/// UCX dials a peer's data port from its progress thread. Where a firewall drops that without a
+/// word, a blocking connect() keeps the thread, and all other peers, for two minutes.
+bool SetNonBlocking(ucp_config_t* config, std::string& error) {
+  return SetUnlessAuto(config, TcpKey("CONN_NB").c_str(), "y", error);
+}
+
+/// One family, whatever UCX_TCP_AF_PRIO says: "inet,inet6" would take the first that a device has.
+bool SetFamily(ucp_config_t* config, sa_family_t family, std::string& error) {
+  return SetUnlessAuto(config, TcpKey("AF_PRIO").c_str(), family == AF_INET6 ? "inet6" : "inet",
+                       error);
 }
 
 bool HasTcp(const std::vector<std::string>& transports) {
@@ -76,7 +85,7 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   ucp_context_h handle = nullptr;
   if (SetUnlessAuto(config, "NET_DEVICES", options.device_name, error) &&
       SetUnlessAuto(config, "TLS", options.tls, error) &&
-      SetFamily(config, options.family, error)) {
+      SetFamily(config, options.family, error) && SetNonBlocking(config, error)) {
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES;
     params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;

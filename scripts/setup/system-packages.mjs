@@ -38,6 +38,7 @@ const packages = [
 /** Wanted by the tests alone: installed by themselves, so that they cost the others nothing where they cannot be had. */
 const testPackages = [
   { apt: 'chromium', dnf: 'chromium', need: 'the browser test', isThere: hasBrowser },
+  { apt: 'nftables', dnf: 'nftables', need: 'tests of firewalls', isThere: () => onPath('nft') },
   { apt: 'fuse3', dnf: 'fuse3', need: 'tests of weed mount', isThere: () => onPath('fusermount3') },
 ];
 

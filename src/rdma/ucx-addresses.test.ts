@@ -65,6 +65,8 @@ describe('a proxy', () => {
   it('reads what UCX says with its meaning', () => {
     expect(withMeaning('Operation rejected by remote peer')).toContain('NAT');
     expect(withMeaning('Destination is unreachable')).toContain('first of its device');
-    expect(withMeaning('Endpoint timeout')).toBe('Endpoint timeout');
+    expect(withMeaning('Endpoint timeout')).toContain('data port');
+    expect(withMeaning('Endpoint is not connected')).toContain('without NAT');
+    expect(withMeaning('Input/output error')).toBe('Input/output error');
   });
 });

@@ -103,9 +103,14 @@ export function withMeaning(detail: string): string {
   return meaning === undefined ? detail : `${detail} (${meaning})`;
 }
 
+const noDialBack =
+  "the target cannot dial this host back: UCX's TCP needs the first address of the device, of the same family on both sides, without NAT or a firewall between";
+
 const meanings: Readonly<Record<string, string>> = {
+  'Endpoint timeout':
+    "nothing answers at the target's data port: the target's address is not the first of its device, on which alone UCX's TCP listens, or a firewall drops it",
+  'Endpoint is not connected': noDialBack,
   'Destination is unreachable':
     "no route, no transport in common, or the target's address is not the first of its device, on which alone UCX's TCP listens",
-  'Operation rejected by remote peer':
-    "another program listens there, or the target cannot dial this host back: UCX's TCP needs the first address of the device, without NAT between",
+  'Operation rejected by remote peer': `another program listens there, or ${noDialBack}`,
 };

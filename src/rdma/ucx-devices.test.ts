@@ -3,7 +3,13 @@ import type { NetworkInterfaceInfo } from 'node:os';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { devicesToListen, devicesToReach, type Machine, refuseExposed } from './ucx-devices.ts';
+import {
+  allowsTcp,
+  devicesToListen,
+  devicesToReach,
+  type Machine,
+  refuseExposed,
+} from './ucx-devices.ts';
 
 const folders: string[] = [];
 
@@ -39,7 +45,40 @@ function machine(
 
 const auto = { deviceName: 'auto', tls: 'auto', isNetworkTrusted: true };
 
+it.each([
+  ['all', true],
+  ['tcp', true],
+  ['\\tcp', true],
+  ['tcp:aux,shm', true],
+  ['shm, tcp', true],
+  ['^shm', true],
+  ['shm', false],
+  ['^tcp', false],
+  ['^shm,\\tcp', false],
+  ['rc,ud', false],
+])('tls = %j opens ports of TCP: %s', (tls, isOpen) => {
+  expect(allowsTcp(tls)).toBe(isOpen);
+});
+
 describe('the devices of a role that listens', () => {
+  it('are all of them where "all" is among the names', () => {
+    for (const deviceName of ['all', 'lo,all', 'all, lo']) {
+      const choice = { ...auto, deviceName };
+      const { exposed } = devicesToListen(choice, '127.0.0.1', machine());
+      expect(exposed).toEqual(['eth0', 'eth0:1', 'eth1']);
+    }
+    const environment = { UCX_NET_DEVICES: 'lo,all' };
+    expect(devicesToListen(auto, '127.0.0.1', machine({}, environment)).exposed).toHaveLength(3);
+  });
+
+  it('are beyond loopback where lo has an address that others route to', () => {
+    const base = machine();
+    const interfaces = { lo: [row('127.0.0.1', true), row('::1', true), row('fd99::1', true)] };
+    const routed = { ...base, interfaces: () => interfaces };
+    expect(devicesToListen(auto, 'fd99::1', routed)).toEqual({ deviceName: 'lo', exposed: ['lo'] });
+    expect(devicesToListen(auto, '127.0.0.1', routed)).toEqual({ deviceName: 'lo', exposed: [] });
+  });
+
   it.each([
     ['127.0.0.1', 'lo', []],
     ['127.0.0.9', 'lo', []],

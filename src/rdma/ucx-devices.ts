@@ -69,9 +69,10 @@ export function devicesToListen(
   host: string,
   machine: Machine = thisMachine,
 ): UcxDevices {
-  if (isWildcard(host)) return chosen(choice, undefined, machine);
+  const isIpv6 = isIP(host) === 6;
+  if (isWildcard(host)) return chosen(choice, undefined, { machine, isIpv6 });
   const name = deviceOf(host, machine);
-  return chosen(choice, name === undefined ? undefined : [name], machine);
+  return chosen(choice, name === undefined ? undefined : [name], { machine, isIpv6 });
 }
 
 /**
@@ -90,7 +91,8 @@ export async function devicesToReach(
   );
   const names = routes.flat();
   const known = names.filter((name) => name !== undefined);
-  const devices = chosen(choice, known.length < names.length ? undefined : known, machine);
+  const wanted = known.length < names.length ? undefined : known;
+  const devices = chosen(choice, wanted, { machine, isIpv6 });
   return { ...devices, isIpv6 };
 }
 
@@ -106,7 +108,7 @@ function ofFamily(addresses: readonly string[], isIpv6: boolean): readonly strin
 function chosen(
   { deviceName, tls, isNetworkTrusted }: UcxChoice,
   wanted: readonly string[] | undefined,
-  machine: Machine,
+  { machine, isIpv6 }: { readonly machine: Machine; readonly isIpv6: boolean },
 ): UcxDevices {
   const { environment } = machine;
   const transports = transportsOf(tls, machine);
@@ -114,15 +116,16 @@ function chosen(
   const interfaces = machine.interfaces();
   const all = Object.keys(interfaces);
   const exposedOf = (names: readonly string[]): readonly string[] =>
-    names.filter((name) => isBeyondLoopback(name, interfaces));
+    names.filter((name) => isBeyondLoopback(name, interfaces, isIpv6));
   const set = deviceName === 'auto' ? environment['UCX_NET_DEVICES'] : deviceName;
   if (set !== undefined) {
-    return { deviceName, exposed: exposedOf(set === 'all' ? all : set.split(',')) };
+    const names = set.split(',').map((name) => name.trim());
+    return { deviceName, exposed: exposedOf(names.includes('all') ? all : names) };
   }
   const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
   // RDMA needs no TCP of UCX beside it. Whoever connects to nobody needs a device all the same.
   const isLocal = (ports.length > 0 && !isNetworkTrusted) || wanted?.length === 0;
-  const nets = isLocal ? all.filter((name) => !isBeyondLoopback(name, interfaces)) : wanted;
+  const nets = isLocal ? all.filter((name) => !isBeyondLoopback(name, interfaces, isIpv6)) : wanted;
   const names = [...new Set([...(nets ?? []), ...ports])];
   if (nets === undefined || names.length === 0) return { deviceName, exposed: exposedOf(all) };
   return { deviceName: names.join(','), exposed: exposedOf(nets) };
@@ -151,11 +154,18 @@ export function isUcxsChoice(tls: string, machine: Machine = thisMachine): boole
   return tls === 'auto' && transportsOf(tls, machine) === 'all';
 }
 
-/** UCX_TLS: a list, or with ^ what is left out. */
+/**
+ * UCX_TLS: a list, or with ^ what is left out. A backslash takes a name exactly; ":aux" takes it for connecting alone, and
+ * its port is open all the same.
+ */
 export function allowsTcp(transports: string): boolean {
   const isLeftOut = transports.startsWith('^');
-  const names = transports.replace(/^\^/, '').split(',');
-  return names.includes('tcp') ? !isLeftOut : isLeftOut || names.includes('all');
+  const names = transports
+    .replace(/^\^/, '')
+    .split(',')
+    .map((name) => name.trim().replace(/^\\/, ''));
+  if (isLeftOut) return !names.includes('tcp');
+  return names.some((name) => /^(?:tcp|all)(?::|$)/.test(name));
 }
 
 /** UCX warns of devices that none of its transports uses. */
@@ -164,11 +174,23 @@ function allowsVerbs(transports: string): boolean {
   return transports.split(',').some((name) => /^(?:all$|ib|rc|ud|dc)/.test(name));
 }
 
-/** Of what is no network device, such as "mlx5_0:1", false. */
-function isBeyondLoopback(name: string, interfaces: ReturnType<typeof networkInterfaces>): boolean {
+/**
+ * Of what is no network device, such as "mlx5_0:1", false. An address that others route to may be of lo: UCX takes it in
+ * IPv6, where it leaves ::1 out.
+ */
+function isBeyondLoopback(
+  name: string,
+  interfaces: ReturnType<typeof networkInterfaces>,
+  isIpv6: boolean,
+): boolean {
   return Object.entries(interfaces)
     .filter(([label]) => withoutAlias(label) === withoutAlias(name))
-    .some(([, rows]) => rows?.some(({ internal }) => !internal));
+    .some(([, rows]) =>
+      rows?.some(
+        ({ internal, address }) =>
+          !internal || (isIpv6 && address.includes(':') && address !== '::1'),
+      ),
+    );
 }
 
 /** "mlx5_0:1" of each RDMA port that is up. */

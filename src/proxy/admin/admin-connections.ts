@@ -20,9 +20,13 @@ export const adminConnectionLimits: AdminConnectionLimits = {
   reserve: 16,
 };
 
+/** For a connection's first request to come. */
+const graceMs = 1_000;
+
 interface Place {
   readonly address: string | undefined;
   readonly isReserve: boolean;
+  readonly cameMs: number;
   requestsInHand: number;
 }
 
@@ -54,7 +58,12 @@ export class AdminConnections {
       socket.destroy();
       return;
     }
-    this.#places.set(socket, { address, isReserve: !isPlaceFree, requestsInHand: 0 });
+    this.#places.set(socket, {
+      address,
+      isReserve: !isPlaceFree,
+      cameMs: performance.now(),
+      requestsInHand: 0,
+    });
     if (address !== undefined) this.#countOf.set(address, this.#count(address) + 1);
     this.#silent.add(socket);
     socket.once('close', () => this.#leave(socket));
@@ -69,14 +78,16 @@ export class AdminConnections {
     return this.#places.size < this.#limits.connectionsMax || this.#evict(() => true);
   }
 
+  /** A newcomer has its moment to ask: before it those that rest go, though they have asked once. */
   #evict(isChosen: (socket: Socket) => boolean): boolean {
-    for (const quiet of [this.#silent, this.#resting]) {
-      for (const socket of quiet) {
-        if (!isChosen(socket)) continue;
-        this.#leave(socket);
-        socket.destroy();
-        return true;
-      }
+    const before = performance.now() - graceMs;
+    const isOld = (socket: Socket): boolean => (this.#places.get(socket)?.cameMs ?? 0) < before;
+    const quiet = [...this.#silent];
+    for (const socket of [...quiet.filter(isOld), ...this.#resting, ...quiet]) {
+      if (!isChosen(socket)) continue;
+      this.#leave(socket);
+      socket.destroy();
+      return true;
     }
     return false;
   }

@@ -136,7 +136,8 @@ async function lookTarget(
 /** A target is not bothered with another protocol: one that answers has a status of its own, a stopped one says nothing. */
 function mayBeHttp({ tcpFailure }: TargetFacts, { state }: SessionFacts): boolean {
   if (tcpFailure !== '' || state.kind !== 'down') return false;
-  return state.status === 'not_connected' && !state.detail.includes('Destination is unreachable');
+  const isPeer = /Destination is unreachable|Endpoint (?:timeout|is not connected)/;
+  return state.status === 'not_connected' && !isPeer.test(state.detail);
 }
 
 async function httpServerAt(name: string, timeoutMs: number): Promise<string> {

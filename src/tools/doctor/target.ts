@@ -164,12 +164,13 @@ function noSession(
   evidence: readonly string[],
 ): Finding {
   const { name, host, port, session, httpServer } = facts;
-  const isRejected = evidence.some((line) => line.includes('Operation rejected by remote peer'));
+  const rejection = /Operation rejected by remote peer|Endpoint is not connected/;
+  const isRejected = evidence.some((line) => rejection.test(line));
   const owner = isOnThisHost(host)
     ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
     : undefined;
   // UCX says so when the peer has answered with its addresses and none of them can be reached.
-  const isPeer = evidence.some((line) => line.includes('Destination is unreachable'));
+  const isPeer = evidence.some((line) => /Destination is unreachable|Endpoint timeout/.test(line));
   const isTarget = isPeer || owner?.role === 'target';
   const isElse = httpServer !== '' || (owner !== undefined && !isTarget);
   if (isElse) return somethingElse(facts, settings, owner, evidence);
