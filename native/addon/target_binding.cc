@@ -199,6 +199,7 @@ napi_value LookAtConnections(Handle& handle, const Napi::CallbackInfo& info) {
   record.Put("waiting", static_cast<double>(counts.waiting));
   record.Put("ended", static_cast<double>(counts.ended));
   record.Put("descriptors", static_cast<double>(counts.descriptors));
+  record.Put("lostPorts", static_cast<double>(counts.lost_ports));
   return record.value();
 }
 

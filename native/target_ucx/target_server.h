@@ -56,6 +56,7 @@ struct ConnectionCounts {
   size_t waiting = 0;      // they have not said yet who they are
   uint64_t ended = 0;      // by a bound, since the start
   size_t descriptors = 0;  // open in the process, whatever they are
+  size_t lost_ports = 0;   // of UCX's data: it closes them for good where it cannot accept
 };
 
 /// What became of a session, for the log.

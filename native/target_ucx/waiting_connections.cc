@@ -19,7 +19,7 @@ WaitingConnections::WaitingConnections(Ports ports, Rules rules)
 }
 
 ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const ucx::PeerEnd> known) {
-  const ucx::OwnSockets sockets = ucx::SocketsAcceptedOn(ports_);
+  const ucx::OwnSockets sockets = descriptors_.SocketsOn(ports_);
   std::unordered_map<uint64_t, uint64_t> since_ns;
   std::map<std::array<std::byte, 16>, std::vector<Waiting>> by_address;
   for (const ucx::AcceptedSocket& socket : sockets.accepted) {
@@ -32,12 +32,15 @@ ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const ucx::
   since_ns_ = std::move(since_ns);
   counts_.waiting = 0;
   counts_.descriptors = sockets.descriptors;
+  counts_.lost_ports = static_cast<size_t>(std::ranges::count_if(ports_, [&](uint16_t port) {
+    return port != listen_port_ && std::ranges::find(sockets.listening, port) == sockets.listening.end();
+  }));
   for (auto& [address, waiting] : by_address) {
     std::ranges::stable_sort(waiting, {}, &Waiting::since_ns);
     size_t left = waiting.size();
     for (const Waiting& each : waiting) {
       if (left <= rules_.per_address_max && now_ns - each.since_ns < rules_.timeout_ns) break;
-      if (ucx::EndConnection(each.socket)) ++counts_.ended;
+      if (descriptors_.EndConnection(each.socket)) ++counts_.ended;
       --left;
     }
     counts_.waiting += left;

@@ -43,6 +43,7 @@ class WaitingConnections {
   const Rules rules_;
   std::unordered_map<uint64_t, uint64_t> since_ns_;  // by inode
   ConnectionCounts counts_;
+  ucx::OwnDescriptors descriptors_;
 };
 
 }  // namespace target_ucx

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -20,9 +21,9 @@ constexpr uint8_t kEstablished = 1;
 constexpr uint8_t kCloseWait = 8;
 
 template <typename Use>
-size_t ForEachDescriptor(Use&& use) {
-  DIR* folder = opendir("/proc/self/fd");
+size_t ForEachDescriptor(DIR* folder, Use&& use) {
   if (folder == nullptr) return 0;
+  rewinddir(folder);
   size_t count = 0;
   while (const dirent* entry = readdir(folder)) {
     char* end = nullptr;
@@ -31,9 +32,10 @@ size_t ForEachDescriptor(Use&& use) {
     ++count;
     use(static_cast<int>(fd));
   }
-  closedir(folder);
   return count;
 }
+
+DIR* OpenOwnDescriptors() { return opendir("/proc/self/fd"); }
 
 /// Nothing also where the kernel gives less than `bytes_min`: an older one knows fewer fields.
 template <typename Value>
@@ -58,6 +60,10 @@ uint16_t LocalTcpPort(int fd) {
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &bytes) != 0) return 0;
   const auto end = PeerEndOf(local);
   return end ? end->port : 0;
+}
+
+bool IsListening(int fd) {
+  return SocketOption<int>(fd, SOL_SOCKET, SO_ACCEPTCONN).value_or(0) != 0;
 }
 
 uint64_t InodeOf(int fd) {
@@ -99,30 +105,45 @@ std::optional<PeerEnd> PeerEndOf(const sockaddr_storage& address) {
 
 std::vector<uint16_t> ListeningPorts() {
   std::vector<uint16_t> ports;
-  ForEachDescriptor([&ports](int fd) {
-    if (SocketOption<int>(fd, SOL_SOCKET, SO_ACCEPTCONN).value_or(0) == 0) return;
+  DIR* folder = OpenOwnDescriptors();
+  ForEachDescriptor(folder, [&ports](int fd) {
+    if (!IsListening(fd)) return;
     const uint16_t port = LocalTcpPort(fd);
     if (port != 0 && std::ranges::find(ports, port) == ports.end()) ports.push_back(port);
   });
+  if (folder != nullptr) closedir(folder);
   return ports;
 }
 
-OwnSockets SocketsAcceptedOn(std::span<const uint16_t> ports) {
+OwnDescriptors::OwnDescriptors() : folder_(OpenOwnDescriptors()) {}
+
+OwnDescriptors::~OwnDescriptors() {
+  if (folder_ != nullptr) closedir(static_cast<DIR*>(folder_));
+}
+
+OwnSockets OwnDescriptors::SocketsOn(std::span<const uint16_t> ports) {
   OwnSockets sockets;
-  sockets.descriptors = ForEachDescriptor([&](int fd) {
-    if (const auto socket = AcceptedOn(fd, ports)) sockets.accepted.push_back(*socket);
+  sockets.descriptors = ForEachDescriptor(static_cast<DIR*>(folder_), [&](int fd) {
+    if (const auto socket = AcceptedOn(fd, ports)) {
+      sockets.accepted.push_back(*socket);
+    } else if (IsListening(fd)) {
+      const uint16_t port = LocalTcpPort(fd);
+      if (std::ranges::find(ports, port) != ports.end()) sockets.listening.push_back(port);
+    }
   });
   return sockets;
 }
 
-bool EndConnection(const AcceptedSocket& socket) {
+bool OwnDescriptors::EndConnection(const AcceptedSocket& socket) {
   // UCX may close the descriptor at any moment, and the number may be another's by then: the copy
   // holds whatever it is now, and is compared before anything is done to it.
   const int copy = fcntl(socket.fd, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) return false;
-  const bool is_same = InodeOf(copy) == socket.inode;
-  if (is_same) shutdown(copy, SHUT_RDWR);
-  close(copy);
+  // With none left for a copy UCX takes each that comes free to accept one more: the connection
+  // must go, though its number could change hands between the two calls.
+  const int held = copy < 0 && errno == EMFILE ? socket.fd : copy;
+  const bool is_same = held >= 0 && InodeOf(held) == socket.inode;
+  if (is_same) shutdown(held, SHUT_RDWR);
+  if (copy >= 0) close(copy);
   return is_same;
 }
 

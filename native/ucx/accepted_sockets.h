@@ -34,16 +34,29 @@ struct AcceptedSocket {
 
 struct OwnSockets {
   std::vector<AcceptedSocket> accepted;  // open, and on one of the ports that were asked for
+  std::vector<uint16_t> listening;       // of those ports
   size_t descriptors = 0;                // of the process, whatever they are
 };
 
 /// TCP ports that this process listens on, without repetition.
 [[nodiscard]] std::vector<uint16_t> ListeningPorts();
 
-[[nodiscard]] OwnSockets SocketsAcceptedOn(std::span<const uint16_t> ports);
+/// Looks through the process's descriptors, also when all that it may have are open: it holds the
+/// one that it needs. For one thread at a time.
+class OwnDescriptors {
+ public:
+  OwnDescriptors();
+  ~OwnDescriptors();
+  OwnDescriptors(const OwnDescriptors&) = delete;
+  OwnDescriptors& operator=(const OwnDescriptors&) = delete;
 
-/// Ends the connection for both sides. UCX reads the end of it and closes its descriptor itself.
-/// False: the socket is gone.
-bool EndConnection(const AcceptedSocket& socket);
+  [[nodiscard]] OwnSockets SocketsOn(std::span<const uint16_t> ports);
+  /// Ends the connection for both sides. UCX reads the end of it and closes its descriptor itself.
+  /// False: the socket is gone.
+  bool EndConnection(const AcceptedSocket& socket);
+
+ private:
+  void* folder_;  // a DIR
+};
 
 }  // namespace ucx

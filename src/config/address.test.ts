@@ -23,6 +23,7 @@ describe('host and port', () => {
     'a b:80',
     '-a:80',
     'http://a:80',
+    '[fe80::1%eth0]:80',
   ])('refuses "%s"', (text) => {
     expect(parseHostPort(text)).toBeUndefined();
   });

@@ -43,7 +43,8 @@ export function parseListen(text: string): ListenAddress | undefined {
 
 /** A host name or an IP address. */
 export function isHost(text: string): boolean {
-  if (isIP(text) !== 0) return true;
+  // An address of one link alone (fe80::1%eth0) fits no URL, and UCX's TCP does not reach it.
+  if (isIP(text) !== 0) return !text.includes('%');
   if (/^[\d.]+$/.test(text)) return false;
   return text.length <= 253 && /^(?!-)[A-Za-z0-9-]+(\.(?!-)[A-Za-z0-9-]+)*\.?$/.test(text);
 }

@@ -190,6 +190,8 @@ export interface NativeConnectionCounts {
   readonly ended: number;
   /** Open in this process, whatever they are. */
   readonly descriptors: number;
+  /** For UCX's data, and closed by it for good. */
+  readonly lostPorts: number;
 }
 
 export interface NativeSessionEvent {

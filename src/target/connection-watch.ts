@@ -20,7 +20,7 @@ export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #descriptorsMax: number = descriptorsMax();
-  #counts: ConnectionCounts = { waiting: 0, ended: 0, descriptors: 0 };
+  #counts: ConnectionCounts = { waiting: 0, ended: 0, descriptors: 0, lostPorts: 0 };
 
   constructor(options: ConnectionWatchOptions) {
     this.#options = options;

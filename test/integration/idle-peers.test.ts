@@ -23,7 +23,7 @@ magic.writeBigUInt64LE(0xcafebabe12345678n);
 
 const tcpAlone = 'tls = "tcp,self"';
 
-async function target(keys = ''): Promise<RoleProcess> {
+async function target(keys = '', under: readonly string[] = []): Promise<RoleProcess> {
   const config = `
 [rdma]
 port = 0
@@ -37,7 +37,7 @@ unconfirmed = true
 [admin]
 listen = "127.0.0.1:0"
 `;
-  return startedAs('target', config);
+  return startedAs('target', config, under);
 }
 
 async function proxyOf(target: RoleProcess): Promise<RoleProcess> {
@@ -58,8 +58,12 @@ listen = "127.0.0.1:0"
   return startedAs('proxy', config);
 }
 
-async function startedAs(name: 'target' | 'proxy', config: string): Promise<RoleProcess> {
-  const role = await startRole(name, { config });
+async function startedAs(
+  name: 'target' | 'proxy',
+  config: string,
+  under: readonly string[] = [],
+): Promise<RoleProcess> {
+  const role = await startRole(name, { config, under });
   roles.push(role);
   return role;
 }
@@ -110,6 +114,19 @@ describe.each([
     expect(it.log.join('\n')).toContain('"event":"connections-ended"');
   }, 40_000);
 });
+
+test('more connections than the target has descriptors are ended, too', async () => {
+  const limited = ['sh', '-c', 'ulimit -n 400; exec "$@"', 'sh'];
+  const it = await target('handshake_timeout = "60s"', limited);
+  await hold(portOf(it, 'rdma'), 800);
+  // None is left to look through them with, but for those that the target holds.
+  await vi.waitFor(() => expect(openCount()).toBeLessThanOrEqual(64), {
+    timeout: 20_000,
+    interval: 100,
+  });
+  await proxyOf(it);
+  await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 10_000);
+}, 60_000);
 
 test('connections of one address are bounded before their time is over', async () => {
   const it = await target('handshake_timeout = "60s"\nmax_pending_per_address = 20');

@@ -13,7 +13,7 @@ function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefine
 
 function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): Check | undefined {
   const ucxTcp = { devices: 'lo', exposed: [] };
-  const connections = { waiting: 0, ended: 0, descriptors: 30, descriptorsMax: 1024 };
+  const connections = { waiting: 0, ended: 0, descriptors: 30, descriptorsMax: 1024, lostPorts: 0 };
   const status = {
     coverage,
     volumesLoaded: loaded,

@@ -41,17 +41,39 @@ describe('the health of a target', () => {
     [800, 'ok'],
     [900, 'degraded'],
   ])('with %d of 1,000 descriptors open is %s', (descriptors, verdict) => {
-    const connections = { waiting: 700, ended: 0, descriptors, descriptorsMax: 1_000 };
+    const connections = {
+      waiting: 700,
+      ended: 0,
+      descriptors,
+      descriptorsMax: 1_000,
+      lostPorts: 0,
+    };
     const ucxTcp = { devices: 'lo', exposed: [] };
     const status = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     const check = targetHealth(status).checks['connections'];
     expect(check).toMatchObject({ status: verdict, ...connections });
   });
 
+  it('is degraded when UCX has closed a port for good', () => {
+    const connections = {
+      waiting: 0,
+      ended: 9,
+      descriptors: 30,
+      descriptorsMax: 1_000,
+      lostPorts: 1,
+    };
+    const ucxTcp = { devices: 'lo', exposed: [] };
+    const status = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
+    expect(targetHealth(status).checks['connections']).toMatchObject({
+      status: 'degraded',
+      detail: expect.stringContaining('until the target is started anew'),
+    });
+  });
+
   it('says on which network devices UCX has TCP ports, as that of a proxy does', () => {
     const ucxTcp = { devices: 'lo,eth0', exposed: ['eth0'] };
     const facts = { status: 'ok', ...ucxTcp, isBeyondLoopback: true };
-    const connections = { waiting: 0, ended: 0, descriptors: 1, descriptorsMax: 10 };
+    const connections = { waiting: 0, ended: 0, descriptors: 1, descriptorsMax: 10, lostPorts: 0 };
     const target = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     expect(targetHealth(target).checks['ucx-tcp']).toMatchObject(facts);
     const proxy = { ...status, ucxTcp };

@@ -228,7 +228,11 @@ function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): Check {
 const descriptorShareMax = 0.8;
 
 function connectionsCheck({ connections }: TargetRoleStatus): Check {
-  const { descriptors, descriptorsMax, waiting } = connections;
+  const { descriptors, descriptorsMax, waiting, lostPorts } = connections;
+  if (lostPorts > 0) {
+    const detail = `UCX has closed ${lostPorts} of its TCP ports, since no descriptor was left to accept with: proxies may find no session until the target is started anew`;
+    return { status: 'degraded', detail, ...connections };
+  }
   const isNear = descriptors > descriptorsMax * descriptorShareMax;
   const detail = isNear
     ? `${descriptors} of ${descriptorsMax} descriptors are open, ${waiting} by connections that have not said who they are`

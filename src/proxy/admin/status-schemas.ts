@@ -198,6 +198,7 @@ const targetStats: JsonSchema = {
       ended: count,
       descriptors: count,
       descriptorsMax: count,
+      lostPorts: count,
     }),
     bytesSent: count,
     bytesReceived: count,

@@ -153,6 +153,8 @@ export interface ConnectionsStatus {
   /** Open in the process, whatever they are. */
   readonly descriptors: number;
   readonly descriptorsMax: number;
+  /** TCP ports for UCX's data that are closed: it closes them for good where it cannot accept. */
+  readonly lostPorts: number;
 }
 
 export interface TargetRoleStatus {
