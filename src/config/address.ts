@@ -27,8 +27,7 @@ export function parseHostPort(text: string): HostPort | undefined {
   if (match === null) return undefined;
   const [, ipv6, name, digits] = match;
   const host = ipv6 ?? name ?? '';
-  if (ipv6 !== undefined && isIP(ipv6) !== 6) return undefined;
-  if (ipv6 === undefined && !isHost(host)) return undefined;
+  if (!isHost(host) || (ipv6 !== undefined && isIP(ipv6) !== 6)) return undefined;
   const port = Number(digits);
   return port <= 65535 ? { host, port } : undefined;
 }
