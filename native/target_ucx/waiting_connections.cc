@@ -33,7 +33,8 @@ ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const ucx::
   counts_.waiting = 0;
   counts_.descriptors = sockets.descriptors;
   counts_.lost_ports = static_cast<size_t>(std::ranges::count_if(ports_, [&](uint16_t port) {
-    return port != listen_port_ && std::ranges::find(sockets.listening, port) == sockets.listening.end();
+    const auto found = std::ranges::find(sockets.listening, port);
+    return port != listen_port_ && found == sockets.listening.end();
   }));
   for (auto& [address, waiting] : by_address) {
     std::ranges::stable_sort(waiting, {}, &Waiting::since_ns);
