@@ -211,7 +211,7 @@ async function decode(
 ): Promise<Decoded> {
   const { cache, options, entry } = reading;
   const { volumeId, needleId, epoch, position } = needle;
-  const key = `${entry.upstreamUrl} ${volumeId},${needleId} ${epoch} ${position}`;
+  const key = cached ?? `${entry.upstreamUrl} ${volumeId},${needleId} ${epoch} ${position}`;
   const maxBytes = options.decodedBytesMax;
   const made = await cache.decoded(cached, {
     key,

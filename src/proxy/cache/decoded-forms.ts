@@ -13,8 +13,11 @@ export type Made =
 
 /** What is to be decoded. */
 export interface Decoding {
-  /** Says which state of which needle of whom: whoever asks for the same one meanwhile shares it. */
-  readonly key: string;
+  /**
+   * Whose bytes: whoever asks for the same ones meanwhile shares the form. A cached needle, whose position moves on though
+   * its bytes stay, or the state of which a target said that these are its bytes.
+   */
+  readonly key: CachedNeedle | string;
   /** What the stored bytes say they inflate to; it may be a lie. */
   readonly toldBytes: number;
   /** Larger ones are not decoded. */
@@ -28,7 +31,7 @@ const tooLarge: Made = { kind: 'too-large' };
 
 export class DecodedForms {
   readonly #room: DecodingRoom;
-  readonly #underWay = new Map<string, Promise<Made>>();
+  readonly #underWay = new Map<CachedNeedle | string, Promise<Made>>();
   readonly #forms: LRUCache<CachedNeedle, DecodedForm> | undefined;
 
   /** `bytesMax` 0: none are kept. */
