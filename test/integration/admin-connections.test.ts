@@ -107,6 +107,23 @@ test('where all are busy, probes alone are answered', async () => {
   release();
 });
 
+test('a pipeline of more than a few requests is ended', async () => {
+  const port = await started();
+  let asked = 0;
+  metrics = async () => {
+    asked += 1;
+    return { type: 'text/plain', text: '' };
+  };
+  const few = await holdConnections({ port, count: 1, says: asks('/metrics').repeat(16) });
+  await expect.poll(() => asked).toBe(16);
+  const many = await holdConnections({ port, count: 1, says: asks('/metrics').repeat(1_000) });
+  held.push(few, many);
+  await expect.poll(() => many.open).toBe(0);
+  expect(few.open).toBe(1);
+  expect(asked).toBeLessThan(40);
+  expect(await probe(port)).toBe(ok);
+});
+
 test('a connection that says nothing is ended', async () => {
   const port = await started();
   const silent = await holdConnections({ port, count: 3 });

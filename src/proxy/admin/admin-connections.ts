@@ -20,6 +20,8 @@ export const adminConnectionLimits: AdminConnectionLimits = {
   reserve: 16,
 };
 
+/** Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role seconds. */
+const requestsInHandMax = 16;
 /** For a connection's first request to come. */
 const graceMs = 1_000;
 
@@ -100,6 +102,7 @@ export class AdminConnections {
     const whole = (): void => {
       isInHand = true;
       place.requestsInHand += 1;
+      if (place.requestsInHand > requestsInHandMax) socket.destroy();
       this.#silent.delete(socket);
       this.#resting.delete(socket);
     };

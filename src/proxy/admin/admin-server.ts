@@ -129,6 +129,8 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
 /** Where all connections are busy, those beyond them are for probes. */
 function keepReserve(app: FastifyInstance, connections: AdminConnections): void {
   app.addHook('onRequest', async (request, reply) => {
+    // Of a pipeline that was ended: nobody would read the answer.
+    if (request.raw.socket.destroyed) return reply.hijack();
     if (!connections.isReserve(request.raw.socket)) return undefined;
     reply.header('Connection', 'close');
     if (probePaths.some((path) => path === pathOf(request.url))) return undefined;
