@@ -43,26 +43,48 @@ export async function decodeGzip(
     return stored.length > maxBytes ? { kind: 'too-large' } : { kind: 'decoded', bytes: stored };
   }
   const parts: Buffer[] = [];
-  let decodedBytes = 0;
-  let offset = 0;
-  while (offset < stored.length) {
-    if (parts.length === countMax) return { kind: 'too-large' };
-    const dataOffset = memberDataOffset(stored, offset);
-    if (dataOffset === undefined) return corrupt;
-    const inflated = await inflateMember(stored.subarray(dataOffset), maxBytes - decodedBytes);
-    if (inflated === 'corrupt') return corrupt;
-    if (inflated === 'too-large') return { kind: 'too-large' };
+  const passed = await passMembers(stored, { maxBytes, countMax }, async (data, leftBytes) => {
+    const inflated = await inflateMember(data, leftBytes);
+    if (typeof inflated === 'string') return inflated;
     const { bytes, consumedBytes } = inflated;
-    const trailer = dataOffset + consumedBytes;
-    if (trailer + trailerBytes > stored.length) return corrupt;
-    if (stored.readUInt32LE(trailer) !== crc32(bytes)) return corrupt;
-    if (stored.readUInt32LE(trailer + 4) !== bytes.length % 2 ** 32) return corrupt;
-    parts.push(offset === 0 ? bytes : withoutSlack(bytes));
-    decodedBytes += bytes.length;
-    offset = trailer + trailerBytes;
-  }
+    parts.push(parts.length === 0 ? bytes : withoutSlack(bytes));
+    return { consumedBytes, decodedBytes: bytes.length, checksum: crc32(bytes) };
+  });
+  if (typeof passed === 'string') return { kind: passed };
   const [first = Buffer.alloc(0)] = parts;
   return { kind: 'decoded', bytes: parts.length === 1 ? first : Buffer.concat(parts) };
+}
+
+/** What inflating one member's data told. */
+export interface MemberPassed {
+  readonly consumedBytes: number;
+  readonly decodedBytes: number;
+  /** CRC-32 of the decoded bytes. */
+  readonly checksum: number;
+}
+
+/** Has each member inflated by `pass`, which is told how many bytes it may give; the decoded length of them all. */
+export async function passMembers(
+  stored: Buffer,
+  { maxBytes, countMax }: { readonly maxBytes: number; readonly countMax: number },
+  pass: (data: Buffer, leftBytes: number) => Promise<MemberPassed | 'corrupt' | 'too-large'>,
+): Promise<number | 'corrupt' | 'too-large'> {
+  let decodedBytes = 0;
+  let offset = 0;
+  for (let count = 0; offset < stored.length; count += 1) {
+    if (count === countMax) return 'too-large';
+    const dataOffset = memberDataOffset(stored, offset);
+    if (dataOffset === undefined) return 'corrupt';
+    const passed = await pass(stored.subarray(dataOffset), maxBytes - decodedBytes);
+    if (typeof passed === 'string') return passed;
+    const trailer = dataOffset + passed.consumedBytes;
+    if (trailer + trailerBytes > stored.length) return 'corrupt';
+    if (stored.readUInt32LE(trailer) !== passed.checksum) return 'corrupt';
+    if (stored.readUInt32LE(trailer + 4) !== passed.decodedBytes % 2 ** 32) return 'corrupt';
+    decodedBytes += passed.decodedBytes;
+    offset = trailer + trailerBytes;
+  }
+  return decodedBytes;
 }
 
 /** A piece of a larger buffer keeps all of it. */
@@ -70,8 +92,7 @@ function withoutSlack(bytes: Buffer): Buffer {
   return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
 }
 
-const corrupt: DecodeResult = { kind: 'corrupt' };
-export const trailerBytes = 8;
+const trailerBytes = 8;
 const fixedHeaderBytes = 10;
 /** Go reads name and comment, each with its end, into a buffer of this size. */
 const textBytesMax = 512;
@@ -82,7 +103,7 @@ const flagName = 0x08;
 const flagComment = 0x10;
 
 /** Where the deflate data of the member at `start` begins (RFC 1952, section 2.3); undefined on a bad header. */
-export function memberDataOffset(stored: Buffer, start: number): number | undefined {
+function memberDataOffset(stored: Buffer, start: number): number | undefined {
   let offset = start + fixedHeaderBytes;
   if (offset > stored.length) return undefined;
   if (stored[start] !== 0x1f || stored[start + 1] !== 0x8b || stored[start + 2] !== 8) {
