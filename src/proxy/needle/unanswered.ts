@@ -2,13 +2,13 @@
  * Requests that the volume server ends without an answer: its handler panics on a slice or a length, and Go closes the
  * connection (specification sections 3 and 6.4). For any other request a closed connection is a fault of the server's.
  */
-import type { RequestHead } from './request-head.ts';
+import { firstHeader, type RequestHead } from './request-head.ts';
 import { handlerPath, splitTarget } from './url-path.ts';
 
-export function endsUnanswered({ method, target, rawHeaders }: RequestHead): boolean {
-  const path = handlerPath(splitTarget(target).rawPath);
+export function endsUnanswered(head: RequestHead): boolean {
+  const path = handlerPath(splitTarget(head.target).rawPath);
   if (path !== undefined && panicsOnPath(path)) return true;
-  return method === 'GET' && hasNegativeSuffix(rawHeaders);
+  return head.method === 'GET' && hasNegativeSuffix(head);
 }
 
 /** Go: weed/server parseURLPath. It looks for comma and dot behind the last slash, and counts from the first byte. */
@@ -25,10 +25,6 @@ function panicsOnPath(path: string): boolean {
 }
 
 /** `bytes=--5` of a needle that is streamed: a copy of a negative length. */
-function hasNegativeSuffix(rawHeaders: readonly string[]): boolean {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if ((rawHeaders[i] as string).toLowerCase() !== 'range') continue;
-    return /^bytes=\s*-\s*-/.test(rawHeaders[i + 1] as string);
-  }
-  return false;
+function hasNegativeSuffix(head: RequestHead): boolean {
+  return /^bytes=\s*-\s*-/.test(firstHeader(head, 'range') ?? '');
 }

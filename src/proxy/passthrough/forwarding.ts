@@ -133,10 +133,10 @@ export abstract class Forwarding {
   /** The answer is complete, or there will be none. */
   protected stop(): void {
     this.settle(false);
-    this.#isOver = true;
+    this.leave();
   }
 
-  /** Another one carries the request from now on. */
+  /** Nothing more is done for the request here; it may go on elsewhere. */
   protected leave(): void {
     this.#isOver = true;
   }

@@ -266,12 +266,6 @@ class Forward extends Forwarding {
     this.#upstream?.destroy();
   }
 
-  protected override stop(): void {
-    super.stop();
-    clearTimeout(this.#silence);
-    this.#stopReading();
-  }
-
   protected override leave(): void {
     super.leave();
     clearTimeout(this.#silence);
