@@ -2,12 +2,13 @@
  * Looks at the connections to the target's UCX ports every so often. UCX waits for what a peer says without end, so
  * whoever says nothing would keep its place for good.
  */
-import { readFileSync } from 'node:fs';
 import type { ConnectionsStatus } from '../proxy/admin/status.ts';
 import type { ConnectionCounts } from '../rdma/target-host.ts';
 
 export interface ConnectionWatchOptions {
   readonly handshakeTimeoutMs: number;
+  /** RLIMIT_NOFILE. */
+  readonly descriptorsMax: number;
   /** Ends what has waited for too long. */
   readonly look: () => ConnectionCounts;
   /** Connections were ended. */
@@ -19,7 +20,6 @@ const everyMsMax = 1_000;
 export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
   readonly #timer: NodeJS.Timeout;
-  readonly #descriptorsMax: number = descriptorsMax();
   #counts: ConnectionCounts = { waiting: 0, ended: 0, descriptors: 0, lostPorts: 0 };
 
   constructor(options: ConnectionWatchOptions) {
@@ -29,7 +29,7 @@ export class ConnectionWatch {
   }
 
   snapshot(): ConnectionsStatus {
-    return { ...this.#counts, descriptorsMax: this.#descriptorsMax };
+    return { ...this.#counts, descriptorsMax: this.#options.descriptorsMax };
   }
 
   close(): void {
@@ -41,15 +41,5 @@ export class ConnectionWatch {
     this.#counts = this.#options.look();
     const { ended, waiting } = this.#counts;
     if (ended > before.ended) this.#options.onEnded(ended - before.ended, waiting);
-  }
-}
-
-/** The soft RLIMIT_NOFILE, which Node raised when it started. */
-function descriptorsMax(): number {
-  try {
-    const row = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
-    return row === null ? Number.POSITIVE_INFINITY : Number(row[1]);
-  } catch {
-    return Number.POSITIVE_INFINITY;
   }
 }

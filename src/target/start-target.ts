@@ -28,7 +28,7 @@ export interface TargetOptions {
   readonly isNetworkTrusted: boolean;
   readonly maxSessions: number;
   /** RLIMIT_NOFILE, for what is said where it is reached. */
-  readonly descriptorLimit?: number;
+  readonly descriptorLimit: number;
   readonly sessionTimeoutMs: number;
   /** For a connection to become a session. */
   readonly handshakeTimeoutMs: number;
@@ -189,13 +189,14 @@ class TargetRole implements RunningTarget {
     this.#onSession = options.onSession;
     this.#connections = new ConnectionWatch({
       handshakeTimeoutMs: options.handshakeTimeoutMs,
+      descriptorsMax: options.descriptorLimit,
       look: () => target.lookAtConnections(),
       onEnded: (ended, waiting) => options.onConnectionsEnded?.(ended, waiting),
     });
     this.#coverage = coverageOf(options, target, logger);
     this.#descriptors = new DescriptorWatch(
       () => ({
-        limit: options.descriptorLimit ?? Number.NaN,
+        limit: options.descriptorLimit,
         volumes: target.volumes().length,
         without: target.stats().engine.volumesWithoutDescriptors,
         sessionsMax: options.maxSessions,

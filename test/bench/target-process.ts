@@ -22,6 +22,7 @@ const target = await startTarget(
     tls,
     maxSessions: 64,
     sessionTimeoutMs: 120_000,
+    descriptorLimit: 1_024,
     handshakeTimeoutMs: 5_000,
     pendingPerAddressMax: 64,
     bufferBytes: 256 * 1024 * 1024,

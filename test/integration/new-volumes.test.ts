@@ -126,6 +126,7 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
         tls: 'tcp,self',
         maxSessions: 10,
         sessionTimeoutMs: idle,
+        descriptorLimit: 1_024,
         handshakeTimeoutMs: 5_000,
         pendingPerAddressMax: 64,
         bufferBytes: 64 * 2 ** 20,
