@@ -6,20 +6,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export interface AdminConnectionLimits {
-  readonly connectionsMax: number;
-  /** Of one address; a unix socket has none. */
-  readonly perAddressMax: number;
-  /** Beyond `connectionsMax`, for probes. */
-  readonly reserve: number;
-}
-
-export const adminConnectionLimits: AdminConnectionLimits = {
-  connectionsMax: 256,
-  perAddressMax: 64,
-  reserve: 16,
-};
-
+const connectionsMax = 256;
+/** Of one address; a unix socket has none. */
+const perAddressMax = 64;
+/** Beyond `connectionsMax`, for probes. */
+const reserve = 16;
 /** Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role seconds. */
 const requestsInHandMax = 16;
 /** For a connection's first request to come. */
@@ -33,7 +24,6 @@ interface Place {
 }
 
 export class AdminConnections {
-  readonly #limits: AdminConnectionLimits;
   readonly #places = new Map<Socket, Place>();
   readonly #countOf = new Map<string, number>();
   /** They have not sent a whole request yet; the oldest first. */
@@ -41,8 +31,7 @@ export class AdminConnections {
   /** They have, and have their answers; the one that is quiet longest first. */
   readonly #resting = new Set<Socket>();
 
-  constructor(server: Server, limits: AdminConnectionLimits = adminConnectionLimits) {
-    this.#limits = limits;
+  constructor(server: Server) {
     server.on('connection', (socket) => this.#came(socket));
     server.on('request', (request, response) => this.#asked(request, response));
   }
@@ -53,7 +42,6 @@ export class AdminConnections {
   }
 
   #came(socket: Socket): void {
-    const { connectionsMax, reserve } = this.#limits;
     const address = socket.remoteAddress;
     const isPlaceFree = this.#makePlaceOf(address) && this.#makePlace();
     if (!isPlaceFree && this.#places.size >= connectionsMax + reserve) {
@@ -72,12 +60,12 @@ export class AdminConnections {
   }
 
   #makePlaceOf(address: string | undefined): boolean {
-    if (address === undefined || this.#count(address) < this.#limits.perAddressMax) return true;
+    if (address === undefined || this.#count(address) < perAddressMax) return true;
     return this.#evict((socket) => this.#places.get(socket)?.address === address);
   }
 
   #makePlace(): boolean {
-    return this.#places.size < this.#limits.connectionsMax || this.#evict(() => true);
+    return this.#places.size < connectionsMax || this.#evict(() => true);
   }
 
   /** A newcomer has its moment to ask: before it those that rest go, though they have asked once. */

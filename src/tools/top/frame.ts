@@ -3,6 +3,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import { bytesText, countText, secondsText, shareText, uptimeText } from '../admin/quantities.ts';
 import { outcomes, type ProxyStats, type TargetStats } from '../admin/role-stats.ts';
 import { targetLine } from '../admin/stats.ts';
+import { visibleValues } from '../output.ts';
 import { clientLines } from './client-lines.ts';
 import { hasRestarted, type Look, type Looked, quantile } from './sample.ts';
 
@@ -31,11 +32,13 @@ const barWidth = 24;
 /** `before` undefined: the first look, of which only what is counted since the start is known. */
 export function frameOf(
   before: Looked | undefined,
-  after: Looked,
+  looked: Looked,
   { columns, isColoured }: FrameOptions,
 ): string[] {
   const paint: Paint = (style, text) =>
     isColoured ? styleText(style, text, { validateStream: false }) : text;
+  // Before colours come in: those of a role's own texts are none.
+  const after = visibleValues(looked);
   const title = paint('bold', after.admin);
   if (after.kind === 'unseen')
     return [`${title}  ${paint('red', after.detail)}`].map(cutTo(columns));

@@ -2,7 +2,7 @@
 import { emitKeypressEvents } from 'node:readline';
 import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { note, printJson, printStyled, visibleStyled, visibleValues } from '../output.ts';
+import { note, printJson, printStyled, visibleStyled } from '../output.ts';
 import { frameOf, ratesOf } from './frame.ts';
 import { type Looked, lookAt } from './sample.ts';
 
@@ -61,9 +61,7 @@ function clientsOf({ places, timeoutMs }: TopOptions): AdminClient[] {
 }
 
 function lookAll(clients: readonly AdminClient[]): Promise<Looked[]> {
-  return Promise.all(
-    clients.map(async (client) => visibleValues(await lookAt(client, () => performance.now()))),
-  );
+  return Promise.all(clients.map((client) => lookAt(client, () => performance.now())));
 }
 
 const enterScreen = '\u001b[?1049h\u001b[?25l';
