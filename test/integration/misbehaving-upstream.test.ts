@@ -3,25 +3,9 @@
  * nothing and the end; and whatever such a server says too much is nobody's answer.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
-import {
-  eventually,
-  type FrontFixture,
-  ok,
-  passed,
-  type Received,
-  startFront,
-  startUpstream,
-  type UpstreamFixture,
-} from './http-front-fixture.ts';
-
-let upstream: UpstreamFixture;
-let fixture: FrontFixture;
-
-afterEach(async () => {
-  await fixture.close();
-  await upstream.close();
-});
+import { describe, expect, it } from 'vitest';
+import { fixture, front, stage, upstream } from './front-stage.ts';
+import { eventually, ok, type Received } from './http-front-fixture.ts';
 
 const request = (method: string, target: string, lines = ''): string =>
   `${method} ${target} HTTP/1.1\r\nHost: a\r\n${lines}\r\n`;
@@ -56,13 +40,9 @@ const noAnswers: readonly (readonly [name: string, bytes: string])[] = [
   ['noise', 'noise\r\n\r\n'],
 ];
 
-async function stage(lane: boolean, answers: (request: Received) => void): Promise<void> {
-  upstream = await startUpstream(answers);
-  fixture = await startFront({
-    upstreamUrl: upstream.url,
-    lane,
-    serve: () => passed(upstream.url),
-  });
+async function answering(lane: boolean, answers: (request: Received) => void): Promise<void> {
+  stage.answer = answers;
+  await front({ lane });
 }
 
 describe.each([true, false])('with lane %s', (lane) => {
@@ -75,7 +55,7 @@ describe.each([true, false])('with lane %s', (lane) => {
     it.each(noAnswers)(
       'that is answered with %s gets 502, and the connection stays',
       async (_name, bytes) => {
-        await stage(lane, ({ socket, head }) => {
+        await answering(lane, ({ socket, head }) => {
           if (head.includes(' /next ')) socket.write(ok);
           else socket.write(bytes, 'latin1');
         });
@@ -103,7 +83,7 @@ describe.each([true, false])('with lane %s', (lane) => {
     ['DELETE', 'by a reset', 1, ({ socket }: Received) => void socket.resetAndDestroy()],
     ['GET', 'in mid-head', 1, ({ socket }: Received) => void socket.end('HTTP/1.1 200 OK\r\nX')],
   ])('a %s that is ended %s before it is answered gets 502', async (method, _name, sent, ends) => {
-    await stage(lane, ends);
+    await answering(lane, ends);
     const client = fixture.connect();
     client.send(request(method, '/2,02'));
     await client.until((text) => text.endsWith('closed the connection\n'));
@@ -115,7 +95,7 @@ describe.each([true, false])('with lane %s', (lane) => {
     ['GET', 2],
     ['DELETE', 1],
   ])('a %s is sent %d times where used connections and new ones die', async (method, sent) => {
-    await stage(lane, ({ socket, head }) => {
+    await answering(lane, ({ socket, head }) => {
       if (head.includes(' /first ')) socket.write(ok);
       else socket.resetAndDestroy();
     });
@@ -128,7 +108,7 @@ describe.each([true, false])('with lane %s', (lane) => {
   });
 
   it('an upload whose server goes in the middle gets 502, and the connection ends', async () => {
-    await stage(lane, () => undefined);
+    await answering(lane, () => undefined);
     const client = fixture.connect();
     client.send(`${request('PUT', '/2,02', 'Content-Length: 1000\r\n')}part`);
     await eventually(() => upstream.sockets.size === 1);
@@ -143,7 +123,7 @@ describe.each([true, false])('with lane %s', (lane) => {
     ['much later', 60],
   ])('an answer that nobody asked for, %s, is nobody’s', async (_name, laterMs) => {
     const stray = answer('Content-Length: 5', 'stray');
-    await stage(lane, ({ socket, head }) => {
+    await answering(lane, ({ socket, head }) => {
       socket.write(ok);
       if (!head.includes(' /first ')) return;
       if (laterMs === 0) socket.write(stray);
@@ -168,7 +148,7 @@ describe.each([true, false])('with lane %s', (lane) => {
     ['GET', 'TE: trailers\r\n'],
   ])('chunks behind a tab are chunks to a %s with %j', async (method, lines) => {
     const chunks = answer('Transfer-Encoding:\tchunked\t', '5\r\nhello\r\n0\r\n\r\n');
-    await stage(lane, ({ socket }) => void socket.write(chunks));
+    await answering(lane, ({ socket }) => void socket.write(chunks));
     const client = fixture.connect();
     client.send(request(method, '/2,02', lines));
     expect(await client.until((text) => text === chunks)).toBe(chunks);
@@ -176,7 +156,7 @@ describe.each([true, false])('with lane %s', (lane) => {
 
   it('an answer of HTTP/1.0 is passed, and ends the connection', async () => {
     const old = 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok';
-    await stage(lane, ({ socket }) => void socket.end(old));
+    await answering(lane, ({ socket }) => void socket.end(old));
     const client = fixture.connect();
     client.send(request('GET', '/2,02'));
     expect(await client.untilClosed()).toBe(old);
@@ -185,7 +165,7 @@ describe.each([true, false])('with lane %s', (lane) => {
 
 it('a server that sends interim answers without end gets nobody to wait for it', async () => {
   const interim = 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(10_000);
-  await stage(true, ({ socket }) => {
+  await answering(true, ({ socket }) => {
     const more = (): void => void (socket.destroyed || socket.write(interim, more));
     more();
   });
