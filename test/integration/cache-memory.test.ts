@@ -14,6 +14,7 @@ import { KeepAliveClient } from '../history/keep-alive-client.ts';
 import { type Stack, startStack, type Transport } from '../history/roles.ts';
 import { startVolumeServer, type TestVolumeServer } from '../history/volume-server.ts';
 import { scratchFolder } from './scratch.ts';
+import { stuckReader } from './stuck-reader.ts';
 
 const volumeId = 3;
 const cookie = 1;
@@ -74,14 +75,9 @@ async function served({ port }: Stack): Promise<void> {
   client.close();
 }
 
-/** Asks, and reads nothing until it is told to. */
-async function stuckReader(port: number, needleId: bigint): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port });
+async function stuck(port: number, needleId: bigint): Promise<Socket> {
+  const socket = await stuckReader(port, pathOf(needleId));
   sockets.push(socket);
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  socket.pause();
-  socket.write(`GET ${pathOf(needleId)} HTTP/1.1\r\nHost: a\r\n\r\n`);
   return socket;
 }
 
@@ -116,7 +112,7 @@ describe('the arena', { timeout: 60_000 }, () => {
   it('serves others while sixty clients do not read, and has all back when they are gone', async () => {
     const running = await start('stuck', small);
     const { port } = running;
-    for (let i = 0; i < 60; i += 1) await stuckReader(port, largeIds[i % 6] as bigint);
+    for (let i = 0; i < 60; i += 1) await stuck(port, largeIds[i % 6] as bigint);
     const during = await readAll(port, smallIds, smallBytes);
     during.delete('cache');
     during.delete('rdma');
@@ -130,7 +126,7 @@ describe('the arena', { timeout: 60_000 }, () => {
   it('has the slab of a needle that was overwritten back before its slow reader has all of it', async () => {
     const running = await start('slow', small.replace('8MiB', '24MiB'));
     const id = hugeId;
-    const socket = await stuckReader(running.port, id);
+    const socket = await stuck(running.port, id);
     await once(socket, 'readable');
     const chunks = [socket.read() as Buffer];
     server?.put(volumeId, id, bytesOf(id + 1n, hugeBytes), { mime: 'a/b' });
@@ -161,7 +157,7 @@ describe('the arena', { timeout: 60_000 }, () => {
   it('has every slab back after downloads that were cut off', async () => {
     const running = await start('aborted', small);
     for (let round = 0; round < 40; round += 1) {
-      const cut = await Promise.all(largeIds.map((id) => stuckReader(running.port, id)));
+      const cut = await Promise.all(largeIds.map((id) => stuck(running.port, id)));
       for (const [index, socket] of cut.entries()) {
         if (index % 2 === 0) await once(socket, 'readable');
         socket.destroy();
@@ -235,7 +231,7 @@ describe('the arena', { timeout: 60_000 }, () => {
     });
     const cutters = Array.from({ length: 2 }, async () => {
       for (let i = 0; isOn(); i += 1) {
-        const socket = await stuckReader(port, largeIds[i % largeIds.length] as bigint);
+        const socket = await stuck(port, largeIds[i % largeIds.length] as bigint);
         await pause(i % 20);
         socket.destroy();
       }

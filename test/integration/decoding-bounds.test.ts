@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -17,6 +17,7 @@ import { KeepAliveClient } from '../history/keep-alive-client.ts';
 import { type Stack, startStack, type Transport } from '../history/roles.ts';
 import { startVolumeServer, type TestVolumeServer } from '../history/volume-server.ts';
 import { scratchFolder } from './scratch.ts';
+import { stuckReader } from './stuck-reader.ts';
 
 const volumeId = 3;
 const cookie = 1;
@@ -75,13 +76,8 @@ async function start(): Promise<Stack> {
   return stack;
 }
 
-async function stuckReader(port: number, needleId: bigint): Promise<void> {
-  const socket = connect({ host: '127.0.0.1', port });
-  sockets.push(socket);
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  socket.pause();
-  socket.write(`GET ${pathOf(needleId)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+async function stuck(port: number, needleId: bigint): Promise<void> {
+  sockets.push(await stuckReader(port, pathOf(needleId)));
 }
 
 it('hold while many clients ask for many such needles, and while they ask for one', {
@@ -92,8 +88,8 @@ it('hold while many clients ask for many such needles, and while they ask for on
   const resident = (): Promise<number> => metric('process_resident_memory_bytes');
   const before = await resident();
   let peak = 0;
-  for (const id of bombIds) await stuckReader(port, id);
-  for (let i = 0; i < 36; i += 1) await stuckReader(port, bombIds[0] as bigint);
+  for (const id of bombIds) await stuck(port, id);
+  for (let i = 0; i < 36; i += 1) await stuck(port, bombIds[0] as bigint);
   for (let i = 0; i < 20; i += 1) {
     peak = Math.max(peak, await resident());
     await pause(50);
