@@ -16,7 +16,7 @@ import { type ShmLoss, type ShmStarted, startWithShm } from './shared-memory.ts'
 import { InprocConnector, type TargetAddress, TargetConnector } from './target-connector.ts';
 import { type Connector, TargetFetcher } from './target-fetcher.ts';
 import type { ServedVolume } from './target-host.ts';
-import { isUcxsChoice } from './ucx-devices.ts';
+import { transportsOf } from './ucx-devices.ts';
 
 export type { TargetAddress } from './target-connector.ts';
 
@@ -197,7 +197,8 @@ function createNative(options: NativeClientOptions, onBatch: OnBatch): ShmStarte
   const create = (chosen: string): NativeClient =>
     new binding.RdmaClient({ ...options, tls: chosen }, onBatch);
   try {
-    return startWithShm({ tls, isUcxsChoice: isUcxsChoice(tls) }, create);
+    if (options.kind === 'inproc') return { made: create(tls), loss: undefined };
+    return startWithShm({ tls, transports: transportsOf(tls) }, create);
   } catch (cause) {
     throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
   }

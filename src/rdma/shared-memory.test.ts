@@ -2,16 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { shmShortage, startWithShm } from './shared-memory.ts';
 
 const mib = 2 ** 20;
-const full = { bytesTotal: 64 * mib, bytesFree: 2 * mib };
-const roomy = { bytesTotal: 64 * mib, bytesFree: 60 * mib };
+const full = { bytesTotal: 64 * mib, bytesFree: 2 * mib, isWritable: true };
+const roomy = { bytesTotal: 64 * mib, bytesFree: 60 * mib, isWritable: true };
 const noResource = 'ucp_worker_create: No resources are available to initiate the operation';
 
 describe('/dev/shm', () => {
   it('has room, or says how much it lacks and what to do', () => {
     expect(shmShortage(roomy)).toBeUndefined();
-    expect(shmShortage({ bytesTotal: 64 * mib, bytesFree: 5 * mib })).toBeUndefined();
+    expect(shmShortage({ ...roomy, bytesFree: 5 * mib })).toBeUndefined();
     expect(shmShortage(full)).toMatch(/2 MiB of 64 MiB free.*5 MiB.*--shm-size.*medium: Memory/);
-    expect(shmShortage(undefined)).toContain('there is no /dev/shm');
+    expect(shmShortage(undefined)).toMatch(/^there is no \/dev\/shm: mount a tmpfs/);
+    expect(shmShortage({ ...roomy, isWritable: false })).toMatch(
+      /^\/dev\/shm cannot be written: mount/,
+    );
   });
 });
 
@@ -26,12 +29,20 @@ describe('a worker', () => {
     };
     return { asked, create };
   }
-  const auto = { tls: 'auto', isUcxsChoice: true };
+  const auto = { tls: 'auto', transports: 'all' };
 
   it('loses nothing where it starts', () => {
     const { asked, create } = creating('auto');
     expect(startWithShm(auto, create, () => full)).toEqual({ made: 'auto', loss: undefined });
     expect(asked).toEqual(['auto']);
+  });
+
+  it('that starts where there is no /dev/shm says what it lacks', () => {
+    const { create } = creating('auto', 'tcp');
+    const reason = expect.stringContaining('there is no /dev/shm');
+    expect(startWithShm(auto, create, () => undefined).loss).toEqual({ tls: 'auto', reason });
+    const tcp = { tls: 'tcp', transports: 'tcp' };
+    expect(startWithShm(tcp, create, () => undefined).loss).toBeUndefined();
   });
 
   it.each(['^posix', '^sm'])('goes on with %s', (tls) => {
@@ -44,7 +55,7 @@ describe('a worker', () => {
 
   it('that was to have certain transports fails, and names /dev/shm', () => {
     const { asked, create } = creating('^posix');
-    const chosen = { tls: 'posix', isUcxsChoice: false };
+    const chosen = { tls: 'posix', transports: 'posix' };
     expect(() => startWithShm(chosen, create, () => full)).toThrow(/\/dev\/shm has .*--shm-size/);
     expect(() => startWithShm(chosen, create, () => roomy)).toThrow(noResource);
     expect(asked).toEqual(['posix', 'posix']);

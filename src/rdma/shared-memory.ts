@@ -2,8 +2,9 @@
  * UCX's shared memory where /dev/shm has no room. UCX 1.13 writes each segment once before it maps it, so a full
  * /dev/shm fails the start of a worker and never ends a running process by SIGBUS; what is mapped stays backed.
  */
-import { statfsSync } from 'node:fs';
+import { accessSync, constants, statfsSync } from 'node:fs';
 import { messageOf } from './errors.ts';
+import { allowsShm } from './ucx-transports.ts';
 
 export const shmPath: string = '/dev/shm';
 
@@ -13,25 +14,46 @@ export const shmBytesOfWorker: number = 5 * 2 ** 20;
 export interface ShmRoom {
   readonly bytesTotal: number;
   readonly bytesFree: number;
+  /** false: mounted read-only, or closed to this user. */
+  readonly isWritable: boolean;
 }
 
 /** undefined: there is none. */
 export function gatherShm(path: string = shmPath): ShmRoom | undefined {
   try {
     const { bsize, blocks, bavail } = statfsSync(path);
-    return { bytesTotal: bsize * blocks, bytesFree: bsize * bavail };
+    return { bytesTotal: bsize * blocks, bytesFree: bsize * bavail, isWritable: isWritable(path) };
   } catch {
     return undefined;
   }
 }
 
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What is wrong with it, and what to do; undefined: a worker of UCX has room there. */
 export function shmShortage(room: ShmRoom | undefined): string | undefined {
-  if (room === undefined) return `there is no ${shmPath}: ${shmFix}`;
+  const absence = shmAbsence(room);
+  if (room === undefined || absence !== undefined) return absence;
   if (room.bytesFree >= shmBytesOfWorker) return undefined;
   const free = `${mebibytes(room.bytesFree)} of ${mebibytes(room.bytesTotal)} free`;
   return `${shmPath} has ${free}, and each process that uses UCX needs ${mebibytes(shmBytesOfWorker)} there: ${shmFix}`;
 }
+
+/** As shmShortage, but for how much of it is free. */
+function shmAbsence(room: ShmRoom | undefined): string | undefined {
+  if (room === undefined) return `there is no ${shmPath}: ${shmMountFix}`;
+  return room.isWritable ? undefined : `${shmPath} cannot be written: ${shmMountFix}`;
+}
+
+export const shmMountFix: string =
+  'mount a tmpfs there that this user may write (mount -t tmpfs -o mode=1777,size=256m tmpfs /dev/shm; Kubernetes: an emptyDir with medium: Memory)';
 
 export const shmFix: string =
   'remove what fills it, or enlarge it (docker: --shm-size=256m; Kubernetes: an emptyDir with medium: Memory mounted at /dev/shm; else: mount -o remount,size=256m /dev/shm)';
@@ -56,23 +78,27 @@ export interface ShmStarted<T> {
 }
 
 /**
- * Creates a worker with `tls`, or without the shared memory that it cannot have. `isUcxsChoice`: nobody has asked for
- * certain transports.
+ * Creates a worker with `tls`, or without the shared memory that it cannot have, where the configuration names no
+ * transports. `transports`: what `tls` and the environment come to.
  *
  * @throws what `create` throws first, with the state of /dev/shm where that is the cause.
  */
 export function startWithShm<T>(
-  { tls, isUcxsChoice }: { readonly tls: string; readonly isUcxsChoice: boolean },
+  { tls, transports }: { readonly tls: string; readonly transports: string },
   create: (tls: string) => T,
   gather: () => ShmRoom | undefined = gatherShm,
 ): ShmStarted<T> {
   try {
-    return { made: create(tls), loss: undefined };
+    const made = create(tls);
+    // Without a /dev/shm UCX says so on stderr alone.
+    const reason = allowsShm(transports) ? shmAbsence(gather()) : undefined;
+    return { made, loss: reason === undefined ? undefined : { tls, reason } };
   } catch (error) {
     const said = messageOf(error);
     if (!said.startsWith('ucp_worker_create')) throw error;
     const shortage = shmShortage(gather());
     const reason = shortage === undefined ? said : `${shortage} (${said})`;
+    const isUcxsChoice = tls === 'auto' && transports === 'all';
     const started = isUcxsChoice ? startWithLess(create, reason) : undefined;
     if (started !== undefined) return started;
     throw shortage === undefined ? error : new Error(reason, { cause: error });

@@ -12,7 +12,7 @@ import type {
 import type { TargetVolume } from './needle-fetcher.ts';
 import { type ShmLoss, startWithShm } from './shared-memory.ts';
 import { type StatusName, statusNumbers } from './status.ts';
-import { isUcxsChoice } from './ucx-devices.ts';
+import { transportsOf } from './ucx-devices.ts';
 
 export interface TargetHostOptions {
   /** A literal address. */
@@ -116,7 +116,7 @@ export function startTargetHost(options: TargetHostOptions): TargetHost {
     });
   const tls = options.tls ?? 'auto';
   try {
-    const { made, loss } = startWithShm({ tls, isUcxsChoice: isUcxsChoice(tls) }, create);
+    const { made, loss } = startWithShm({ tls, transports: transportsOf(tls) }, create);
     return new NativeTargetHost(made, options.host, loss);
   } catch (cause) {
     throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });

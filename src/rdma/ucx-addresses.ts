@@ -6,7 +6,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import {
   addressesOf,
-  allowsTcp,
   type Machine,
   sourceFor,
   thisMachine,
@@ -14,6 +13,7 @@ import {
   type UcxChoice,
   withoutAlias,
 } from './ucx-devices.ts';
+import { allowsTcp, isRdmaAlone } from './ucx-transports.ts';
 
 export interface SecondAddress {
   readonly address: string;
@@ -78,12 +78,6 @@ export async function sourceFaults(
 
 function secondText({ address, device, first }: SecondAddress): string {
   return `${address} is not the first address of ${device} (${first}), and UCX's TCP listens on the first alone`;
-}
-
-/** Names of UCX_TLS that need an RDMA port. */
-function isRdmaAlone(transports: string): boolean {
-  const names = transports.split(',').filter((name) => name !== 'self');
-  return names.length > 0 && names.every((name) => /^(?:ib|rc|ud|dc|srd)/.test(name));
 }
 
 /** As pino's: the fields, then the message. */

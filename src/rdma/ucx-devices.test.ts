@@ -3,13 +3,7 @@ import type { NetworkInterfaceInfo } from 'node:os';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  allowsTcp,
-  devicesToListen,
-  devicesToReach,
-  type Machine,
-  refuseExposed,
-} from './ucx-devices.ts';
+import { devicesToListen, devicesToReach, type Machine, refuseExposed } from './ucx-devices.ts';
 
 const folders: string[] = [];
 
@@ -44,21 +38,6 @@ function machine(
 }
 
 const auto = { deviceName: 'auto', tls: 'auto', isNetworkTrusted: true };
-
-it.each([
-  ['all', true],
-  ['tcp', true],
-  ['\\tcp', true],
-  ['tcp:aux,shm', true],
-  ['shm, tcp', true],
-  ['^shm', true],
-  ['shm', false],
-  ['^tcp', false],
-  ['^shm,\\tcp', false],
-  ['rc,ud', false],
-])('tls = %j opens ports of TCP: %s', (tls, isOpen) => {
-  expect(allowsTcp(tls)).toBe(isOpen);
-});
 
 describe('the devices of a role that listens', () => {
   it('are all of them where "all" is among the names', () => {

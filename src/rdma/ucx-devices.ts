@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { RdmaUnavailableError } from './errors.ts';
+import { allowsTcp, allowsVerbs } from './ucx-transports.ts';
 
 export interface UcxChoice {
   /** `rdma.device_name` and `rdma.tls`. */
@@ -145,33 +146,8 @@ export function refuseExposed(
 }
 
 /** As UCX_TLS has them. */
-export function transportsOf(tls: string, { environment }: Machine): string {
+export function transportsOf(tls: string, { environment }: Machine = thisMachine): string {
   return tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
-}
-
-/** Nobody has asked for certain transports. */
-export function isUcxsChoice(tls: string, machine: Machine = thisMachine): boolean {
-  return tls === 'auto' && transportsOf(tls, machine) === 'all';
-}
-
-/**
- * UCX_TLS: a list, or with ^ what is left out. A backslash takes a name exactly; ":aux" takes it for connecting alone, and
- * its port is open all the same.
- */
-export function allowsTcp(transports: string): boolean {
-  const isLeftOut = transports.startsWith('^');
-  const names = transports
-    .replace(/^\^/, '')
-    .split(',')
-    .map((name) => name.trim().replace(/^\\/, ''));
-  if (isLeftOut) return !names.includes('tcp');
-  return names.some((name) => /^(?:tcp|all)(?::|$)/.test(name));
-}
-
-/** UCX warns of devices that none of its transports uses. */
-function allowsVerbs(transports: string): boolean {
-  if (transports.startsWith('^')) return true;
-  return transports.split(',').some((name) => /^(?:all$|ib|rc|ud|dc)/.test(name));
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * A full /dev/shm. Both roles ended with "ucp_worker_create: No resources are available" and exit code 69, and the doctor
+ * A full /dev/shm, and one that cannot be used. Both roles ended with "ucp_worker_create: No resources are available" and exit code 69, and the doctor
  * advised what was set already.
  */
 import { afterEach, describe, expect, test } from 'vitest';
@@ -51,6 +51,17 @@ hugepages = "off"
 listen = "127.0.0.1:0"
 `,
   );
+
+/** Each leaves UCX without /dev/shm, and Node with the devices that it needs. */
+const unusable = [
+  ['read-only', 'mount -t tmpfs -o ro tmpfs /dev/shm', '^posix', 'cannot be written'],
+  [
+    'missing',
+    'mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9',
+    'auto',
+    'there is no /dev/shm',
+  ],
+] as const;
 
 function start(setup: string, args: readonly string[]): Role {
   const role = startRoleBy(withOwnMounts(setup), args);
@@ -129,3 +140,21 @@ describe.skipIf(!isPossible)('with a full /dev/shm (needs UCX and mount namespac
     expect(await host.stop()).toBe(0);
   });
 });
+
+describe.each(unusable)(
+  'with a %s /dev/shm (needs UCX and mount namespaces)',
+  (_, setup, tls, says) => {
+    const isRunnable = loadBinding().hasUcx && mayRun(withOwnMounts(setup));
+
+    test.skipIf(!isRunnable)('a target serves, and says so', async () => {
+      const host = start(setup, ['target', '--config', target('auto')]);
+      const { admin } = await host.ready();
+      const detail = expect.stringContaining(says);
+      expect(await host.line('shared-memory-lost')).toMatchObject({ level: 'warn', tls, detail });
+      expect(await health(admin)).toMatchObject({
+        status: 'degraded',
+        checks: { 'shared-memory': { status: 'degraded', detail } },
+      });
+    });
+  },
+);

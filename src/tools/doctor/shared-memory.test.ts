@@ -2,14 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { settingsWith } from '../../../test/unit/doctor-settings.ts';
 import { judgeSharedMemory } from './shared-memory.ts';
 
-const full = { bytesTotal: 64 * 2 ** 20, bytesFree: 2 * 2 ** 20 };
-const roomy = { bytesTotal: 64 * 2 ** 20, bytesFree: 60 * 2 ** 20 };
+const full = { bytesTotal: 64 * 2 ** 20, bytesFree: 2 * 2 ** 20, isWritable: true };
+const closed = { ...full, bytesFree: 60 * 2 ** 20, isWritable: false };
+const roomy = { bytesTotal: 64 * 2 ** 20, bytesFree: 60 * 2 ** 20, isWritable: true };
 
 describe('shared-memory', () => {
   it.each([
     ['auto', full, 'warn'],
     ['auto', roomy, 'ok'],
     ['auto', undefined, 'warn'],
+    ['auto', closed, 'warn'],
+    ['posix', closed, 'fail'],
+    ['posix', undefined, 'warn'],
+    ['tcp,\\posix', full, 'fail'],
     ['tcp,posix', full, 'fail'],
     ['sm', full, 'fail'],
     ['^tcp', full, 'fail'],

@@ -3,15 +3,14 @@ import {
   type ShmRoom,
   shmBytesOfWorker,
   shmFix,
+  shmMountFix,
   shmPath,
   shmShortage,
 } from '../../rdma/shared-memory.ts';
+import { allowsShm } from '../../rdma/ucx-transports.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { formatBytes } from './machine-files.ts';
 import type { Settings } from './setup.ts';
-
-/** Names of UCX_TLS that stand for, or contain, shared memory in /dev/shm. */
-const shmNames = ['posix', 'mm', 'shm', 'sm', 'all'];
 
 export function judgeSharedMemory(
   settings: Settings | undefined,
@@ -22,23 +21,23 @@ export function judgeSharedMemory(
     return skip('shared-memory', 'this configuration does not use UCX');
   }
   const isAuto = tls === 'auto';
-  const isWanted = tls.startsWith('^')
-    ? !shmNames.some((name) => tls.slice(1).split(',').includes(name))
-    : shmNames.some((name) => tls.split(',').includes(name));
-  if (!isAuto && !isWanted) {
+  if (!isAuto && !allowsShm(tls)) {
     return skip('shared-memory', `rdma.tls = "${tls}" takes no shared memory in ${shmPath}`);
   }
   const free = room === undefined ? 'not there' : `${formatBytes(room.bytesFree)} free`;
   const evidence = [
     `${shmPath}: ${free}${room === undefined ? '' : ` of ${formatBytes(room.bytesTotal)}`}; a process that uses UCX takes up to ${formatBytes(shmBytesOfWorker)}`,
   ];
-  if (shmShortage(room) === undefined) return ok('shared-memory', `${shmPath} has room`, evidence);
-  const fix = [shmFix] as const;
-  if (isAuto) {
-    const summary = `${shmPath} is full: UCX goes on without its shared memory there`;
+  const shortage = shmShortage(room);
+  if (shortage === undefined) return ok('shared-memory', `${shmPath} has room`, evidence);
+  const isFull = room?.isWritable === true;
+  const fault = isFull ? 'is full' : room === undefined ? 'is not there' : 'cannot be written';
+  const fix = [isFull ? shmFix : shmMountFix] as const;
+  if (isAuto || room === undefined) {
+    const summary = `${shmPath} ${fault}: UCX goes on without its shared memory there`;
     return warn('shared-memory', { summary, evidence, fix });
   }
-  const summary = `${shmPath} is full, and rdma.tls = "${tls}" needs it: the role does not start`;
+  const summary = `${shmPath} ${fault}, and rdma.tls = "${tls}" needs it: the role does not start`;
   return fail('shared-memory', {
     summary,
     evidence,
