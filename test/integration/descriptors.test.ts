@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { after } from './namespaces.ts';
-import { runProgram, startRoleBy } from './program.ts';
+import { program, runCommand, runProgram, startRoleBy } from './program.ts';
 import { scratchFolder } from './scratch.ts';
 
 const scratch = scratchFolder();
@@ -77,6 +77,14 @@ describe.skipIf(!loadBinding().hasUcx)('with few descriptors (needs UCX)', () =>
     expect(line['message']).toContain(what);
     expect(line['message']).toContain(fix);
     expect((await role.ended)[0]).toBe(69);
+  });
+
+  test('a program that Node cannot load says so', async () => {
+    const [command = '', ...words] = withDescriptors(20);
+    const { status, stderr } = await runCommand(command, [...words, program, '--version']);
+    expect(stderr).toMatch(/^seaweed-rdma: too few descriptors to start: RLIMIT_NOFILE is 20; set/);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(status).toBe(69);
   });
 
   test('a proxy with fewer than connections is warned at its start', async () => {

@@ -33,9 +33,10 @@ export function judgeLimits(
   const ofVolumes = descriptorsOfVolume * volumes;
   const least = count + descriptorsOfProgram + ofVolumes;
   const most = count * perConnection + descriptorsOfProgram + ofVolumes;
+  const when = settings.role === 'proxy' ? 'when all pass through' : 'over TCP';
   const evidence = [
     limit,
-    `${key} = ${count}${volumes === 0 ? '' : ` and ${volumes} volumes`}: ${least} descriptors, up to ${most} ${settings.role === 'proxy' ? 'when all pass through' : 'over TCP'}`,
+    `${key} = ${count}${volumes === 0 ? '' : ` and ${volumes} volumes`}: ${least} descriptors, up to ${most} ${when}`,
   ];
   if (openFilesMax >= least) {
     return [ok('descriptors', `${openFilesMax} may be open`, evidence)];
@@ -43,7 +44,7 @@ export function judgeLimits(
   const what =
     volumes === 0 ? `${key} = ${count} needs` : `${volumes} volumes and ${key} = ${count} need`;
   const trouble = {
-    summary: `${openFilesMax} may be open, ${what} ${least}`,
+    summary: `${openFilesMax} may be open, ${what} ${least}, and ${most} ${when}`,
     evidence,
     fix: [descriptorAdvice(most), `or a smaller ${key}`] as const,
   };
