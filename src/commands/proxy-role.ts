@@ -163,6 +163,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     admin: {
       listen: admin.listen,
       enableCors: admin.enableCors,
+      limits: admin,
       token: live.adminToken,
       configuration: live.configuration,
     },

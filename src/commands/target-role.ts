@@ -113,6 +113,12 @@ function targetOptions(
     idxDirs: target.idxDirs,
     volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
     confirmEveryMs: target.confirmEveryMs,
-    admin: { listen: admin.listen, enableCors: admin.enableCors, token, configuration },
+    admin: {
+      listen: admin.listen,
+      enableCors: admin.enableCors,
+      limits: admin,
+      token,
+      configuration,
+    },
   };
 }

@@ -1,5 +1,6 @@
 /** proxy.toml → the configuration of the proxy role: settings, checked against each other, and what files they name. */
-import { isLoopback, parseHostPort } from './address.ts';
+import { parseHostPort } from './address.ts';
+import { checkAdmin } from './admin-settings.ts';
 import { type Adjustments, type EffectiveKey, listKeys } from './effective-keys.ts';
 import type { Field } from './field.ts';
 import { refuseOtherRole } from './file-role.ts';
@@ -176,16 +177,7 @@ function checkListeners(settings: ProxySettings, problems: Problems): void {
   if (problems.isGiven('http.port') && problems.isGiven('http.listen')) {
     problems.add('http.port', 'give http.listen or http.port, not both');
   }
-  const { listen: admin } = settings.admin;
-  const open = 'host' in admin && !isLoopback(admin.host);
-  if (settings.admin.enableCors && open && settings.admin.tokenFile === '') {
-    problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
-  }
-  if (open && settings.admin.tokenFile === '') {
-    problems.warnings.push(
-      'admin.listen is reachable from other machines without admin.token_file: everybody may see the status, and the admin API neither reads needles nor changes anything',
-    );
-  }
+  checkAdmin(settings.admin, problems);
 }
 
 function checkVolumeServers({ seaweedfs, rdma }: ProxySettings, problems: Problems): void {

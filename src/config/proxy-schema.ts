@@ -1,5 +1,6 @@
 /** Every key of proxy.toml: name, default, type. The single source; docs/configuration.md explains them. */
 import type { ListenAddress } from './address.ts';
+import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
 import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
 import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
@@ -71,11 +72,7 @@ export interface ProxySettings {
     readonly decodingBytesMax: number;
   };
   readonly sidecar: SidecarSettings;
-  readonly admin: {
-    readonly listen: ListenAddress;
-    readonly enableCors: boolean;
-    readonly tokenFile: string;
-  };
+  readonly admin: AdminSettings;
   readonly logging: ProxyLoggingSettings;
 }
 
@@ -151,10 +148,6 @@ export const proxySchema: field.Schema<ProxySettings> = {
     decodingBytesMax: field.size('decoding_bytes', '128MiB', someBytes),
   },
   sidecar: sidecarFields,
-  admin: {
-    listen: field.listenAddress('listen', '127.0.0.1:8081'),
-    enableCors: field.flag('enable_cors', false),
-    tokenFile: field.text('token_file', ''),
-  },
+  admin: adminFields('127.0.0.1:8081'),
   logging: proxyLoggingFields,
 };

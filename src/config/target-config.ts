@@ -1,5 +1,6 @@
 /** target.toml → the configuration of the target role. */
 import { isLoopback } from './address.ts';
+import { checkAdmin } from './admin-settings.ts';
 import { type EffectiveKey, listKeys } from './effective-keys.ts';
 import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
@@ -68,10 +69,7 @@ function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Pr
       'with volume_server_url there is a server to ask: remove one',
     );
   }
-  const open = 'host' in admin.listen && !isLoopback(admin.listen.host);
-  if (admin.enableCors && open && admin.tokenFile === '') {
-    problems.add('admin.enable_cors', 'needs admin.token_file when admin.listen is not loopback');
-  }
+  checkAdmin(admin, problems);
   const { volumeServerUrl } = target;
   checkPlaces(
     'target',

@@ -1,5 +1,5 @@
 /** Every key of target.toml: name, default, type. The single source; docs/configuration.md explains them. */
-import type { ListenAddress } from './address.ts';
+import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
 import { type LoggingSettings, loggingFields } from './logging.ts';
 
@@ -26,11 +26,7 @@ export interface TargetSettings {
     readonly confirmEveryMs: number;
     readonly unconfirmed: boolean;
   };
-  readonly admin: {
-    readonly listen: ListenAddress;
-    readonly enableCors: boolean;
-    readonly tokenFile: string;
-  };
+  readonly admin: AdminSettings;
   readonly logging: LoggingSettings;
 }
 
@@ -57,10 +53,6 @@ export const targetSchema: field.Schema<TargetSettings> = {
     confirmEveryMs: field.duration('confirm_every', '1s', { min: 10, max: 60_000 }),
     unconfirmed: field.flag('unconfirmed', false),
   },
-  admin: {
-    listen: field.listenAddress('listen', '127.0.0.1:18516'),
-    enableCors: field.flag('enable_cors', false),
-    tokenFile: field.text('token_file', ''),
-  },
+  admin: adminFields('127.0.0.1:18516'),
   logging: loggingFields,
 };

@@ -7,7 +7,7 @@ import { logShmLoss } from '../rdma/shared-memory.ts';
 import { logDevices, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../target/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
-import type { EffectiveKey } from './admin/admin-options.ts';
+import type { AdminPlace } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
 import type { ConfigurationStatus } from './admin/configuration.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
@@ -76,13 +76,7 @@ export interface ProxyOptions {
   /** Of decoded forms that are being made or sent. */
   readonly decodingBytesMax: number;
   readonly requestsInFlightMax: number;
-  readonly admin: {
-    readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
-    readonly enableCors: boolean;
-    readonly token: () => string | undefined;
-    /** What it was started with, for /api/config. */
-    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
-  };
+  readonly admin: AdminPlace;
   /** The listener for `weed mount`; absent: there is none. */
   readonly sidecar?: SidecarListenerOptions | undefined;
   /** Absent: nobody looks on but the metrics. */
@@ -279,6 +273,7 @@ class ProxyRole implements RunningProxy {
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,
+      connectionsMax: this.#adjustable.limits.connections,
       requestsInFlight: this.#front?.stats.requestsInFlight ?? 0,
       front: this.#front?.stats ?? noFront,
       upstreamPools: this.#front?.upstreamPools ?? [],

@@ -1,6 +1,6 @@
 /** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
 import { lookup } from 'node:dns/promises';
-import type { EffectiveKey } from '../proxy/admin/admin-options.ts';
+import type { AdminPlace } from '../proxy/admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
 import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
@@ -43,13 +43,7 @@ export interface TargetOptions {
   /** undefined: volumes are served without asking a volume server. */
   readonly volumeServerUrl: string | undefined;
   readonly confirmEveryMs: number;
-  readonly admin: {
-    readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
-    readonly enableCors: boolean;
-    readonly token: () => string | undefined;
-    /** What it was started with, for /api/config. */
-    readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
-  };
+  readonly admin: AdminPlace;
   /** For /stats, /health and the metrics. */
   readonly configuration?: () => ConfigurationStatus;
   /** Told of each session within `confirmEveryMs`, or a second where nobody confirms. */

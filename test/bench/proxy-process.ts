@@ -2,9 +2,11 @@
  * The proxy of a bench, in a process of its own. Argument: its settings as JSON. Says where it listens, then answers
  * questions about itself.
  */
+
 import pino from 'pino';
 import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
 import { type ProxyOptions, startProxy } from '../../src/proxy/proxy.ts';
+import { adminPlace } from '../integration/admin-place.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
 import { HeapSampler } from './cache-heap-sampler.ts';
 
@@ -99,10 +101,6 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
     decodedBytesMax: 64 * mebibyte,
     decodingBytesMax: 128 * mebibyte,
     requestsInFlightMax: 4096,
-    admin: {
-      listen: { host: '127.0.0.1', port: 0 },
-      enableCors: false,
-      token: () => undefined,
-    },
+    admin: adminPlace,
   };
 }

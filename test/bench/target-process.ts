@@ -2,8 +2,10 @@
  * The target of a bench, in a process of its own, and with it a volume server where none is named. Arguments: directory,
  * UCX_TLS, URL of the volume server.
  */
+
 import { startOrigin } from '../../src/origin/origin-server.ts';
 import { startTarget } from '../../src/target/start-target.ts';
+import { adminPlace } from '../integration/admin-place.ts';
 
 const [dir, tls, upstreamUrl] = process.argv.slice(2);
 if (dir === undefined || tls === undefined) throw new TypeError('target-process DIR TLS [URL]');
@@ -32,7 +34,7 @@ const target = await startTarget(
     idxDirs: [],
     volumeServerUrl: url,
     confirmEveryMs: 1_000,
-    admin: { listen, enableCors: false, token: () => undefined },
+    admin: { ...adminPlace, listen },
   },
   logger,
 );

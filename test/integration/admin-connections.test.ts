@@ -2,9 +2,11 @@
  * 256 connections that said nothing were all that the admin listener took: the next one was reset, a kubelet's /livez too,
  * and the proxy would have been started anew.
  */
+
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type RunningAdmin, startAdmin } from '../../src/proxy/admin/admin-server.ts';
+import { adminPlace } from './admin-place.ts';
 import { holdConnections, type IdleConnections } from './idle-connections.ts';
 
 const held: IdleConnections[] = [];
@@ -23,9 +25,7 @@ async function started(): Promise<number> {
   admin = await startAdmin({
     role: 'target',
     version: '0',
-    listen: { host: '127.0.0.1', port: 0 },
-    token: () => undefined,
-    enableCors: false,
+    ...adminPlace,
     health: () => ({ status: 'ok', checks: {} }),
     readiness: () => ({ isReady: true, detail: '' }),
     stats: () => ({}),
@@ -105,6 +105,23 @@ test('where all are busy, probes alone are answered', async () => {
   held.push(await holdConnections({ port, count: 40, from: '127.0.0.9' }));
   expect(await probe(port)).toBe(ok);
   release();
+});
+
+test('where all are busy, an address with fewer connections than another one takes its place', async () => {
+  const port = await started();
+  let asked = 0;
+  metrics = () => {
+    asked += 1;
+    return asked > 256
+      ? Promise.resolve({ type: 'text/plain', text: '' })
+      : new Promise(() => undefined);
+  };
+  for (let host = 1; host <= 6; host += 1) {
+    const says = asks('/metrics');
+    held.push(await holdConnections({ port, count: 50, says, from: `127.0.0.${host}` }));
+  }
+  await expect.poll(() => asked).toBeGreaterThanOrEqual(256);
+  expect(await probe(port, '/metrics', '127.0.0.7')).toBe(ok);
 });
 
 test('a pipeline of more than a few requests is ended', async () => {

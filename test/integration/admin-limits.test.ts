@@ -1,4 +1,5 @@
 /** The bounds of the admin API: each has a name, and something happens at it. */
+
 import { createServer, get, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
@@ -23,6 +24,7 @@ import {
 import { TrafficWatch } from '../../src/proxy/admin/traffic-watch.ts';
 import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import type { RequestRecord } from '../../src/proxy/outcome.ts';
+import { adminPlace } from './admin-place.ts';
 import { ask, parsed } from './admin-stage.ts';
 
 const ends: (() => Promise<void> | void)[] = [];
@@ -164,9 +166,7 @@ describe('what is sent here', () => {
     const running: RunningAdmin = await startAdmin({
       role: 'proxy',
       version: '0',
-      listen: { host: '127.0.0.1', port: 0 },
-      token: () => undefined,
-      enableCors: false,
+      ...adminPlace,
       health: () => ({ status: 'ok', checks: {} }),
       readiness: () => ({ isReady: true, detail: '' }),
       stats: () => ({}),

@@ -1,4 +1,5 @@
 /** A volume server and a proxy in the test's process, as the admin API's tests need them. */
+
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterAll } from 'vitest';
 import { startOrigin } from '../../src/origin/origin-server.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
+import { adminPlace } from './admin-place.ts';
 import { generousLimits } from './http-front-fixture.ts';
 
 export const volumeId = 3;
@@ -133,12 +135,7 @@ function proxyOptions(
     decodedBytesMax: 64 * mebibyte,
     decodingBytesMax: 128 * mebibyte,
     requestsInFlightMax: 64,
-    admin: {
-      listen: { host: '127.0.0.1', port: 0 },
-      enableCors: false,
-      token: () => undefined,
-      ...admin,
-    },
+    admin: { ...adminPlace, ...admin },
   };
 }
 

@@ -1,4 +1,5 @@
 /** The admin listener over real sockets, and the tables against their pages. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -13,6 +14,7 @@ import { createProxyMetrics, type ProxyMetrics } from '../../src/proxy/admin/pro
 import type { ProxyStatus } from '../../src/proxy/admin/status.ts';
 import { reasons, troubleReasons } from '../../src/proxy/outcome.ts';
 import { status } from '../unit/proxy-status.ts';
+import { adminPlace } from './admin-place.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -31,9 +33,7 @@ async function start(
   running = await startAdmin({
     role: 'proxy',
     version: '1.2.3',
-    listen: { host: '127.0.0.1', port: 0 },
-    token: () => undefined,
-    enableCors: false,
+    ...adminPlace,
     health: () => proxyHealth(now, metrics.totals()),
     readiness: () => proxyReadiness(now),
     stats: () => ({ ...now, requests: metrics.totals() }),

@@ -22,6 +22,7 @@ import { type RunningTarget, startTarget } from '../../src/target/start-target.t
 import { SampleVolume } from '../contract/sample-volume.ts';
 import { when } from '../contract/subjects.ts';
 import { type Stack, startStack } from '../history/roles.ts';
+import { adminPlace } from './admin-place.ts';
 
 /** As the real one, it lists a volume as soon as it has made its files. */
 class VolumeServer {
@@ -136,11 +137,7 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
         idxDirs: [],
         volumeServerUrl: server.url,
         confirmEveryMs,
-        admin: {
-          listen: { host: '127.0.0.1', port: 0 },
-          enableCors: false,
-          token: () => undefined,
-        },
+        admin: adminPlace,
       },
       { info: log, warn: log },
     );

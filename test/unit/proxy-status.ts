@@ -8,6 +8,7 @@ export const status: ProxyStatus = {
   isListening: true,
   isDraining: false,
   connections: 3,
+  connectionsMax: 20_000,
   requestsInFlight: 1,
   targets: [
     {

@@ -1,18 +1,21 @@
 /**
- * Bounds the admin listener's connections, so that whoever holds them cannot keep probes out: /livez decides whether a
- * process lives. A newcomer takes the place of the connection that was quiet longest; where all are busy there is a
- * reserve that only probes may use.
+ * Bounds the admin listener's connections, so that a peer that holds many cannot keep others out: /livez decides whether a
+ * process lives. A newcomer takes the place of the connection that was quiet longest; where all are busy it takes one of
+ * the address that has most, and there is a reserve that only probes may use.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-const connectionsMax = 256;
-/** Of one address; a unix socket has none. */
-const perAddressMax = 64;
-/** Beyond `connectionsMax`, for probes. */
-const reserve = 16;
-/** Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role seconds. */
-const requestsInHandMax = 16;
+export interface AdminLimits {
+  readonly connectionsMax: number;
+  /** A unix socket has no address. */
+  readonly connectionsPerAddressMax: number;
+  /** Beyond `connectionsMax`, for probes. */
+  readonly probeConnectionsMax: number;
+  /** Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role seconds. */
+  readonly requestsPerConnectionMax: number;
+}
+
 /** For a connection's first request to come. */
 const graceMs = 1_000;
 
@@ -31,7 +34,10 @@ export class AdminConnections {
   /** They have, and have their answers; the one that is quiet longest first. */
   readonly #resting = new Set<Socket>();
 
-  constructor(server: Server) {
+  readonly #limits: AdminLimits;
+
+  constructor(server: Server, limits: AdminLimits) {
+    this.#limits = limits;
     server.on('connection', (socket) => this.#came(socket));
     server.on('request', (request, response) => this.#asked(request, response));
   }
@@ -43,8 +49,9 @@ export class AdminConnections {
 
   #came(socket: Socket): void {
     const address = socket.remoteAddress;
-    const isPlaceFree = this.#makePlaceOf(address) && this.#makePlace();
-    if (!isPlaceFree && this.#places.size >= connectionsMax + reserve) {
+    const { connectionsMax, probeConnectionsMax } = this.#limits;
+    const isPlaceFree = this.#makePlaceOf(address) && this.#makePlace(address);
+    if (!isPlaceFree && this.#places.size >= connectionsMax + probeConnectionsMax) {
       socket.destroy();
       return;
     }
@@ -60,12 +67,28 @@ export class AdminConnections {
   }
 
   #makePlaceOf(address: string | undefined): boolean {
-    if (address === undefined || this.#count(address) < perAddressMax) return true;
+    if (address === undefined) return true;
+    if (this.#count(address) < this.#limits.connectionsPerAddressMax) return true;
     return this.#evict((socket) => this.#places.get(socket)?.address === address);
   }
 
-  #makePlace(): boolean {
-    return this.#places.size < connectionsMax || this.#evict(() => true);
+  #makePlace(address: string | undefined): boolean {
+    if (this.#places.size < this.#limits.connectionsMax) return true;
+    return this.#evict(() => true) || this.#evictOfMost(address);
+  }
+
+  /** All are busy: the address with most connections gives the oldest of them to an address that has fewer. */
+  #evictOfMost(address: string | undefined): boolean {
+    const [most, count] = [...this.#countOf].reduce(
+      (left, right) => (right[1] > left[1] ? right : left),
+      ['', 0],
+    );
+    const own = address === undefined ? 0 : this.#count(address);
+    if (count <= own + 1) return false;
+    for (const [socket, place] of this.#places) {
+      if (place.address === most) return this.#end(socket);
+    }
+    return false;
   }
 
   /** A newcomer has its moment to ask: before it those that rest go, though they have asked once. */
@@ -74,12 +97,15 @@ export class AdminConnections {
     const isOld = (socket: Socket): boolean => (this.#places.get(socket)?.cameMs ?? 0) < before;
     const quiet = [...this.#silent];
     for (const socket of [...quiet.filter(isOld), ...this.#resting, ...quiet]) {
-      if (!isChosen(socket)) continue;
-      this.#leave(socket);
-      socket.destroy();
-      return true;
+      if (isChosen(socket)) return this.#end(socket);
     }
     return false;
+  }
+
+  #end(socket: Socket): true {
+    this.#leave(socket);
+    socket.destroy();
+    return true;
   }
 
   #asked(request: IncomingMessage, response: ServerResponse): void {
@@ -90,7 +116,7 @@ export class AdminConnections {
     const whole = (): void => {
       isInHand = true;
       place.requestsInHand += 1;
-      if (place.requestsInHand > requestsInHandMax) socket.destroy();
+      if (place.requestsInHand > this.#limits.requestsPerConnectionMax) socket.destroy();
       this.#silent.delete(socket);
       this.#resting.delete(socket);
     };

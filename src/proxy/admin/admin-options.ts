@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { CacheStats } from '../cache/cache-counters.ts';
 import type { ListedNeedle, NeedleChoice } from '../cache/cache-listing.ts';
+import type { AdminLimits } from './admin-connections.ts';
 import type { Health, Readiness } from './health.ts';
 import type { TrafficWatch } from './traffic-watch.ts';
 
@@ -30,20 +31,25 @@ export interface ProxyActions {
   readonly connect: () => Socket | undefined;
 }
 
-export interface AdminOptions {
-  readonly role: 'proxy' | 'target';
-  readonly version: string;
+/** Where a role has its admin listener, and for whom. */
+export interface AdminPlace {
   readonly listen: AdminListen;
   /** Asked for as `Authorization: Bearer`, except by /livez and /readyz; undefined: nobody is asked. */
   readonly token: () => string | undefined;
   readonly enableCors: boolean;
+  readonly limits: AdminLimits;
+  /** What the role runs with; undefined: the program that started it did not say. */
+  readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
+}
+
+export interface AdminOptions extends AdminPlace {
+  readonly role: 'proxy' | 'target';
+  readonly version: string;
   readonly health: () => Health;
   readonly readiness: () => Readiness;
   /** Plain data for /stats. */
   readonly stats: () => object;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
-  /** What the role runs with; undefined: whoever started it did not say. */
-  readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
   /** undefined on a target. */
   readonly proxy?: ProxyActions;
 }

@@ -43,7 +43,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     connectionsCheckingInterval: checkEveryMs,
   });
   server.timeout = standstillMsMax;
-  const connections = new AdminConnections(server);
+  const connections = new AdminConnections(server, options.limits);
   let address = '';
   const app = await buildAdmin(options, server, connections, () => address);
   try {

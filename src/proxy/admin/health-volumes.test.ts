@@ -7,7 +7,8 @@ import type { CoverageStatus, ProxyStatus, TargetRoleStatus } from './status.ts'
 function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefined {
   const up = { kind: 'up' };
   const target = { address: 't', upstreamUrl: 'u', state: up, upstream: up, breaker: 'closed' };
-  const status = { targets: [target], unannounced, cache: {} } as unknown as ProxyStatus;
+  const some = { cache: {}, front: {} };
+  const status = { ...some, targets: [target], unannounced } as unknown as ProxyStatus;
   return proxyHealth(status, createProxyMetrics('0').totals()).checks['volumes'];
 }
 

@@ -36,6 +36,17 @@ describe('the health of a proxy', () => {
   });
 });
 
+describe('the listener of a proxy', () => {
+  it.each([
+    [19_999, 'ok', 'listening'],
+    [20_000, 'degraded', 'all 20000 connections of limits.connections are open'],
+  ])('with %d connections of 20,000 is %s', (connections, verdict, says) => {
+    const health = proxyHealth({ ...status, connections }, createProxyMetrics('0').totals());
+    expect(health.checks['listener']).toMatchObject({ status: verdict, connections });
+    expect(health.checks['listener']?.detail).toContain(says);
+  });
+});
+
 describe('the health of a target', () => {
   it.each([
     [800, 'ok'],

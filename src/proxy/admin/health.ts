@@ -32,7 +32,7 @@ export interface Readiness {
 }
 
 export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health {
-  const checks = new Map<string, Check>([['listener', listenerCheck(status)]]);
+  const checks = new Map<string, Check>([['listener', clientListenerCheck(status)]]);
   const isUpCount = status.targets.filter(isUp).length;
   const isAnyAnswering = status.targets.some(({ upstream }) => upstream.kind !== 'down');
   for (const target of status.targets) {
@@ -103,6 +103,15 @@ function listenerCheck(status: { isListening: boolean; isDraining: boolean }): C
   if (status.isDraining) return { status: 'down', detail: 'draining' };
   if (!status.isListening) return { status: 'down', detail: 'not listening' };
   return { status: 'ok', detail: 'listening' };
+}
+
+function clientListenerCheck(status: ProxyStatus): Check {
+  const check = listenerCheck(status);
+  const { connections, connectionsMax, front } = status;
+  const facts = { connections, connectionsMax, refused: front.connectionsRefused };
+  if (check.status !== 'ok' || connections < connectionsMax) return { ...check, ...facts };
+  const detail = `all ${connectionsMax} connections of limits.connections are open: more are refused, or take the place of those that have not asked yet`;
+  return { status: 'degraded', detail, ...facts };
 }
 
 function isUp(target: TargetStatus): boolean {

@@ -166,6 +166,7 @@ const proxyStats: JsonSchema = {
     mode: oneOf('prefer', 'require', 'off'),
     isDraining: flag,
     connections: count,
+    connectionsMax: count,
     requestsInFlight: count,
     targets: list(targetStatus),
     ucxTcp,

@@ -91,6 +91,8 @@ export interface ProxyStatus {
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly connections: number;
+  /** `limits.connections`. */
+  readonly connectionsMax: number;
   readonly requestsInFlight: number;
   readonly front: FrontStatus;
   readonly upstreamPools: readonly PoolStatus[];
