@@ -92,7 +92,7 @@ const includeTable: Readonly<Record<string, readonly string[]>> = {
   target_ucx: ['memory', 'protocol', 'storage', 'target', 'ucx'],
   client: ['memory', 'protocol', 'storage', 'target', 'ucx'],
   bench: ['client', 'memory', 'protocol', 'storage', 'target_ucx'],
-  addon: ['client', 'memory', 'protocol', 'storage', 'target', 'target_ucx'],
+  addon: ['client', 'memory', 'protocol', 'storage', 'target', 'target_ucx', 'ucx'],
 };
 
 const sources = filesBelow('src', /(?<!\.test)\.ts$/);

@@ -7,6 +7,7 @@
 #include "addon/fetch_client.h"
 #include "addon/methods.h"
 #include "addon/shared_layout.h"
+#include "addon/task.h"
 
 namespace addon {
 namespace {
@@ -20,6 +21,8 @@ FetchClientOptions ReadOptions(const Napi::Object& options) {
   read.device_name = GetString(options, "deviceName");
   read.tls = GetString(options, "tls");
   read.is_ipv6 = GetBool(options, "isIpv6");
+  read.connections = {.timeout_ns = GetUint64(options, "handshakeTimeoutNs"),
+                      .per_address_max = GetUint32(options, "pendingPerAddressMax")};
   read.engine = ReadEngineOptions(options);
   read.engine.requests_max = read.requests_max;
   read.simulated_latency_ns = GetUint64(options, "simulatedLatencyNs");
@@ -108,6 +111,18 @@ napi_value Stats(FetchClient& client, const Napi::CallbackInfo& info) {
   return record.value();
 }
 
+/// A promise: on a proxy with many clients a look takes milliseconds. undefined: there are no ports to look at.
+napi_value LookAtConnections(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info)) return nullptr;
+  const client::Client::ConnectionLook look = client.client()->connection_look();
+  if (!look) return info.Env().Undefined();
+  using Look = Task<ucx::ConnectionCounts>;
+  return Look::Start(
+      info.Env(), "lookAtConnections",
+      [look]() -> std::expected<ucx::ConnectionCounts, std::string> { return look(); },
+      ConnectionCountsValue);
+}
+
 napi_value Confirm(FetchClient& client, const Napi::CallbackInfo& info) {
   if (!MustBeOpen(client, info) || client.inproc() == nullptr) return nullptr;
   client.inproc()->Confirm(AgoNs(NumberAt(info, 0)), ReadServedVolumes(info[1]));
@@ -162,6 +177,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   DefineMethod<FetchClient, PostPing>(env, self, "postPing", client);
   DefineMethod<FetchClient, Release>(env, self, "release", client);
   DefineMethod<FetchClient, Stats>(env, self, "stats", client);
+  DefineMethod<FetchClient, LookAtConnections>(env, self, "lookAtConnections", client);
   DefineMethod<FetchClient, Confirm>(env, self, "confirm", client);
   DefineMethod<FetchClient, EngineStats>(env, self, "engineStats", client);
   DefineMethod<FetchClient, Close>(env, self, "close", client);

@@ -56,6 +56,15 @@ void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::Page
   record.Put("pageKind", memory::PageKindName(kind));
 }
 
+Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& counts) {
+  Record record(env);
+  record.Put("waiting", static_cast<double>(counts.waiting));
+  record.Put("ended", static_cast<double>(counts.ended));
+  record.Put("descriptors", static_cast<double>(counts.descriptors));
+  record.Put("lostPorts", static_cast<double>(counts.lost_ports));
+  return {env, record.value()};
+}
+
 napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats) {
   Record record(env);
   record.Put("volumesLoaded", static_cast<double>(stats.volumes_loaded));

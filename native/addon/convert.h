@@ -5,6 +5,7 @@
 #include "addon/js.h"
 #include "memory/arena.h"
 #include "target/engine.h"
+#include "ucx/waiting_connections.h"
 
 // What both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has the
 // types.
@@ -39,6 +40,8 @@ class Record {
 };
 
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
+[[nodiscard]] Napi::Value ConnectionCountsValue(Napi::Env env,
+                                                const ucx::ConnectionCounts& counts);
 [[nodiscard]] napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats);
 
 /// Of client::VolumeInfo or target::VolumeInfo.

@@ -19,7 +19,7 @@ std::unique_ptr<client::Client> CreateUcx([[maybe_unused]] const FetchClientOpti
                                           std::string& error) {
 #if SEAWEED_HAS_UCX
   const client::UcxClientOptions ucx{options.device_name, options.tls, options.requests_max,
-                                     options.is_ipv6};
+                                     options.connections, options.is_ipv6};
   return client::CreateUcxClient(ucx, arena, error);
 #else
   error = "built without UCX";

@@ -33,6 +33,7 @@ struct FetchClientOptions {
   std::string device_name;
   bool is_ipv6 = false;
   std::string tls;
+  ucx::WaitingConnections::Rules connections = {};
   target::EngineOptions engine;
   uint64_t simulated_latency_ns = 0;
 };

@@ -194,13 +194,7 @@ napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
 
 napi_value LookAtConnections(Handle& handle, const Napi::CallbackInfo& info) {
   if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
-  const target_ucx::ConnectionCounts counts = handle.hosted->server().LookAtConnections();
-  Record record(info.Env());
-  record.Put("waiting", static_cast<double>(counts.waiting));
-  record.Put("ended", static_cast<double>(counts.ended));
-  record.Put("descriptors", static_cast<double>(counts.descriptors));
-  record.Put("lostPorts", static_cast<double>(counts.lost_ports));
-  return record.value();
+  return ConnectionCountsValue(info.Env(), handle.hosted->server().LookAtConnections());
 }
 
 const char* NameOf(target_ucx::SessionEvent::Kind kind) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include "memory/arena.h"
 #include "protocol/status.h"
 #include "protocol/wire.h"
+#include "ucx/waiting_connections.h"
 
 // The proxy's side of the protocol: fetches and validations in flight, by request id. One Client per
 // process and thread, many targets. Two kinds: over UCX (client/ucx_client.h) and in this process over
@@ -135,6 +137,11 @@ class Client {
   virtual void Take(Batch& batch) = 0;
   [[nodiscard]] virtual uint32_t requests_in_flight() const = 0;
   [[nodiscard]] virtual ClientStats stats() const = 0;
+  /// Ends TCP connections to UCX's own ports that say nothing for too long, or are too many of one address. It looks at
+  /// each descriptor of the process: not for the thread of the client, and for one at a time. It may outlive the
+  /// client. Empty where there are no such ports.
+  using ConnectionLook = std::function<ucx::ConnectionCounts()>;
+  [[nodiscard]] virtual ConnectionLook connection_look() const { return {}; }
 };
 
 }  // namespace client

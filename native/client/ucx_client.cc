@@ -39,9 +39,20 @@ std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, me
   if (!client->context_) return nullptr;
   client->memory_ = ucx::MemoryHandle::Register(*client->context_, arena.span(), error);
   if (!client->memory_) return nullptr;
+  // The event loop waits for this call: no other port is opened meanwhile.
+  const std::vector<uint16_t> others = ucx::ListeningPorts();
   client->worker_ = ucx::Worker::Create(*client->context_, error);
   if (!client->worker_ || !client->SetHandlers(error)) return nullptr;
+  client->WatchConnections(ucx::ListeningPortsSince(others), options.connections);
   return client;
+}
+
+void UcxClient::WatchConnections(std::vector<uint16_t> ports,
+                                 const ucx::WaitingConnections::Rules& rules) {
+  if (ports.empty() || rules.timeout_ns == 0) return;
+  const auto watched = std::make_shared<ucx::WaitingConnections>(
+      ucx::WaitingConnections::Ports{.data = std::move(ports)}, rules);
+  connection_look_ = [watched] { return watched->Look(protocol::NowNs(), {}); };
 }
 
 UcxClient::~UcxClient() {

@@ -15,6 +15,7 @@ struct UcxClientOptions {
   std::string tls = "auto";          // UCX_TLS
   uint32_t requests_max =
       4096;  // in flight over all targets, at most 65535; more complete with overload
+  ucx::WaitingConnections::Rules connections = {};
   bool is_ipv6 = false;  // of UCX's TCP, which speaks one family; targets of the other fail
 };
 

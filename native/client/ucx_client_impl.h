@@ -37,6 +37,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   void Take(Batch& batch) override;
   uint32_t requests_in_flight() const override { return waiting_count_; }
   ClientStats stats() const override;
+  ConnectionLook connection_look() const override { return connection_look_; }
 
   void OnSent(const ucx::Send& send, ucs_status_t status) override;
 
@@ -67,6 +68,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   void FailStuck(uint64_t now_ns);
 
   // Connections.
+  void WatchConnections(std::vector<uint16_t> ports, const ucx::WaitingConnections::Rules& rules);
   /// Why UCX cannot connect there; empty: it can.
   [[nodiscard]] std::string ConnectFault(const ucx::SocketAddress& address) const;
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
@@ -117,6 +119,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   bool is_progress_due_ = false;  // something was posted: no sleep before the next progress
   uint32_t connecting_count_ = 0;
   uint32_t waiting_count_ = 0;
+  ConnectionLook connection_look_;
   ClientStats stats_{};
   Batch batch_;
 };

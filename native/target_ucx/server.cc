@@ -50,10 +50,7 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
   // Create() has the event loop wait for this thread: nobody else opens a port meanwhile.
   const std::vector<uint16_t> others = ucx::ListeningPorts();
   if (!(worker_ = ucx::Worker::Create(*context_, error)) || !SetHandlers(error)) return false;
-  data_ports_ = ucx::ListeningPorts();
-  std::erase_if(data_ports_, [&](uint16_t port) {
-    return std::ranges::find(others, port) != others.end();
-  });
+  data_ports_ = ucx::ListeningPortsSince(others);
   if (!(engine_ = engine(*arena_, *this, error))) return false;
   PushVolumes();
   ucp_listener_conn_handler_t handler{};

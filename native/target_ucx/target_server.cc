@@ -8,7 +8,6 @@
 #include "target_ucx/inbox.h"
 #include "protocol/clock.h"
 #include "target_ucx/server.h"
-#include "target_ucx/waiting_connections.h"
 
 namespace target_ucx {
 namespace {
@@ -17,7 +16,7 @@ namespace {
 struct Started {
   bool ok;
   std::string error;
-  WaitingConnections::Ports ports;
+  ucx::WaitingConnections::Ports ports;
   memory::PageKind page_kind;
 };
 
@@ -35,7 +34,7 @@ class ThreadedTargetServer final : public TargetServer {
     error = started_->error;
     if (started_->ok) {
       connections_.emplace(started_->ports,
-                           WaitingConnections::Rules{options.handshake_timeout_ns,
+                           ucx::WaitingConnections::Rules{options.handshake_timeout_ns,
                                                      options.pending_per_address_max});
     }
     return started_->ok;
@@ -50,7 +49,7 @@ class ThreadedTargetServer final : public TargetServer {
     inbox_.OnPollWanted(std::move(listener));
   }
   TargetServerStats stats() const override { return inbox_.stats(); }
-  ConnectionCounts LookAtConnections() override {
+  ucx::ConnectionCounts LookAtConnections() override {
     return connections_->Look(protocol::NowNs(), inbox_.peers());
   }
   std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
@@ -78,7 +77,7 @@ class ThreadedTargetServer final : public TargetServer {
   std::mutex started_mutex_;
   std::condition_variable started_changed_;
   std::optional<Started> started_;
-  std::optional<WaitingConnections> connections_;
+  std::optional<ucx::WaitingConnections> connections_;
   std::thread thread_;
 };
 

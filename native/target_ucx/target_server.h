@@ -9,6 +9,7 @@
 
 #include "memory/arena.h"
 #include "protocol/status.h"
+#include "ucx/waiting_connections.h"
 #include "target/engine.h"
 
 // The target over UCX: a listener and its sessions around the engine, all on one progress thread of
@@ -49,14 +50,6 @@ struct TargetServerStats {
   uint32_t requests_in_flight = 0;  // asked of the engine, or being sent
   memory::ArenaStats arena = {};
   target::EngineStats engine = {};
-};
-
-/// TCP connections that are no session's.
-struct ConnectionCounts {
-  size_t waiting = 0;      // they have not said yet who they are
-  uint64_t ended = 0;      // by a bound, since the start
-  size_t descriptors = 0;  // open in the process, whatever they are
-  size_t lost_ports = 0;   // of UCX's data: it closes them for good where it cannot accept
 };
 
 /// What became of a session, for the log.
@@ -102,7 +95,7 @@ class TargetServer {
   [[nodiscard]] virtual TargetServerStats stats() const = 0;
   /// Ends those that have waited for too long, or are too many of one address; to be called every
   /// so often. It looks at each descriptor of the process: not for the progress thread.
-  virtual ConnectionCounts LookAtConnections() = 0;
+  virtual ucx::ConnectionCounts LookAtConnections() = 0;
   /// In order; each is given once.
   [[nodiscard]] virtual std::vector<SessionEvent> TakeSessionEvents() = 0;
   /// What the engine serves, as last announced.

@@ -1,4 +1,4 @@
-#include "target_ucx/waiting_connections.h"
+#include "ucx/waiting_connections.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -21,7 +21,7 @@ using client_test::Loopback;
 using client_test::ServerOptions;
 using protocol::MessageId;
 using protocol::Status;
-using target_ucx::ConnectionCounts;
+using ucx::ConnectionCounts;
 
 class Connection {
  public:

@@ -41,6 +41,9 @@ struct OwnSockets {
 /// TCP ports that this process listens on, without repetition.
 [[nodiscard]] std::vector<uint16_t> ListeningPorts();
 
+/// Those that were opened since `before`.
+[[nodiscard]] std::vector<uint16_t> ListeningPortsSince(std::span<const uint16_t> before);
+
 /// Looks through the process's descriptors, also when all that it may have are open: it holds the
 /// one that it needs. For one thread at a time.
 class OwnDescriptors {

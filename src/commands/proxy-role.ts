@@ -1,7 +1,9 @@
 /** `seaweed-rdma proxy`. */
+
 import { parseHostPort } from '../config/address.ts';
 import { loadProxyConfig, type ProxyConfig } from '../config/proxy-config.ts';
 import { type ProxyOptions, startProxy } from '../proxy/proxy.ts';
+import { descriptorLimit } from './descriptor-failure.ts';
 import { type OwnPlace, refuseOwnAddress } from './own-address.ts';
 import { LiveConfiguration } from './reload.ts';
 import { startWatch } from './request-watch.ts';
@@ -159,6 +161,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     decodedBytesMax: limits.decodedBytesMax,
     decodingBytesMax: limits.decodingBytesMax,
     requestsInFlightMax: limits.requestsInFlightMax,
+    descriptorLimit: descriptorLimit(),
     sidecar: sidecarOptions(config),
     admin: {
       listen: admin.listen,

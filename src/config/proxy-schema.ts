@@ -2,6 +2,7 @@
 import type { ListenAddress } from './address.ts';
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
+import { handshakeFields } from './handshake-settings.ts';
 import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
 import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
 
@@ -40,6 +41,8 @@ export interface ProxySettings {
     readonly isNetworkTrusted: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
+    readonly handshakeTimeoutMs: number;
+    readonly pendingPerAddressMax: number;
     readonly secretFile: string;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;
@@ -113,6 +116,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     timeoutMs: field.duration('timeout', '2s', someTime),
     connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
+    ...handshakeFields,
     secretFile: field.text('secret_file', ''),
     dirs: field.stringList('dirs', []),
     simulatedLatencyMs: field.duration('simulated_latency', '0us', { max: 60_000 }),

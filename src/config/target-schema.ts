@@ -1,6 +1,7 @@
 /** Every key of target.toml: name, default, type. The single source; docs/configuration.md explains them. */
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
+import { handshakeFields } from './handshake-settings.ts';
 import { type LoggingSettings, loggingFields } from './logging.ts';
 
 export interface TargetSettings {
@@ -39,8 +40,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),
-    handshakeTimeoutMs: field.duration('handshake_timeout', '5s', { min: 100, max: 3_600_000 }),
-    pendingPerAddressMax: field.integer('max_pending_per_address', 64, { min: 1, max: 1_000_000 }),
+    ...handshakeFields,
     bufferBytes: field.size('buffer_size', '1GB', { min: 2 ** 21 }),
     hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
     secretFile: field.text('secret_file', ''),

@@ -1,6 +1,7 @@
 /** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
 import type { Logger } from 'pino';
-import type { RdmaClientOptions } from '../rdma/rdma-client.ts';
+import { ConnectionWatch } from '../rdma/connection-watch.ts';
+import type { RdmaClient, RdmaClientOptions } from '../rdma/rdma-client.ts';
 import { logAddressFaults, sourceFaults } from '../rdma/ucx-addresses.ts';
 import { devicesToReach, refuseExposed, type UcxReach } from '../rdma/ucx-devices.ts';
 import { confirmEveryMs } from './inproc-confirmation.ts';
@@ -44,7 +45,8 @@ export function clientOptions(
   };
   if (rdma.transport === 'ucx') {
     const { deviceName, isIpv6 } = devices ?? { deviceName: rdma.deviceName, isIpv6: false };
-    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs, isIpv6 };
+    const connectionBounds = rdma;
+    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs, isIpv6, connectionBounds };
   }
   return {
     ...common,
@@ -53,4 +55,23 @@ export function clientOptions(
     confirmIntervalMs: confirmEveryMs,
     simulatedLatencyUs: rdma.simulatedLatencyMs * 1000,
   };
+}
+
+/** undefined: UCX is not used. */
+export function watchFabricConnections(
+  client: RdmaClient | undefined,
+  { rdma, descriptorLimit }: ProxyOptions,
+  logger: Logger,
+): ConnectionWatch | undefined {
+  if (client?.kind !== 'ucx') return undefined;
+  return new ConnectionWatch({
+    handshakeTimeoutMs: rdma.handshakeTimeoutMs,
+    descriptorsMax: descriptorLimit,
+    look: () => client.lookAtConnections(),
+    onEnded: (ended, waiting) =>
+      logger.warn(
+        { event: 'connections-ended', ended, waiting },
+        "connections to UCX's ports were ended: they did not say in time who they are, or were too many of one address",
+      ),
+  });
 }

@@ -1,5 +1,6 @@
 /** The proxy role, assembled: targets and what they tell, the corridor, the HTTP side, the admin listener. No logic. */
 import type { Logger } from 'pino';
+import type { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
@@ -18,7 +19,12 @@ import { TrafficWatch } from './admin/traffic-watch.ts';
 import { proxyActions } from './admin-actions.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
-import { clientOptions, fabricDevices, targetPlace } from './fabric-client.ts';
+import {
+  clientOptions,
+  fabricDevices,
+  targetPlace,
+  watchFabricConnections,
+} from './fabric-client.ts';
 import { tellBreaker } from './fallback.ts';
 import { firstAnswers } from './first-answers.ts';
 import { startInprocConfirmation } from './inproc-confirmation.ts';
@@ -57,6 +63,9 @@ export interface ProxyOptions {
     readonly isNetworkTrusted: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
+    /** For a peer that connects to a port of UCX to say who it is. */
+    readonly handshakeTimeoutMs: number;
+    readonly pendingPerAddressMax: number;
     /** '': none. */
     readonly secret: string;
     readonly dirs: readonly string[];
@@ -76,6 +85,8 @@ export interface ProxyOptions {
   /** Of decoded forms that are being made or sent. */
   readonly decodingBytesMax: number;
   readonly requestsInFlightMax: number;
+  /** RLIMIT_NOFILE. */
+  readonly descriptorLimit: number;
   readonly admin: AdminPlace;
   /** The listener for `weed mount`; absent: there is none. */
   readonly sidecar?: SidecarListenerOptions | undefined;
@@ -123,6 +134,7 @@ class ProxyRole implements RunningProxy {
   readonly #options: ProxyOptions;
   readonly #logger: Logger;
   readonly #devices: UcxReach | undefined;
+  readonly #fabricConnections: ConnectionWatch | undefined;
   readonly #metrics: ProxyMetrics;
   readonly #traffic = new TrafficWatch();
   readonly #client: RdmaClient | undefined;
@@ -152,6 +164,7 @@ class ProxyRole implements RunningProxy {
     this.#metrics = createProxyMetrics(options.version);
     this.#metrics.watch(() => this.status());
     this.#client = this.#createClient();
+    this.#fabricConnections = watchFabricConnections(this.#client, options, logger);
     const entries = options.volumeServers.map(({ url, target }) =>
       targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
     );
@@ -270,6 +283,7 @@ class ProxyRole implements RunningProxy {
       fabricFailure: this.#fabricFailure,
       shmLoss: this.#client?.shmLoss?.reason,
       ucxTcp: ucxTcpOf(this.#client === undefined ? undefined : this.#devices),
+      fabricConnections: this.#fabricConnections?.snapshot(),
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
       connections: this.#front?.stats.connections ?? 0,
@@ -314,6 +328,7 @@ class ProxyRole implements RunningProxy {
     this.#lists.close();
     this.#confirmation?.close();
     this.#cache.close();
+    this.#fabricConnections?.close();
     await this.#client?.close();
     await this.#admin?.close();
   }

@@ -13,6 +13,9 @@ export interface NativeClientOptions {
   readonly deviceName: string;
   readonly tls: string;
   readonly isIpv6: boolean;
+  /** 0: connections to UCX's own ports are not watched. */
+  readonly handshakeTimeoutNs: number;
+  readonly pendingPerAddressMax: number;
   readonly dirs: readonly string[];
   readonly idxDirs: readonly string[];
   readonly unconfirmed: boolean;
@@ -127,6 +130,8 @@ export interface NativeClient {
   postPing(target: number, ticket: number, timeoutNs: number): void;
   release(handle: number): void;
   stats(): NativeClientStats;
+  /** As NativeTarget's. undefined: UCX has no port, or nobody asked for a watch. One at a time. */
+  lookAtConnections(): Promise<NativeConnectionCounts> | undefined;
   /** For inproc alone. */
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
   engineStats(): NativeEngineStats;

@@ -3,6 +3,7 @@
  * that is fetched through it lies in its arena until the lease is released.
  */
 import { loadBinding } from './binding.ts';
+import type { ConnectionCounts } from './connection-watch.ts';
 import { messageOf, RdmaMisuseError, RdmaUnavailableError } from './errors.ts';
 import type {
   NativeClient,
@@ -34,6 +35,12 @@ export interface UcxClientOptions extends CommonOptions {
   readonly tls?: string;
   /** Of UCX's TCP, which speaks one address family in a process. Targets of the other are not connected over it. */
   readonly isIpv6?: boolean;
+  /** Bounds of connections to UCX's own TCP ports; absent: none, and lookAtConnections() has nothing to tell. */
+  readonly connectionBounds?: {
+    /** For a peer to say who it is. */
+    readonly handshakeTimeoutMs: number;
+    readonly pendingPerAddressMax: number;
+  };
   /** Polls this long before sleeping while requests are in flight: latency for CPU. */
   readonly spinUs?: number;
 }
@@ -85,6 +92,8 @@ export interface RdmaClient {
   /** Of kind inproc. */
   engineStats(): NativeEngineStats;
   stats(): RdmaClientStats;
+  /** Of kind ucx: enforces `connectionBounds`; to be called every so often, one at a time. undefined: nothing to bound. */
+  lookAtConnections(): Promise<ConnectionCounts> | undefined;
   /**
    * Closes every fetcher; requests in flight end as `closed`. Leases stay valid until released. Idempotent. As with a
    * socket, a fetcher that is not closed keeps the process up.
@@ -140,6 +149,10 @@ class NativeRdmaClient implements RdmaClient {
   engineStats(): NativeEngineStats {
     this.#mustBe('inproc', 'engineStats');
     return this.#native.engineStats();
+  }
+
+  lookAtConnections(): Promise<ConnectionCounts> | undefined {
+    return this.#closing === undefined ? this.#native.lookAtConnections() : undefined;
   }
 
   stats(): RdmaClientStats {
@@ -216,6 +229,8 @@ function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeC
     deviceName: ucx?.deviceName ?? 'auto',
     tls: ucx?.tls ?? 'auto',
     isIpv6: ucx?.isIpv6 ?? false,
+    handshakeTimeoutNs: (ucx?.connectionBounds?.handshakeTimeoutMs ?? 0) * 1e6,
+    pendingPerAddressMax: ucx?.connectionBounds?.pendingPerAddressMax ?? 0,
     dirs: inproc?.dirs ?? [],
     idxDirs: inproc?.idxDirs ?? [],
     unconfirmed: inproc?.unconfirmed ?? false,

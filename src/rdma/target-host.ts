@@ -1,14 +1,11 @@
 /** The target's half of the native part: listener, sessions and engine on a progress thread of their own. */
+
 import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
 import { failureOf } from './completion-reader.ts';
+import type { ConnectionCounts } from './connection-watch.ts';
 import { messageOf, RdmaUnavailableError } from './errors.ts';
-import type {
-  NativeConnectionCounts,
-  NativeServedVolume,
-  NativeTarget,
-  NativeTargetStats,
-} from './native-types.ts';
+import type { NativeServedVolume, NativeTarget, NativeTargetStats } from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
 import { type ShmLoss, startWithShm } from './shared-memory.ts';
 import { type StatusName, statusNumbers } from './status.ts';
@@ -44,7 +41,6 @@ export interface TargetHostOptions {
 /** One row of the volume server's GET /status. */
 export type ServedVolume = NativeServedVolume;
 export type TargetHostStats = NativeTargetStats;
-export type ConnectionCounts = NativeConnectionCounts;
 
 /** What became of a session. */
 export interface SessionEvent {

@@ -6,6 +6,7 @@ import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
 import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
 import type { TargetRoleStatus } from '../proxy/admin/status.ts';
 import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
+import { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { listenFault, logAddressFaults } from '../rdma/ucx-addresses.ts';
@@ -16,7 +17,6 @@ import {
   type UcxDevices,
 } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from './confirmation.ts';
-import { ConnectionWatch } from './connection-watch.ts';
 import { DescriptorWatch } from './descriptor-watch.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 

@@ -88,6 +88,8 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
       connectTimeoutMs: timeoutMs,
       secret: '',
       dirs: [],
+      handshakeTimeoutMs: 5_000,
+      pendingPerAddressMax: 64,
       simulatedLatencyMs: 0,
     },
     cache: {
@@ -101,6 +103,7 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
     decodedBytesMax: 64 * mebibyte,
     decodingBytesMax: 128 * mebibyte,
     requestsInFlightMax: 4096,
+    descriptorLimit: 1_024,
     admin: adminPlace,
   };
 }

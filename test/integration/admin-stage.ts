@@ -123,6 +123,8 @@ function proxyOptions(
       connectTimeoutMs: 1_000,
       secret: '',
       dirs: [dir],
+      handshakeTimeoutMs: 5_000,
+      pendingPerAddressMax: 64,
       simulatedLatencyMs: 0,
     },
     cache: {
@@ -135,6 +137,7 @@ function proxyOptions(
     decodedBytesMax: 64 * mebibyte,
     decodingBytesMax: 128 * mebibyte,
     requestsInFlightMax: 64,
+    descriptorLimit: 1_024,
     admin: { ...adminPlace, ...admin },
   };
 }

@@ -40,7 +40,7 @@ listen = "127.0.0.1:0"
   return startedAs('target', config, under);
 }
 
-async function proxyOf(target: RoleProcess): Promise<RoleProcess> {
+async function proxyOf(target: RoleProcess, keys = ''): Promise<RoleProcess> {
   const config = `
 [http]
 listen = "127.0.0.1:0"
@@ -49,6 +49,7 @@ volume_server_url = "http://127.0.0.1:9"
 [rdma]
 target = "${target.bound['rdma']}"
 ${tcpAlone}
+${keys}
 [memory]
 size = "16MiB"
 hugepages = "off"
@@ -86,9 +87,10 @@ async function sessionsOf(target: RoleProcess): Promise<unknown> {
 const portOf = (role: RoleProcess, name: string): number =>
   Number(String(role.bound[name]).split(':').at(-1));
 
-function dataPortsOf(target: RoleProcess): readonly number[] {
-  const known = [portOf(target, 'rdma'), portOf(target, 'admin')];
-  const ports = listeningSockets(target.pid).map(({ port }) => port);
+/** Of UCX: the ports that the role does not tell. */
+function dataPortsOf(role: RoleProcess): readonly number[] {
+  const known = Object.keys(role.bound).map((name) => portOf(role, name));
+  const ports = listeningSockets(role.pid).map(({ port }) => port);
   return ports.filter((port) => !known.includes(port));
 }
 
@@ -154,3 +156,19 @@ test.each([
   },
   30_000,
 );
+
+test('connections that say nothing to a data port of a proxy are ended, and its session is not', async () => {
+  const it = await target();
+  const proxy = await proxyOf(it, 'handshake_timeout = "2s"\nmax_pending_per_address = 50');
+  await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 5_000);
+  const ports = dataPortsOf(proxy);
+  expect(ports.length).toBeGreaterThan(0);
+  for (const port of ports) await hold(port, 300);
+  await vi.waitFor(() => expect(openCount()).toBe(50), { timeout: 5_000, interval: 50 });
+  const health = await (await fetch(`http://${proxy.bound['admin']}/health`)).json();
+  expect(health).toMatchObject({
+    checks: { connections: { status: 'ok', waiting: 50, ended: 250 } },
+  });
+  await vi.waitFor(() => expect(openCount()).toBe(0), { timeout: 10_000, interval: 100 });
+  expect(await statsOf(it)).toMatchObject({ sessions: 1, sessionsLost: 0, sessionsTotal: 1 });
+}, 30_000);

@@ -7,6 +7,7 @@ export const status: ProxyStatus = {
   ucxTcp: { devices: 'lo', exposed: [] },
   isListening: true,
   isDraining: false,
+  fabricConnections: undefined,
   connections: 3,
   connectionsMax: 20_000,
   requestsInFlight: 1,

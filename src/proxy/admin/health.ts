@@ -1,5 +1,6 @@
 /** Snapshots → what /health and /readyz say. Pure. */
 
+import type { ConnectionsStatus } from '../../rdma/connection-watch.ts';
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
 import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
@@ -46,6 +47,9 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
     checks.set('fabric', { status: 'down', detail: 'mode = "require" and no target is up' });
   }
   if (status.ucxTcp !== undefined) checks.set('ucx-tcp', ucxTcpCheck(status.ucxTcp));
+  if (status.fabricConnections !== undefined) {
+    checks.set('connections', connectionsCheck(status.fabricConnections, 'this proxy'));
+  }
   if (status.arena !== undefined) checks.set('arena', arenaCheck(status.arena));
   if (status.targets.some(({ state }) => state !== undefined)) {
     checks.set('volumes', unannouncedCheck(status.unannounced));
@@ -74,7 +78,7 @@ export function proxyReadiness(status: ProxyStatus): Readiness {
 export function targetHealth(status: TargetRoleStatus): Health {
   const checks = {
     listener: listenerCheck(status),
-    connections: connectionsCheck(status),
+    connections: connectionsCheck(status.connections, 'the target'),
     'ucx-tcp': ucxTcpCheck(status.ucxTcp),
     confirmation: confirmationCheck(status),
     volumes: volumesCheck(status),
@@ -236,10 +240,10 @@ function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): Check {
 /** Share of the descriptors beyond which somebody should look: UCX closes its port for good when there are none left. */
 const descriptorShareMax = 0.8;
 
-function connectionsCheck({ connections }: TargetRoleStatus): Check {
+function connectionsCheck(connections: ConnectionsStatus, role: string): Check {
   const { descriptors, descriptorsMax, waiting, lostPorts } = connections;
   if (lostPorts > 0) {
-    const detail = `UCX has closed ${lostPorts} of its TCP ports, since no descriptor was left to accept with: proxies may find no session until the target is started anew`;
+    const detail = `UCX has closed ${lostPorts} of its TCP ports, since no descriptor was left to accept with: sessions may fail until ${role} is started anew`;
     return { status: 'degraded', detail, ...connections };
   }
   const isNear = descriptors > descriptorsMax * descriptorShareMax;

@@ -1,4 +1,5 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
+import type { ConnectionsStatus } from '../../rdma/connection-watch.ts';
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
 import type { PoolStatus } from '../passthrough/upstream-pool.ts';
@@ -88,6 +89,8 @@ export interface ProxyStatus {
   readonly shmLoss?: string | undefined;
   /** undefined: UCX is not used. */
   readonly ucxTcp: UcxTcpStatus | undefined;
+  /** To UCX's own ports; undefined: UCX is not used. */
+  readonly fabricConnections: ConnectionsStatus | undefined;
   readonly isListening: boolean;
   readonly isDraining: boolean;
   readonly connections: number;
@@ -144,19 +147,6 @@ export interface CoverageStatus {
   readonly serverDirs: readonly string[];
   /** For a person: how many, which, and where to look. */
   readonly detail: string;
-}
-
-/** TCP connections to a target's UCX ports that are no session yet, and what they cost. */
-export interface ConnectionsStatus {
-  /** They have not said yet who they are. */
-  readonly waiting: number;
-  /** After `rdma.handshake_timeout`, or over `rdma.max_pending_per_address`. */
-  readonly ended: number;
-  /** Open in the process, whatever they are. */
-  readonly descriptors: number;
-  readonly descriptorsMax: number;
-  /** TCP ports for UCX's data that are closed: it closes them for good where it cannot accept. */
-  readonly lostPorts: number;
 }
 
 export interface TargetRoleStatus {

@@ -1,14 +1,22 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
-#include "target_ucx/target_server.h"
 #include "ucx/accepted_sockets.h"
 
-namespace target_ucx {
+namespace ucx {
+
+/// TCP connections that are no session's.
+struct ConnectionCounts {
+  size_t waiting = 0;      // they have not said yet who they are
+  uint64_t ended = 0;      // by a bound, since the start
+  size_t descriptors = 0;  // open in the process, whatever they are
+  size_t lost_ports = 0;   // of UCX's data: it closes them for good where it cannot accept
+};
 
 /// TCP connections that are no session's: UCX accepts them, waits for what their peer says, and
 /// has no time-out for it. Here those that say nothing are ended, and those of one address are
@@ -16,7 +24,7 @@ namespace target_ucx {
 class WaitingConnections {
  public:
   struct Ports {
-    uint16_t listen = 0;
+    uint16_t listen = 0;         // of a target; a proxy has none
     std::vector<uint16_t> data;  // of UCX's TCP, one for each network device
   };
   struct Rules {
@@ -27,23 +35,22 @@ class WaitingConnections {
   WaitingConnections(Ports ports, Rules rules);
 
   /// `known`: the far ends of the sessions, sorted.
-  ConnectionCounts Look(uint64_t now_ns, std::span<const ucx::PeerEnd> known);
+  ConnectionCounts Look(uint64_t now_ns, std::span<const PeerEnd> known);
 
  private:
   struct Waiting {
-    ucx::AcceptedSocket socket;
+    AcceptedSocket socket;
     uint64_t since_ns;
   };
 
-  [[nodiscard]] bool IsWaiting(const ucx::AcceptedSocket& socket,
-                               std::span<const ucx::PeerEnd> known) const;
+  [[nodiscard]] bool IsWaiting(const AcceptedSocket& socket, std::span<const PeerEnd> known) const;
 
   const uint16_t listen_port_;
   std::vector<uint16_t> ports_;
   const Rules rules_;
   std::unordered_map<uint64_t, uint64_t> since_ns_;  // by inode
   ConnectionCounts counts_;
-  ucx::OwnDescriptors descriptors_;
+  OwnDescriptors descriptors_;
 };
 
-}  // namespace target_ucx
+}  // namespace ucx

@@ -1,10 +1,10 @@
-#include "target_ucx/waiting_connections.h"
+#include "ucx/waiting_connections.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
 
-namespace target_ucx {
+namespace ucx {
 namespace {
 
 /// Of UCX's TCP: magic number, header, and a request to connect with an IPv4 address
@@ -15,14 +15,14 @@ constexpr uint64_t kConnectRequestBytesMin = 8 + 5 + 13 + 16;
 
 WaitingConnections::WaitingConnections(Ports ports, Rules rules)
     : listen_port_(ports.listen), ports_(std::move(ports.data)), rules_(rules) {
-  ports_.push_back(listen_port_);
+  if (listen_port_ != 0) ports_.push_back(listen_port_);
 }
 
-ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const ucx::PeerEnd> known) {
-  const ucx::OwnSockets sockets = descriptors_.SocketsOn(ports_);
+ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const PeerEnd> known) {
+  const OwnSockets sockets = descriptors_.SocketsOn(ports_);
   std::unordered_map<uint64_t, uint64_t> since_ns;
   std::map<std::array<std::byte, 16>, std::vector<Waiting>> by_address;
-  for (const ucx::AcceptedSocket& socket : sockets.accepted) {
+  for (const AcceptedSocket& socket : sockets.accepted) {
     if (!IsWaiting(socket, known)) continue;
     const auto seen = since_ns_.find(socket.inode);
     const uint64_t first_ns = seen == since_ns_.end() ? now_ns : seen->second;
@@ -49,10 +49,10 @@ ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const ucx::
   return counts_;
 }
 
-bool WaitingConnections::IsWaiting(const ucx::AcceptedSocket& socket,
-                                   std::span<const ucx::PeerEnd> known) const {
+bool WaitingConnections::IsWaiting(const AcceptedSocket& socket,
+                                   std::span<const PeerEnd> known) const {
   if (socket.local_port != listen_port_) return socket.received_bytes < kConnectRequestBytesMin;
   return !std::ranges::binary_search(known, socket.peer);
 }
 
-}  // namespace target_ucx
+}  // namespace ucx
