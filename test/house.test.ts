@@ -26,12 +26,21 @@ const importTable: Readonly<Record<string, Allowed>> = {
   config: { values: [] },
   tools: { values: ['rdma', 'proxy/needle', 'volume-server'] },
   origin: {
-    values: ['rdma', 'proxy', 'proxy contracts', 'proxy/needle', 'proxy/response', 'proxy/targets'],
+    values: [
+      'http1',
+      'rdma',
+      'proxy',
+      'proxy contracts',
+      'proxy/needle',
+      'proxy/response',
+      'proxy/targets',
+    ],
   },
   target: { values: ['rdma', 'proxy/admin', 'volume-server'] },
-  telemetry: { values: ['proxy/needle', 'proxy contracts'] },
+  telemetry: { values: ['http1', 'proxy/needle', 'proxy contracts'] },
   proxy: {
     values: [
+      'http1',
       'rdma',
       'target',
       'proxy contracts',
@@ -46,23 +55,27 @@ const importTable: Readonly<Record<string, Allowed>> = {
       'proxy/targets',
     ],
   },
-  'proxy contracts': { values: [], types: ['proxy/needle', 'proxy/response'] },
+  'proxy contracts': { values: [], types: ['http1', 'proxy/needle', 'proxy/response'] },
   'proxy/admin': {
-    values: ['proxy contracts', 'proxy/needle'],
+    values: ['http1', 'proxy contracts', 'proxy/needle'],
     types: ['proxy/cache', 'proxy/passthrough', 'proxy/sidecar', 'proxy/targets', 'rdma'],
   },
   'proxy/auth': { values: [] },
   'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },
-  'proxy/lane': { values: ['proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
-  'proxy/needle': { values: [], types: ['proxy contracts'] },
-  'proxy/passthrough': { values: ['proxy/lane', 'proxy/needle'], types: ['proxy contracts'] },
+  'proxy/lane': { values: ['http1', 'proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
+  'proxy/needle': { values: ['http1'], types: ['proxy contracts'] },
+  'proxy/passthrough': {
+    values: ['http1', 'proxy/lane', 'proxy/needle'],
+    types: ['proxy contracts'],
+  },
   'proxy/response': {
-    values: ['proxy/needle', 'volume-server'],
+    values: ['http1', 'proxy/needle', 'volume-server'],
     types: ['proxy contracts', 'rdma'],
   },
-  'proxy/sidecar': { values: ['proxy contracts', 'proxy/auth', 'proxy/needle'] },
+  'proxy/sidecar': { values: ['http1', 'proxy contracts', 'proxy/auth', 'proxy/needle'] },
   'proxy/targets': { values: ['volume-server'], types: ['proxy/response', 'rdma'] },
   'volume-server': { values: [], types: ['rdma'] },
+  http1: { values: [] },
   rdma: { values: [] },
 };
 

@@ -1,10 +1,10 @@
 /** The answers of a volume server that are no needle: errors, OPTIONS, /status, /healthz (specification 4, 11.4, 11.6). */
-import type { RequestHead } from '../proxy/needle/request-head.ts';
-import { firstHeader } from '../proxy/needle/request-head.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import { firstHeader } from '../http1/request-head.ts';
+import { newRequestId } from '../http1/request-id.ts';
 import type { Reason } from '../proxy/outcome.ts';
 import { httpDate } from '../proxy/response/date.ts';
 import { formatHead } from '../proxy/response/header-order.ts';
-import { newRequestId } from '../proxy/response/request-id.ts';
 import { originServer } from './origin-facts.ts';
 
 export interface OriginAnswer {

@@ -6,8 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RequestHead } from '../http1/request-head.ts';
 import { parseRead } from '../proxy/needle/read-request.ts';
-import type { RequestHead } from '../proxy/needle/request-head.ts';
 import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../proxy/needle-outcome.ts';
 import { createNeedleRoute } from '../proxy/needle-route.ts';
 import type { Reason } from '../proxy/outcome.ts';

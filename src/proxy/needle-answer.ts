@@ -1,6 +1,7 @@
 /** From a needle and its bytes to the outcome of one read: plan, decode, build; prepared where it was built before. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
+import { newRequestId } from '../http1/request-id.ts';
 import type { NeedleFacts } from '../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
 import { DecodedForm } from './cache/decoded-form.ts';
@@ -32,7 +33,6 @@ import { decodeGzip, membersMax, startsGzip, toldBytes } from './response/decode
 import { decodePart } from './response/decode-part.ts';
 import { isAnswerOf, learnedType } from './response/learn.ts';
 import { marks, PreparedAnswer } from './response/prepared-answer.ts';
-import { newRequestId } from './response/request-id.ts';
 import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from './response/rust-answer.ts';
 import { variantOf } from './response/variant.ts';
 

@@ -1,5 +1,5 @@
 /** What the corridor returns for one read: every expected way out is a value. */
-import type { RequestHead } from './needle/request-head.ts';
+import type { RequestHead } from '../http1/request-head.ts';
 import type { Reason } from './outcome.ts';
 import type { Answer } from './response/answer.ts';
 

@@ -2,6 +2,8 @@
  * The corridor: one read, top to bottom; the only place where the rooms meet. Every step before the first byte may
  * answer a reason to pass the request to the volume server.
  */
+
+import type { RequestHead } from '../http1/request-head.ts';
 import { verifyReadToken } from './auth/read-token.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { passTo, trouble } from './fallback.ts';
@@ -11,7 +13,6 @@ import {
   type ReadRequest,
   writtenNeedlesOf,
 } from './needle/read-request.ts';
-import type { RequestHead } from './needle/request-head.ts';
 import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from './needle-outcome.ts';
 import { NeedleRead, type Reading, type ReadOptions } from './needle-read.ts';
 import type { Reason } from './outcome.ts';

@@ -1,5 +1,5 @@
 /** What became of one request: the unit of the traffic accounting (DESIGN, law 4). */
-import type { RequestHead } from './needle/request-head.ts';
+import type { RequestHead } from '../http1/request-head.ts';
 
 /**
  * Why a request was passed to the volume server, or why it ended in an error. One closed table; docs/reasons.md

@@ -1,8 +1,8 @@
 /** A front with a scripted corridor, a volume server of raw sockets behind it, and a client that sees every byte. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pino from 'pino';
+import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { FrontLimits } from '../../src/proxy/lane/limits.ts';
-import type { RequestHead } from '../../src/proxy/needle/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../src/proxy/needle-outcome.ts';
 import type { RequestRecord } from '../../src/proxy/outcome.ts';
 import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';

@@ -3,7 +3,7 @@
  * the connection may be used again. Byte for byte, before a volume server whose answers are scripted.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { RequestHead } from '../../src/proxy/needle/request-head.ts';
+import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { NeedleOutcome } from '../../src/proxy/needle-outcome.ts';
 import {
   eventually,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import type { RequestHead } from '../../src/proxy/needle/request-head.ts';
+import type { RequestHead } from '../../src/http1/request-head.ts';
 import { type FrontFixture, needleAnswer, startFront } from './http-front-fixture.ts';
 
 const bodyBytes = 12_000;

@@ -1,5 +1,5 @@
 /** Who asks: a row for each pair of a client's address and its User-Agent, at most `clientsMax` of them. */
-import { firstHeader } from '../needle/request-head.ts';
+import { firstHeader } from '../../http1/request-head.ts';
 import type { RequestRecord } from '../outcome.ts';
 import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
 

@@ -4,7 +4,9 @@
  * a client that does not read stops being read.
  */
 import type { Socket } from 'node:net';
-import type { RequestHead } from '../needle/request-head.ts';
+import { InputBuffer } from '../../http1/input-buffer.ts';
+import { type FramedRequest, RequestFramer } from '../../http1/request-framer.ts';
+import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome } from '../needle-outcome.ts';
 import type { ClientEnd } from '../outcome.ts';
 import { ClientProgress } from './client-progress.ts';
@@ -12,12 +14,10 @@ import type { ConnectionHost } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { type AnswerSink, Exchange } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
-import { InputBuffer } from './input-buffer.ts';
 import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
 import { overload } from './overload.ts';
 import { pipeRaw } from './raw-pipe.ts';
 import { malformed, refusalText } from './refusal.ts';
-import { type FramedRequest, RequestFramer } from './request-framer.ts';
 import { SendPace } from './send-pace.ts';
 
 /** Pipelined bytes that are read ahead of the request in hand. */

@@ -4,12 +4,12 @@
  * used again. Accounts for the request exactly once.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AnswerFraming } from '../../http1/answer-framing.ts';
+import { fieldLines } from '../../http1/field-lines.ts';
+import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
 import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../outcome.ts';
-import type { AnswerFraming } from './answer-framing.ts';
-import { fieldLines } from './field-lines.ts';
 import { type RefusalStatus, refusalBody, refusalHead } from './refusal.ts';
-import type { FramedRequest } from './request-framer.ts';
 import type { SendPace } from './send-pace.ts';
 
 /** What an exchange needs of its connection. */

@@ -3,8 +3,8 @@
  * everything that this program could misread. Buffers are the two sockets' own.
  */
 import { connect, type Socket } from 'node:net';
-import { newRequestId } from '../response/request-id.ts';
-import { addressOf } from './upstream-address.ts';
+import { newRequestId } from '../../http1/request-id.ts';
+import { addressOf } from '../../http1/upstream-address.ts';
 
 export interface RawPipeEnd {
   /** Bytes that came from the volume server. */

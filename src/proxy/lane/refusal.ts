@@ -1,7 +1,7 @@
 /** Errors that are the proxy's own: the few bytes that make a client try another replica. */
 import { STATUS_CODES } from 'node:http';
-import { connectionLine, statusLineStart } from '../response/http-version.ts';
-import { newRequestId } from '../response/request-id.ts';
+import { connectionLine, statusLineStart } from '../../http1/http-version.ts';
+import { newRequestId } from '../../http1/request-id.ts';
 
 /** What Go says to a head that it does not understand, or not in time. */
 export const malformed =

@@ -2,6 +2,9 @@
  * Method, URL and headers → what a plain needle read asks for, or the reason why it is not one. Pure.
  * Specification sections 3, 4, 5.4, 6, 7, 8, 11.1.
  */
+
+import type { RequestHead } from '../../http1/request-head.ts';
+import { readHeaders } from '../../http1/request-headers.ts';
 import type { Reason } from '../outcome.ts';
 import {
   type NeedlePath,
@@ -12,8 +15,6 @@ import {
 import { parsePlainTarget } from './plain-target.ts';
 import { asksAttachment, asksImageOperation, findOverrides, noQuery, parseQuery } from './query.ts';
 import { findToken } from './read-token-source.ts';
-import type { RequestHead } from './request-head.ts';
-import { readHeaders } from './request-headers.ts';
 import { handlerPath, splitTarget } from './url-path.ts';
 
 export interface ReadRequest {

@@ -2,7 +2,7 @@
  * Requests that the volume server ends without an answer: its handler panics on a slice or a length, and Go closes the
  * connection (specification sections 3 and 6.4). For any other request a closed connection is a fault of the server's.
  */
-import { firstHeader, type RequestHead } from './request-head.ts';
+import { firstHeader, type RequestHead } from '../../http1/request-head.ts';
 import { handlerPath, splitTarget } from './url-path.ts';
 
 export function endsUnanswered(head: RequestHead): boolean {

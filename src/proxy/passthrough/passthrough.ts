@@ -6,10 +6,12 @@
 import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy-3';
+import { rawHeadersOf } from '../../http1/answer-head.ts';
+import { AnswerHeadReader, type HeadFound } from '../../http1/answer-head-reader.ts';
+import { saysClose } from '../../http1/hop-by-hop.ts';
+import { answerHeadText } from '../../http1/relayed-head.ts';
 import type { Forwarder, PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
-import { rawHeadersOf } from './answer-head.ts';
-import { AnswerHeadReader, type HeadFound } from './answer-head-reader.ts';
 import {
   Forwarding,
   type ForwardingOptions,
@@ -17,9 +19,7 @@ import {
   idleConnectionMs,
   idleConnectionsMax,
 } from './forwarding.ts';
-import { saysClose } from './hop-by-hop.ts';
 import type { Relay } from './relay.ts';
-import { answerHeadText } from './relayed-head.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { upstreamRequest } from './upstream-request.ts';
 

@@ -2,12 +2,13 @@
  * Carries requests that are passed to the volume server from the client's connection to the volume server's and back,
  * without an HTTP framework between them: the short way of what `isRelayable` takes.
  */
+
+import { isRelayable } from '../../http1/relayable.ts';
+import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { Relay as LaneRelay } from '../lane/connection-host.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
-import type { FramedRequest } from '../lane/request-framer.ts';
 import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
-import { isRelayable } from './relayable.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { type PoolStatus, tickMs, UpstreamPool } from './upstream-pool.ts';

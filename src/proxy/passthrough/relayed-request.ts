@@ -2,15 +2,16 @@
  * One request on its way over the relay. The head goes as it came, the body as the client sends it, the answer's bytes
  * as the volume server sends them; only their ends are counted here. Neither side is read faster than the other takes.
  */
+
+import { AnswerBody } from '../../http1/answer-body.ts';
+import { type AnswerHead, rawHeadersOf } from '../../http1/answer-head.ts';
+import { AnswerHeadReader } from '../../http1/answer-head-reader.ts';
+import { saysClose, saysKeepAlive } from '../../http1/hop-by-hop.ts';
+import { answerHeadText, isAnswerWhole, joined, requestHead } from '../../http1/relayed-head.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Carrier, Exchange } from '../lane/exchange.ts';
-import { AnswerBody } from './answer-body.ts';
-import { type AnswerHead, rawHeadersOf } from './answer-head.ts';
-import { AnswerHeadReader } from './answer-head-reader.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
-import { saysClose, saysKeepAlive } from './hop-by-hop.ts';
 import type { ReadMemory } from './read-memory.ts';
-import { answerHeadText, isAnswerWhole, joined, requestHead } from './relayed-head.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
 

@@ -1,5 +1,5 @@
 /** The relay's connections to one volume server: the one used last goes out first, and more than the bound wait. */
-import { addressOf } from '../lane/upstream-address.ts';
+import { addressOf } from '../../http1/upstream-address.ts';
 import { idleConnectionMs, idleConnectionsMax } from './forwarding.ts';
 import {
   type ConnectionUser,

@@ -3,8 +3,9 @@
  * reading of the request: a path that went through a URL parser and headers that were joined and put in lower case.
  * Both are accessors here that keep the bytes as they came.
  */
-import type { RequestHead } from '../needle/request-head.ts';
-import { requestHeaders } from './hop-by-hop.ts';
+
+import { requestHeaders } from '../../http1/hop-by-hop.ts';
+import type { RequestHead } from '../../http1/request-head.ts';
 
 /** Answers of volume servers carry up to 64 KiB of pairs. */
 const answerHeadBytesMax = 1_048_576;

@@ -1,5 +1,5 @@
 /** A response head as Go's net/http writes it: handler headers sorted by canonical name, then its own (specification 5.1). */
-import { connectionLine, statusLineStart } from './http-version.ts';
+import { connectionLine, statusLineStart } from '../../http1/http-version.ts';
 
 /** Go's textproto.CanonicalMIMEHeaderKey: what is no header name stays as it is. */
 export function canonicalHeaderName(name: string): string {

@@ -1,8 +1,9 @@
 /** An answer that was built once and is sent again: only the request id and the date differ (specification 5.1, 5.2). */
+
+import { requestIdChars, writeRequestId } from '../../http1/request-id.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer.ts';
 import { httpDateChars, writeHttpDate } from './date.ts';
-import { requestIdChars, writeRequestId } from './request-id.ts';
 
 /** Bytes that no header of ours holds; a needle's pairs may, and then nothing is prepared. */
 const idMark = '\u0001';

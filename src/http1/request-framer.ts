@@ -3,8 +3,9 @@
  * parser: what is not understood with certainty is `raw`, and goes to the volume server unread. Pure.
  * RFC 9112 sections 2 to 7; what the volume server accepts beyond that: specification section 12.
  */
-import type { RequestHead } from '../needle/request-head.ts';
+
 import { type BodyFraming, HeaderBlock } from './header-block.ts';
+import type { RequestHead } from './request-head.ts';
 
 export interface FramedRequest {
   readonly kind: 'request';

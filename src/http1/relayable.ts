@@ -2,7 +2,7 @@
  * Which requests the relay carries: those whose end is counted in bytes and whose headers all go on, but for Connection
  * and the like. Other hop-by-hop headers are too rare to implement twice: they take the framework's way. Pure.
  */
-import type { FramedRequest } from '../lane/request-framer.ts';
+import type { FramedRequest } from './request-framer.ts';
 
 export function isRelayable({ body, block }: FramedRequest): boolean {
   return block.http10 || (body.kind !== 'chunked' && block.hops !== 'odd');

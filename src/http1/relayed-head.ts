@@ -1,9 +1,10 @@
 /** The heads that the relay sends: the bytes that came, or what has to be written anew of them. Pure. */
-import { fieldLines } from '../lane/field-lines.ts';
-import type { FramedRequest } from '../lane/request-framer.ts';
+
 import { type AnswerHead, rawHeadersOf } from './answer-head.ts';
+import { fieldLines } from './field-lines.ts';
 import { answerHeaders, requestHeaders } from './hop-by-hop.ts';
 import { hasHops } from './relayable.ts';
+import type { FramedRequest } from './request-framer.ts';
 
 /** @param headBytes of the request, as they came */
 export function requestHead(request: FramedRequest, headBytes: Buffer): Buffer {

@@ -2,7 +2,9 @@
  * What of a request's headers bears on a needle read. Go looks at the first line of each name only; what could change
  * the answer in a way that is not reproduced here is refused.
  */
-import type { Reason } from '../outcome.ts';
+
+/** Why a request is not answered here; the same words as in the table of reasons. */
+export type HeaderFault = 'headers' | 'body';
 
 /** '' stands for an absent or empty header: the volume server treats the two alike. */
 export interface ReadHeaders {
@@ -49,7 +51,10 @@ interface Collected {
 }
 
 /** The reason why a request with these headers is not answered here, or what they say. */
-export function readHeaders(rawHeaders: readonly string[], http10 = false): ReadHeaders | Reason {
+export function readHeaders(
+  rawHeaders: readonly string[],
+  http10 = false,
+): ReadHeaders | HeaderFault {
   const seen: Collected = {
     acceptEncoding: undefined,
     range: undefined,
@@ -132,7 +137,7 @@ function collect(seen: Collected, lowerName: string, value: string): void {
   }
 }
 
-function refusal(lowerName: string, value: string): Reason | undefined {
+function refusal(lowerName: string, value: string): HeaderFault | undefined {
   switch (lowerName) {
     case 'host':
       return validHost.test(value) ? undefined : 'headers';

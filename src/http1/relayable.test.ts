@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { type FramedRequest, RequestFramer } from '../lane/request-framer.ts';
 import { hasHops, isRelayable } from './relayable.ts';
+import { type FramedRequest, RequestFramer } from './request-framer.ts';
 
 function framed(lines: string, method = 'GET', version = '1.1'): FramedRequest {
   const text = `${method} /1,01 HTTP/${version}\r\nHost: a\r\n${lines}\r\n`;

@@ -1,7 +1,8 @@
 /** Reads one answer's head as it comes, past the interim answers before it. */
-import { InputBuffer } from '../lane/input-buffer.ts';
-import type { RequestHead } from '../needle/request-head.ts';
+
 import { type AnswerHead, readAnswerHead } from './answer-head.ts';
+import { InputBuffer } from './input-buffer.ts';
+import type { RequestHead } from './request-head.ts';
 
 export type HeadFound =
   /** `bytes`: from the head's first byte on, with what came behind it. */

@@ -2,14 +2,10 @@
  * The header lines of one request, read once: how the message is framed, and what they say of a read. Pure.
  * Immutable, so that requests which send the same lines share it.
  */
-import type { RequestHead } from '../needle/request-head.ts';
-import {
-  continueExpected,
-  offeredProtocol,
-  plainOption,
-  readHeaders,
-} from '../needle/request-headers.ts';
+
 import { splitFields } from './field-lines.ts';
+import type { RequestHead } from './request-head.ts';
+import { continueExpected, offeredProtocol, plainOption, readHeaders } from './request-headers.ts';
 
 export type BodyFraming =
   | { readonly kind: 'none' }

@@ -1,6 +1,6 @@
 /** Counts which bytes of a volume server's connection belong to the answer in hand. */
-import type { AnswerFraming } from '../lane/answer-framing.ts';
-import { RequestBody } from '../lane/request-body.ts';
+import type { AnswerFraming } from './answer-framing.ts';
+import { RequestBody } from './request-body.ts';
 
 export class AnswerBody {
   readonly endsWithConnection: boolean;

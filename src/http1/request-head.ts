@@ -1,5 +1,4 @@
-import type { Reason } from '../outcome.ts';
-import type { ReadHeaders } from './request-headers.ts';
+import type { HeaderFault, ReadHeaders } from './request-headers.ts';
 
 /** A request's line and headers as they came, latin1: one character is one byte. Nothing joined, nothing decoded. */
 export interface RequestHead {
@@ -11,7 +10,7 @@ export interface RequestHead {
   /** The client speaks HTTP/1.0. */
   readonly http10?: boolean;
   /** What they say of a read, or why it is none to be answered here, where that is known already. */
-  readonly readHeaders?: ReadHeaders | Reason | undefined;
+  readonly readHeaders?: ReadHeaders | HeaderFault | undefined;
 }
 
 /** First value of a header, by RFC 9110 case-insensitive name (`lowerName` in lower case); Go reads only the first. */

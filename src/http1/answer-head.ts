@@ -3,9 +3,9 @@
  * read differently is `broken`, as its end could be another's beginning. Values may have any byte that ends no line, as
  * the names and types that uploaders choose do. RFC 9112 sections 4 to 6. Pure.
  */
-import { type AnswerFraming, answerFraming } from '../lane/answer-framing.ts';
-import { splitFields, trimBlanks } from '../lane/field-lines.ts';
-import type { RequestHead } from '../needle/request-head.ts';
+import { type AnswerFraming, answerFraming } from './answer-framing.ts';
+import { splitFields, trimBlanks } from './field-lines.ts';
+import type { RequestHead } from './request-head.ts';
 
 export interface AnswerHead {
   readonly kind: 'head';
