@@ -12,74 +12,54 @@ interface Allowed {
 }
 
 /**
- * Who may import whom. `proxy` is what lies in src/proxy itself: the corridor, where the rooms meet, and the assembly;
- * `proxy contracts` are the values that rooms return.
+ * Who may import whom. `proxy` is what lies in src/proxy itself: the corridor, where the rooms meet, and the assembly.
  */
 const importTable: Readonly<Record<string, Allowed>> = {
   main: { values: ['commands', 'config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
   index: {
     values: ['client', 'commands', 'proxy', 'target', 'origin', 'rdma'],
-    types: ['proxy contracts'],
+    types: ['needle'],
   },
-  client: { values: ['config', 'rdma', 'proxy/needle', 'proxy/response'] },
+  client: { values: ['config', 'rdma', 'needle'] },
   commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
   config: { values: [] },
-  tools: { values: ['rdma', 'proxy/needle', 'volume-server'] },
+  tools: { values: ['rdma', 'needle', 'volume-server'] },
   origin: {
-    values: [
-      'http1',
-      'rdma',
-      'proxy',
-      'proxy contracts',
-      'proxy/needle',
-      'proxy/response',
-      'proxy/targets',
-    ],
+    values: ['http1', 'rdma', 'proxy', 'needle', 'proxy/targets'],
   },
   target: { values: ['rdma', 'proxy/admin', 'volume-server'] },
-  telemetry: { values: ['http1', 'proxy/needle', 'proxy contracts'] },
+  telemetry: { values: ['http1', 'needle'] },
   proxy: {
     values: [
       'http1',
       'rdma',
       'target',
-      'proxy contracts',
+      'needle',
       'proxy/admin',
-      'proxy/auth',
       'proxy/cache',
       'proxy/lane',
-      'proxy/needle',
       'proxy/passthrough',
-      'proxy/response',
       'proxy/sidecar',
       'proxy/targets',
     ],
   },
-  'proxy contracts': { values: [], types: ['http1', 'proxy/needle', 'proxy/response'] },
   'proxy/admin': {
-    values: ['http1', 'proxy contracts', 'proxy/needle'],
+    values: ['http1', 'needle'],
     types: ['proxy/cache', 'proxy/passthrough', 'proxy/sidecar', 'proxy/targets', 'rdma'],
   },
-  'proxy/auth': { values: [] },
-  'proxy/cache': { values: ['rdma'], types: ['proxy/response'] },
-  'proxy/lane': { values: ['http1', 'proxy/needle', 'proxy/response'], types: ['proxy contracts'] },
-  'proxy/needle': { values: ['http1'], types: ['proxy contracts'] },
+  'proxy/cache': { values: ['rdma'], types: ['needle'] },
+  'proxy/lane': { values: ['http1', 'needle'] },
   'proxy/passthrough': {
-    values: ['http1', 'proxy/lane', 'proxy/needle'],
-    types: ['proxy contracts'],
+    values: ['http1', 'proxy/lane', 'needle'],
+    types: ['needle'],
   },
-  'proxy/response': {
-    values: ['http1', 'proxy/needle', 'volume-server'],
-    types: ['proxy contracts', 'rdma'],
-  },
-  'proxy/sidecar': { values: ['http1', 'proxy contracts', 'proxy/auth', 'proxy/needle'] },
-  'proxy/targets': { values: ['volume-server'], types: ['proxy/response', 'rdma'] },
+  needle: { values: ['http1', 'volume-server'], types: ['rdma'] },
+  'proxy/sidecar': { values: ['http1', 'needle'] },
+  'proxy/targets': { values: ['volume-server'], types: ['needle', 'rdma'] },
   'volume-server': { values: [], types: ['rdma'] },
   http1: { values: [] },
   rdma: { values: [] },
 };
-
-const contracts = new Set(['outcome.ts', 'needle-outcome.ts']);
 
 /** Packages that only these rooms may know. */
 const packageTable: Readonly<Record<string, readonly string[]>> = {
@@ -243,7 +223,7 @@ function roomOf(file: string): string {
   if (inner === '') return room.replace(/\.ts$/, '');
   if (room !== 'proxy') return room;
   if (rest.length > 0) return `proxy/${inner}`;
-  return contracts.has(inner) ? 'proxy contracts' : 'proxy';
+  return 'proxy';
 }
 
 const importPattern = /^(?:import|export)( type)?\b[^;]*?from '([^']+)'|\bimport\('([^']+)'\)/gm;

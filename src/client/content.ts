@@ -1,6 +1,7 @@
 /** From a target's answer to what the caller holds: stored bytes where they lie, decoded ones on the heap. */
-import { isCompressed } from '../proxy/needle/flags.ts';
-import { decodeGzip, startsGzip } from '../proxy/response/decode.ts';
+
+import { decodeGzip, startsGzip } from '../needle/answer/decode.ts';
+import { isCompressed } from '../needle/request/flags.ts';
 import type { FetchResult } from '../rdma/needle-fetcher.ts';
 import type { CheckedRead } from './arguments.ts';
 import { LeasedNeedle, metadataOf, type NeedleContent } from './needle-content.ts';

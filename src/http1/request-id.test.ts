@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { httpDate } from '../proxy/response/date.ts';
+import { httpDate } from '../needle/answer/date.ts';
 import { newRequestId } from './request-id.ts';
 
 it('makes request ids of the unix time in ns and 8 random digits', () => {

@@ -2,9 +2,9 @@
 import type { RequestHead } from '../http1/request-head.ts';
 import { firstHeader } from '../http1/request-head.ts';
 import { newRequestId } from '../http1/request-id.ts';
-import type { Reason } from '../proxy/outcome.ts';
-import { httpDate } from '../proxy/response/date.ts';
-import { formatHead } from '../proxy/response/header-order.ts';
+import { httpDate } from '../needle/answer/date.ts';
+import { formatHead } from '../needle/answer/header-order.ts';
+import type { Reason } from '../needle/outcome.ts';
 import { originServer } from './origin-facts.ts';
 
 export interface OriginAnswer {

@@ -7,10 +7,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestHead } from '../http1/request-head.ts';
-import { parseRead } from '../proxy/needle/read-request.ts';
-import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../proxy/needle-outcome.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
+import type { Reason } from '../needle/outcome.ts';
+import { parseRead } from '../needle/request/read-request.ts';
 import { createNeedleRoute } from '../proxy/needle-route.ts';
-import type { Reason } from '../proxy/outcome.ts';
 import { TargetDirectory, targetEntry } from '../proxy/targets/target-directory.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient } from '../rdma/rdma-client.ts';

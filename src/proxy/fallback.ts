@@ -1,7 +1,8 @@
 /** What happens to a read that the fast path does not answer: passed to the volume server, or an error of our own. */
+
+import type { NeedleOutcome } from '../needle/needle-outcome.ts';
+import type { Reason } from '../needle/outcome.ts';
 import type { StatusName } from '../rdma/status.ts';
-import type { NeedleOutcome } from './needle-outcome.ts';
-import type { Reason } from './outcome.ts';
 import type { TargetEntry } from './targets/target-directory.ts';
 
 export interface FallbackOptions {

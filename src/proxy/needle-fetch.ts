@@ -2,6 +2,9 @@
  * Gets from a target what one answer needs: the needle's metadata first, with its data where one round trip can bring
  * both, then whatever bytes the plan names and are not here yet. No answer is made of two versions of a needle.
  */
+
+import type { ByteRange } from '../needle/answer/answer.ts';
+import type { ReadRequest } from '../needle/request/read-request.ts';
 import type {
   FetchResult,
   NeedleData,
@@ -11,8 +14,6 @@ import type {
 } from '../rdma/needle-fetcher.ts';
 import type { StatusName } from '../rdma/status.ts';
 import type { DecodedForm } from './cache/decoded-form.ts';
-import type { ReadRequest } from './needle/read-request.ts';
-import type { ByteRange } from './response/answer.ts';
 
 export interface FetchLimits {
   /** Larger needles are left to the volume server. */

@@ -2,10 +2,11 @@
  * What is sent for a cached needle whose answer was prepared: head and bytes stay where they are until they are copied
  * into the memory that leaves, or, where they are many, until they leave from the arena.
  */
+
+import type { Answer, FlatAnswer } from '../needle/answer/answer.ts';
+import type { PreparedAnswer } from '../needle/answer/prepared-answer.ts';
 import type { CachedNeedle } from './cache/cached-needle.ts';
 import type { DecodedForm } from './cache/decoded-form.ts';
-import type { Answer, FlatAnswer } from './response/answer.ts';
-import type { PreparedAnswer } from './response/prepared-answer.ts';
 
 const noBytes: readonly Buffer[] = [];
 

@@ -2,14 +2,14 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
+import { etagOf } from '../needle/answer/etag.ts';
+import { formatHttpTime } from '../needle/answer/http-time.ts';
+import { type NeedleOutcome, outcomeOf } from '../needle/needle-outcome.ts';
 import type { Needle, ReadCommand } from '../rdma/needle-fetcher.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './fallback.ts';
-import { type NeedleOutcome, outcomeOf } from './needle-outcome.ts';
 import { createNeedleRoute } from './needle-route.ts';
-import { etagOf } from './response/etag.ts';
-import { formatHttpTime } from './response/http-time.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 

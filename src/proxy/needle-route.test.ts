@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { bigNeedle, ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
+import { bufferedKey } from '../needle/answer/rust-answer.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
 import type { StatusName } from '../rdma/status.ts';
-import { type NeedleOutcome, type NeedleRoute, outcomeOf } from './needle-outcome.ts';
 import { createNeedleRoute, type NeedleRouteOptions } from './needle-route.ts';
-import { bufferedKey } from './response/rust-answer.ts';
 import { LearnedFacts } from './targets/learned-facts.ts';
 import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 

@@ -4,18 +4,18 @@
  */
 
 import type { RequestHead } from '../http1/request-head.ts';
-import { verifyReadToken } from './auth/read-token.ts';
-import { NeedleCache } from './cache/needle-cache.ts';
-import { passTo, trouble } from './fallback.ts';
+import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from '../needle/needle-outcome.ts';
+import type { Reason } from '../needle/outcome.ts';
 import {
   needlePathOf,
   parseRead,
   type ReadRequest,
   writtenNeedlesOf,
-} from './needle/read-request.ts';
-import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from './needle-outcome.ts';
+} from '../needle/request/read-request.ts';
+import { verifyReadToken } from '../needle/token/read-token.ts';
+import { NeedleCache } from './cache/needle-cache.ts';
+import { passTo, trouble } from './fallback.ts';
 import { NeedleRead, type Reading, type ReadOptions } from './needle-read.ts';
-import type { Reason } from './outcome.ts';
 import type { TargetDirectory, TargetEntry, VolumeHolder } from './targets/target-directory.ts';
 
 export interface NeedleRouteOptions extends ReadOptions {

@@ -1,5 +1,5 @@
 /** Whoever looks on while requests run: logs and traces, beside the metrics. */
-import type { RequestObserver } from './outcome.ts';
+import type { RequestObserver } from '../needle/outcome.ts';
 import type { FrontLog } from './server.ts';
 
 export interface RequestWatch {

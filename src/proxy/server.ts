@@ -9,6 +9,8 @@ import {
   type Socket,
   type TcpNetConnectOpts,
 } from 'node:net';
+import { type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
+import type { RequestObserver } from '../needle/outcome.ts';
 import { startFramework } from './framework.ts';
 import type { ConnectionHost } from './lane/connection-host.ts';
 import { deliver } from './lane/deliver.ts';
@@ -19,8 +21,6 @@ import { copiedBytesMax } from './lane/needle-send.ts';
 import { OutputChunks } from './lane/output-chunks.ts';
 import { overload } from './lane/overload.ts';
 import { OwnConnections } from './lane/own-connections.ts';
-import { type NeedleRoute, outcomeOf } from './needle-outcome.ts';
-import type { RequestObserver } from './outcome.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
 import { Relay } from './passthrough/relay.ts';
 import type { PoolStatus } from './passthrough/upstream-pool.ts';

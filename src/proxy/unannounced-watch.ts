@@ -1,6 +1,7 @@
 /** Sees forwarded requests whose answer proves that the volume server has a volume. */
-import { needlePathOf } from './needle/read-request.ts';
-import type { RequestObserver, RequestRecord } from './outcome.ts';
+
+import type { RequestObserver, RequestRecord } from '../needle/outcome.ts';
+import { needlePathOf } from '../needle/request/read-request.ts';
 import type { TargetDirectory } from './targets/target-directory.ts';
 import type { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
 

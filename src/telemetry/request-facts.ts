@@ -1,8 +1,8 @@
 /** What a line or a span says of a finished request, read from the record when somebody wants it. Pure. */
 
 import { firstHeader } from '../http1/request-head.ts';
-import { maskedTarget } from '../proxy/needle/masked-target.ts';
-import { type Reason, type RequestRecord, troubleReasons } from '../proxy/outcome.ts';
+import { type Reason, type RequestRecord, troubleReasons } from '../needle/outcome.ts';
+import { maskedTarget } from '../needle/request/masked-target.ts';
 
 /** Of a head, where a request id may stand: pairs come behind it in the volume server's order, not before. */
 const headBytesMax = 16_384;

@@ -4,9 +4,9 @@
  * volume and id, never by its cookie.
  */
 import type * as Api from '@opentelemetry/api';
-import { needleIdText } from '../proxy/needle/masked-target.ts';
-import { needlePathOf } from '../proxy/needle/read-request.ts';
-import type { RequestRecord } from '../proxy/outcome.ts';
+import type { RequestRecord } from '../needle/outcome.ts';
+import { needleIdText } from '../needle/request/masked-target.ts';
+import { needlePathOf } from '../needle/request/read-request.ts';
 import { answerFacts, clientRequestId, maskedPath, sessionText } from './request-facts.ts';
 
 type RawHeaders = readonly string[];

@@ -3,9 +3,9 @@
  * and without 100,000 needles. Run with `node --expose-gc`. Prints one JSON document.
  */
 
+import { marks, PreparedAnswer } from '../../src/needle/answer/prepared-answer.ts';
 import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
 import { type Found, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
-import { marks, PreparedAnswer } from '../../src/proxy/response/prepared-answer.ts';
 import { LeasePool } from '../../src/rdma/lease.ts';
 import type { FetchResult, NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 

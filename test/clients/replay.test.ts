@@ -3,7 +3,7 @@
  * the volume's files, and the head is the origin's.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signReadToken } from '../../src/proxy/auth/sign-read-token.ts';
+import { signReadToken } from '../../src/needle/token/sign-read-token.ts';
 import { RawConnection, type ReceivedAnswer } from '../conformance/raw-connection.ts';
 import { ReplayStage, type StoredNeedle } from './replay-stage.ts';
 import { hasPlace, type RequestShape, readShapes, requestOf } from './request-shapes.ts';

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RequestHead } from '../../src/http1/request-head.ts';
-import type { NeedleOutcome } from '../../src/proxy/needle-outcome.ts';
+import type { NeedleOutcome } from '../../src/needle/needle-outcome.ts';
 import {
   type FrontFixture,
   needleAnswer,

@@ -4,6 +4,7 @@ import { createServer, get, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { RequestRecord } from '../../src/needle/outcome.ts';
 import type { AccessHooks } from '../../src/proxy/admin/admin-access.ts';
 import {
   type RunningAdmin,
@@ -23,7 +24,6 @@ import {
 } from '../../src/proxy/admin/read-routes.ts';
 import { TrafficWatch } from '../../src/proxy/admin/traffic-watch.ts';
 import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
-import type { RequestRecord } from '../../src/proxy/outcome.ts';
 import { adminPlace } from './admin-place.ts';
 import { ask, parsed } from './admin-stage.ts';
 

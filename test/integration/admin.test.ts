@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { reasons, troubleReasons } from '../../src/needle/outcome.ts';
 import {
   type AdminOptions,
   type RunningAdmin,
@@ -12,7 +13,6 @@ import { proxyHealth, proxyReadiness } from '../../src/proxy/admin/health.ts';
 import { proxyMetricTable, targetMetricTable } from '../../src/proxy/admin/metric-table.ts';
 import { createProxyMetrics, type ProxyMetrics } from '../../src/proxy/admin/proxy-metrics.ts';
 import type { ProxyStatus } from '../../src/proxy/admin/status.ts';
-import { reasons, troubleReasons } from '../../src/proxy/outcome.ts';
 import { status } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';
 

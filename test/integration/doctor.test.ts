@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyReadToken } from '../../src/proxy/auth/read-token.ts';
+import { verifyReadToken } from '../../src/needle/token/read-token.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
 import { catalogue, layers } from '../../src/tools/doctor/check.ts';
 import { freePorts } from '../free-ports.ts';

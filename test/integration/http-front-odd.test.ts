@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RequestHead } from '../../src/http1/request-head.ts';
-import type { NeedleOutcome } from '../../src/proxy/needle-outcome.ts';
+import type { NeedleOutcome } from '../../src/needle/needle-outcome.ts';
 import {
   eventually,
   type FrontFixture,

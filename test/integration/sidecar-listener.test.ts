@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { signReadToken } from '../../src/proxy/auth/sign-read-token.ts';
+import { signReadToken } from '../../src/needle/token/sign-read-token.ts';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { scratchFolder } from './scratch.ts';
 import {

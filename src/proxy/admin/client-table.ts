@@ -1,6 +1,6 @@
 /** Who asks: a row for each pair of a client's address and its User-Agent, at most `clientsMax` of them. */
 import { firstHeader } from '../../http1/request-head.ts';
-import type { RequestRecord } from '../outcome.ts';
+import type { RequestRecord } from '../../needle/outcome.ts';
 import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
 
 /** At most this many are told apart; any number of addresses takes no more memory. */

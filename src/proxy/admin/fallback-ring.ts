@@ -2,8 +2,9 @@
  * The latest requests that the fast path should have answered and did not, and those that failed: what /api/fallbacks
  * lists. Its length is fixed, and a request that was answered here never comes to it.
  */
-import { maskedTarget } from '../needle/masked-target.ts';
-import { type RequestRecord, troubleReasons } from '../outcome.ts';
+
+import { type RequestRecord, troubleReasons } from '../../needle/outcome.ts';
+import { maskedTarget } from '../../needle/request/masked-target.ts';
 
 export interface Fallback {
   /** ISO 8601: when it ended. */

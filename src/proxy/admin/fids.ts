@@ -1,5 +1,5 @@
 /** Fids as clients of the admin API give them. */
-import { parseNeedlePath } from '../needle/fid.ts';
+import { parseNeedlePath } from '../../needle/request/fid.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 /** What a needle's path may be made of here: nothing that would change the path's or the request's meaning. */

@@ -2,9 +2,10 @@
  * The needles that are asked for most. Reading a needle's name takes longer than everything else that is counted: of busy
  * traffic only some requests come here, each for several, and the counts are estimates.
  */
-import { needleIdText } from '../needle/masked-target.ts';
-import { needlePathOf } from '../needle/read-request.ts';
-import type { RequestRecord } from '../outcome.ts';
+
+import type { RequestRecord } from '../../needle/outcome.ts';
+import { needleIdText } from '../../needle/request/masked-target.ts';
+import { needlePathOf } from '../../needle/request/read-request.ts';
 import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
 
 export const hotNeedlesMax = 512;

@@ -2,7 +2,7 @@
  * Counts of what is asked for, or who asks, in a table whose length is fixed: when it is full, the row that was used least
  * lately makes room. What a row has counted is exact for as long as it stays; counts of rows that left are kept in one sum.
  */
-import type { RequestRecord } from '../outcome.ts';
+import type { RequestRecord } from '../../needle/outcome.ts';
 
 type Outcome = RequestRecord['outcome'];
 type Reasons = Map<RequestRecord['reason'], number>;

@@ -1,5 +1,5 @@
 /** The proxy's metrics: plain numbers while requests run, brought to prom-client when somebody looks. */
-import type { RequestObserver } from '../outcome.ts';
+import type { RequestObserver } from '../../needle/outcome.ts';
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts';
 import { proxyGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';

@@ -1,5 +1,5 @@
 /** A finished request as `/api/requests` shows it: no cookie, no token. */
-import type { RequestRecord } from '../outcome.ts';
+import type { RequestRecord } from '../../needle/outcome.ts';
 
 export interface RequestEntry {
   /** ISO 8601: when it ended. */

@@ -1,5 +1,5 @@
 /** The exact traffic accounting, in plain numbers: what /metrics, /health and /stats tell. */
-import { type RequestObserver, type RequestRecord, reasons } from '../outcome.ts';
+import { type RequestObserver, type RequestRecord, reasons } from '../../needle/outcome.ts';
 
 export interface RequestTotals {
   readonly requests: number;

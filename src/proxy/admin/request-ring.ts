@@ -2,8 +2,9 @@
  * The last finished requests of those that are given to it. What a request costs here is some numbers and a copy of its target into memory that was
  * taken at the start: nothing grows, whatever clients send. Cookies and tokens are masked when somebody looks.
  */
-import { maskedTarget } from '../needle/masked-target.ts';
-import type { RequestRecord } from '../outcome.ts';
+
+import type { RequestRecord } from '../../needle/outcome.ts';
+import { maskedTarget } from '../../needle/request/masked-target.ts';
 import type { ClientRow } from './client-table.ts';
 import { type RequestEntry, statusOf } from './request-entry.ts';
 import { volumeIdOf } from './traffic-tables.ts';

@@ -1,6 +1,6 @@
 /** /api/requests and /api/requests/follow: the last requests, and those to come. */
 import type { FastifyInstance } from 'fastify';
-import { reasons } from '../outcome.ts';
+import { reasons } from '../../needle/outcome.ts';
 import type { AccessHooks } from './admin-access.ts';
 import type { ProxyActions } from './admin-options.ts';
 import { json } from './admin-page.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { RequestRecord } from '../outcome.ts';
+import type { RequestRecord } from '../../needle/outcome.ts';
 import { type RequestEntry, statusOf } from './request-entry.ts';
 import { type RequestFilterQuery, requestFilter } from './request-filter.ts';
 import { requestsKept } from './request-ring.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { RequestRecord } from '../outcome.ts';
+import type { RequestRecord } from '../../needle/outcome.ts';
 import { clientsMax } from './client-table.ts';
 import { hotNeedlesMax } from './hot-needles.ts';
 import { TrafficTables, volumeIdOf, volumesMax } from './traffic-tables.ts';

@@ -2,7 +2,7 @@
  * What clients ask: by client, by volume, by needle. Requests that this package's own programs make are counted apart.
  * Every table has a limit of its own; a timer runs only while there is traffic.
  */
-import type { RequestRecord } from '../outcome.ts';
+import type { RequestRecord } from '../../needle/outcome.ts';
 import { type ClientRow, ClientTable, type ListedClient } from './client-table.ts';
 import { type HotNeedle, HotNeedles } from './hot-needles.ts';
 import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';

@@ -1,5 +1,5 @@
 /** What the admin listener tells of single requests and of those who send them, beside the exact totals. */
-import type { RequestObserver } from '../outcome.ts';
+import type { RequestObserver } from '../../needle/outcome.ts';
 import { FallbackRing } from './fallback-ring.ts';
 import { RequestRing } from './request-ring.ts';
 import { RequestTail } from './request-tail.ts';

@@ -1,6 +1,6 @@
+import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type { Needle, NeedleFacts } from '../../rdma/needle-fetcher.ts';
-import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import type { CachedVolume } from './cached-volume.ts';
 
 const flagBits = 8;

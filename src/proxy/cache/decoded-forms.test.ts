@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decodeGzip, toldBytes } from '../response/decode.ts';
+import { decodeGzip, toldBytes } from '../../needle/answer/decode.ts';
 import { DecodedForms, type Decoding, type Made } from './decoded-forms.ts';
 import { DecodingRoom } from './decoding-room.ts';
 

@@ -3,11 +3,11 @@
  * 4). Knows no HTTP; the corridor asks `find`, then `fetch`, and tells it of every write that passes through.
  */
 
+import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import { slabBytes } from '../../rdma/slab-size.ts';
 import type { StatusName } from '../../rdma/status.ts';
-import type { PreparedAnswer } from '../response/prepared-answer.ts';
 import { CacheCounters, type CacheStats } from './cache-counters.ts';
 import { type ListedNeedle, listed, type NeedleChoice } from './cache-listing.ts';
 import { CachedNeedle } from './cached-needle.ts';

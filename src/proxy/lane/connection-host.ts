@@ -1,8 +1,8 @@
 /** What the connections of a front share, and who helps them. */
 
 import type { FramedRequest } from '../../http1/request-framer.ts';
-import type { NeedleRoute } from '../needle-outcome.ts';
-import type { RequestObserver } from '../outcome.ts';
+import type { NeedleRoute } from '../../needle/needle-outcome.ts';
+import type { RequestObserver } from '../../needle/outcome.ts';
 import type { Forwarder } from './deliver.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 import type { OutputChunks } from './output-chunks.ts';

@@ -1,5 +1,5 @@
 /** Where an outcome of the corridor goes: the same three ways out for the lane and for the framework. */
-import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Exchange } from './exchange.ts';
 import { type NeedleSendOptions, sendNeedle } from './needle-send.ts';
 import { refusalText } from './refusal.ts';

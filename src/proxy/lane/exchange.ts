@@ -7,8 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AnswerFraming } from '../../http1/answer-framing.ts';
 import { fieldLines } from '../../http1/field-lines.ts';
 import type { FramedRequest } from '../../http1/request-framer.ts';
-import type { NeedleOutcome, OutcomeReceiver } from '../needle-outcome.ts';
-import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../outcome.ts';
+import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
+import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../../needle/outcome.ts';
 import { type RefusalStatus, refusalBody, refusalHead } from './refusal.ts';
 import type { SendPace } from './send-pace.ts';
 

@@ -3,7 +3,7 @@
  * slice by slice. The lease is released once: when its last byte has left, or when the socket is closed, never while a
  * write is pending.
  */
-import type { NeedleOutcome } from '../needle-outcome.ts';
+import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
 import type { Exchange } from './exchange.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';

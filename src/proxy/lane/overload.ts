@@ -1,6 +1,6 @@
 /** What becomes of a request when too much is in hand already; undefined: nothing, the corridor decides. */
 import type { RequestHead } from '../../http1/request-head.ts';
-import type { NeedleOutcome, NeedleRoute } from '../needle-outcome.ts';
+import type { NeedleOutcome, NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
 
 export interface Load {

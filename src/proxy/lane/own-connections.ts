@@ -3,7 +3,7 @@
  * `debug_headers` says. Known by the addresses of their two ends, which nobody else can have while they are open.
  */
 import type { Socket } from 'node:net';
-import type { ClientEnd } from '../outcome.ts';
+import type { ClientEnd } from '../../needle/outcome.ts';
 
 export class OwnConnections {
   readonly #ends = new Set<string>();

@@ -2,11 +2,12 @@
  * How a forwarded request may end, whoever carries it: the same failure has the same status, the same words and the
  * same accounting. Tells the corridor once whether there is an answer.
  */
+
+import { endsUnanswered } from '../../needle/answer/unanswered.ts';
 import { withDebugHeaders } from '../lane/debug-headers.ts';
 import type { PassthroughOutcome } from '../lane/deliver.ts';
 import type { Exchange } from '../lane/exchange.ts';
 import { refusalText } from '../lane/refusal.ts';
-import { endsUnanswered } from '../needle/unanswered.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export interface ForwardingOptions {

@@ -2,8 +2,8 @@
  * One range of a needle through the corridor. A mount reads a needle in many small ranges: where the cache can keep it,
  * the whole needle is asked for, so that it is fetched once and the next ranges are found there.
  */
-import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle-outcome.ts';
-import type { Reason } from '../outcome.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
+import type { Reason } from '../../needle/outcome.ts';
 import { manifestLookBytes, startsChunkManifest } from './chunk-manifest.ts';
 import type { SidecarRead } from './read-parameters.ts';
 import { beyondTheEnd, type Refusal, refusal, tooLong } from './refusal.ts';

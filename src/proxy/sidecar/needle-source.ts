@@ -1,6 +1,7 @@
 /** The bytes of one read: over the fast path, else from the volume server, unless that must not be. */
-import { signReadToken } from '../auth/sign-read-token.ts';
-import type { Reason } from '../outcome.ts';
+
+import type { Reason } from '../../needle/outcome.ts';
+import { signReadToken } from '../../needle/token/sign-read-token.ts';
 import { type FastBytes, FastReads } from './fast-read.ts';
 import type { SidecarRead } from './read-parameters.ts';
 import { type Refusal, refusal } from './refusal.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseQuery } from '../needle/query.ts';
+import { parseQuery } from '../../needle/request/query.ts';
 import { parseReadBody, parseReadQuery } from './read-parameters.ts';
 
 function read(query: string): ReturnType<typeof parseReadQuery> {

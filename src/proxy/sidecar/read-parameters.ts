@@ -1,7 +1,7 @@
 /** Query or JSON → which bytes of which needle. Pure. */
-import { parseNeedlePath } from '../needle/fid.ts';
-import { parseUint64 } from '../needle/go-numbers.ts';
-import type { Query } from '../needle/query.ts';
+import { parseNeedlePath } from '../../needle/request/fid.ts';
+import { parseUint64 } from '../../needle/request/go-numbers.ts';
+import type { Query } from '../../needle/request/query.ts';
 import { badParameter, beyondTheEnd, type Refusal } from './refusal.ts';
 
 export interface SidecarRead {

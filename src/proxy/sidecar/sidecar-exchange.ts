@@ -1,9 +1,9 @@
 /** The life of one request: taken apart, admitted, answered, sent, counted once. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
-import { parseUint64 } from '../needle/go-numbers.ts';
-import { parseQuery, type Query } from '../needle/query.ts';
-import { splitTarget } from '../needle/url-path.ts';
+import { parseUint64 } from '../../needle/request/go-numbers.ts';
+import { parseQuery, type Query } from '../../needle/request/query.ts';
+import { splitTarget } from '../../needle/request/url-path.ts';
 import type { Endpoint, Endpoints } from './endpoints.ts';
 import { parseReadBody } from './read-parameters.ts';
 import { badParameter, type Refusal, refusal } from './refusal.ts';

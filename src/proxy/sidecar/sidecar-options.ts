@@ -1,5 +1,5 @@
 /** What the sidecar's listener is told at its start, and what it asks of the proxy around it. */
-import type { NeedleRoute } from '../needle-outcome.ts';
+import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { NeedleEnds } from './needle-ends.ts';
 import type { SidecarObserver } from './sidecar-ledger.ts';
 

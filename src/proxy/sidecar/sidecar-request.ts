@@ -1,5 +1,5 @@
 /** A request as the endpoints see it. */
-import type { Query } from '../needle/query.ts';
+import type { Query } from '../../needle/request/query.ts';
 
 export interface SidecarRequest {
   readonly method: string;

@@ -3,8 +3,9 @@
  * and whether reads need a token. Never assumed, never for long: a fact expires, and a changed `Server` forgets the rest.
  * Also whether it answers at all.
  */
+
+import type { HostFacts } from '../../needle/answer/answer.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
-import type { HostFacts } from '../response/answer.ts';
 
 export interface LearnedFactsLimits {
   readonly factMsMax: number;

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { machine } from '../../../test/unit/doctor-machines.ts';
 import { settingsWith } from '../../../test/unit/doctor-settings.ts';
 import { nearestKey } from '../../config/nearest-key.ts';
-import { verifyReadToken } from '../../proxy/auth/read-token.ts';
+import { verifyReadToken } from '../../needle/token/read-token.ts';
 import type { Finding } from './check.ts';
 import { judgeClock } from './clock.ts';
 import { judgeNeedles } from './needle.ts';

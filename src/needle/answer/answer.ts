@@ -4,10 +4,10 @@
  */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
-import { extensionOf } from '../needle/fid.ts';
-import { isCompressed, isManifest } from '../needle/flags.ts';
-import type { ReadRequest } from '../needle/read-request.ts';
 import type { Reason } from '../outcome.ts';
+import { extensionOf } from '../request/fid.ts';
+import { isCompressed, isManifest } from '../request/flags.ts';
+import type { ReadRequest } from '../request/read-request.ts';
 import { commonHeaders, hasEncoding, setContentHeaders } from './answer-headers.ts';
 import { contentEncoding, contentType, hasTypeOverride, typeKey } from './content.ts';
 import { etagOf } from './etag.ts';

@@ -5,8 +5,8 @@
  */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { isRustServer } from '../../volume-server/rust-server.ts';
-import { isCompressed } from '../needle/flags.ts';
-import type { ReadRequest } from '../needle/read-request.ts';
+import { isCompressed } from '../request/flags.ts';
+import type { ReadRequest } from '../request/read-request.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer.ts';
 import { etagOf } from './etag.ts';
 import { formatHttpTime } from './http-time.ts';

@@ -1,6 +1,6 @@
 /** The headers that the volume server's handler sets on a needle's answer (specification 5.2 to 5.4). */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
-import type { ReadRequest } from '../needle/read-request.ts';
+import type { ReadRequest } from '../request/read-request.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer.ts';
 import { effectiveName } from './content.ts';
 import { contentDisposition } from './content-disposition.ts';

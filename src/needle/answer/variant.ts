@@ -1,4 +1,4 @@
-import type { ReadRequest } from '../needle/read-request.ts';
+import type { ReadRequest } from '../request/read-request.ts';
 
 /**
  * Everything that the head of a plain answer depends on besides the needle and the host's facts; undefined where an

@@ -6,6 +6,7 @@
 import type { RequestHead } from '../../http1/request-head.ts';
 import { readHeaders } from '../../http1/request-headers.ts';
 import type { Reason } from '../outcome.ts';
+import { findToken } from '../token/read-token-source.ts';
 import {
   type NeedlePath,
   parseNeedlePath,
@@ -14,7 +15,6 @@ import {
 } from './fid.ts';
 import { parsePlainTarget } from './plain-target.ts';
 import { asksAttachment, asksImageOperation, findOverrides, noQuery, parseQuery } from './query.ts';
-import { findToken } from './read-token-source.ts';
 import { handlerPath, splitTarget } from './url-path.ts';
 
 export interface ReadRequest {

@@ -1,7 +1,7 @@
 /** What the corridor returns for one read: every expected way out is a value. */
 import type { RequestHead } from '../http1/request-head.ts';
+import type { Answer } from './answer/answer.ts';
 import type { Reason } from './outcome.ts';
-import type { Answer } from './response/answer.ts';
 
 export type NeedleOutcome =
   /** Write head and body, then call `release` once, when the last byte was flushed or the connection closed. */

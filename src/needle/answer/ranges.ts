@@ -1,5 +1,5 @@
 /** The volume server's parsing of a Range header (specification 6.4): Go's old http range code, signs and all. */
-import { parseInt64 } from '../needle/go-numbers.ts';
+import { parseInt64 } from '../request/go-numbers.ts';
 
 /** Bytes `[start, end)` of the form that is sent. */
 export interface ByteRange {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Needle } from '../../rdma/needle-fetcher.ts';
-import { parseRead, type ReadRequest } from '../needle/read-request.ts';
+import { parseRead, type ReadRequest } from '../request/read-request.ts';
 import { type Answer, buildAnswer, type HostFacts, planAnswer } from './answer.ts';
 
 const data = Buffer.from('<p>0123456789');
