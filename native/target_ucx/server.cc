@@ -61,6 +61,7 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
     error += " (listening on " + options_.host + ":" + std::to_string(options_.port) + ")";
     return false;
   }
+  refused_.emplace(listener_->port());
   PublishStats(protocol::NowNs());
   return true;
 }
@@ -68,6 +69,7 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
 Server::~Server() {
   if (listener_) {
     for (const PendingConnection& each : connections_) listener_->Reject(each.request);
+    refused_->Clear(*listener_);
   }
   sessions_by_endpoint_.clear();
   sessions_.clear();
@@ -94,13 +96,15 @@ bool Server::DoWhatIsDue(uint64_t now_ns) {
   const bool is_volumes_due = engine_->volumes_generation() != volumes_generation_;
   const bool is_check_due = now_ns >= next_check_ns_;
   const bool is_look_due = !leases_.empty() && now_ns >= next_look_ns_;
-  const bool is_due =
-      !connections_.empty() || is_volumes_due || is_check_due || is_look_due || !doomed_.empty();
+  const bool is_sweep_due = listener_ && refused_->IsDue(now_ns);
+  const bool is_due = !connections_.empty() || is_volumes_due || is_check_due || is_look_due ||
+                      is_sweep_due || !doomed_.empty();
   if (engine_->TakePollWanted()) inbox_.WantPoll();
   if (!connections_.empty()) AcceptPending(now_ns);
   if (is_volumes_due) PushVolumes();
   if (is_check_due) CheckTimes(now_ns);
   if (is_look_due) LookAtLeases(now_ns);
+  if (is_sweep_due) refused_->Sweep(now_ns, *listener_);
   if (!doomed_.empty()) CloseDoomed();
   return is_due;
 }
@@ -147,7 +151,7 @@ int Server::TimeoutMs(uint64_t now_ns) const {
     return static_cast<int>((next_look_ns_ - now_ns + kMillisecondNs - 1) / kMillisecondNs);
   }
   if (is_stats_due_) return static_cast<int>(kPublishIntervalNs / kMillisecondNs);
-  const bool is_watching = is_stopping_ || stats_.sessions_pending > 0 || sends_.in_flight() > 0 ||
+  const bool is_watching = is_stopping_ || (listener_ && !refused_->empty()) || stats_.sessions_pending > 0 || sends_.in_flight() > 0 ||
                            sessions_.size() > stats_.sessions_active;
   if (is_watching) return static_cast<int>(kCheckIntervalNs / kMillisecondNs);
   return sessions_.empty() ? -1 : 1000;
@@ -170,6 +174,7 @@ void Server::BeginStop() {
   next_check_ns_ = 0;
   for (const PendingConnection& each : std::exchange(connections_, {}))
     listener_->Reject(each.request);
+  if (listener_) refused_->Clear(*listener_);
   listener_.reset();
   for (auto& [id, session] : sessions_) {
     if (session->state == Session::State::kServing) {

@@ -11,6 +11,8 @@
 #include "target/engine.h"
 #include "target_ucx/inbox.h"
 #include "target_ucx/lists.h"
+#include "target_ucx/pending_share.h"
+#include "target_ucx/refused_connections.h"
 #include "target_ucx/session.h"
 #include "target_ucx/target_server.h"
 #include "target_ucx/volume_leases.h"
@@ -81,7 +83,9 @@ class Server final : public target::ReadSink, public ucx::SendListener {
 
   // Sessions.
   static void OnConnection(ucp_conn_request_h request, void* arg);
-  [[nodiscard]] bool MayAccept(const ucx::PeerEnd& peer) const;
+  [[nodiscard]] bool MayAccept(const ucx::PeerEnd& peer);
+  /// Where too many are pending, an address with fewer takes the place of one of the address with most.
+  [[nodiscard]] bool MakePlace(const ucx::PeerEnd& peer);
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
   void AcceptPending(uint64_t now_ns);
   void CloseDoomed();
@@ -129,6 +133,7 @@ class Server final : public target::ReadSink, public ucx::SendListener {
 
   std::vector<uint16_t> data_ports_;
   std::vector<PendingConnection> connections_;  // to be accepted
+  std::optional<RefusedConnections> refused_;   // since there is a listener
   std::vector<uint64_t> doomed_;
   std::vector<uint64_t> overdue_;
   std::vector<VolumePage> volume_pages_;

@@ -26,26 +26,38 @@ void Server::OnConnection(ucp_conn_request_h request, void* arg) {
     ++self.stats_.sessions_refused;
     self.inbox_.Note({SessionEvent::Kind::kRefused, 0,
                       is_foreign ? protocol::Status::not_connected : protocol::Status::overload});
-    self.listener_->Reject(request);
+    self.refused_->Add(request, peer);
     return;
   }
   self.connections_.push_back({request, *peer});
 }
 
-bool Server::MayAccept(const ucx::PeerEnd& peer) const {
+bool Server::MayAccept(const ucx::PeerEnd& peer) {
   if (is_stopping_) return false;
-  if (stats_.sessions_pending + connections_.size() >= kPendingSessionsMax) return false;
+  if (!MakePlace(peer)) return false;
   const size_t sessions_max = options_.sessions_max + kPendingSessionsMax;
   if (sessions_.size() + connections_.size() >= sessions_max) return false;
   const auto of_address = [&peer](const ucx::PeerEnd& each) {
     return each.address == peer.address;
   };
   const auto accepted = std::ranges::count_if(sessions_, [&](const auto& entry) {
-    return IsPending(entry.second->state) && of_address(entry.second->peer);
+    return IsPending(entry.second->state) && !entry.second->doomed && of_address(entry.second->peer);
   });
   const auto waiting = std::ranges::count_if(
       connections_, [&](const PendingConnection& each) { return of_address(each.peer); });
   return accepted + waiting < int64_t{options_.pending_per_address_max};
+}
+
+bool Server::MakePlace(const ucx::PeerEnd& peer) {
+  if (stats_.sessions_pending + connections_.size() < kPendingSessionsMax) return true;
+  std::vector<PendingSession> pending;
+  for (const auto& [id, session] : sessions_) {
+    if (IsPending(session->state) && !session->doomed) pending.push_back({id, session->peer});
+  }
+  if (pending.size() + connections_.size() < kPendingSessionsMax) return true;
+  const auto yielding = GivesPlace(pending, peer);
+  if (yielding) Doom(*sessions_.at(*yielding));
+  return yielding.has_value();
 }
 
 /// Whose connections are not to be ended: see WaitingConnections.

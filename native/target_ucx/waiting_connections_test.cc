@@ -119,6 +119,35 @@ TEST(WaitingConnections, OfUcxPeersThatDoNotGreetAreRefusedBeyondTheBound) {
   EXPECT_EQ(loopback.server->stats().sessions_pending, 2u);
 }
 
+/// With UCX 1.13.1 the process ended here, within a second (tcp_sockcm_ep.c:416).
+TEST(WaitingConnections, ThatAreRefusedAgainAndAgainHurtNothing) {
+  auto options = ServerOptions(kTcp);
+  options.pending_per_address_max = 2;
+  Loopback loopback(options);
+  const auto target = loopback.Up();
+  std::string error;
+  const auto context = ucx::Context::Create({.tls = kTcp}, error);
+  const auto worker = ucx::Worker::Create(*context, error);
+  const auto address = ucx::ParseAddress("127.0.0.1", loopback.server->port());
+  std::vector<ucx::Endpoint> endpoints;
+  const uint64_t until_ns = protocol::NowNs() + 4 * kSecondNs;
+  while (protocol::NowNs() < until_ns) {
+    while (endpoints.size() < 80) {
+      ucs_status_t status = UCS_OK;
+      const ucx::ErrorHandler ignore{.on_error = [](void*, ucp_ep_h, ucs_status_t) {},
+                                     .arg = nullptr};
+      endpoints.push_back(
+          ucx::Endpoint::Connect(*worker, address->get(), address->bytes, ignore, status));
+    }
+    const uint64_t next_ns = protocol::NowNs() + kSecondNs / 20;
+    while (protocol::NowNs() < next_ns) worker->Progress();
+    for (ucx::Endpoint& each : endpoints) each.ForceClose();
+    endpoints.clear();
+  }
+  EXPECT_GT(loopback.server->stats().sessions_refused, 100u);
+  EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
+}
+
 TEST(WaitingConnections, KnowAPeerInBothFamilies) {
   sockaddr_storage storage{};
   auto& ipv4 = reinterpret_cast<sockaddr_in&>(storage);
