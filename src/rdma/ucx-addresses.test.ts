@@ -14,7 +14,7 @@ const interfaces = {
   'eth1:1': [row('10.0.0.4')],
 };
 const machine: Machine = { sysRoot: '/nowhere', environment: {}, interfaces: () => interfaces };
-const auto = { tls: 'auto' };
+const auto = { tls: 'auto', deviceName: 'auto' };
 
 describe('the first address of a device', () => {
   it.each(['10.0.0.1', 'fd00::1', '127.0.0.1', '192.168.0.1', '10.0.0.4'])('%s', (address) => {
@@ -34,18 +34,25 @@ describe('the first address of a device', () => {
 describe('a target', () => {
   it('that listens at a second address is told the first, where UCX may take TCP', () => {
     expect(listenFault(auto, '10.0.0.2', machine)).toContain('set rdma.listen = "10.0.0.1"');
-    expect(listenFault({ tls: '^tcp' }, '10.0.0.2', machine)).toBeUndefined();
+    expect(listenFault({ ...auto, tls: '^tcp' }, '10.0.0.2', machine)).toBeUndefined();
     expect(listenFault(auto, '10.0.0.1', machine)).toBeUndefined();
-    expect(listenFault(auto, '0.0.0.0', machine)).toBeUndefined();
+  });
+
+  it('on all of several devices is told that a proxy may take the wrong one', () => {
+    expect(listenFault(auto, '0.0.0.0', machine)).toMatch(/offers eth0, eth1, .*rdma.device_name/);
+    expect(listenFault(auto, '::', machine)).toBeUndefined();
+    expect(listenFault({ ...auto, deviceName: 'eth0' }, '0.0.0.0', machine)).toBeUndefined();
+    const chosen = { ...machine, environment: { UCX_NET_DEVICES: 'eth0' } };
+    expect(listenFault(auto, '0.0.0.0', chosen)).toBeUndefined();
   });
 
   it('on loopback with RDMA alone is told that nobody will come', () => {
     for (const tls of ['rc', 'rc_verbs,ud', 'ib,self']) {
-      expect(listenFault({ tls }, '127.0.0.1', machine)).toContain('RDMA alone');
-      expect(listenFault({ tls }, '10.0.0.1', machine)).toBeUndefined();
+      expect(listenFault({ ...auto, tls }, '127.0.0.1', machine)).toContain('RDMA alone');
+      expect(listenFault({ ...auto, tls }, '10.0.0.1', machine)).toBeUndefined();
     }
     for (const tls of ['auto', 'rc,tcp', 'rc,sm', '^ib', 'tcp']) {
-      expect(listenFault({ tls }, '127.0.0.1', machine)).toBeUndefined();
+      expect(listenFault({ ...auto, tls }, '127.0.0.1', machine)).toBeUndefined();
     }
     const chosen = { ...machine, environment: { UCX_TLS: 'rc' } };
     expect(listenFault(auto, '127.0.0.1', chosen)).toContain('RDMA alone');

@@ -6,6 +6,8 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import {
   addressesOf,
+  isAuto,
+  isWildcard,
   type Machine,
   sourceFor,
   thisMachine,
@@ -42,7 +44,7 @@ export function secondAddress(address: string, interfaces: Interfaces): SecondAd
 
 /** Why nobody will connect to a target at `host`, a literal address; undefined: nothing is known against it. */
 export function listenFault(
-  { tls }: Pick<UcxChoice, 'tls'>,
+  { tls, deviceName }: Pick<UcxChoice, 'tls' | 'deviceName'>,
   host: string,
   machine: Machine = thisMachine,
 ): string | undefined {
@@ -51,8 +53,25 @@ export function listenFault(
     return `rdma.listen = "${host}" is loopback, and "${transports}" is RDMA alone, which has no loopback: set rdma.listen to an address of the RDMA port's network device, or rdma.tls = "auto"`;
   }
   if (!allowsTcp(transports)) return undefined;
+  if (isWildcard(host)) return wildcardFault(host, deviceName, machine);
   const second = secondAddress(host, machine.interfaces());
   return second && `${secondText(second)}: set rdma.listen = "${second.first}"`;
+}
+
+/** UCX tells its peer of every device, and the peer takes one without asking whether it has a route to it. */
+function wildcardFault(host: string, deviceName: string, machine: Machine): string | undefined {
+  if (!isAuto(deviceName) || machine.environment['UCX_NET_DEVICES'] !== undefined) return undefined;
+  const isIpv6 = host.includes(':');
+  const devices = Object.entries(machine.interfaces()).flatMap(([name, rows]) => {
+    const isOffered = rows?.some(
+      ({ internal, address }) =>
+        !internal && address.includes(':') === isIpv6 && !address.startsWith('fe80:'),
+    );
+    return isOffered === true ? [withoutAlias(name)] : [];
+  });
+  const names = [...new Set(devices)];
+  if (names.length < 2) return undefined;
+  return `rdma.listen = "${host}" offers ${names.join(', ')}, and UCX's TCP takes any of them: a proxy that has no route to one of them may not connect. Set rdma.listen to the address that proxies dial, or rdma.device_name to its device`;
 }
 
 /** One line for each address of this machine from which targets are reached and that they cannot dial. */
@@ -102,7 +121,7 @@ const noDialBack =
 
 const meanings: Readonly<Record<string, string>> = {
   'Endpoint timeout':
-    "nothing answers at the target's data port: the target's address is not the first of its device, on which alone UCX's TCP listens, or a firewall drops it",
+    "nothing answers at the target's data port: the target's address is not the first of its device, on which alone UCX's TCP listens, the target listens on all of its devices (0.0.0.0) and this host has no route to one of them, or a firewall drops it",
   'Endpoint is not connected': noDialBack,
   'Destination is unreachable':
     "no route, no transport in common, or the target's address is not the first of its device, on which alone UCX's TCP listens",

@@ -58,6 +58,30 @@ describe('the devices of a role that listens', () => {
     expect(devicesToListen(auto, '127.0.0.1', routed)).toEqual({ deviceName: 'lo', exposed: [] });
   });
 
+  it('are beyond loopback where the first address of lo is one that others route to', () => {
+    const interfaces = { lo: [row('10.9.9.9', true), row('127.0.0.1', true)] };
+    const routed = { ...machine(), interfaces: () => interfaces };
+    expect(devicesToListen(auto, '127.0.0.1', routed).exposed).toEqual(['lo']);
+    const first = { ...routed, interfaces: () => ({ lo: interfaces.lo.toReversed() }) };
+    expect(devicesToListen(auto, '127.0.0.1', first).exposed).toEqual([]);
+  });
+
+  it('are as with "auto" where a key is empty', () => {
+    const empty = { deviceName: '', tls: '', isNetworkTrusted: false };
+    expect(devicesToListen(empty, '127.0.0.1', machine())).toEqual({
+      deviceName: 'lo',
+      exposed: [],
+    });
+    expect(devicesToListen(empty, '10.0.0.1', machine()).exposed).toEqual(['eth0']);
+  });
+
+  it('are exposed where one that is named is not up yet', () => {
+    const base = machine();
+    mkdirSync(join(base.sysRoot, 'class', 'net', 'eth9'), { recursive: true });
+    const choice = { ...auto, deviceName: 'eth9,mlx5_0:1,nothing' };
+    expect(devicesToListen(choice, '127.0.0.1', base).exposed).toEqual(['eth9']);
+  });
+
   it.each([
     ['127.0.0.1', 'lo', []],
     ['127.0.0.9', 'lo', []],
@@ -149,5 +173,15 @@ describe('the devices of a role that connects', () => {
   it('are all where a name does not resolve', async () => {
     const devices = await devicesToReach(auto, ['127.0.0.1', 'nowhere.invalid'], machine());
     expect(devices.deviceName).toBe('auto');
+  });
+
+  it('are those that were looked at, where another may come up before UCX looks', async () => {
+    const interfaces = { lo: [row('127.0.0.1', true)] };
+    const early = { ...machine(), interfaces: () => interfaces };
+    for (const deviceName of ['auto', 'all']) {
+      const choice = { ...auto, deviceName, isNetworkTrusted: false };
+      const devices = await devicesToReach(choice, ['nowhere.invalid'], early);
+      expect(devices).toMatchObject({ deviceName: 'lo', exposed: [] });
+    }
   });
 });

@@ -114,22 +114,32 @@ function chosen(
   const { environment } = machine;
   const transports = transportsOf(tls, machine);
   if (!allowsTcp(transports)) return { deviceName, exposed: [] };
-  const interfaces = machine.interfaces();
-  const all = Object.keys(interfaces);
+  const all = Object.keys(machine.interfaces());
   const exposedOf = (names: readonly string[]): readonly string[] =>
-    names.filter((name) => isBeyondLoopback(name, interfaces, isIpv6));
-  const set = deviceName === 'auto' ? environment['UCX_NET_DEVICES'] : deviceName;
+    names.filter((name) => isBeyondLoopback(name, { machine, isIpv6 }));
+  const set = isAuto(deviceName) ? environment['UCX_NET_DEVICES'] : deviceName;
   if (set !== undefined) {
     const names = set.split(',').map((name) => name.trim());
-    return { deviceName, exposed: exposedOf(names.includes('all') ? all : names) };
+    if (!names.includes('all')) return { deviceName, exposed: exposedOf(names) };
   }
   const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
   // RDMA needs no TCP of UCX beside it. Whoever connects to nobody needs a device all the same.
   const isLocal = (ports.length > 0 && !isNetworkTrusted) || wanted?.length === 0;
-  const nets = isLocal ? all.filter((name) => !isBeyondLoopback(name, interfaces, isIpv6)) : wanted;
+  const local = isLocal ? all.filter((name) => exposedOf([name]).length === 0) : wanted;
+  const nets = set === undefined ? local : undefined;
   const names = [...new Set([...(nets ?? []), ...ports])];
-  if (nets === undefined || names.length === 0) return { deviceName, exposed: exposedOf(all) };
-  return { deviceName: names.join(','), exposed: exposedOf(nets) };
+  if (nets !== undefined && names.length > 0) {
+    return { deviceName: names.join(','), exposed: exposedOf(nets) };
+  }
+  const exposed = exposedOf(all);
+  if (exposed.length > 0 || isNetworkTrusted) return { deviceName, exposed };
+  // Those alone that were looked at: another may come up before UCX looks.
+  const looked = all.length === 0 ? ['lo'] : all.map(withoutAlias);
+  return { deviceName: [...new Set([...looked, ...ports])].join(','), exposed };
+}
+
+export function isAuto(value: string): boolean {
+  return value === 'auto' || value === '';
 }
 
 /** @throws RdmaUnavailableError where UCX's TCP would listen beyond loopback in a network that is not trusted. */
@@ -145,28 +155,33 @@ export function refuseExposed(
   );
 }
 
-/** As UCX_TLS has them. */
+/** As UCX_TLS has them. An empty key leaves the choice to UCX, as "auto" does. */
 export function transportsOf(tls: string, { environment }: Machine = thisMachine): string {
-  return tls === 'auto' ? (environment['UCX_TLS'] ?? 'all') : tls;
+  return isAuto(tls) ? (environment['UCX_TLS'] ?? 'all') : tls;
 }
 
 /**
  * Of what is no network device, such as "mlx5_0:1", false. An address that others route to may be of lo: UCX takes it in
- * IPv6, where it leaves ::1 out.
+ * IPv6, where it leaves ::1 out, and in IPv4 where it is the first of the device. One that is not up yet counts: it may be
+ * when UCX looks.
  */
 function isBeyondLoopback(
   name: string,
-  interfaces: ReturnType<typeof networkInterfaces>,
-  isIpv6: boolean,
+  { machine, isIpv6 }: { readonly machine: Machine; readonly isIpv6: boolean },
 ): boolean {
-  return Object.entries(interfaces)
-    .filter(([label]) => withoutAlias(label) === withoutAlias(name))
-    .some(([, rows]) =>
-      rows?.some(
-        ({ internal, address }) =>
-          !internal || (isIpv6 && address.includes(':') && address !== '::1'),
-      ),
-    );
+  const device = withoutAlias(name);
+  const rows = Object.entries(machine.interfaces())
+    .filter(([label]) => withoutAlias(label) === device)
+    .flatMap(([, each]) => each ?? []);
+  if (rows.length === 0) return device !== 'lo' && isNetworkDevice(device, machine);
+  if (rows.some(({ internal }) => !internal)) return true;
+  const ofFamily = rows.filter(({ address }) => address.includes(':') === isIpv6);
+  if (isIpv6) return ofFamily.some(({ address }) => address !== '::1');
+  return ofFamily[0] !== undefined && !ofFamily[0].address.startsWith('127.');
+}
+
+function isNetworkDevice(device: string, { sysRoot }: Machine): boolean {
+  return entriesOf(join(sysRoot, 'class', 'net')).includes(device);
 }
 
 /** "mlx5_0:1" of each RDMA port that is up. */
@@ -250,6 +265,6 @@ export function withoutAlias(name: string): string {
   return name.replace(/:.*$/, '');
 }
 
-function isWildcard(host: string): boolean {
+export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || /^[0:]+$/.test(host);
 }

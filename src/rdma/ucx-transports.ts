@@ -1,6 +1,7 @@
 /**
  * What a value of UCX_TLS lets UCX use: a list of names, or with ^ what is left out of all. A backslash takes a name
- * exactly; ":aux" takes it for connecting alone, and its port is open all the same. Pure.
+ * exactly; ":aux" takes it for connecting alone, and its port is open all the same. UCX knows no blanks: " tcp" is no name
+ * that it could leave out. Pure.
  */
 
 interface Transports {
@@ -16,10 +17,10 @@ function parse(transports: string): Transports {
   return { isLeftOut: transports.startsWith('^'), names };
 }
 
-/** With ^ a name is taken as it stands: "tcp:aux" leaves nothing out. */
+/** With ^ a name is taken as it stands: neither "tcp:aux" nor " tcp" leaves tcp out. */
 function leavesOut(transports: string, wanted: readonly string[]): boolean {
   const names = transports.replace(/^\^/, '').split(',');
-  return names.some((name) => wanted.includes(name.trim().replace(/^\\/, '')));
+  return names.some((name) => wanted.includes(name.replace(/^\\/, '')));
 }
 
 export function allowsTcp(transports: string): boolean {

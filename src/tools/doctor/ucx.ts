@@ -83,7 +83,10 @@ async function addressFaults(
   if (settings === undefined) return [];
   const { role, listenHost, targets } = settings;
   if (role === 'target') {
-    const fault = listenHost === undefined ? undefined : listenFault({ tls }, listenHost);
+    const fault =
+      listenHost === undefined
+        ? undefined
+        : listenFault({ tls, deviceName: settings.deviceName }, listenHost);
     return fault === undefined ? [] : [fault];
   }
   return sourceFaults(
