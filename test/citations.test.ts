@@ -1,5 +1,5 @@
-/** What comments and pages cite: sections of the specification, and headings of pages. */
-import { readdirSync, readFileSync } from 'node:fs';
+/** What comments and pages cite: sections of the specification, pages of docs, and headings of these. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -35,6 +35,40 @@ describe('a citation', () => {
     ['the specification says', []],
   ])('of the specification is found in "%s"', (text, sections) => {
     expect(specificationSections(text)).toEqual(sections);
+  });
+
+  test('of a document names one that is in the repository', () => {
+    const wrong = citing.flatMap((file) => {
+      const text = proseOf(file);
+      const foreign = /\bDESIGN\b/.test(text) ? [`${file}: DESIGN`] : [];
+      const missing = [...text.matchAll(/\bdocs\/[\w./-]+\.(?:md|svg|json)\b/g)]
+        .map(([name]) => name)
+        .filter((name) => !existsSync(join(root, name)));
+      return [...foreign, ...missing.map((name) => `${file}: ${name}`)];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('of a heading names one that the page has', () => {
+    const cited = citing.flatMap((file) =>
+      [...proseOf(file).matchAll(/\b(docs\/[\w./-]+\.md), "([^"]+)"/g)].map(
+        ([, page = '', heading = '']) => ({ file, page, heading }),
+      ),
+    );
+    expect(cited.length).toBeGreaterThan(5);
+    expect(cited.filter(({ page, heading }) => !headingsOf(page).includes(heading))).toEqual([]);
+  });
+
+  test('of a law names one that the architecture has', () => {
+    const [, section = ''] = read('docs/architecture.md').split('\n## Laws\n');
+    const laws = [...(section.split('\n## ')[0] as string).matchAll(/^(\d+)\. /gm)].map(
+      ([, law]) => law,
+    );
+    const cited = citing.flatMap((file) =>
+      [...proseOf(file).matchAll(/\blaw (\d+)\b/g)].map(([, law]) => ({ file, law })),
+    );
+    expect(cited.length).toBeGreaterThan(1);
+    expect(cited.filter(({ law }) => !laws.includes(law))).toEqual([]);
   });
 
   test('that is a link with an anchor leads to a heading', () => {

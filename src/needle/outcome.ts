@@ -1,4 +1,4 @@
-/** What became of one request: the unit of the traffic accounting (DESIGN, law 4). */
+/** What became of one request: the unit of the traffic accounting (docs/architecture.md, law 4). */
 import type { RequestHead } from '../http1/request-head.ts';
 
 /**
@@ -40,7 +40,7 @@ export const reasons = [
 
 export type Reason = (typeof reasons)[number];
 
-/** Something failed (docs/reasons.md, "trouble"); what passes for any other reason does so for its meaning. */
+/** Something failed (docs/reasons.md: trouble); what passes for any other reason does so for its meaning. */
 export const troubleReasons: ReadonlySet<Reason | ''> = new Set<Reason>([
   'no-slab',
   'slow-reader',

@@ -10,7 +10,7 @@ export interface NeedleFacts {
   readonly volumeId: number;
   readonly needleId: bigint;
   readonly cookie: number;
-  /** Volume generation and applied index bytes that the answer was read at (DESIGN section 4). */
+  /** Volume generation and applied index bytes of the answer (docs/architecture.md, "Coherence"). */
   readonly epoch: bigint;
   readonly position: bigint;
   /** The record's flag byte; see needle/flags.ts. */

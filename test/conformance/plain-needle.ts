@@ -1,6 +1,7 @@
 /**
  * Which recorded cases are plain live needles: those that the proxy must answer itself once it has learned what only the
- * volume server knows (DESIGN, law 1). Told from the request and the recorded answer alone, not by asking the product.
+ * volume server knows (docs/architecture.md, law 1). Told from the request and the recorded answer alone, not by asking
+ * the product.
  */
 import {
   answersOf,

@@ -1,7 +1,7 @@
 /**
- * What the cache knows of one volume of one target. The one invariant (DESIGN section 4), except with `immutable`, which
- * looks at no state: every live needle of the volume is what the volume held at `(epoch, position)`, or at a later
- * position. Whatever breaks it drops the needle first.
+ * What the cache knows of one volume of one target. The one invariant (docs/architecture.md, "The cache"), except
+ * with `immutable`, which looks at no state: every live needle of the volume is what the volume held at
+ * `(epoch, position)`, or at a later position. Whatever breaks it drops the needle first.
  */
 import type { ValidateVerdict, VolumeChange } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cached-needle.ts';

@@ -1,6 +1,6 @@
 /**
- * One VALIDATE for all hits that wait (DESIGN section 4): as in group commit, a round trip answers everybody who was
- * there when it left, for all volumes of the target, and whoever comes meanwhile waits for the next.
+ * One VALIDATE for all hits that wait (docs/architecture.md, "The cache"): as in group commit, a round trip answers
+ * everybody who was there when it left, for all volumes of the target, and whoever comes meanwhile waits for the next.
  */
 import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';

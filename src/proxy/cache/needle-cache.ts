@@ -1,6 +1,7 @@
 /**
- * The hot-needle cache: whole needles that stay in the arena, single flight, and what makes a hit fresh (DESIGN section
- * 4). Knows no HTTP; the corridor asks `find`, then `fetch`, and tells it of every write that passes through.
+ * The hot-needle cache: whole needles that stay in the arena, single flight, and what makes a hit fresh
+ * (docs/architecture.md, "The cache"). Knows no HTTP; the corridor asks `find`, then `fetch`, and tells it of every
+ * write that passes through.
  */
 
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
