@@ -71,6 +71,24 @@ describe('a citation', () => {
     expect(cited.filter(({ law }) => !laws.includes(law))).toEqual([]);
   });
 
+  test('of a decision names an entry, and entries are numbered in the order of their days', () => {
+    const entries = headingsOf('docs/decisions.md')
+      .slice(1)
+      .map((heading) => /^(\d+) · (\d{4}-\d\d-\d\d) · \S/.exec(heading) ?? [heading]);
+    const numbers = entries.map(([, number]) => Number(number));
+    const days = entries.map(([, , day]) => day);
+    const cited = citing.flatMap((file) =>
+      [...proseOf(file).matchAll(/\bdecisions? (\d+)\b/gi)].map(([, number]) => ({
+        file,
+        number: Number(number),
+      })),
+    );
+    expect(numbers).toEqual(entries.map((_, index) => index + 1));
+    expect(days).toEqual(days.toSorted());
+    expect(cited.length).toBeGreaterThan(1);
+    expect(cited.filter(({ number }) => !numbers.includes(number))).toEqual([]);
+  });
+
   test('that is a link with an anchor leads to a heading', () => {
     const links = pages.flatMap((page) =>
       [...read(page).matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)].map(([, to = '', anchor]) => ({
