@@ -9,7 +9,7 @@ import type { ProxyOptions } from './proxy.ts';
 
 /**
  * How long a turn of the event loop waits for an answer to what it posted before it sleeps: about as long as a target on
- * the same machine takes (docs/performance.md).
+ * the same machine takes (docs/measurements/hot-path.md).
  */
 const spinUs = 30;
 

@@ -113,7 +113,7 @@ function ucxTcpOf(devices: UcxDevices | undefined): ProxyStatus['ucxTcp'] {
   return devices && { devices: devices.deviceName, exposed: devices.exposed };
 }
 
-/** A second VALIDATE under way per target only splits the groups (docs/performance.md). */
+/** A second VALIDATE under way per target only splits the groups (docs/measurements/cache.md). */
 const validationsMaxDefault = 1;
 /** As long as there is no listener. */
 const noFront = newFrontCounters();

@@ -1,6 +1,6 @@
 /**
- * The servers that the proxy is compared with, configured to be fast: docs/performance.md says how, and why. Each has a
- * folder of its own, which whoever starts it makes and removes.
+ * The servers that the proxy is compared with, configured to be fast: docs/measurements/other-servers.md, "How the others
+ * are configured". Each has a folder of its own, which whoever starts it makes and removes.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';

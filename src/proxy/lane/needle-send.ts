@@ -19,7 +19,7 @@ export interface NeedleSendOptions {
   readonly smallAnswers: OutputChunks;
 }
 
-/** Up to this, copying costs less than a second buffer in the write: docs/performance.md, "Where copying ends". */
+/** Up to this, copying costs less than a second buffer in the write: docs/measurements/copying.md. */
 export const copiedBytesMax = 16_384;
 
 export function sendNeedle(
