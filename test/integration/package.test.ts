@@ -73,6 +73,8 @@ describe('the package', () => {
       'config/proxy.toml',
       'config/target.toml',
       'docs/configuration.md',
+      'docs/specification.md',
+      'docs/measurements/cache.md',
       'docs/schema/proxy.schema.json',
       'docs/schema/target.schema.json',
       'examples/read-needle.ts',
