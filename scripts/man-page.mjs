@@ -5,9 +5,9 @@ import { continueUnderPinnedNode, root } from './setup/pinned-node.mjs';
 
 continueUnderPinnedNode();
 
-const { createProgram } = await import('../dist/commands/program.js');
-const { commandTree } = await import('../dist/commands/command-tree.js');
-const { manPage } = await import('../dist/commands/man-page.js');
+const { createProgram } = await import('../dist/cli/program.js');
+const { commandTree } = await import('../dist/cli/command-tree.js');
+const { manPage } = await import('../dist/cli/man-page.js');
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 mkdirSync(join(root, 'docs', 'man'), { recursive: true });

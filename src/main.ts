@@ -1,11 +1,11 @@
 /** The command line: two roles, the demo's volume server, and the tools. */
 import { CommanderError } from 'commander';
-import { createProgram } from './commands/program.ts';
+import { exitCodes } from './cli/exit-codes.ts';
+import { endQuietlyOnBrokenPipe, note, visible, visibleLines } from './cli/output.ts';
+import { createProgram } from './cli/program.ts';
+import { ToolFailure } from './cli/tool-failure.ts';
 import { ConfigError } from './config/problem.ts';
 import { RdmaUnavailableError } from './rdma/errors.ts';
-import { exitCodes } from './tools/exit-codes.ts';
-import { endQuietlyOnBrokenPipe, note, visible, visibleLines } from './tools/output.ts';
-import { ToolFailure } from './tools/tool-failure.ts';
 
 /** Returns the exit code; a role returns none: it lives on. */
 async function run(argv: readonly string[]): Promise<number | undefined> {

@@ -15,15 +15,16 @@ interface Allowed {
  * Who may import whom. `proxy` is what lies in src/proxy itself: the corridor, where the rooms meet, and the assembly.
  */
 const importTable: Readonly<Record<string, Allowed>> = {
-  main: { values: ['commands', 'config', 'tools', 'proxy', 'target', 'origin', 'rdma'] },
+  main: { values: ['cli', 'config', 'proxy', 'target', 'origin', 'rdma'] },
   index: {
-    values: ['client', 'commands', 'proxy', 'target', 'origin', 'rdma'],
+    values: ['client', 'cli', 'proxy', 'target', 'origin', 'rdma'],
     types: ['needle'],
   },
   client: { values: ['config', 'rdma', 'needle'] },
-  commands: { values: ['config', 'tools', 'proxy', 'target', 'origin', 'rdma', 'telemetry'] },
+  cli: {
+    values: ['config', 'needle', 'origin', 'proxy', 'rdma', 'target', 'telemetry', 'volume-server'],
+  },
   config: { values: [] },
-  tools: { values: ['rdma', 'needle', 'volume-server'] },
   origin: {
     values: ['http1', 'rdma', 'proxy', 'needle', 'proxy/targets'],
   },
@@ -68,9 +69,9 @@ const packageTable: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['proxy/admin'],
   'prom-client': ['proxy/admin'],
   'smol-toml': ['config'],
-  commander: ['main', 'commands'],
+  commander: ['main', 'cli'],
   'lru-cache': ['proxy/cache'],
-  'pino-pretty': ['commands'],
+  'pino-pretty': ['cli'],
   '@opentelemetry/api': ['telemetry'],
   '@opentelemetry/sdk-node': ['telemetry'],
 };
@@ -116,8 +117,8 @@ describe('the house', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('the environment is read by config, commands and main only', () => {
-    const readers = new Set(['config', 'commands', 'main']);
+  test('the environment is read by config, cli and main only', () => {
+    const readers = new Set(['config', 'cli', 'main']);
     // UCX takes its settings from the environment, which must hold them before the addon is loaded.
     const ofUcx = new Set(['src/rdma/binding.ts', 'src/rdma/ucx-devices.ts']);
     const isReader = (file: string): boolean => readers.has(roomOf(file)) || ofUcx.has(file);

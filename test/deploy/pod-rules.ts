@@ -43,7 +43,7 @@ export interface PodSpec {
   readonly volumes: readonly { readonly name: string; readonly hostPath?: unknown }[];
 }
 
-/** src/commands/role.ts gives requests in flight this long. */
+/** src/cli/roles/role.ts gives requests in flight this long. */
 const drainSeconds = 10;
 
 export function faultsOfContainer(container: Container): string[] {

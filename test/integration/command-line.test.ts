@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { type CommandEntry, commandTree } from '../../src/commands/command-tree.ts';
-import { completionScript } from '../../src/commands/completion.ts';
-import { helpAfter, manPage } from '../../src/commands/man-page.ts';
-import { createProgram } from '../../src/commands/program.ts';
+import { type CommandEntry, commandTree } from '../../src/cli/command-tree.ts';
+import { completionScript } from '../../src/cli/completion/completion.ts';
+import { helpAfter, manPage } from '../../src/cli/man-page.ts';
+import { createProgram } from '../../src/cli/program.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const tree = commandTree(createProgram(() => undefined));

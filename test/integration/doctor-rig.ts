@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, expect } from 'vitest';
-import type { Check } from '../../src/tools/doctor/check.ts';
-import type { Report } from '../../src/tools/doctor/report.ts';
+import type { Check } from '../../src/cli/doctor/check.ts';
+import type { Report } from '../../src/cli/doctor/report.ts';
 import { type Environment, program, runCommand } from './program.ts';
 
 export interface Examined {

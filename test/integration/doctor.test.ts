@@ -3,9 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { catalogue, layers } from '../../src/cli/doctor/check.ts';
 import { verifyReadToken } from '../../src/needle/token/read-token.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
-import { catalogue, layers } from '../../src/tools/doctor/check.ts';
 import { freePorts } from '../free-ports.ts';
 import {
   type Examined,

@@ -6,7 +6,7 @@ import {
   deviceWarnings,
   explainFabric,
   type FabricKeys,
-} from '../../src/commands/fabric-failure.ts';
+} from '../../src/cli/roles/fabric-failure.ts';
 import { fileReason } from '../../src/config/file-reason.ts';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { RdmaUnavailableError } from '../../src/rdma/errors.ts';

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { explainStart, placeOf } from '../../src/commands/start-failure.ts';
+import { explainStart, placeOf } from '../../src/cli/roles/start-failure.ts';
 import { type LogLine, runCommand, startRole } from './program.ts';
 import { scratchFolder } from './scratch.ts';
 

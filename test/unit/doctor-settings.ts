@@ -1,5 +1,5 @@
 /** Settings of a proxy as its defaults give them, for the doctor's judgement. */
-import type { Settings } from '../../src/tools/doctor/setup.ts';
+import type { Settings } from '../../src/cli/doctor/setup.ts';
 
 export function settingsWith(changes: Partial<Settings>): Settings {
   return {

@@ -1,0 +1,73 @@
+/** `seaweed-rdma log`. */
+import { type Command, Option } from 'commander';
+import { type AdminFlags, adminTool, onePlace } from '../admin/admin-tools.ts';
+import { examples } from '../fabric/fabric-command.ts';
+import { countValue, durationValue } from '../option-values.ts';
+import { runLog } from './log.ts';
+
+/** Options whose value is sent as it is, under the same name. */
+const textFilters = ['outcome', 'reason', 'client', 'agent', 'volume', 'method', 'status', 'path'];
+
+interface LogFlags extends AdminFlags, Readonly<Record<string, unknown>> {
+  readonly follow?: boolean;
+  readonly limit: number;
+  readonly minDuration?: number;
+  readonly own?: boolean;
+}
+
+export function addLog(program: Command, finish: (exitCode: number) => void): void {
+  adminTool(program, 'log', 'the last requests of a running proxy, or every one as it ends')
+    .option('-f, --follow', 'requests from now on, until Ctrl-C or the proxy ends')
+    .addOption(
+      new Option('--limit <n>', 'the last so many that the filters let through')
+        .argParser(countValue)
+        .default(100)
+        .conflicts('follow'),
+    )
+    .option('--outcome <names>', 'cache, rdma, passthrough, error')
+    .option('--reason <names>', 'as docs/reasons.md names them: not-found,query')
+    .option('--client <addresses>', 'addresses and networks: 10.0.0.5,10.1.0.0/16')
+    .option('--agent <text>', 'clients whose User-Agent contains it')
+    .option('--volume <ids>', 'volume ids: 3,7')
+    .option('--method <names>', 'GET,HEAD; raw: connections that were piped unread')
+    .option('--status <codes>', 'statuses and classes: 404,5xx')
+    .option('--min-duration <time>', 'requests that took at least as long', durationValue)
+    .option('--path <text>', 'paths that contain it, as they are shown')
+    .option('--own', "requests of this package's own programs, too")
+    .addHelpText(
+      'after',
+      `
+Lists are separated by commas. A request is shown when every filter lets it through. Cookies and tokens are masked.
+${examples(
+  'log --follow',
+  'log --follow --outcome passthrough,error',
+  'log --follow --min-duration 50ms --volume 3 --json',
+  'log --limit 20 --client 10.0.0.5 --status 4xx,5xx',
+)}`,
+    )
+    .action(async (flags: LogFlags) => {
+      const ended = new AbortController();
+      const end = (): void => ended.abort();
+      process.once('SIGINT', end).once('SIGTERM', end);
+      finish(
+        await runLog({
+          ...onePlace(flags, "one --admin: a log is one proxy's"),
+          follow: flags.follow ?? false,
+          limit: flags.limit,
+          filters: filtersOf(flags),
+          signal: ended.signal,
+        }),
+      );
+    });
+}
+
+function filtersOf(flags: LogFlags): Readonly<Record<string, string>> {
+  const filters: Record<string, string> = {};
+  for (const name of textFilters) {
+    const value = flags[name];
+    if (typeof value === 'string') filters[name] = value;
+  }
+  if (flags.minDuration !== undefined) filters['minDurationMs'] = String(flags.minDuration);
+  if (flags.own === true) filters['own'] = 'true';
+  return filters;
+}

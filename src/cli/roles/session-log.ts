@@ -1,0 +1,33 @@
+/** What a target writes about its sessions: so many lines a minute, since proxies decide how often they come. */
+import type { SessionEvent } from '../../rdma/target-host.ts';
+import type { LimitedLog, LineSink } from '../../telemetry/limited-log.ts';
+
+/** Each side proves that it knows the secret, the target first. */
+const unproven =
+  "a connection ended before it had proved anything: the secrets differ, or one side could not dial the other back: over UCX's TCP each must be at the first address of its device, without NAT or a firewall between";
+const notDialled =
+  'UCX could not dial a proxy back: it comes from an address that is not the first of its device, or through NAT, or has another family or transports';
+
+const messages: Readonly<Record<SessionEvent['kind'], string>> = {
+  welcomed: 'a proxy is served',
+  refused: 'a connection was refused',
+  ended: 'a session has ended',
+  lost: 'a session was lost: it ended without goodbye',
+};
+
+function refusalText(status: SessionEvent['status']): string {
+  if (status === undefined) return unproven;
+  return status === 'not_connected' ? notDialled : messages.refused;
+}
+
+export function sessionLog(sink: LineSink, limited: LimitedLog): (event: SessionEvent) => void {
+  return ({ kind, sessionId, status }) => {
+    const event = `session-${kind}`;
+    if (!limited.mayWrite(event)) return;
+    const session_id = sessionId === undefined ? undefined : `${sessionId}`;
+    const fields = { event, session_id, reason: status };
+    const message = kind === 'refused' ? refusalText(status) : messages[kind];
+    if (kind === 'refused' || kind === 'lost') sink.warn(fields, message);
+    else sink.info(fields, message);
+  };
+}

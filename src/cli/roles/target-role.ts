@@ -1,0 +1,124 @@
+/** `seaweed-rdma target`. */
+import { loadTargetConfig, type TargetConfig } from '../../config/target-config.ts';
+import { startTarget, type TargetOptions } from '../../target/start-target.ts';
+import { LimitedLog } from '../../telemetry/limited-log.ts';
+import { packageVersion } from '../version.ts';
+import { descriptorLimit } from './descriptor-failure.ts';
+import { LiveConfiguration } from './reload.ts';
+import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts';
+import { sessionLog } from './session-log.ts';
+import { placeOf, type StartPlace } from './start-failure.ts';
+
+/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+const reloadable = [
+  'logging.level',
+  'logging.format',
+  'logging.trouble_per_minute',
+  'admin.token_file',
+];
+
+/** Throws ConfigError. */
+export async function runTargetRole(options: RoleOptions): Promise<void> {
+  const live = new LiveConfiguration<TargetConfig>({
+    load: () => loadTargetConfig(options.config, process.env),
+    reloadable,
+    contents: ({ adminToken, secret }) => ({
+      'admin.token_file': adminToken,
+      'rdma.secret_file': secret,
+    }),
+  });
+  const config = live.current;
+  await runRole('target', logOptions(config.logging, options), keysOf(config), async (log) => {
+    const { logger } = log;
+    for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
+    const limited = new LimitedLog(logger, config.logging.troublePerMinute);
+    const assembled = targetOptions(
+      config,
+      () => live.current.adminToken,
+      () => live.keys,
+    );
+    const onSession = sessionLog(logger, limited);
+    const onConnectionsEnded = (ended: number, waiting: number): void =>
+      limited.warn(
+        { event: 'connections-ended', ended, waiting },
+        'connections were ended: they did not become sessions in time, or were too many of one address',
+      );
+    const target = await startTarget(
+      { ...assembled, configuration: () => live.status(), onSession, onConnectionsEnded },
+      logger,
+    );
+    return {
+      bound: { rdma: target.address, admin: target.adminAddress },
+      async close(drainMs) {
+        await target.close(drainMs);
+        limited.close();
+      },
+      reload() {
+        live.reload(logger, (next) => {
+          limited.linesPerMinute = next.logging.troublePerMinute;
+          void log.configure(logOptions(next.logging, options));
+        });
+      },
+    };
+  });
+}
+
+function keysOf(config: TargetConfig): RoleKeys {
+  const { rdma, target } = config;
+  const { deviceName, tls } = rdma;
+  return {
+    places: placesOf(config),
+    fabric: {
+      dirs: [
+        { key: 'target.dirs', paths: target.dirs },
+        { key: 'target.idx_dirs', paths: target.idxDirs },
+      ],
+      memory: { key: 'rdma.buffer_size', bytes: rdma.bufferBytes },
+      hugepagesKey: 'rdma.hugepages',
+      ucx: { deviceName, tls },
+    },
+    descriptors: { key: 'rdma.max_sessions', count: rdma.maxSessions, dirs: target.dirs },
+  };
+}
+
+function placesOf({ rdma, admin }: TargetConfig): StartPlace[] {
+  const address = { host: rdma.listen, port: rdma.port };
+  return [
+    { hostKey: 'rdma.listen', portKey: 'rdma.port', address },
+    placeOf('admin.listen', admin.listen),
+  ];
+}
+
+function targetOptions(
+  config: TargetConfig,
+  token: () => string | undefined,
+  configuration: TargetOptions['admin']['configuration'],
+): TargetOptions {
+  const { rdma, target, admin } = config;
+  return {
+    version: packageVersion(),
+    listen: { host: rdma.listen, port: rdma.port },
+    deviceName: rdma.deviceName,
+    tls: rdma.tls,
+    isNetworkTrusted: rdma.isNetworkTrusted,
+    maxSessions: rdma.maxSessions,
+    descriptorLimit: descriptorLimit(),
+    sessionTimeoutMs: rdma.sessionTimeoutMs,
+    handshakeTimeoutMs: rdma.handshakeTimeoutMs,
+    pendingPerAddressMax: rdma.pendingPerAddressMax,
+    bufferBytes: rdma.bufferBytes,
+    hugepages: rdma.hugepages,
+    secret: config.secret ?? '',
+    dirs: target.dirs,
+    idxDirs: target.idxDirs,
+    volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
+    confirmEveryMs: target.confirmEveryMs,
+    admin: {
+      listen: admin.listen,
+      enableCors: admin.enableCors,
+      limits: admin,
+      token,
+      configuration,
+    },
+  };
+}
