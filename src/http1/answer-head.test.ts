@@ -40,6 +40,21 @@ describe('an answer’s head', () => {
     expect(read(head(lines))).toMatchObject({ kind: 'head', framing });
   });
 
+  it.each(['GET', 'HEAD'])('to %s has one length where equal ones came', (method) => {
+    const came = head('A: b\r\ncontent-length:7\r\nX-Content-Length: 7\r\nContent-Length: 7 \r\n');
+    const verdict = read(came, method);
+    if (verdict.kind !== 'head') throw new Error(verdict.kind);
+    expect(verdict).toMatchObject({ headBytes: came.length, isMended: true });
+    expect(verdict.text).toBe(
+      'HTTP/1.1 200 OK\r\nA: b\r\ncontent-length:7\r\nX-Content-Length: 7\r\n',
+    );
+    const once = read(head('Content-Length: 7\r\n'), method);
+    expect(once).toMatchObject({
+      isMended: false,
+      text: 'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n',
+    });
+  });
+
   it('of a HEAD and of a 304 has no body behind it', () => {
     expect(read(head('Content-Length: 7\r\n'), 'HEAD')).toMatchObject({
       framing: { kind: 'none' },

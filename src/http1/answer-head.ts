@@ -12,8 +12,10 @@ export interface AnswerHead {
   readonly status: number;
   /** Blank line included. */
   readonly headBytes: number;
-  /** latin1, without the blank line. */
+  /** latin1, without the blank line; a Content-Length that came more than once stands here once. */
   readonly text: string;
+  /** The text is no longer what came. */
+  readonly isMended: boolean;
   readonly framing: AnswerFraming;
   readonly hasConnection: boolean;
   /** The answer is of HTTP/1.0. */
@@ -81,15 +83,36 @@ export function readAnswerHead(
     at = lineEnd + 2;
   }
   const isOld = text.charCodeAt(minorAt) === zero;
-  // One of them alone, or the same length twice: else two parsers see two ends.
+  // A coding stands alone, and lengths are equal: else two parsers see two ends.
   if (hasCoding && (http10 || isOld || lengthOrCoding?.length !== 2)) return broken;
   const framing =
     http10 && isOld && !hasConnection && isNegative(lengthOrCoding)
       ? noBody
       : answerFraming(method, status, lengthOrCoding ?? none);
   if (framing === undefined) return broken;
-  return { kind: 'head', status, headBytes: end + 4, text, framing, hasConnection, http10: isOld };
+  const isMended = lengthOrCoding !== undefined && lengthOrCoding.length > 2;
+  return {
+    kind: 'head',
+    status,
+    headBytes: end + 4,
+    text: isMended ? withOneLength(text) : text,
+    isMended,
+    framing,
+    hasConnection,
+    http10: isOld,
+  };
 }
+
+/** RFC 9110 section 8.6: equal lengths are forwarded as one, since a client may refuse two. */
+function withOneLength(text: string): string {
+  let count = 0;
+  return text.replace(lengthLine, (line) => {
+    count += 1;
+    return count === 1 ? line : '';
+  });
+}
+
+const lengthLine = /(?<=\n)content-length:[^\r]*\r\n/gi;
 
 const none: readonly string[] = [];
 /** To HTTP/1.0 the volume server gives `Range: bytes=--5` a negative length and no body, and closes. */

@@ -21,7 +21,7 @@ export function answerHeadText(head: AnswerHead, request: FramedRequest): string
   return `${statusLine}${fieldLines(answerHeaders(rawHeadersOf(head), request.close))}\r\n`;
 }
 
-/** The answer's head says of the client's connection what the volume server itself would have said. */
+/** The head's text says of the client's connection what the volume server itself would have said. */
 export function isAnswerWhole(head: AnswerHead, { block, close }: FramedRequest): boolean {
   return block.http10 || (!head.hasConnection && !close);
 }

@@ -154,6 +154,21 @@ describe.each([true, false])('with lane %s', (lane) => {
     expect(await client.until((text) => text === chunks)).toBe(chunks);
   });
 
+  it.each([
+    ['GET', '1.1', ''],
+    ['GET', '1.1', 'TE: trailers\r\n'],
+    ['GET', '1.0', ''],
+    ['HEAD', '1.1', ''],
+  ])('equal lengths are one to a %s of HTTP/%s with %j', async (method, version, lines) => {
+    const body = method === 'HEAD' ? '' : 'hello';
+    const twice = answer('Content-Length: 5\r\nX: y\r\nContent-Length: 5', body);
+    await answering(lane, ({ socket }) => void socket.write(twice));
+    const client = fixture.connect();
+    client.send(request(method, '/2,02', lines).replace('1.1', version));
+    const once = answer('Content-Length: 5\r\nX: y', body);
+    expect(await client.until((text) => text.length >= once.length)).toBe(once);
+  });
+
   it('an answer of HTTP/1.0 is passed, and ends the connection', async () => {
     const old = 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok';
     await answering(lane, ({ socket }) => void socket.end(old));

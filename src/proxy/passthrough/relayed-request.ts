@@ -134,7 +134,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   #goesAsItCame(head: AnswerHead): boolean {
     const { exchange } = this;
-    return isAnswerWhole(head, exchange.request) && !exchange.debugHeaders;
+    return !head.isMended && isAnswerWhole(head, exchange.request) && !exchange.debugHeaders;
   }
 
   #passAnew(head: AnswerHead, rest: Buffer, bodyBytes: number, closes: boolean): boolean {
