@@ -9,14 +9,15 @@ import { type FramedRequest, RequestFramer } from '../../http1/request-framer.ts
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/outcome.ts';
+import type { AnswerSink } from './answer-sink.ts';
 import { ClientProgress } from './client-progress.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { deliver } from './deliver.ts';
-import { type AnswerSink, Exchange } from './exchange.ts';
+import { Exchange } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
+import { pipeObserved } from './observed-pipe.ts';
 import { overload } from './overload.ts';
-import { pipeRaw } from './raw-pipe.ts';
 import { malformed, refusalText } from './refusal.ts';
 import { SendPace } from './send-pace.ts';
 
@@ -356,27 +357,12 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     this.#state = 'raw';
     this.#handover?.destroy();
     this.#socket.off('data', this.#onData);
-    const startedAtMs = performance.now();
     const unread = this.#input.length > 0 ? [this.#input.view()] : [];
-    const { connectTimeoutMs, counters } = this.#host;
-    const { client } = this;
-    counters.rawPipes += 1;
-    counters.rawPipesOpen += 1;
-    const options = { upstreamUrl, prefix: [...prefix, ...unread], connectTimeoutMs, lingerMs };
-    void pipeRaw(this.#socket, options).then((end) => {
-      counters.rawPipesOpen -= 1;
-      this.#host.observe({
-        outcome: end.failed ? 'error' : 'passthrough',
-        reason: 'raw',
-        transport: 'none',
-        sessionId: 0n,
-        durationMs: performance.now() - startedAtMs,
-        bodyBytes: end.answerBytes,
-        request,
-        answerHead: end.ownAnswer,
-        client,
-        decidedMs: 0,
-      });
+    pipeObserved(this.#socket, this.#host, {
+      upstreamUrl,
+      prefix: [...prefix, ...unread],
+      request,
+      client: this.client,
     });
   }
 

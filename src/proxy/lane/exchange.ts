@@ -9,58 +9,9 @@ import { fieldLines } from '../../http1/field-lines.ts';
 import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
 import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../../needle/outcome.ts';
+import type { AnswerSink, Carrier } from './answer-sink.ts';
 import { type RefusalStatus, refusalBody, refusalHead } from './refusal.ts';
 import type { SendPace } from './send-pace.ts';
-
-/** What an exchange needs of its connection. */
-export interface AnswerSink {
-  readonly client: ClientEnd;
-  /** The answer's head says who gave it. */
-  readonly debugHeaders: boolean;
-  /** Sent, and not taken by the kernel yet. */
-  readonly unsentBytes: number;
-  /** Of the request's body, what `takeBody` has not given yet. */
-  readonly bodyLeftBytes: number;
-  /** Whoever forwards the request has all of its body. */
-  readonly bodyDone: boolean;
-  /** What is there of the request's body, and not one byte more; undefined: nothing. */
-  takeBody(): Buffer | undefined;
-  /** False: no more of the request's body is wanted for now. */
-  setReading(reading: boolean): void;
-  /** False: wait for `onDrain`. `flushed` is called once: when the bytes have left, or never will. */
-  send(bytes: Buffer | string, flushed?: () => void): boolean;
-  /** The same without a callback, which costs a tick; true: the kernel has taken everything that was sent so far. */
-  sendAtOnce(bytes: Buffer): boolean;
-  /** Of two pieces in one write. */
-  sendBothAtOnce(first: Buffer, second: Buffer): boolean;
-  /** How much the client takes in one write. */
-  readonly pace: SendPace;
-  /** Holds back what is sent until `uncork`, so that a head leaves with its body's first bytes. */
-  cork(): void;
-  uncork(): void;
-  /** The handler has the request: its body may follow. */
-  begun(): void;
-  /** The answer is complete. */
-  finished(exchange: Exchange, reusable: boolean): void;
-  /** Closes without another byte, after what was sent. */
-  cut(exchange: Exchange): void;
-  /** What the corridor says of the request. */
-  received(exchange: Exchange, outcome: NeedleOutcome): void;
-  /** The corridor broke. */
-  failed(exchange: Exchange, error: unknown): void;
-  /** Gives the connection, with this request unanswered, to the volume server raw. */
-  becomeRaw(exchange: Exchange, upstreamUrl: string): void;
-}
-
-/** Whoever streams a request's body and its answer without the framework. */
-export interface Carrier {
-  /** More of the request's body is there. */
-  bodyCame(): void;
-  /** The client can take more of the answer. */
-  drained(): void;
-  /** The client is gone before the answer was complete. */
-  gone(): void;
-}
 
 /** Who answered, or whose failure it was. */
 export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;

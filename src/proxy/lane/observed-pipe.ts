@@ -1,0 +1,41 @@
+/** Pipes a client's connection raw, and accounts for it as for one forwarded request. */
+import type { Socket } from 'node:net';
+import type { RequestHead } from '../../http1/request-head.ts';
+import type { ClientEnd } from '../../needle/outcome.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import { lingerMs } from './limits.ts';
+import { pipeRaw } from './raw-pipe.ts';
+
+export interface ObservedPipe {
+  readonly upstreamUrl: string;
+  /** Bytes that were read from the client and not handed on. */
+  readonly prefix: readonly Buffer[];
+  /** The request that made the connection raw; its method is '' where none was understood. */
+  readonly request: RequestHead;
+  readonly client: ClientEnd;
+}
+
+type PipeHost = Pick<ConnectionHost, 'connectTimeoutMs' | 'counters' | 'observe'>;
+
+export function pipeObserved(socket: Socket, host: PipeHost, pipe: ObservedPipe): void {
+  const { upstreamUrl, prefix, request, client } = pipe;
+  const { connectTimeoutMs, counters, observe } = host;
+  const startedAtMs = performance.now();
+  counters.rawPipes += 1;
+  counters.rawPipesOpen += 1;
+  void pipeRaw(socket, { upstreamUrl, prefix, connectTimeoutMs, lingerMs }).then((end) => {
+    counters.rawPipesOpen -= 1;
+    observe({
+      outcome: end.failed ? 'error' : 'passthrough',
+      reason: 'raw',
+      transport: 'none',
+      sessionId: 0n,
+      durationMs: performance.now() - startedAtMs,
+      bodyBytes: end.answerBytes,
+      request,
+      answerHead: end.ownAnswer,
+      client,
+      decidedMs: 0,
+    });
+  });
+}
