@@ -203,6 +203,8 @@ export class RawClient {
   readonly socket: Socket;
   received = '';
   closed = false;
+  /** A client without another sign takes all that came before an `end` for whole. */
+  ending: 'end' | 'reset' | undefined;
   #changed: () => void = () => undefined;
 
   constructor(port: number) {
@@ -211,7 +213,12 @@ export class RawClient {
       this.received += chunk.toString('latin1');
       this.#changed();
     });
-    this.socket.on('error', () => undefined);
+    this.socket.on('error', () => {
+      this.ending ??= 'reset';
+    });
+    this.socket.on('end', () => {
+      this.ending ??= 'end';
+    });
     for (const event of ['end', 'close']) {
       this.socket.on(event, () => {
         this.closed = true;

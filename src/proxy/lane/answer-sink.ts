@@ -34,7 +34,7 @@ export interface AnswerSink {
   begun(): void;
   /** The answer is complete. */
   finished(exchange: Exchange, reusable: boolean): void;
-  /** Closes without another byte, after what was sent. */
+  /** Closes without another byte, after the bytes that were sent; the client cannot take them for a whole answer. */
   cut(exchange: Exchange): void;
   /** The corridor has decided about the request. */
   received(exchange: Exchange, outcome: NeedleOutcome): void;

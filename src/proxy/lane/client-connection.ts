@@ -19,6 +19,7 @@ import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
 import { pipeObserved } from './observed-pipe.ts';
 import { overload } from './overload.ts';
 import { malformed, refusalText } from './refusal.ts';
+import { endWhenSent, reset } from './reset.ts';
 import { SendPace } from './send-pace.ts';
 
 /** Pipelined bytes that are read ahead of the request in hand. */
@@ -66,8 +67,14 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     if (this.#state === 'head') this.#close();
   }
 
+  /** A part of an answer, sent or not, must not look whole to the client. */
   destroy(): void {
-    this.#socket.destroy();
+    const isPart =
+      this.#socket.writableLength > 0 ||
+      this.#exchange?.endsWithConnection ||
+      this.#state === 'raw';
+    if (isPart) reset(this.#socket);
+    else this.#socket.destroy();
   }
 
   /** It has not sent a whole request in this time, nor ever. */
@@ -91,7 +98,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
       this.#close();
       return;
     }
-    this.#socket.destroy();
+    this.destroy();
   }
 
   /** It goes on, but by too few bytes at a time. */
@@ -245,7 +252,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
     const isCutShort = this.#bodyLeftBytes > this.#input.length;
-    if (isCutShort || this.#handover?.bodyDone === false) this.#socket.destroy();
+    if (isCutShort || this.#handover?.bodyDone === false) this.destroy();
   }
 
   #endOfInput(): void {
@@ -323,6 +330,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
 
   cut(exchange: Exchange): void {
     this.#leave(exchange);
+    if (exchange.endsWithConnection) reset(this.#socket);
     this.#close();
   }
 
@@ -372,7 +380,7 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     this.#state = 'closing';
     this.#sinceMs = performance.now();
     this.#handover?.destroy();
-    this.#socket.end();
+    endWhenSent(this.#socket);
     this.#socket.resume();
   }
 

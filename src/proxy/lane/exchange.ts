@@ -31,6 +31,8 @@ export class Exchange implements OutcomeReceiver {
   onDrain: (() => void) | undefined;
   /** Called once if the client is gone before the answer was complete. */
   onGone: (() => void) | undefined;
+  /** The answer began, and its body ends where the connection does: RFC 9112 section 6.3. */
+  endsWithConnection = false;
 
   readonly #sink: AnswerSink;
   /** Asked for at once: a closed socket does not tell. */
@@ -159,7 +161,8 @@ export class Exchange implements OutcomeReceiver {
     if (this.#over || this.started) return;
     this.#framing = framing;
     this.answerHead = head;
-    this.#close ||= close || framing.kind === 'eof';
+    this.endsWithConnection = framing.kind === 'eof';
+    this.#close ||= close || this.endsWithConnection;
     this.#endIfBodyIsInDoubt();
     this.#cork();
     this.#sink.send(head);
@@ -237,8 +240,8 @@ export class Exchange implements OutcomeReceiver {
   }
 
   /**
-   * An answer's head, with what is there of its body, as they are; `pass` and `finishPassed` follow. Where it ends is
-   * counted by the caller.
+   * An answer's head, with what is there of its body, as they are; `pass` and `finishPassed` follow. The caller counts
+   * where the answer ends, and sets `endsWithConnection`.
    *
    * @param bodyBytes how many of the body's own bytes, framing left out
    * @param close the answer says, or its framing means, that the connection ends with it

@@ -118,6 +118,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#reader = undefined;
     this.#body = body;
     exchange.answerHead = head.text;
+    exchange.endsWithConnection = body.endsWithConnection;
     outcome.observe?.(head.status, rawHeadersOf(head));
     this.settle(true);
     const { block } = exchange.request;

@@ -1,0 +1,125 @@
+/**
+ * A body that ended with its connection and was cut on the way looked whole to the client: the proxy closed in good
+ * order where the volume server had not.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { fixture, front, stage } from './front-stage.ts';
+import { eventually, type RawClient, type Received } from './http-front-fixture.ts';
+
+const requests: readonly (readonly [name: string, text: string])[] = [
+  ['HTTP/1.1', 'GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['HTTP/1.1 with another hop', 'GET /2,02 HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n'],
+  ['HTTP/1.0', 'GET /2,02 HTTP/1.0\r\n\r\n'],
+];
+
+/** The answer that a volume server gives to each version, up to where its body begins. */
+function head({ head: request }: Received, lines = ''): string {
+  return `HTTP/${request.includes('HTTP/1.0') ? '1.0' : '1.1'} 200 OK\r\nX: y\r\n${lines}\r\n`;
+}
+
+async function asked(text: string): Promise<RawClient> {
+  const client = fixture.connect();
+  client.send(text);
+  await client.until((received) => received.endsWith('part'));
+  return client;
+}
+
+describe.each([true, false])('with lane %s', (lane) => {
+  describe.each(requests)('an answer to %s', (_name, text) => {
+    it('that ends with its connection and is reset is reset', async () => {
+      stage.answer = (request) => {
+        request.socket.write(`${head(request)}part`);
+        setTimeout(() => request.socket.resetAndDestroy(), 30);
+      };
+      await front({ lane });
+      const client = await asked(text);
+      await client.untilClosed();
+      expect(client.ending).toBe('reset');
+      expect(fixture.records).toMatchObject([{ outcome: 'error' }]);
+    });
+
+    it('that ends with its connection and goes silent is reset', async () => {
+      stage.answer = (request) => void request.socket.write(`${head(request)}part`);
+      await front({ lane, limits: { upstreamTimeoutMs: 300 } });
+      const client = await asked(text);
+      await client.untilClosed();
+      expect(client.ending).toBe('reset');
+    });
+
+    it('that ends with its connection in good order ends in good order', async () => {
+      stage.answer = (request) => {
+        request.socket.write(`${head(request)}part`);
+        setTimeout(() => request.socket.end(' and rest'), 30);
+      };
+      await front({ lane });
+      const client = await asked(text);
+      expect(await client.untilClosed()).toMatch(/\r\n\r\npart and rest$/);
+      expect(client.ending).toBe('end');
+    });
+
+    it('with a length misses what was cut', async () => {
+      stage.answer = (request) => {
+        request.socket.write(`${head(request, 'Content-Length: 9\r\n')}part`);
+        setTimeout(() => request.socket.end(), 30);
+      };
+      await front({ lane });
+      const client = await asked(text);
+      expect(await client.untilClosed()).toMatch(/Content-Length: 9\r\n\r\npart$/);
+    });
+
+    it('that ends with its connection is reset when the proxy stops before it is complete', async () => {
+      stage.answer = (request) => void request.socket.write(`${head(request)}part`);
+      await front({ lane });
+      const client = await asked(text);
+      await fixture.front.close(0);
+      await client.untilClosed();
+      expect(client.ending).toBe('reset');
+    });
+
+    it('that ends with its connection is reset when the client reads no more of it', async () => {
+      stage.answer = (request) => {
+        request.socket.write(head(request));
+        request.socket.write(Buffer.alloc(40_000_000));
+      };
+      await front({ lane, limits: { idleTimeoutMs: 300 } });
+      const client = fixture.connect();
+      client.socket.pause();
+      client.send(text);
+      await eventually(() => fixture.front.stats.connections === 1);
+      await eventually(() => fixture.front.stats.connections === 0);
+      client.socket.resume();
+      await client.untilClosed();
+      expect(client.received.length).toBeLessThan(40_000_000);
+      expect(client.ending).toBe('reset');
+    });
+  });
+
+  it.each(requests.slice(0, 2))(
+    'chunks to %s have no last one where they were cut',
+    async (_name, text) => {
+      stage.answer = (request) => {
+        request.socket.write(`${head(request, 'Transfer-Encoding: chunked\r\n')}4\r\npart`);
+        setTimeout(() => request.socket.end(), 30);
+      };
+      await front({ lane });
+      const client = fixture.connect();
+      client.send(text);
+      expect(await client.untilClosed()).toMatch(/\r\n4\r\npart(\r\n)?$/);
+    },
+  );
+});
+
+it('an answer that ends with its connection is whole to a client that reads it late', async () => {
+  const body = 'x'.repeat(3_000_000);
+  stage.answer = (request) => void request.socket.end(head(request) + body);
+  await front();
+  const client = fixture.connect();
+  client.socket.pause();
+  client.send(requests[0]?.[1] as string);
+  await pause(300);
+  client.socket.resume();
+  await client.untilClosed();
+  expect(client.received.endsWith(`\r\n\r\n${body}`)).toBe(true);
+  expect(client.ending).toBe('end');
+});
