@@ -2,6 +2,7 @@
  * A body that ended with its connection and was cut on the way looked whole to the client: the proxy closed in good
  * order where the volume server had not.
  */
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { fixture, front, stage } from './front-stage.ts';
@@ -108,6 +109,35 @@ describe.each([true, false])('with lane %s', (lane) => {
       expect(await client.untilClosed()).toMatch(/\r\n4\r\npart(\r\n)?$/);
     },
   );
+});
+
+describe('an answer to a request that was piped raw', () => {
+  const raw = 'GET /2,02 HTTP/1.1\nHost: a\n\n';
+
+  const ends: readonly (readonly ['reset' | 'end', (socket: Socket) => void])[] = [
+    ['reset', (socket) => void socket.resetAndDestroy()],
+    ['end', (socket) => void socket.end()],
+  ];
+
+  it.each(ends)('has the %s that the volume server gave it', async (ending, end) => {
+    stage.answer = (request) => {
+      request.socket.write(`${head(request)}part`);
+      setTimeout(() => end(request.socket), 30);
+    };
+    await front();
+    const client = await asked(raw);
+    await client.untilClosed();
+    expect(client.ending).toBe(ending);
+    await eventually(() => fixture.front.stats.rawPipesOpen === 0);
+  });
+
+  it('is reset when neither side moves any more', async () => {
+    stage.answer = (request) => void request.socket.write(`${head(request)}part`);
+    await front({ limits: { upstreamTimeoutMs: 300 } });
+    const client = await asked(raw);
+    await client.untilClosed();
+    expect(client.ending).toBe('reset');
+  });
 });
 
 it('an answer that ends with its connection is whole to a client that reads it late', async () => {

@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { newRequestId } from '../../http1/request-id.ts';
 import { addressOf } from '../../http1/upstream-address.ts';
+import { endWhenSent, reset } from './reset.ts';
 
 export interface RawPipeEnd {
   /** Bytes that came from the volume server. */
@@ -81,7 +82,7 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
     // the answer with it.
     const endClient = (): void => {
       isEnding = true;
-      client.end();
+      endWhenSent(client);
       client.resume();
       if (client.writableFinished) startLinger();
       else client.once('finish', startLinger);
@@ -100,6 +101,11 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
     });
     upstream.on('end', endClient);
     upstream.on('close', () => {
+      // The end of the answer may be that of the connection, and it did not come.
+      if (connected && failed && !isEnding) {
+        client.write('', () => reset(client));
+        return;
+      }
       if (!connected && !client.destroyed) {
         ownAnswer = unreachable();
         client.write(ownAnswer, 'latin1');
