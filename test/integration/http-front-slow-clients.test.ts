@@ -38,6 +38,27 @@ describe.each([true, false])('with the lane %s', (lane) => {
     await eventually(() => fixture.front.stats.requestsInFlight === 0);
   });
 
+  it.each([
+    ['counted', 'Content-Length: 100000\r\n\r\n', 'x'],
+    ['chunked', 'Transfer-Encoding: chunked\r\n\r\n', '1\r\nx\r\n'],
+  ])('a %s body that drips and waits for no 100 Continue is ended', async (_, rest, piece) => {
+    await front({ lane, limits: soon });
+    const client = fixture.connect();
+    client.send(`${put}Expect: 100-continue\r\n${rest}`);
+    drip(client, piece);
+    expect(await client.untilClosed()).toBe('');
+    expect(fixture.front.stats.bodyTimeouts).toBe(1);
+    await eventually(() => fixture.front.stats.requestsInFlight === 0);
+  });
+
+  it('a body that stops behind its first byte is ended, though no 100 Continue came', async () => {
+    await front({ lane, limits: soon });
+    const client = fixture.connect();
+    client.send(`${put}Expect: 100-continue\r\nContent-Length: 5\r\n\r\nx`);
+    expect(await client.untilClosed()).toBe('');
+    expect(fixture.front.stats.bodyTimeouts).toBe(1);
+  });
+
   it('a body that never comes is ended', async () => {
     await front({ lane, limits: soon });
     const client = fixture.connect();

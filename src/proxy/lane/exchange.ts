@@ -53,7 +53,7 @@ export class Exchange implements OutcomeReceiver {
   #settled = false;
   #over = false;
   #corked = false;
-  #isContinued = false;
+  #awaitsContinue: boolean;
 
   constructor(
     request: FramedRequest,
@@ -67,6 +67,7 @@ export class Exchange implements OutcomeReceiver {
     this.#client = sink.client;
     this.#observer = observer;
     this.#close = request.close;
+    this.#awaitsContinue = request.block.expectsContinue;
   }
 
   get hasBody(): boolean {
@@ -74,9 +75,14 @@ export class Exchange implements OutcomeReceiver {
     return body.kind === 'chunked' || (body.kind === 'length' && body.bytes > 0);
   }
 
-  /** It may wait for `100 Continue` before it sends its body, and was not told yet. */
+  /** The client may wait for `100 Continue`: it was not sent, and no byte of the body has come. */
   get awaitsContinue(): boolean {
-    return this.request.block.expectsContinue && !this.#isContinued;
+    return this.#awaitsContinue;
+  }
+
+  /** The client has not waited, or waits no longer. */
+  bodyBegan(): void {
+    this.#awaitsContinue = false;
   }
 
   /** The head was sent. */
@@ -106,7 +112,9 @@ export class Exchange implements OutcomeReceiver {
   }
 
   takeBody(): Buffer | undefined {
-    return this.#sink.takeBody();
+    const bytes = this.#sink.takeBody();
+    if (bytes !== undefined) this.bodyBegan();
+    return bytes;
   }
 
   setReading(reading: boolean): void {
@@ -141,7 +149,7 @@ export class Exchange implements OutcomeReceiver {
   /** `100 Continue` of the volume server, for a client that waits for it; nobody else is told. */
   sendInterim(head: string): void {
     if (this.#over || this.started || !this.request.block.expectsContinue) return;
-    this.#isContinued = true;
+    this.#awaitsContinue = false;
     this.#sink.send(head);
   }
 

@@ -72,6 +72,7 @@ export class Handover implements VirtualConnectionOwner {
       return false;
     }
     unread.consume(taken);
+    this.#exchange?.bodyBegan();
     const hungry = this.#virtual?.push(bytes.subarray(0, taken));
     if (hungry === false && !body.done) this.#side.setReading(false);
     return true;
