@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { fixture, front, get, stage, upstream } from './front-stage.ts';
-import { eventually, needleAnswer, ok } from './http-front-fixture.ts';
+import { eventually, needleAnswer, ok, type RawClient } from './http-front-fixture.ts';
 
 const malformed =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
@@ -87,7 +88,7 @@ describe('numbers', () => {
     const dripping = fixture.connect();
     dripping.send('GET /');
     await eventually(() => fixture.front.stats.connections === 3);
-    await new Promise((resolve) => setTimeout(resolve, 1_600));
+    await pause(1_600);
     for (const each of [silent, dripping]) {
       const newcomer = fixture.connect();
       newcomer.send(get('/b'));
@@ -96,8 +97,72 @@ describe('numbers', () => {
     }
     expect(asked.closed).toBe(false);
     const late = fixture.connect();
-    expect(await late.untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    late.send(get('/c'));
+    expect(await late.until((text) => text !== '')).toBe(ok);
+    await asked.untilClosed();
+    const tooMany = fixture.connect();
+    expect(await tooMany.untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 3, connectionsRefused: 1 });
+  });
+
+  it('connections that rest after an answer make place, the quietest first', async () => {
+    await front({ limits: { connections: 3 } });
+    const resting = [];
+    for (let i = 0; i < 3; i += 1) {
+      const client = fixture.connect();
+      client.send(get('/a'));
+      await client.until((text) => text === ok);
+      resting.push(client);
+    }
+    const [first, second, third] = resting as [RawClient, RawClient, RawClient];
+    await pause(1_600);
+    first.send(get('/again'));
+    await first.until((text) => text === ok + ok);
+    for (const each of [second, third]) {
+      const newcomer = fixture.connect();
+      newcomer.send(get('/b'));
+      await newcomer.until((text) => text === ok);
+      await each.untilClosed();
+    }
+    expect(await fixture.connect().untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    expect(first.closed).toBe(false);
     expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 2, connectionsRefused: 1 });
+  });
+
+  it('connections with a request or an answer under way, or just behind one, keep their places', async () => {
+    const late: (() => void)[] = [];
+    stage.answer = ({ socket, head }) => {
+      if (head.includes(' /large ')) {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\n');
+        socket.write(Buffer.alloc(40_000_000));
+      } else {
+        late.push(() => socket.write(ok));
+      }
+    };
+    await front({ limits: { connections: 4 } });
+    const clients = ['/a', '/large', '/b'].map((target) => {
+      const client = fixture.connect();
+      if (target === '/large') client.socket.pause();
+      client.send(get(target));
+      return client;
+    });
+    const upload = fixture.connect();
+    upload.send('PUT /1,01 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx');
+    await eventually(() => fixture.front.stats.requestsInFlight === 4 && late.length === 2);
+    await pause(1_600);
+    expect(await fixture.connect().untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    // The sweep comes by, so that the next newcomer's place is looked for anew.
+    await pause(300);
+    for (const answer of late) answer();
+    await clients[0]?.until((text) => text === ok);
+    expect(await fixture.connect().untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    expect([...clients, upload].map((client) => client.closed)).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
+    expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 0, connectionsRefused: 2 });
   });
 
   it('requests over the limit pass, over twice the limit are refused', async () => {

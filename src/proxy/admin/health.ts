@@ -114,7 +114,7 @@ function clientListenerCheck(status: ProxyStatus): Check {
   const { connections, connectionsMax, front } = status;
   const facts = { connections, connectionsMax, refused: front.connectionsRefused };
   if (check.status !== 'ok' || connections < connectionsMax) return { ...check, ...facts };
-  const detail = `all ${connectionsMax} connections of limits.connections are open: more are refused, or take the place of those that have not asked yet`;
+  const detail = `all ${connectionsMax} connections of limits.connections are open: more take the place of those without a request under way, or are refused`;
   return { status: 'degraded', detail, ...facts };
 }
 

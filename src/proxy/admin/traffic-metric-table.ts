@@ -26,7 +26,7 @@ export const trafficMetricTable: Readonly<Record<TrafficMetricName, MetricRow>> 
   clientConnections: {
     name: 'seaweed_rdma_client_connections_total',
     type: 'counter',
-    help: 'Client connections: accepted, refused (limits.connections), evicted (silent, for a newcomer), failed (not accepted by the kernel), head_timeout (closed with 400), body_timeout (closed: limits.body_bytes_min).',
+    help: 'Client connections: accepted, refused (limits.connections), evicted (without a request under way, for a newcomer), failed (not accepted by the kernel), head_timeout (closed with 400), body_timeout (closed: limits.body_bytes_min).',
     labels: ['event'],
   },
   requestsEntered: {

@@ -20,6 +20,7 @@ import { pipeObserved } from './observed-pipe.ts';
 import { overload } from './overload.ts';
 import { malformed, refusalText } from './refusal.ts';
 import { endWhenSent, reset } from './reset.ts';
+import type { PlaceHolder } from './resting-places.ts';
 import { SendPace } from './send-pace.ts';
 
 /** Pipelined bytes that are read ahead of the request in hand. */
@@ -27,7 +28,7 @@ const aheadBytesMax = 65_536;
 /** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
 const ignoredLineEndBytes = 4;
 
-export class ClientConnection implements AnswerSink, HandoverSide {
+export class ClientConnection implements AnswerSink, HandoverSide, PlaceHolder {
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #input = new InputBuffer();
@@ -77,10 +78,15 @@ export class ClientConnection implements AnswerSink, HandoverSide {
     else this.#socket.destroy();
   }
 
-  /** It has not sent a whole request in this time, nor ever. */
-  isSilentFor(ms: number): boolean {
-    const hasAsked = this.#state !== 'head' || this.#client !== undefined;
-    return !hasAsked && performance.now() - this.#sinceMs >= ms;
+  get hasAsked(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** A head that has not come whole is nothing in hand yet. */
+  restingMs(nowMs: number): number {
+    if (this.#state !== 'head' || this.#socket.writableLength > 0) return 0;
+    // Where bytes have left since the sweep came by, an answer has ended just now.
+    return this.#socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
   }
 
   /** Called every so often: closes what made no progress for too long. */

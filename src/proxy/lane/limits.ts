@@ -1,6 +1,6 @@
 /** What the front allows, and what happens at each limit. */
 export interface FrontLimits {
-  /** Over this a new connection takes the place of one that says nothing, or is answered 503 and closed. */
+  /** Over this a new connection takes the place of one without a request, or is answered 503 and closed. */
   readonly connections: number;
   /** Over this a read passes to the volume server (`overload`); at twice this it is refused with 503. */
   readonly requestsInFlight: number;
@@ -42,7 +42,7 @@ export interface FrontCounters {
   connectionsAccepted: number;
   /** Over `limits.connections`. */
   connectionsRefused: number;
-  /** Closed for a newcomer over `limits.connections`: they had not sent a request. */
+  /** Closed for a newcomer over `limits.connections`: they had no request under way. */
   connectionsEvicted: number;
   /** The kernel had one, but it could not be taken: out of descriptors, mostly. */
   acceptFailures: number;

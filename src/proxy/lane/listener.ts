@@ -2,6 +2,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import { restingPlaces, restMsMin } from './resting-places.ts';
 
 export type ListenAddress =
   | { readonly host: string; readonly port: number }
@@ -11,8 +12,6 @@ const refusal =
   'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n' +
   'Retry-After: 1\r\nConnection: close\r\n\r\ntoo many connections\n';
 
-/** A connection may be silent for so long before a newcomer takes its place. */
-const silentMs = 1_000;
 /** How many may have to make place from one sweep to the next. */
 const evictableMax = 256;
 
@@ -22,8 +21,8 @@ export class Listener {
   readonly #connections = new Set<ClientConnection>();
   readonly #onAcceptError: (error: Error) => void;
   #sweeper: NodeJS.Timeout | undefined;
-  /** While all places are taken: those that said nothing when the sweep came by, the youngest first. */
-  #evictable: ClientConnection[] = [];
+  /** Chosen for the first newcomer without a place since the sweep came by; the next one to go comes last. */
+  #evictable: ClientConnection[] | undefined;
 
   /** @param onAcceptError a connection could not be accepted: out of descriptors, mostly */
   constructor(host: ConnectionHost, onAcceptError: (error: Error) => void) {
@@ -90,13 +89,17 @@ export class Listener {
     });
   }
 
-  /** Whoever says nothing keeps nobody out. */
+  /** A connection that rests keeps no newcomer out; one with a request under way stays. */
   #makePlace(): boolean {
-    let silent = this.#evictable.pop();
-    while (silent !== undefined && !silent.isSilentFor(silentMs)) silent = this.#evictable.pop();
-    if (silent === undefined) return false;
+    const nowMs = performance.now();
+    this.#evictable ??= restingPlaces(this.#connections, evictableMax, nowMs);
+    let resting = this.#evictable.pop();
+    while (resting !== undefined && resting.restingMs(nowMs) < restMsMin) {
+      resting = this.#evictable.pop();
+    }
+    if (resting === undefined) return false;
     this.#host.counters.connectionsEvicted += 1;
-    silent.destroy();
+    resting.destroy();
     return true;
   }
 
@@ -110,17 +113,6 @@ export class Listener {
   #sweep(): void {
     const nowMs = performance.now();
     for (const connection of this.#connections) connection.sweep(nowMs);
-    const { counters, limits } = this.#host;
-    const isFull = counters.connections >= limits.connections;
-    this.#evictable = isFull ? this.#silentOnes() : [];
-  }
-
-  #silentOnes(): ClientConnection[] {
-    const silent: ClientConnection[] = [];
-    for (const connection of this.#connections) {
-      if (connection.isSilentFor(silentMs)) silent.push(connection);
-      if (silent.length === evictableMax) break;
-    }
-    return silent.reverse();
+    this.#evictable = undefined;
   }
 }
