@@ -24,7 +24,8 @@ export {
   TargetsUnreachableError,
 } from './client/read-error.ts';
 export { type OriginOptions, type RunningOrigin, startOrigin } from './origin/origin-server.ts';
-export { type ProxyOptions, type RunningProxy, startProxy } from './proxy/proxy.ts';
+export { type RunningProxy, startProxy } from './proxy/proxy.ts';
+export type { ProxyOptions } from './proxy/proxy-options.ts';
 export { RdmaMisuseError, RdmaUnavailableError } from './rdma/errors.ts';
 export type { Lease } from './rdma/lease.ts';
 export type {
@@ -55,4 +56,4 @@ export {
   startTarget,
   type TargetLogger,
   type TargetOptions,
-} from './target/start-target.ts';
+} from './target-role/start-target.ts';

@@ -1,5 +1,5 @@
 /** What an origin says about itself: the real server learns its types from its host, an origin has a small table. */
-import { LearnedFacts } from '../proxy/targets/learned-facts.ts';
+import { LearnedFacts } from '../proxy/fleet/learned-facts.ts';
 
 /** As a volume server of 4-byte offsets names itself. */
 export const originServer = 'SeaweedFS Volume 30GB 4.44';

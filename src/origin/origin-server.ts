@@ -10,8 +10,8 @@ import type { RequestHead } from '../http1/request-head.ts';
 import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
 import type { Reason } from '../needle/outcome.ts';
 import { parseRead } from '../needle/request/read-request.ts';
-import { createNeedleRoute } from '../proxy/needle-route.ts';
-import { TargetDirectory, targetEntry } from '../proxy/targets/target-directory.ts';
+import { createNeedleRoute } from '../proxy/corridor/needle-route.ts';
+import { TargetDirectory, targetEntry } from '../proxy/fleet/target-directory.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient } from '../rdma/rdma-client.ts';
 import {

@@ -2,7 +2,7 @@
  * What may change while the proxy runs. Plain objects that the front and the corridor read at each use: nothing is asked
  * for on the way of a request.
  */
-import type { FallbackOptions } from './fallback.ts';
+import type { FallbackOptions } from './corridor/fallback.ts';
 import type { HttpFront, HttpFrontOptions } from './server.ts';
 
 export interface ProxyAdjustment {

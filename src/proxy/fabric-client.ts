@@ -1,11 +1,12 @@
 /** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
+
 import type { Logger } from 'pino';
 import { ConnectionWatch } from '../rdma/connection-watch.ts';
 import type { RdmaClient, RdmaClientOptions } from '../rdma/rdma-client.ts';
 import { logAddressFaults, sourceFaults } from '../rdma/ucx-addresses.ts';
 import { devicesToReach, refuseExposed, type UcxReach } from '../rdma/ucx-devices.ts';
 import { confirmEveryMs } from './inproc-confirmation.ts';
-import type { ProxyOptions } from './proxy.ts';
+import type { ProxyOptions } from './proxy-options.ts';
 
 /**
  * How long a turn of the event loop waits for an answer to what it posted before it sleeps: about as long as a target on

@@ -1,7 +1,7 @@
 /** With transport = "inproc" there is no target to ask the volume server what it serves: the proxy does. */
 import type { Logger } from 'pino';
 import type { RdmaClient } from '../rdma/rdma-client.ts';
-import { type Confirmation, startConfirmation } from '../target/confirmation.ts';
+import { type Confirmation, startConfirmation } from '../volume-server/confirmation.ts';
 
 export const confirmEveryMs = 1_000;
 

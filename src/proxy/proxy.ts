@@ -1,4 +1,5 @@
 /** The proxy role, assembled: targets and what they tell, the corridor, the HTTP side, the admin listener. No logic. */
+
 import type { Logger } from 'pino';
 import type { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
@@ -6,94 +7,44 @@ import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
 import { logDevices, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
-import type { Confirmation } from '../target/confirmation.ts';
+import type { Confirmation } from '../volume-server/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
-import type { AdminPlace } from './admin/admin-options.ts';
 import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
-import type { ConfigurationStatus } from './admin/configuration.ts';
 import { proxyHealth, proxyReadiness } from './admin/health.ts';
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
 import type { ProxyStatus } from './admin/status.ts';
 import { TrafficWatch } from './admin/traffic-watch.ts';
 import { proxyActions } from './admin-actions.ts';
-import type { CachePolicy } from './cache/cached-volume.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
+import { tellBreaker } from './corridor/fallback.ts';
+import { ttlMarginMs } from './corridor/needle-read.ts';
+import { createNeedleRoute } from './corridor/needle-route.ts';
 import {
   clientOptions,
   fabricDevices,
   targetPlace,
   watchFabricConnections,
 } from './fabric-client.ts';
-import { tellBreaker } from './fallback.ts';
-import { firstAnswers } from './first-answers.ts';
+import { firstAnswers } from './fleet/first-answers.ts';
+import { LearnedFacts } from './fleet/learned-facts.ts';
+import { ServerLists } from './fleet/server-lists.ts';
+import { TargetDirectory, targetEntry } from './fleet/target-directory.ts';
+import { UnannouncedVolumes } from './fleet/unannounced-volumes.ts';
+import { askToLook, withUnannounced } from './fleet/unannounced-watch.ts';
+import type { UpstreamProbe } from './fleet/upstream-probe.ts';
+import { VolumeOwners } from './fleet/volume-owners.ts';
+import { watchBreaker } from './fleet/watched-breaker.ts';
+import { watchTarget } from './fleet/watched-target.ts';
+import { probeTimeoutMs, watchUpstream } from './fleet/watched-upstream.ts';
+import { newFrontCounters } from './front/limits.ts';
 import { startInprocConfirmation } from './inproc-confirmation.ts';
-import { newFrontCounters } from './lane/limits.ts';
-import { ttlMarginMs } from './needle-read.ts';
-import { createNeedleRoute } from './needle-route.ts';
-import { type RequestWatch, watched } from './request-watch.ts';
-import { type HttpFront, type HttpFrontOptions, startHttpFront } from './server.ts';
+import type { ProxyOptions } from './proxy-options.ts';
+import { watched } from './request-watch.ts';
+import { type HttpFront, startHttpFront } from './server.ts';
 import type { RunningSidecar } from './sidecar/sidecar-server.ts';
-import { type SidecarListenerOptions, startSidecarListener } from './sidecar-listener.ts';
+import { startSidecarListener } from './sidecar-listener.ts';
 import { targetStatus } from './target-status.ts';
-import { LearnedFacts } from './targets/learned-facts.ts';
-import { ServerLists } from './targets/server-lists.ts';
-import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
-import { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
-import type { UpstreamProbe } from './targets/upstream-probe.ts';
-import { VolumeOwners } from './targets/volume-owners.ts';
-import { askToLook, withUnannounced } from './unannounced-watch.ts';
-import { watchBreaker } from './watched-breaker.ts';
-import { watchTarget } from './watched-target.ts';
-import { probeTimeoutMs, watchUpstream } from './watched-upstream.ts';
-
-export interface ProxyOptions {
-  readonly version: string;
-  readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed'> & {
-    readonly onCorrupt: 'pass' | 'refuse';
-  };
-  /** At least one; `target` is host:port, undefined where none runs beside it. */
-  readonly volumeServers: readonly { readonly url: string; readonly target: string | undefined }[];
-  readonly readKey: () => string | undefined;
-  readonly rdma: {
-    readonly mode: 'prefer' | 'require' | 'off';
-    readonly transport: 'ucx' | 'inproc';
-    readonly deviceName: string;
-    readonly tls: string;
-    readonly isNetworkTrusted: boolean;
-    readonly timeoutMs: number;
-    readonly connectTimeoutMs: number;
-    /** For a peer that connects to a port of UCX to say who it is. */
-    readonly handshakeTimeoutMs: number;
-    readonly pendingPerAddressMax: number;
-    /** '': none. */
-    readonly secret: string;
-    readonly dirs: readonly string[];
-    readonly simulatedLatencyMs: number;
-  };
-  readonly cache: {
-    /** 0: no cache. */
-    readonly bytesMax: number;
-    readonly decodedBytesMax: number;
-    readonly policyOf: (collection: string) => CachePolicy;
-    /** VALIDATEs under way per target; default 1. */
-    readonly validationsMax?: number;
-  };
-  readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
-  readonly needleBytesMax: number;
-  readonly decodedBytesMax: number;
-  /** Of decoded forms that are being made or sent. */
-  readonly decodingBytesMax: number;
-  readonly requestsInFlightMax: number;
-  /** RLIMIT_NOFILE. */
-  readonly descriptorLimit: number;
-  readonly admin: AdminPlace;
-  /** The listener for `weed mount`; absent: there is none. */
-  readonly sidecar?: SidecarListenerOptions | undefined;
-  /** Absent: nobody looks on but the metrics. */
-  readonly watch?: RequestWatch;
-  readonly configuration?: () => ConfigurationStatus;
-}
 
 export interface RunningProxy {
   /** host:port or unix:/path, as bound. */

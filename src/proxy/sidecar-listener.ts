@@ -1,8 +1,8 @@
 /** The sidecar's listener, with what it asks of the proxy: the corridor, the targets, the metrics. No logic. */
 import type { NeedleRoute } from '../needle/needle-outcome.ts';
+import type { TargetDirectory } from './fleet/target-directory.ts';
 import type { FabricPing, SidecarHost, SidecarOptions } from './sidecar/sidecar-options.ts';
 import { type RunningSidecar, startSidecar } from './sidecar/sidecar-server.ts';
-import type { TargetDirectory } from './targets/target-directory.ts';
 
 export interface SidecarListenerOptions
   extends Pick<

@@ -1,7 +1,7 @@
 /** What /health, /stats and the metrics say of one volume server and its target. */
 import { ObservedFetcher } from './admin/observed-fetcher.ts';
 import type { TargetStatus } from './admin/status.ts';
-import type { TargetEntry } from './targets/target-directory.ts';
+import type { TargetEntry } from './fleet/target-directory.ts';
 
 export function targetStatus({ upstreamUrl, fetcher, facts, breaker }: TargetEntry): TargetStatus {
   const volumes = [...(fetcher?.volumes.values() ?? [])];

@@ -5,7 +5,8 @@
 
 import { marks, PreparedAnswer } from '../../src/needle/answer/prepared-answer.ts';
 import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import { type Found, NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
+import type { Found } from '../../src/proxy/cache/found.ts';
+import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import { LeasePool } from '../../src/rdma/lease.ts';
 import type { FetchResult, NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 

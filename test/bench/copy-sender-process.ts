@@ -8,7 +8,7 @@ import { marks, PreparedAnswer } from '../../src/needle/answer/prepared-answer.t
 import type { NeedleRoute } from '../../src/needle/needle-outcome.ts';
 import { CachedNeedle } from '../../src/proxy/cache/cached-needle.ts';
 import { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import { NeedleHit } from '../../src/proxy/needle-hit.ts';
+import { NeedleHit } from '../../src/proxy/corridor/needle-hit.ts';
 import { startHttpFront } from '../../src/proxy/server.ts';
 import { LeasePool } from '../../src/rdma/lease.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';

@@ -5,7 +5,8 @@
 
 import pino from 'pino';
 import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
-import { type ProxyOptions, startProxy } from '../../src/proxy/proxy.ts';
+import { startProxy } from '../../src/proxy/proxy.ts';
+import type { ProxyOptions } from '../../src/proxy/proxy-options.ts';
 import { adminPlace } from '../integration/admin-place.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
 import { HeapSampler } from './cache-heap-sampler.ts';

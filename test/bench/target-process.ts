@@ -4,7 +4,7 @@
  */
 
 import { startOrigin } from '../../src/origin/origin-server.ts';
-import { startTarget } from '../../src/target/start-target.ts';
+import { startTarget } from '../../src/target-role/start-target.ts';
 import { adminPlace } from '../integration/admin-place.ts';
 
 const [dir, tls, upstreamUrl] = process.argv.slice(2);

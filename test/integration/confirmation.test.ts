@@ -8,7 +8,7 @@ import {
   asksPerSecondMax,
   type Confirmation,
   startConfirmation,
-} from '../../src/target/confirmation.ts';
+} from '../../src/volume-server/confirmation.ts';
 import { type ListedVolume, servedVolumes } from '../../src/volume-server/served-volumes.ts';
 
 /** As a volume server of SeaweedFS 4.44 answers. */

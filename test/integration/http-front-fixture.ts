@@ -4,7 +4,7 @@ import pino from 'pino';
 import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../src/needle/needle-outcome.ts';
 import type { RequestRecord } from '../../src/needle/outcome.ts';
-import type { FrontLimits } from '../../src/proxy/lane/limits.ts';
+import type { FrontLimits } from '../../src/proxy/front/limits.ts';
 import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';
 
 export const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

@@ -2,12 +2,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { CachedVolume, CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
-import {
-  type Found,
-  NeedleCache,
-  type NeedleCacheOptions,
-  type Seeker,
-} from '../../src/proxy/cache/needle-cache.ts';
+import type { Found, Seeker } from '../../src/proxy/cache/found.ts';
+import { NeedleCache, type NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import type { Fetched } from '../../src/proxy/cache/needle-flight.ts';
 import type { NeedleData, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 import { ManualFetcher, type PendingRead } from './manual-fetcher.ts';

@@ -1,35 +1,13 @@
 /** Layer 4: RDMA devices as sysfs shows them, and whether the configured name is one of them. */
+
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
+import type { DevicePort } from './device-port.ts';
 import { judgeGid } from './gids.ts';
 import { entriesOf, readLine } from './machine-files.ts';
 import type { Nearest } from './setup.ts';
 import type { UcxChoice } from './ucx.ts';
-
-export interface Gid {
-  readonly index: number;
-  readonly gid: string;
-  /** "IB/RoCE v1" or "RoCE v2". */
-  readonly type: string;
-  readonly netDevice: string;
-}
-
-export interface DevicePort {
-  /** As UCX names it: "mlx5_0:1". */
-  readonly name: string;
-  /** "4: ACTIVE". */
-  readonly state: string;
-  readonly physicalState: string;
-  /** "InfiniBand" or "Ethernet". */
-  readonly linkLayer: string;
-  /** "100 Gb/sec (4X EDR)". */
-  readonly rate: string;
-  /** Without the empty ones. */
-  readonly gids: readonly Gid[];
-  /** Of its network device. */
-  readonly mtuBytes: number | undefined;
-}
 
 export interface RdmaDevice {
   readonly name: string;

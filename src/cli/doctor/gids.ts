@@ -1,6 +1,6 @@
 /** GIDs of a RoCE port: the address that RDMA packets carry. */
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import type { DevicePort, Gid } from './devices.ts';
+import type { DevicePort, Gid } from './device-port.ts';
 
 /** `gidIndex`: UCX_IB_GID_INDEX. */
 export function judgeGid(

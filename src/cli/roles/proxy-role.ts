@@ -2,7 +2,8 @@
 
 import { parseHostPort } from '../../config/address.ts';
 import { loadProxyConfig, type ProxyConfig } from '../../config/proxy-config.ts';
-import { type ProxyOptions, startProxy } from '../../proxy/proxy.ts';
+import { startProxy } from '../../proxy/proxy.ts';
+import type { ProxyOptions } from '../../proxy/proxy-options.ts';
 import { packageVersion } from '../version.ts';
 import { descriptorLimit } from './descriptor-failure.ts';
 import { type OwnPlace, refuseOwnAddress } from './own-address.ts';

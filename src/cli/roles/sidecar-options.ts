@@ -1,8 +1,9 @@
 /** `[sidecar]` of the configuration → what the proxy's listener for `weed mount` takes; undefined: there is none. */
+
 import type { HostPort } from '../../config/address.ts';
 import { isLoopback, parseHostPort } from '../../config/address.ts';
 import type { ProxyConfig } from '../../config/proxy-config.ts';
-import type { ProxyOptions } from '../../proxy/proxy.ts';
+import type { ProxyOptions } from '../../proxy/proxy-options.ts';
 
 export function sidecarOptions({ sidecar, limits }: ProxyConfig): ProxyOptions['sidecar'] {
   if (sidecar.listen === '') return undefined;

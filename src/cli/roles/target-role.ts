@@ -1,6 +1,6 @@
 /** `seaweed-rdma target`. */
 import { loadTargetConfig, type TargetConfig } from '../../config/target-config.ts';
-import { startTarget, type TargetOptions } from '../../target/start-target.ts';
+import { startTarget, type TargetOptions } from '../../target-role/start-target.ts';
 import { LimitedLog } from '../../telemetry/limited-log.ts';
 import { packageVersion } from '../version.ts';
 import { descriptorLimit } from './descriptor-failure.ts';

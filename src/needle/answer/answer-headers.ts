@@ -1,7 +1,8 @@
 /** The headers that the volume server's handler sets on a needle's answer (specification 5.2 to 5.4). */
+
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ReadRequest } from '../request/read-request.ts';
-import type { AnswerReady, HostFacts, Varying } from './answer.ts';
+import type { AnswerReady, HostFacts, Varying } from './answer-plan.ts';
 import { effectiveName } from './content.ts';
 import { contentDisposition } from './content-disposition.ts';
 import { etagOf } from './etag.ts';

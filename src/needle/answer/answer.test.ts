@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Needle } from '../../rdma/needle-fetcher.ts';
 import { parseRead, type ReadRequest } from '../request/read-request.ts';
-import { type Answer, buildAnswer, type HostFacts, planAnswer } from './answer.ts';
+import { type Answer, buildAnswer, planAnswer } from './answer.ts';
+import type { HostFacts } from './answer-plan.ts';
 
 const data = Buffer.from('<p>0123456789');
 

@@ -1,9 +1,10 @@
 /** What a needle's answer says about its content, before any header is written (specification 5.2 and 5.3). */
+
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
 import { extensionOf } from '../request/fid.ts';
 import type { ReadRequest } from '../request/read-request.ts';
-import type { HostFacts } from './answer.ts';
+import type { HostFacts } from './answer-plan.ts';
 import type { PairHeaders } from './pairs.ts';
 import { isStreamedByRust } from './rust-answer.ts';
 

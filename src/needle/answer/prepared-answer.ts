@@ -2,7 +2,7 @@
 
 import { requestIdChars, writeRequestId } from '../../http1/request-id.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
-import type { AnswerReady, HostFacts, Varying } from './answer.ts';
+import type { AnswerReady, HostFacts, Varying } from './answer-plan.ts';
 import { httpDateChars, writeHttpDate } from './date.ts';
 
 /** Bytes that no header of ours holds; a needle's pairs may, and then nothing is prepared. */

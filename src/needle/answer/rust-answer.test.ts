@@ -2,7 +2,8 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { parseRead, type ReadRequest } from '../request/read-request.ts';
-import { type AnswerPlan, buildAnswer, type HostFacts, planAnswer } from './answer.ts';
+import { buildAnswer, planAnswer } from './answer.ts';
+import type { AnswerPlan, HostFacts } from './answer-plan.ts';
 import { marks, PreparedAnswer } from './prepared-answer.ts';
 import { bufferedKey, inflatesAsRust, learnedOfRust } from './rust-answer.ts';
 

@@ -3,11 +3,12 @@
  * range. Its names are in lower case and in the order in which its handler sets them. Everything else is the server's to
  * answer. Pure.
  */
+
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { isRustServer } from '../../volume-server/rust-server.ts';
 import { isCompressed } from '../request/flags.ts';
 import type { ReadRequest } from '../request/read-request.ts';
-import type { AnswerReady, HostFacts, Varying } from './answer.ts';
+import type { AnswerReady, HostFacts, Varying } from './answer-plan.ts';
 import { etagOf } from './etag.ts';
 import { formatHttpTime } from './http-time.ts';
 import { headerOf } from './learn.ts';

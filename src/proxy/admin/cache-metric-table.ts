@@ -1,5 +1,5 @@
 /** The metrics of the hot-needle cache: part of metric-table.ts. */
-import type { MetricRow } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** From a shared-memory round trip to rdma.timeout. */
 const waitBuckets: readonly number[] = [

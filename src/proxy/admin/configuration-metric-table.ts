@@ -1,5 +1,5 @@
 /** The metrics of a role's configuration, the same on both roles. */
-import type { MetricRow } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
 
 export type ConfigurationMetricName =
   | 'configReloadSuccess'

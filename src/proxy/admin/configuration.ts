@@ -1,5 +1,5 @@
 /** What the admin listener says of a role's configuration: when it was read, and how it differs from what runs. */
-import type { Check } from './health.ts';
+import type { Check } from './check.ts';
 import type { MetricSet } from './metric-set.ts';
 import type { ProxyMetricName, TargetMetricName } from './metric-table.ts';
 

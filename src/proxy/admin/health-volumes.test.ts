@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Check, proxyHealth, targetHealth } from './health.ts';
+import type { Check } from './check.ts';
+import { proxyHealth, targetHealth } from './health.ts';
 import { createProxyMetrics } from './proxy-metrics.ts';
 import type { CoverageStatus, ProxyStatus, TargetRoleStatus } from './status.ts';
 

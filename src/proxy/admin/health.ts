@@ -1,8 +1,9 @@
 /** Snapshots → what /health and /readyz say. Pure. */
 
 import type { ConnectionsStatus } from '../../rdma/connection-watch.ts';
+import type { UnannouncedStatus } from '../fleet/unannounced-volumes.ts';
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
-import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
+import type { Check, Verdict } from './check.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './request-ledger.ts';
 import type {
@@ -12,14 +13,6 @@ import type {
   TargetStatus,
   UcxTcpStatus,
 } from './status.ts';
-
-export type Verdict = 'ok' | 'degraded' | 'down';
-
-export interface Check {
-  readonly status: Verdict;
-  readonly detail: string;
-  readonly [fact: string]: unknown;
-}
 
 export interface Health {
   /** The worst of the checks. */

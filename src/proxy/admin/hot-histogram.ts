@@ -2,7 +2,8 @@
  * A histogram that costs an addition or two: prom-client's own takes over 1 µs for each value, as much as a small read's
  * whole share of bookkeeping. Same exposition, one label at most.
  */
-import type { MetricRow } from './metric-table.ts';
+
+import type { MetricRow } from './metric-row.ts';
 
 /** One label value's buckets. */
 export class HotSeries {

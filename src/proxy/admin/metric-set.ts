@@ -1,7 +1,8 @@
 /** Makes the metrics of one table in a registry of their own. */
+
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { HotHistogram } from './hot-histogram.ts';
-import type { MetricRow } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /**
  * Their monitor wakes the process every 10 ms for ever, and one that wakes it seldom measures nothing: the lag seen at

@@ -1,6 +1,8 @@
 /** Prometheus' conventions for names, units and labels: https://prometheus.io/docs/practices/naming/ */
+
 import { describe, expect, test } from 'vitest';
-import { type MetricRow, proxyMetricTable, targetMetricTable } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
+import { proxyMetricTable, targetMetricTable } from './metric-table.ts';
 
 const tables = [
   ['proxy', Object.values(proxyMetricTable)],

@@ -5,17 +5,9 @@ import {
   type ConfigurationMetricName,
   configurationMetricTable,
 } from './configuration-metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
 import { type SidecarMetricName, sidecarMetricTable } from './sidecar-metric-table.ts';
 import { type TrafficMetricName, trafficMetricTable } from './traffic-metric-table.ts';
-
-export interface MetricRow {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly help: string;
-  readonly labels: readonly string[];
-  /** Upper bounds of a histogram, in seconds. */
-  readonly buckets?: readonly number[];
-}
 
 /** From a needle out of shared memory to a client's own deadline. */
 const requestBuckets: readonly number[] = [

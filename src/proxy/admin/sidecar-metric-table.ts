@@ -1,5 +1,5 @@
 /** The metrics of the sidecar's listener: part of metric-table.ts. Its requests are in none of the others' counters. */
-import type { MetricRow } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
 
 /** From a needle in the cache to a mount's own deadline. */
 const durationBuckets: readonly number[] = [

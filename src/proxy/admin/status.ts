@@ -1,12 +1,14 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
+
 import type { ConnectionsStatus } from '../../rdma/connection-watch.ts';
 import type { TargetState } from '../../rdma/needle-fetcher.ts';
+import type { ConfirmationStatus } from '../../volume-server/confirmation.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
+import type { BreakerState } from '../fleet/breaker.ts';
+import type { UpstreamState } from '../fleet/learned-facts.ts';
+import type { UnannouncedStatus } from '../fleet/unannounced-volumes.ts';
 import type { PoolStatus } from '../passthrough/upstream-pool.ts';
 import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
-import type { BreakerState } from '../targets/breaker.ts';
-import type { UpstreamState } from '../targets/learned-facts.ts';
-import type { UnannouncedStatus } from '../targets/unannounced-volumes.ts';
 import type { ConfigurationStatus } from './configuration.ts';
 
 export interface ArenaStatus {
@@ -112,17 +114,6 @@ export interface ProxyStatus {
   readonly arena: ArenaStatus | undefined;
   /** undefined: the role was not started from a configuration. */
   readonly configuration?: ConfigurationStatus | undefined;
-}
-
-export interface ConfirmationStatus {
-  readonly url: string;
-  readonly isOk: boolean;
-  readonly successes: number;
-  readonly failures: number;
-  /** Since the last successful poll began; undefined: none yet. */
-  readonly ageMs: number | undefined;
-  /** Why the last poll failed; '' when it did not. */
-  readonly failure: string;
 }
 
 export interface VolumeIds {

@@ -1,5 +1,5 @@
 /** The metrics of client connections, volume servers' connections, targets and the log: part of metric-table.ts. */
-import type { MetricRow } from './metric-table.ts';
+import type { MetricRow } from './metric-row.ts';
 
 export type TrafficMetricName =
   | 'clientConnections'

@@ -1,18 +1,27 @@
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type { Needle, NeedleFacts } from '../../rdma/needle-fetcher.ts';
-import type { CachedVolume } from './cached-volume.ts';
 
 const flagBits = 8;
 /** Prepared answers of one needle beside its first; more variants than these are built anew each time. */
 const otherVariantsMax = 7;
+
+/** The volume of a needle, as far as the needle asks it. */
+export interface NeedleVolume {
+  readonly volumeId: number;
+  readonly generation: number;
+  readonly epoch: bigint;
+  readonly position: bigint;
+  /** The needle leaves the store. */
+  unlink(needle: CachedNeedle): void;
+}
 
 /**
  * A whole needle whose stored bytes lie in the arena. Held by the hundred thousand, so every field counts: 32-bit values
  * are kept signed (a small integer each), and what can be derived is.
  */
 export class CachedNeedle implements NeedleFacts {
-  readonly volume: CachedVolume;
+  readonly volume: NeedleVolume;
   /** Volume and needle id in one: what the store knows it by. */
   readonly key: bigint;
   readonly name: string;
@@ -35,7 +44,7 @@ export class CachedNeedle implements NeedleFacts {
   #others: Map<string, PreparedAnswer> | undefined;
 
   constructor(
-    volume: CachedVolume,
+    volume: NeedleVolume,
     key: bigint,
     needle: Needle,
     mime: string,

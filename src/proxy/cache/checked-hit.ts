@@ -1,6 +1,6 @@
 import type { CachedNeedle } from './cached-needle.ts';
+import type { Found, Seeker } from './found.ts';
 import type { Validation, ValidationWaiter } from './group-validation.ts';
-import type { Found, Seeker } from './needle-cache.ts';
 
 type Judge = (needle: CachedNeedle, validation: Validation, waitedMs: number) => Found;
 

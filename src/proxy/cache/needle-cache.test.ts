@@ -13,7 +13,7 @@ import {
 } from '../../../test/unit/cache-rig.ts';
 import { epoch } from '../../../test/unit/manual-fetcher.ts';
 import type { CachedVolume } from './cached-volume.ts';
-import type { Found } from './needle-cache.ts';
+import type { Found } from './found.ts';
 
 const volumeOf4 = { volumeId: 4, version: 3, confirmed: true, collection: '' };
 

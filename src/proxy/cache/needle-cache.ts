@@ -19,6 +19,7 @@ import { DeadSweep } from './dead-sweep.ts';
 import type { DecodedForm } from './decoded-form.ts';
 import { DecodedForms, type Decoding, type Made } from './decoded-forms.ts';
 import { DecodingRoom } from './decoding-room.ts';
+import type { Found, Seeker } from './found.ts';
 import type { Validation, ValidationWaiter } from './group-validation.ts';
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
@@ -44,28 +45,6 @@ export interface NeedleCacheOptions {
   readonly onValidationWait?: (waitedMs: number, said: Validation['kind']) => void;
   /** Called once for each VALIDATE; `ok`: it was answered. */
   readonly onRoundTrip?: (fetcher: NeedleFetcher, status: StatusName) => void;
-}
-
-export type Found =
-  /** Fresh: what the volume held at some moment after the request arrived, or as far as the policy promises. */
-  | { readonly kind: 'hit'; readonly needle: CachedNeedle }
-  /** `stale`: it was there, and had changed. */
-  | { readonly kind: 'miss'; readonly stale: boolean }
-  /** The volume must not be served now, or nobody could be asked. */
-  | { readonly kind: 'barred'; readonly status: Exclude<StatusName, 'ok'> }
-  /** The target would have to be asked, and may not be. */
-  | { readonly kind: 'refused' };
-
-/** Whoever looks for a needle. */
-export interface Seeker {
-  readonly needleId: bigint;
-  readonly cookie: number;
-  /** It does not look again after it waited. */
-  readonly isFirst: boolean;
-  /** Whether the target may be asked now; called when it is to be. */
-  mayAsk(): boolean;
-  /** Called once for each `find`. What is found is live now, and need not be later. Must not throw. */
-  found(found: Found): void;
 }
 
 const miss: Found = { kind: 'miss', stale: false };

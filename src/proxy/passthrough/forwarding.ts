@@ -4,10 +4,10 @@
  */
 
 import { endsUnanswered } from '../../needle/answer/unanswered.ts';
-import { withDebugHeaders } from '../lane/debug-headers.ts';
-import type { PassthroughOutcome } from '../lane/deliver.ts';
-import type { Exchange } from '../lane/exchange.ts';
-import { refusalText } from '../lane/refusal.ts';
+import { withDebugHeaders } from '../front/debug-headers.ts';
+import type { PassthroughOutcome } from '../front/deliver.ts';
+import type { Exchange } from '../front/exchange.ts';
+import { refusalText } from '../front/refusal.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export interface ForwardingOptions {

@@ -10,8 +10,8 @@ import { rawHeadersOf } from '../../http1/answer-head.ts';
 import { AnswerHeadReader, type HeadFound } from '../../http1/answer-head-reader.ts';
 import { saysClose } from '../../http1/hop-by-hop.ts';
 import { answerHeadText } from '../../http1/relayed-head.ts';
-import type { Forwarder, PassthroughOutcome } from '../lane/deliver.ts';
-import type { Exchange } from '../lane/exchange.ts';
+import type { Forwarder, PassthroughOutcome } from '../front/deliver.ts';
+import type { Exchange } from '../front/exchange.ts';
 import {
   Forwarding,
   type ForwardingOptions,

@@ -5,9 +5,9 @@
 
 import { isRelayable } from '../../http1/relayable.ts';
 import type { FramedRequest } from '../../http1/request-framer.ts';
-import type { Relay as LaneRelay } from '../lane/connection-host.ts';
-import type { PassthroughOutcome } from '../lane/deliver.ts';
-import type { Exchange } from '../lane/exchange.ts';
+import type { Relay as LaneRelay } from '../front/connection-host.ts';
+import type { PassthroughOutcome } from '../front/deliver.ts';
+import type { Exchange } from '../front/exchange.ts';
 import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { RetryBudget } from './retry-budget.ts';

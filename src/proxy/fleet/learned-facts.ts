@@ -4,7 +4,7 @@
  * Also whether it answers at all.
  */
 
-import type { HostFacts } from '../../needle/answer/answer.ts';
+import type { HostFacts } from '../../needle/answer/answer-plan.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
 
 export interface LearnedFactsLimits {

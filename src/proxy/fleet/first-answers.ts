@@ -1,5 +1,5 @@
 /** When a proxy that has just started knows what it will work with. */
-import type { TargetEntry } from './targets/target-directory.ts';
+import type { TargetEntry } from './target-directory.ts';
 
 /**
  * Resolves when every volume server has answered each of the questions that were asked first, and every target has a

@@ -28,7 +28,7 @@ const aheadBytesMax = 65_536;
 /** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
 const ignoredLineEndBytes = 4;
 
-export class ClientConnection implements AnswerSink, HandoverSide, PlaceHolder {
+export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, PlaceHolder {
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #input = new InputBuffer();

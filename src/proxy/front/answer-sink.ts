@@ -1,11 +1,10 @@
 /** The two neighbours of an exchange: the client connection that it writes to, and the carrier that streams for it. */
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/outcome.ts';
-import type { Exchange } from './exchange.ts';
 import type { SendPace } from './send-pace.ts';
 
-/** The client connection, as an exchange sees it. */
-export interface AnswerSink {
+/** The client connection, as an exchange (`E`) sees it. */
+export interface AnswerSink<E> {
   readonly client: ClientEnd;
   /** The answer's head says who gave it. */
   readonly debugHeaders: boolean;
@@ -33,15 +32,15 @@ export interface AnswerSink {
   /** The handler has the request: its body may follow. */
   begun(): void;
   /** The answer is complete. */
-  finished(exchange: Exchange, reusable: boolean): void;
+  finished(exchange: E, reusable: boolean): void;
   /** Closes without another byte, after the bytes that were sent; the client cannot take them for a whole answer. */
-  cut(exchange: Exchange): void;
+  cut(exchange: E): void;
   /** The corridor has decided about the request. */
-  received(exchange: Exchange, outcome: NeedleOutcome): void;
+  received(exchange: E, outcome: NeedleOutcome): void;
   /** The corridor broke. */
-  failed(exchange: Exchange, error: unknown): void;
+  failed(exchange: E, error: unknown): void;
   /** Gives the connection, with this request unanswered, to the volume server raw. */
-  becomeRaw(exchange: Exchange, upstreamUrl: string): void;
+  becomeRaw(exchange: E, upstreamUrl: string): void;
 }
 
 /** Streams a request's body and its answer without the framework. */

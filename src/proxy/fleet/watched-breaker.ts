@@ -1,6 +1,6 @@
 /** Says in the log when a target's breaker opens and closes, once for each time: probes in between are counted. */
 import type { Logger } from 'pino';
-import type { TargetEntry } from './targets/target-directory.ts';
+import type { TargetEntry } from './target-directory.ts';
 
 export function watchBreaker({ breaker, fetcher }: TargetEntry, logger: Logger): void {
   const target = fetcher?.address;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bigNeedle, bigNeedleBytes, ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
-import type { ReadRequest } from '../needle/request/read-request.ts';
+import { bigNeedle, bigNeedleBytes, ScriptedFetcher } from '../../../test/unit/scripted-fetcher.ts';
+import type { ReadRequest } from '../../needle/request/read-request.ts';
 import { AnswerData, fetchRanges, firstCommand } from './needle-fetch.ts';
 
 const limits = { needleBytesMax: 1 << 26, timeoutMs: 2000 };

@@ -34,7 +34,7 @@ export class Exchange implements OutcomeReceiver {
   /** The answer began, and its body ends where the connection does: RFC 9112 section 6.3. */
   endsWithConnection = false;
 
-  readonly #sink: AnswerSink;
+  readonly #sink: AnswerSink<Exchange>;
   /** Asked for at once: a closed socket does not tell. */
   readonly #client: ClientEnd;
   readonly #observer: RequestObserver;
@@ -58,7 +58,7 @@ export class Exchange implements OutcomeReceiver {
   constructor(
     request: FramedRequest,
     headBytes: Buffer,
-    sink: AnswerSink,
+    sink: AnswerSink<Exchange>,
     observer: RequestObserver,
   ) {
     this.request = request;

@@ -1,7 +1,7 @@
 /** Probes a volume server, and says in the log when it begins to answer and when it stops. */
 import type { Logger } from 'pino';
-import type { TargetEntry } from './targets/target-directory.ts';
-import { startUpstreamProbe, type UpstreamProbe } from './targets/upstream-probe.ts';
+import type { TargetEntry } from './target-directory.ts';
+import { startUpstreamProbe, type UpstreamProbe } from './upstream-probe.ts';
 
 /** How often each volume server is asked what only it knows, and how long an answer may take. */
 const probeEveryMs = 2_000;

@@ -16,7 +16,7 @@ import {
   refuseExposed,
   type UcxDevices,
 } from '../rdma/ucx-devices.ts';
-import { type Confirmation, startConfirmation } from './confirmation.ts';
+import { type Confirmation, startConfirmation } from '../volume-server/confirmation.ts';
 import { DescriptorWatch } from './descriptor-watch.ts';
 import { VolumeCoverage } from './volume-coverage.ts';
 

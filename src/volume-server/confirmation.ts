@@ -5,10 +5,20 @@
  * Never throws; a failed poll confirms nothing, and what was confirmed runs out by itself two intervals later.
  */
 import { Agent } from 'node:http';
-import type { ConfirmationStatus } from '../proxy/admin/status.ts';
 import type { ServedVolume } from '../rdma/target-host.ts';
-import { fetchText } from '../volume-server/fetch-text.ts';
-import { type ServerList, servedVolumes } from '../volume-server/served-volumes.ts';
+import { fetchText } from './fetch-text.ts';
+import { type ServerList, servedVolumes } from './served-volumes.ts';
+
+export interface ConfirmationStatus {
+  readonly url: string;
+  readonly isOk: boolean;
+  readonly successes: number;
+  readonly failures: number;
+  /** Since the last successful poll began; undefined: none yet. */
+  readonly ageMs: number | undefined;
+  /** Why the last poll failed; '' when it did not. */
+  readonly failure: string;
+}
 
 export interface ConfirmationOptions {
   readonly volumeServerUrl: string;

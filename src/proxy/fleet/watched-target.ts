@@ -1,6 +1,6 @@
 /** Says in the log when a target comes and goes, and keeps its session alive. */
 import type { Logger } from 'pino';
-import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 
 /** A target ends sessions that say nothing for its session_timeout. */
 const keepAliveMs = 30_000;

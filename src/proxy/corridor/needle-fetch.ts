@@ -3,17 +3,17 @@
  * both, then whatever bytes the plan names and are not here yet. No answer is made of two versions of a needle.
  */
 
-import type { ByteRange } from '../needle/answer/answer.ts';
-import type { ReadRequest } from '../needle/request/read-request.ts';
+import type { ByteRange } from '../../needle/answer/ranges.ts';
+import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type {
   FetchResult,
   NeedleData,
   NeedleFacts,
   NeedleFetcher,
   ReadCommand,
-} from '../rdma/needle-fetcher.ts';
-import type { StatusName } from '../rdma/status.ts';
-import type { DecodedForm } from './cache/decoded-form.ts';
+} from '../../rdma/needle-fetcher.ts';
+import type { StatusName } from '../../rdma/status.ts';
+import type { DecodedForm } from '../cache/decoded-form.ts';
 
 export interface FetchLimits {
   /** Larger needles are left to the volume server. */

@@ -1,9 +1,9 @@
 /** What happens to a read that the fast path does not answer: passed to the volume server, or an error of our own. */
 
-import type { NeedleOutcome } from '../needle/needle-outcome.ts';
-import type { Reason } from '../needle/outcome.ts';
-import type { StatusName } from '../rdma/status.ts';
-import type { TargetEntry } from './targets/target-directory.ts';
+import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
+import type { Reason } from '../../needle/outcome.ts';
+import type { StatusName } from '../../rdma/status.ts';
+import type { TargetEntry } from '../fleet/target-directory.ts';
 
 export interface FallbackOptions {
   readonly mode: 'prefer' | 'require' | 'off';

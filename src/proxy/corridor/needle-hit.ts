@@ -3,10 +3,10 @@
  * into the memory that leaves, or, where they are many, until they leave from the arena.
  */
 
-import type { Answer, FlatAnswer } from '../needle/answer/answer.ts';
-import type { PreparedAnswer } from '../needle/answer/prepared-answer.ts';
-import type { CachedNeedle } from './cache/cached-needle.ts';
-import type { DecodedForm } from './cache/decoded-form.ts';
+import type { Answer, FlatAnswer } from '../../needle/answer/answer.ts';
+import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
+import type { CachedNeedle } from '../cache/cached-needle.ts';
+import type { DecodedForm } from '../cache/decoded-form.ts';
 
 const noBytes: readonly Buffer[] = [];
 

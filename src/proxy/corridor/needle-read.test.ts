@@ -1,17 +1,17 @@
 /** Reads through the corridor with a cache: what comes from it equals what comes from the target. */
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
-import { etagOf } from '../needle/answer/etag.ts';
-import { formatHttpTime } from '../needle/answer/http-time.ts';
-import { type NeedleOutcome, outcomeOf } from '../needle/needle-outcome.ts';
-import type { Needle, ReadCommand } from '../rdma/needle-fetcher.ts';
-import type { CachePolicy } from './cache/cached-volume.ts';
-import { NeedleCache } from './cache/needle-cache.ts';
+import { ScriptedFetcher } from '../../../test/unit/scripted-fetcher.ts';
+import { etagOf } from '../../needle/answer/etag.ts';
+import { formatHttpTime } from '../../needle/answer/http-time.ts';
+import { type NeedleOutcome, outcomeOf } from '../../needle/needle-outcome.ts';
+import type { Needle, ReadCommand } from '../../rdma/needle-fetcher.ts';
+import type { CachePolicy } from '../cache/cached-volume.ts';
+import { NeedleCache } from '../cache/needle-cache.ts';
+import { LearnedFacts } from '../fleet/learned-facts.ts';
+import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
 import { tellBreaker } from './fallback.ts';
 import { createNeedleRoute } from './needle-route.ts';
-import { LearnedFacts } from './targets/learned-facts.ts';
-import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 
 const text = Buffer.from('the quick brown fox jumps over the lazy dog '.repeat(20));
 const path = '/3,0700000009';

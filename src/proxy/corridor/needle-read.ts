@@ -1,29 +1,18 @@
 /** One plain read of a volume that may be served: from the cache where that is fresh, else from the target. */
 
-import type { NeedleOutcome, OutcomeReceiver } from '../needle/needle-outcome.ts';
-import type { ReadRequest } from '../needle/request/read-request.ts';
-import type { Needle, NeedleFacts, NeedleFetcher } from '../rdma/needle-fetcher.ts';
-import type { CachedNeedle } from './cache/cached-needle.ts';
-import type { CachedVolume } from './cache/cached-volume.ts';
-import type { Found, NeedleCache, Seeker } from './cache/needle-cache.ts';
-import type { Fetched } from './cache/needle-flight.ts';
-import { type FallbackOptions, failed, passTo, tellBreaker, trouble } from './fallback.ts';
+import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
+import type { ReadRequest } from '../../needle/request/read-request.ts';
+import type { Needle, NeedleFacts, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import type { CachedNeedle } from '../cache/cached-needle.ts';
+import type { CachedVolume } from '../cache/cached-volume.ts';
+import type { Found, Seeker } from '../cache/found.ts';
+import type { NeedleCache } from '../cache/needle-cache.ts';
+import type { Fetched } from '../cache/needle-flight.ts';
+import type { TargetEntry } from '../fleet/target-directory.ts';
+import { failed, passTo, tellBreaker, trouble } from './fallback.ts';
 import { type AnswerSource, answerFrom, needsData, preparedHit } from './needle-answer.ts';
-import { AnswerData, type FetchLimits, firstCommand, simpleRangeOf } from './needle-fetch.ts';
-import type { TargetEntry } from './targets/target-directory.ts';
-
-export interface ReadOptions extends FetchLimits, FallbackOptions {
-  readonly decodedBytesMax: number;
-}
-
-/** One read and where it is served. */
-export interface Reading {
-  readonly options: ReadOptions;
-  readonly entry: TargetEntry;
-  readonly fetcher: NeedleFetcher;
-  readonly cache: NeedleCache;
-  readonly read: ReadRequest;
-}
+import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
+import type { Reading, ReadOptions } from './reading.ts';
 
 /** A ttl needle this close to its end is left to the volume server's own clock. */
 export const ttlMarginMs = 2_000;

@@ -1,29 +1,25 @@
 /** From a needle and its bytes to the outcome of one read: plan, decode, build; prepared where it was built before. */
+
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { newRequestId } from '../http1/request-id.ts';
-import {
-  type Answer,
-  type AnswerReady,
-  type ByteRange,
-  buildAnswer,
-  type HostFacts,
-  planAnswer,
-} from '../needle/answer/answer.ts';
-import { contentType } from '../needle/answer/content.ts';
-import { httpDate } from '../needle/answer/date.ts';
-import { decodeGzip, membersMax, startsGzip, toldBytes } from '../needle/answer/decode.ts';
-import { decodePart } from '../needle/answer/decode-part.ts';
-import { isAnswerOf, learnedType } from '../needle/answer/learn.ts';
-import { marks, PreparedAnswer } from '../needle/answer/prepared-answer.ts';
-import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from '../needle/answer/rust-answer.ts';
-import { variantOf } from '../needle/answer/variant.ts';
-import type { NeedleOutcome } from '../needle/needle-outcome.ts';
-import type { Reason } from '../needle/outcome.ts';
-import type { ReadRequest } from '../needle/request/read-request.ts';
-import type { NeedleFacts } from '../rdma/needle-fetcher.ts';
-import type { CachedNeedle } from './cache/cached-needle.ts';
-import { DecodedForm } from './cache/decoded-form.ts';
+import { newRequestId } from '../../http1/request-id.ts';
+import { type Answer, buildAnswer, planAnswer } from '../../needle/answer/answer.ts';
+import type { AnswerReady, HostFacts } from '../../needle/answer/answer-plan.ts';
+import { contentType } from '../../needle/answer/content.ts';
+import { httpDate } from '../../needle/answer/date.ts';
+import { decodeGzip, membersMax, startsGzip, toldBytes } from '../../needle/answer/decode.ts';
+import { decodePart } from '../../needle/answer/decode-part.ts';
+import { isAnswerOf, learnedType } from '../../needle/answer/learn.ts';
+import { marks, PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
+import type { ByteRange } from '../../needle/answer/ranges.ts';
+import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from '../../needle/answer/rust-answer.ts';
+import { variantOf } from '../../needle/answer/variant.ts';
+import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
+import type { Reason } from '../../needle/outcome.ts';
+import type { ReadRequest } from '../../needle/request/read-request.ts';
+import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
+import type { CachedNeedle } from '../cache/cached-needle.ts';
+import { DecodedForm } from '../cache/decoded-form.ts';
 import { failed, passTo, tellBreaker } from './fallback.ts';
 import {
   type AnswerData,
@@ -34,7 +30,7 @@ import {
   simpleRangeOf,
 } from './needle-fetch.ts';
 import { NeedleHit } from './needle-hit.ts';
-import type { Reading } from './needle-read.ts';
+import type { Reading } from './reading.ts';
 
 /** Longer heads are built each time: a needle's own headers may take tens of KiB. */
 const preparedHeadMax = 4096;

@@ -3,20 +3,21 @@
  * answer a reason to pass the request to the volume server.
  */
 
-import type { RequestHead } from '../http1/request-head.ts';
-import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from '../needle/needle-outcome.ts';
-import type { Reason } from '../needle/outcome.ts';
+import type { RequestHead } from '../../http1/request-head.ts';
+import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from '../../needle/needle-outcome.ts';
+import type { Reason } from '../../needle/outcome.ts';
 import {
   needlePathOf,
   parseRead,
   type ReadRequest,
   writtenNeedlesOf,
-} from '../needle/request/read-request.ts';
-import { verifyReadToken } from '../needle/token/read-token.ts';
-import { NeedleCache } from './cache/needle-cache.ts';
+} from '../../needle/request/read-request.ts';
+import { verifyReadToken } from '../../needle/token/read-token.ts';
+import { NeedleCache } from '../cache/needle-cache.ts';
+import type { TargetDirectory, TargetEntry, VolumeHolder } from '../fleet/target-directory.ts';
 import { passTo, trouble } from './fallback.ts';
-import { NeedleRead, type Reading, type ReadOptions } from './needle-read.ts';
-import type { TargetDirectory, TargetEntry, VolumeHolder } from './targets/target-directory.ts';
+import { NeedleRead } from './needle-read.ts';
+import type { Reading, ReadOptions } from './reading.ts';
 
 export interface NeedleRouteOptions extends ReadOptions {
   /** SeaweedFS's jwt.signing.read.key; undefined: none. Asked at each request, so that it can be reloaded. */

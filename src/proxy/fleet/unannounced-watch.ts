@@ -1,9 +1,9 @@
 /** Sees forwarded requests whose answer proves that the volume server has a volume. */
 
-import type { RequestObserver, RequestRecord } from '../needle/outcome.ts';
-import { needlePathOf } from '../needle/request/read-request.ts';
-import type { TargetDirectory } from './targets/target-directory.ts';
-import type { UnannouncedVolumes } from './targets/unannounced-volumes.ts';
+import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
+import { needlePathOf } from '../../needle/request/read-request.ts';
+import type { TargetDirectory } from './target-directory.ts';
+import type { UnannouncedVolumes } from './unannounced-volumes.ts';
 
 /**
  * Validating a volume that a target does not serve makes it look (docs/protocol.md). The answer tells nothing: a target

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { bigNeedle, ScriptedFetcher } from '../../test/unit/scripted-fetcher.ts';
-import { bufferedKey } from '../needle/answer/rust-answer.ts';
-import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
-import type { StatusName } from '../rdma/status.ts';
+import { bigNeedle, ScriptedFetcher } from '../../../test/unit/scripted-fetcher.ts';
+import { bufferedKey } from '../../needle/answer/rust-answer.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
+import type { StatusName } from '../../rdma/status.ts';
+import { LearnedFacts } from '../fleet/learned-facts.ts';
+import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
 import { createNeedleRoute, type NeedleRouteOptions } from './needle-route.ts';
-import { LearnedFacts } from './targets/learned-facts.ts';
-import { TargetDirectory, targetEntry } from './targets/target-directory.ts';
 
 const upstreamUrl = 'http://127.0.0.1:1';
 const target = '/3,0700000009';

@@ -1,0 +1,8 @@
+/** One line of /health. */
+export type Verdict = 'ok' | 'degraded' | 'down';
+
+export interface Check {
+  readonly status: Verdict;
+  readonly detail: string;
+  readonly [fact: string]: unknown;
+}

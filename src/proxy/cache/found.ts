@@ -1,0 +1,25 @@
+/** What a look into the cache finds, and who looks. */
+import type { StatusName } from '../../rdma/status.ts';
+import type { CachedNeedle } from './cached-needle.ts';
+
+export type Found =
+  /** Fresh: what the volume held at some moment after the request arrived, or as far as the policy promises. */
+  | { readonly kind: 'hit'; readonly needle: CachedNeedle }
+  /** `stale`: it was there, and had changed. */
+  | { readonly kind: 'miss'; readonly stale: boolean }
+  /** The volume must not be served now, or nobody could be asked. */
+  | { readonly kind: 'barred'; readonly status: Exclude<StatusName, 'ok'> }
+  /** The target would have to be asked, and may not be. */
+  | { readonly kind: 'refused' };
+
+/** A read that looks for its needle. */
+export interface Seeker {
+  readonly needleId: bigint;
+  readonly cookie: number;
+  /** It does not look again after it waited. */
+  readonly isFirst: boolean;
+  /** Whether the target may be asked now; called when it is to be. */
+  mayAsk(): boolean;
+  /** Called once for each `find`. What is found is live now, and need not be later. Must not throw. */
+  found(found: Found): void;
+}

@@ -1,0 +1,55 @@
+/** What a proxy is started with. */
+import type { AdminPlace } from './admin/admin-options.ts';
+import type { ConfigurationStatus } from './admin/configuration.ts';
+import type { CachePolicy } from './cache/cached-volume.ts';
+import type { RequestWatch } from './request-watch.ts';
+import type { HttpFrontOptions } from './server.ts';
+import type { SidecarListenerOptions } from './sidecar-listener.ts';
+
+export interface ProxyOptions {
+  readonly version: string;
+  readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed'> & {
+    readonly onCorrupt: 'pass' | 'refuse';
+  };
+  /** At least one; `target` is host:port, undefined where none runs beside it. */
+  readonly volumeServers: readonly { readonly url: string; readonly target: string | undefined }[];
+  readonly readKey: () => string | undefined;
+  readonly rdma: {
+    readonly mode: 'prefer' | 'require' | 'off';
+    readonly transport: 'ucx' | 'inproc';
+    readonly deviceName: string;
+    readonly tls: string;
+    readonly isNetworkTrusted: boolean;
+    readonly timeoutMs: number;
+    readonly connectTimeoutMs: number;
+    /** For a peer that connects to a port of UCX to say who it is. */
+    readonly handshakeTimeoutMs: number;
+    readonly pendingPerAddressMax: number;
+    /** '': none. */
+    readonly secret: string;
+    readonly dirs: readonly string[];
+    readonly simulatedLatencyMs: number;
+  };
+  readonly cache: {
+    /** 0: no cache. */
+    readonly bytesMax: number;
+    readonly decodedBytesMax: number;
+    readonly policyOf: (collection: string) => CachePolicy;
+    /** VALIDATEs under way per target; default 1. */
+    readonly validationsMax?: number;
+  };
+  readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
+  readonly needleBytesMax: number;
+  readonly decodedBytesMax: number;
+  /** Of decoded forms that are being made or sent. */
+  readonly decodingBytesMax: number;
+  readonly requestsInFlightMax: number;
+  /** RLIMIT_NOFILE. */
+  readonly descriptorLimit: number;
+  readonly admin: AdminPlace;
+  /** The listener for `weed mount`; absent: there is none. */
+  readonly sidecar?: SidecarListenerOptions | undefined;
+  /** Absent: nobody looks on but the metrics. */
+  readonly watch?: RequestWatch;
+  readonly configuration?: () => ConfigurationStatus;
+}
