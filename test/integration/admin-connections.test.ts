@@ -3,6 +3,7 @@
  * and the proxy would have been started anew.
  */
 
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type RunningAdmin, startAdmin } from '../../src/proxy/admin/admin-server.ts';
@@ -105,6 +106,79 @@ test('where all are busy, probes alone are answered', async () => {
   held.push(await holdConnections({ port, count: 40, from: '127.0.0.9' }));
   expect(await probe(port)).toBe(ok);
   release();
+});
+
+test('a body that comes after the answer keeps no connection', async () => {
+  const port = await started();
+  const says = 'GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n';
+  for (let host = 1; host <= 4; host += 1) {
+    const pinned = Array.from({ length: 64 }, () =>
+      answeredThenSends(port, says, `127.0.0.${host}`),
+    );
+    held.push(...(await Promise.all(pinned)));
+  }
+  for (let at = 1; at <= 20; at += 1) {
+    const newcomer = await holdConnections({ port, count: 1, says: asks('/metrics') });
+    held.push(newcomer);
+    expect(await probe(port, '/metrics', `127.0.0.${1 + (at % 4)}`)).toBe(ok);
+  }
+});
+
+/** Sends the one byte that its request owes when it has the answer. */
+async function answeredThenSends(
+  port: number,
+  says: string,
+  from: string,
+): Promise<IdleConnections> {
+  const socket = connect({ host: '127.0.0.1', port, localAddress: from });
+  socket.on('error', () => undefined);
+  socket.write(says);
+  await once(socket, 'data');
+  socket.resume().write('x');
+  return { open: 1, close: () => socket.destroy() };
+}
+
+describe('where all are busy', () => {
+  /** None of the addresses has more than another one, so that their newcomers take no place. */
+  async function allBusy(addresses: number): Promise<number> {
+    const port = await started();
+    let asked = 0;
+    metrics = () => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    const [count, says] = [256 / addresses, asks('/metrics')];
+    for (let host = 1; host <= addresses; host += 1) {
+      held.push(await holdConnections({ port, count, says, from: `127.0.0.${host}` }));
+    }
+    await expect.poll(() => asked).toBe(256);
+    return port;
+  }
+
+  test.each([4, 8])(
+    'connections of %d addresses that say nothing keep no probe out',
+    async (hosts) => {
+      const port = await allBusy(hosts);
+      for (let at = 0; at < 20; at += 1) {
+        const before = holdConnections({ port, count: 40, from: '127.0.0.2' });
+        const answer = probe(port);
+        const after = ['127.0.0.1', '127.0.0.2'].map((from) =>
+          holdConnections({ port, count: 20, from }),
+        );
+        expect(await answer).toBe(ok);
+        held.push(...(await Promise.all([before, ...after])));
+      }
+      const open = (): number => held.reduce((sum, each) => sum + each.open, 0);
+      await expect.poll(open).toBe(256 + 16);
+    },
+  );
+
+  test('a newcomer that takes the place of a silent one in the reserve is in the reserve', async () => {
+    const port = await allBusy(8);
+    held.push(await holdConnections({ port, count: 1 }));
+    expect(await probe(port, '/metrics')).toBe('HTTP/1.1 503 Service Unavailable');
+    expect(await probe(port)).toBe(ok);
+  });
 });
 
 test('where all are busy, an address with fewer connections than another one takes its place', async () => {

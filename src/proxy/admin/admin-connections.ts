@@ -28,6 +28,7 @@ interface Place {
 
 export class AdminConnections {
   readonly #places = new Map<Socket, Place>();
+  /** Beside the reserve. */
   readonly #countOf = new Map<string, number>();
   /** They have not sent a whole request yet; the oldest first. */
   readonly #silent = new Set<Socket>();
@@ -35,6 +36,7 @@ export class AdminConnections {
   readonly #resting = new Set<Socket>();
 
   readonly #limits: AdminLimits;
+  #reserved = 0;
 
   constructor(server: Server, limits: AdminLimits) {
     this.#limits = limits;
@@ -49,19 +51,19 @@ export class AdminConnections {
 
   #came(socket: Socket): void {
     const address = socket.remoteAddress;
-    const { connectionsMax, probeConnectionsMax } = this.#limits;
-    const isPlaceFree = this.#makePlaceOf(address) && this.#makePlace(address);
-    if (!isPlaceFree && this.#places.size >= connectionsMax + probeConnectionsMax) {
+    const isReserve = !(this.#makePlaceOf(address) && this.#makePlace(address));
+    if (isReserve && !this.#makeReserve()) {
       socket.destroy();
       return;
     }
     this.#places.set(socket, {
       address,
-      isReserve: !isPlaceFree,
+      isReserve,
       cameMs: performance.now(),
       requestsInHand: 0,
     });
-    if (address !== undefined) this.#countOf.set(address, this.#count(address) + 1);
+    if (isReserve) this.#reserved += 1;
+    else if (address !== undefined) this.#countOf.set(address, this.#count(address) + 1);
     this.#silent.add(socket);
     socket.once('close', () => this.#leave(socket));
   }
@@ -69,12 +71,29 @@ export class AdminConnections {
   #makePlaceOf(address: string | undefined): boolean {
     if (address === undefined) return true;
     if (this.#count(address) < this.#limits.connectionsPerAddressMax) return true;
-    return this.#evict((socket) => this.#places.get(socket)?.address === address);
+    return this.#evict((place) => place.address === address && !place.isReserve);
   }
 
   #makePlace(address: string | undefined): boolean {
-    if (this.#places.size < this.#limits.connectionsMax) return true;
-    return this.#evict(() => true) || this.#evictOfMost(address);
+    if (this.#places.size - this.#reserved < this.#limits.connectionsMax) return true;
+    return this.#evict((place) => !place.isReserve) || this.#evictOfMost(address);
+  }
+
+  /**
+   * A probe asks at once. Where the reserve is full, its silent connections go two turns of the event loop later: by then
+   * the server has read what came together with a connection.
+   */
+  #makeReserve(): boolean {
+    if (this.#reserved < this.#limits.probeConnectionsMax) return true;
+    if (![...this.#silent].some((socket) => this.isReserve(socket))) return false;
+    setImmediate(() => setImmediate(() => this.#trimReserve()));
+    return true;
+  }
+
+  #trimReserve(): void {
+    while (this.#reserved > this.#limits.probeConnectionsMax) {
+      if (!this.#evict((place) => place.isReserve)) return;
+    }
   }
 
   /** All are busy: the address with most connections gives the oldest of them to an address that has fewer. */
@@ -86,18 +105,19 @@ export class AdminConnections {
     const own = address === undefined ? 0 : this.#count(address);
     if (count <= own + 1) return false;
     for (const [socket, place] of this.#places) {
-      if (place.address === most) return this.#end(socket);
+      if (place.address === most && !place.isReserve) return this.#end(socket);
     }
     return false;
   }
 
   /** A newcomer has its moment to ask: before it those that rest go, though they have asked once. */
-  #evict(isChosen: (socket: Socket) => boolean): boolean {
+  #evict(isChosen: (place: Place) => boolean): boolean {
     const before = performance.now() - graceMs;
     const isOld = (socket: Socket): boolean => (this.#places.get(socket)?.cameMs ?? 0) < before;
     const quiet = [...this.#silent];
     for (const socket of [...quiet.filter(isOld), ...this.#resting, ...quiet]) {
-      if (isChosen(socket)) return this.#end(socket);
+      const place = this.#places.get(socket);
+      if (place !== undefined && isChosen(place)) return this.#end(socket);
     }
     return false;
   }
@@ -113,7 +133,13 @@ export class AdminConnections {
     const place = this.#places.get(socket);
     if (place === undefined) return;
     let isInHand = false;
+    let isAnswered = false;
     const whole = (): void => {
+      // An answer need not wait for its request's body.
+      if (isAnswered) {
+        this.#rest(socket, place);
+        return;
+      }
       isInHand = true;
       place.requestsInHand += 1;
       if (place.requestsInHand > this.#limits.requestsPerConnectionMax) socket.destroy();
@@ -123,10 +149,18 @@ export class AdminConnections {
     if (hasBody(request)) request.once('end', whole);
     else whole();
     response.once('close', () => {
+      isAnswered = true;
       if (!isInHand) return;
       place.requestsInHand -= 1;
-      if (place.requestsInHand === 0 && this.#places.has(socket)) this.#resting.add(socket);
+      this.#rest(socket, place);
     });
+  }
+
+  #rest(socket: Socket, place: Place): void {
+    if (place.requestsInHand > 0 || !this.#places.has(socket)) return;
+    this.#silent.delete(socket);
+    this.#resting.delete(socket);
+    this.#resting.add(socket);
   }
 
   #leave(socket: Socket): void {
@@ -135,10 +169,14 @@ export class AdminConnections {
     this.#places.delete(socket);
     this.#silent.delete(socket);
     this.#resting.delete(socket);
-    if (place.address === undefined) return;
-    const count = this.#count(place.address) - 1;
-    if (count === 0) this.#countOf.delete(place.address);
-    else this.#countOf.set(place.address, count);
+    if (place.isReserve) this.#reserved -= 1;
+    else if (place.address !== undefined) this.#uncount(place.address);
+  }
+
+  #uncount(address: string): void {
+    const count = this.#count(address) - 1;
+    if (count === 0) this.#countOf.delete(address);
+    else this.#countOf.set(address, count);
   }
 
   #count(address: string): number {
