@@ -30,6 +30,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
   ],
   'target-role': ['proxy/admin', 'rdma', 'volume-server'],
   'proxy/admin': [
+    'connections',
     'http1',
     'needle',
     'proxy/cache',
@@ -42,13 +43,14 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
   'proxy/corridor': ['http1', 'needle', 'proxy/cache', 'proxy/fleet', 'rdma'],
   'proxy/passthrough': ['http1', 'needle', 'proxy/front'],
   'proxy/front': ['http1', 'needle'],
-  'proxy/sidecar': ['needle'],
+  'proxy/sidecar': ['connections', 'needle'],
   'proxy/cache': ['needle', 'rdma'],
   'proxy/fleet': ['needle', 'rdma', 'volume-server'],
   telemetry: ['http1', 'needle'],
   needle: ['http1', 'rdma', 'volume-server'],
   'volume-server': ['rdma'],
   config: [],
+  connections: [],
   http1: [],
   rdma: [],
 };

@@ -172,11 +172,12 @@ export const processRows = [
       ),
       lines(
         'Connections',
-        'Open ones, those closed over sidecar.connections, and requests in hand.',
+        'Open ones, those closed or ended over sidecar.connections, and requests in hand.',
         'none',
         [
           [sum('seaweed_rdma_sidecar_connections'), 'open'],
           [rate('seaweed_rdma_sidecar_connections_refused_total'), 'refused a second'],
+          [rate('seaweed_rdma_sidecar_connections_evicted_total'), 'evicted a second'],
           [sum('seaweed_rdma_sidecar_requests_in_flight'), 'requests in flight'],
         ],
       ),

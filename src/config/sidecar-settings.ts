@@ -16,6 +16,8 @@ export interface SidecarSettings {
   readonly bytesInFlightMax: number;
   readonly requestsInFlightMax: number;
   readonly connectionsMax: number;
+  /** 0: all of them. */
+  readonly connectionsPerAddressMax: number;
   /** '': no temp files. */
   readonly tempDir: string;
   readonly tempBytesMax: number;
@@ -38,6 +40,7 @@ export const sidecarFields: field.Fields<SidecarSettings> = {
   bytesInFlightMax: field.size('bytes_in_flight', '256MiB', { min: 1 }),
   requestsInFlightMax: field.integer('requests_in_flight', 1024, count),
   connectionsMax: field.integer('connections', 1024, count),
+  connectionsPerAddressMax: field.integer('connections_per_address', 0, { ...count, min: 0 }),
   tempDir: field.text('temp_dir', ''),
   tempBytesMax: field.size('temp_bytes_max', '256MiB'),
   tempMinBytes: field.size('temp_min_bytes', '64KiB', { min: 1 }),

@@ -207,13 +207,13 @@ describe('its limits', () => {
     await fresh.proxy.stop();
   }, 30_000);
 
-  test('connections closes what is too many', async () => {
+  test('connections ends what is too many', async () => {
     const { hostname, port } = new URL(stage.sidecar);
     const sockets = Array.from({ length: 24 }, () => connect(Number(port), hostname));
     const closed = sockets.map((socket) => once(socket.resume(), 'close'));
-    const name = 'seaweed_rdma_sidecar_connections_refused_total';
-    const refused = async (): Promise<number> => sumOf(await metrics(stage.admin), name);
-    await expect.poll(refused, { timeout: 5_000 }).toBeGreaterThanOrEqual(4);
+    const name = 'seaweed_rdma_sidecar_connections_evicted_total';
+    const evicted = async (): Promise<number> => sumOf(await metrics(stage.admin), name);
+    await expect.poll(evicted, { timeout: 5_000 }).toBeGreaterThanOrEqual(4);
     for (const socket of sockets) socket.destroy();
     await Promise.all(closed);
   });

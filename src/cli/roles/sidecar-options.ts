@@ -20,6 +20,7 @@ export function sidecarOptions({ sidecar, limits }: ProxyConfig): ProxyOptions['
       bytesInFlightMax: sidecar.bytesInFlightMax,
       requestsInFlightMax: sidecar.requestsInFlightMax,
       connectionsMax: sidecar.connectionsMax,
+      connectionsPerAddressMax: sidecar.connectionsPerAddressMax || sidecar.connectionsMax,
       headTimeoutMs: limits.headTimeoutMs,
       idleTimeoutMs: limits.idleTimeoutMs,
       httpTimeoutMs: sidecar.httpTimeoutMs,

@@ -1,8 +1,8 @@
 /** What a role gives its admin listener: plain data, asked for at each request, and what may be done to it. */
 import type { Socket } from 'node:net';
+import type { ConnectionLimits } from '../../connections/connection-bounds.ts';
 import type { CacheStats } from '../cache/cache-counters.ts';
 import type { ListedNeedle, NeedleChoice } from '../cache/cache-listing.ts';
-import type { AdminLimits } from './admin-connections.ts';
 import type { Health, Readiness } from './health.ts';
 import type { TrafficWatch } from './traffic-watch.ts';
 
@@ -37,7 +37,7 @@ export interface AdminPlace {
   /** Asked for as `Authorization: Bearer`, except by /livez and /readyz; undefined: nobody is asked. */
   readonly token: () => string | undefined;
   readonly enableCors: boolean;
-  readonly limits: AdminLimits;
+  readonly limits: ConnectionLimits;
   /** What the role runs with; undefined: the program that started it did not say. */
   readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
 }

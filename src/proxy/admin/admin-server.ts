@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';
+import { ConnectionBounds } from '../../connections/connection-bounds.ts';
 import { type AccessHooks, accessHooks } from './admin-access.ts';
-import { AdminConnections } from './admin-connections.ts';
 import type { AdminListen, AdminOptions } from './admin-options.ts';
 import { json, jsonText } from './admin-page.ts';
 import { addBenchRoute } from './bench-route.ts';
@@ -43,7 +43,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     connectionsCheckingInterval: checkEveryMs,
   });
   server.timeout = standstillMsMax;
-  const connections = new AdminConnections(server, options.limits);
+  const connections = new ConnectionBounds(server, options.limits);
   let address = '';
   const app = await buildAdmin(options, server, connections, () => address);
   try {
@@ -69,7 +69,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
 async function buildAdmin(
   options: AdminOptions,
   server: Server,
-  connections: AdminConnections,
+  connections: ConnectionBounds,
   address: () => string,
 ): Promise<FastifyInstance> {
   const app = fastify({
@@ -127,7 +127,7 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
 }
 
 /** Where all connections are busy, those beyond them are for probes. */
-function keepReserve(app: FastifyInstance, connections: AdminConnections): void {
+function keepReserve(app: FastifyInstance, connections: ConnectionBounds): void {
   app.addHook('onRequest', async (request, reply) => {
     // Of a pipeline that was ended: nobody would read the answer.
     if (request.raw.socket.destroyed) return reply.hijack();

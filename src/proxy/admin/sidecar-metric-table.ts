@@ -12,6 +12,7 @@ export type SidecarMetricName =
   | 'sidecarBytes'
   | 'sidecarConnections'
   | 'sidecarConnectionsRefused'
+  | 'sidecarConnectionsEvicted'
   | 'sidecarRequestsInFlight'
   | 'sidecarBytesInFlight'
   | 'sidecarTempFiles'
@@ -47,7 +48,13 @@ export const sidecarMetricTable: Readonly<Record<SidecarMetricName, MetricRow>> 
   sidecarConnectionsRefused: {
     name: 'seaweed_rdma_sidecar_connections_refused_total',
     type: 'counter',
-    help: 'Connections to the sidecar that were closed at once, over its limit.',
+    help: 'Connections to the sidecar that were closed at once, over its limit: no other one was quiet.',
+    labels: [],
+  },
+  sidecarConnectionsEvicted: {
+    name: 'seaweed_rdma_sidecar_connections_evicted_total',
+    type: 'counter',
+    help: 'Connections to the sidecar that made place for newcomers, over its limits.',
     labels: [],
   },
   sidecarRequestsInFlight: {

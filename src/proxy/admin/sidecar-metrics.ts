@@ -27,6 +27,7 @@ export function sidecarMetrics(set: MetricSet<ProxyMetricName>): SidecarMetrics 
   const requests = new MirroredCounter(set.counter('sidecarRequests'));
   const bytes = new MirroredCounter(set.counter('sidecarBytes'));
   const connectionsRefused = new MirroredCounter(set.counter('sidecarConnectionsRefused'));
+  const connectionsEvicted = new MirroredCounter(set.counter('sidecarConnectionsEvicted'));
   const tempEvents = new MirroredCounter(set.counter('sidecarTempEvents'));
   const gauges = {
     connections: set.gauge('sidecarConnections'),
@@ -45,6 +46,7 @@ export function sidecarMetrics(set: MetricSet<ProxyMetricName>): SidecarMetrics 
         bytes.set(status?.needleBytes[source] ?? 0, { source });
       }
       connectionsRefused.set(status?.connectionsRefused ?? 0);
+      connectionsEvicted.set(status?.connectionsEvicted ?? 0);
       gauges.connections.set(status?.connections ?? 0);
       gauges.requestsInFlight.set(status?.requestsInFlight ?? 0);
       gauges.bytesInFlight.set(status?.bytesInFlight ?? 0);

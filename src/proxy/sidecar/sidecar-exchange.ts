@@ -39,6 +39,7 @@ export class SidecarExchange {
   readonly #gone = new AbortController();
   #answer: SidecarAnswer | undefined;
   #bytesHeld = 0;
+  #isInFlight = false;
 
   constructor(host: ExchangeHost, request: IncomingMessage, response: ServerResponse) {
     const { rawPath, rawQuery } = splitTarget(request.url ?? '/');
@@ -47,7 +48,6 @@ export class SidecarExchange {
     this.#response = response;
     this.#endpoint = host.endpoints.find(rawPath);
     this.#rawQuery = rawQuery;
-    host.load.requestsInFlight += 1;
     response.once('close', () => this.#closed());
   }
 
@@ -67,6 +67,7 @@ export class SidecarExchange {
     try {
       const { isRead } = this.#endpoint ?? { isRead: false };
       const query = this.#barred() ?? (await this.#query());
+      this.#begin();
       if ('kind' in query) return refused(query);
       const overload = isRead ? this.#admit(query) : undefined;
       if (overload !== undefined) return refused(overload);
@@ -75,6 +76,13 @@ export class SidecarExchange {
       this.#host.log.error({ event: 'bug', error }, 'a sidecar request could not be handled');
       return refused(refusal(500, 'bug', 'a defect of the sidecar; its log tells more'));
     }
+  }
+
+  /** A request that owes its body is not in flight: its client could hold all of requests_in_flight with a few bytes. */
+  #begin(): void {
+    if (this.#gone.signal.aborted) return;
+    this.#isInFlight = true;
+    this.#host.load.requestsInFlight += 1;
   }
 
   /** Path and method; and pages of a browser, which have no business here. */
@@ -163,7 +171,7 @@ export class SidecarExchange {
   /** The last byte was flushed, or the connection is gone. */
   #closed(): void {
     const { load, observe } = this.#host;
-    load.requestsInFlight -= 1;
+    if (this.#isInFlight) load.requestsInFlight -= 1;
     this.#hold(0);
     this.#gone.abort();
     const answer = this.#answer;

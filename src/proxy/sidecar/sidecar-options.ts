@@ -10,8 +10,9 @@ export interface SidecarLimits {
   readonly bytesInFlightMax: number;
   /** Over this reads are refused: 503. */
   readonly requestsInFlightMax: number;
-  /** Over this a new connection is closed. */
+  /** Over this a newcomer takes the place of a quiet connection. */
   readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
   /** From a request's first byte to its last. */
   readonly headTimeoutMs: number;
   /** Without a request, or without progress of an answer: the connection is closed. */

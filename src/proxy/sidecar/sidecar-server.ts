@@ -3,7 +3,8 @@
  * paths name needles.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { ConnectionBounds } from '../../connections/connection-bounds.ts';
 import { Endpoints } from './endpoints.ts';
 import { type ExchangeHost, SidecarExchange, type SidecarLoad } from './sidecar-exchange.ts';
 import { SidecarLedger, type SidecarRecord } from './sidecar-ledger.ts';
@@ -19,6 +20,8 @@ export interface RunningSidecar {
 }
 
 const headBytesMax = 16 * 1024;
+/** A mount has one. */
+const requestsPerConnectionMax = 16;
 const failureEveryMs = 1_000;
 
 /** Rejects where the address cannot be had or the temp folder cannot be used. */
@@ -40,12 +43,11 @@ class SidecarServer implements RunningSidecar {
   readonly #options: SidecarOptions;
   readonly #host: SidecarHost;
   readonly #server: Server;
+  readonly #connections: ConnectionBounds;
   readonly #ledger = new SidecarLedger();
   readonly #load: SidecarLoad = { requestsInFlight: 0, bytesInFlight: 0 };
   #exchanges: ExchangeHost | undefined;
   #address = '';
-  #connections = 0;
-  #connectionsRefused = 0;
   #failureLoggedMs = Number.NEGATIVE_INFINITY;
   #failuresUnlogged = 0;
   #closing: Promise<void> | undefined;
@@ -61,16 +63,12 @@ class SidecarServer implements RunningSidecar {
       keepAliveTimeout: limits.idleTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, limits.headTimeoutMs),
     });
-    this.#server.maxConnections = limits.connectionsMax;
     this.#server.timeout = limits.idleTimeoutMs;
-    this.#server.on('connection', (socket: Socket) => {
-      this.#connections += 1;
-      socket.once('close', () => {
-        this.#connections -= 1;
-      });
-    });
-    this.#server.on('drop', () => {
-      this.#connectionsRefused += 1;
+    this.#connections = new ConnectionBounds(this.#server, {
+      connectionsMax: limits.connectionsMax,
+      connectionsPerAddressMax: limits.connectionsPerAddressMax,
+      probeConnectionsMax: 0,
+      requestsPerConnectionMax,
     });
     this.#server.on('request', (request, response) => this.#serve(request, response));
   }
@@ -103,8 +101,9 @@ class SidecarServer implements RunningSidecar {
     return {
       address: this.#address,
       isDraining: this.#closing !== undefined,
-      connections: this.#connections,
-      connectionsRefused: this.#connectionsRefused,
+      connections: this.#connections.open,
+      connectionsRefused: this.#connections.refused,
+      connectionsEvicted: this.#connections.evicted,
       ...this.#load,
       requests: this.#ledger.series,
       needleBytes: { ...this.#ledger.needleBytes },
@@ -129,6 +128,8 @@ class SidecarServer implements RunningSidecar {
     const exchanges = this.#exchanges;
     // Bound, and the folder for temp files is still being looked at.
     if (exchanges === undefined) request.socket.destroy();
+    // Ended for its pipeline: nobody would read the answer.
+    else if (request.socket.destroyed) return;
     else void new SidecarExchange(exchanges, request, response).run();
   }
 

@@ -6,8 +6,10 @@ export interface SidecarStatus {
   readonly address: string;
   readonly isDraining: boolean;
   readonly connections: number;
-  /** Over `sidecar.connections`. */
+  /** Over `sidecar.connections`, where no other one was quiet. */
   readonly connectionsRefused: number;
+  /** Quiet ones that made place for newcomers. */
+  readonly connectionsEvicted: number;
   readonly requestsInFlight: number;
   readonly bytesInFlight: number;
   /** What became of every request. */

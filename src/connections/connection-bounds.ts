@@ -1,16 +1,16 @@
 /**
- * Bounds the admin listener's connections, so that a peer that holds many cannot keep others out: /livez decides whether a
- * process lives. A newcomer takes the place of the connection that was quiet longest; where all are busy it takes one of
- * the address that has most, and there is a reserve that only probes may use.
+ * Bounds a listener's connections, so that a peer that holds many cannot keep others out. A newcomer takes the place of
+ * the connection that was quiet longest; where all are busy it takes one of the address that has most, and there may be a
+ * reserve that only probes use: /livez decides whether a process lives.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export interface AdminLimits {
+export interface ConnectionLimits {
   readonly connectionsMax: number;
   /** A unix socket has no address. */
   readonly connectionsPerAddressMax: number;
-  /** Beyond `connectionsMax`, for probes. */
+  /** Beyond `connectionsMax`, for probes; 0: there is no reserve. */
   readonly probeConnectionsMax: number;
   /** Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role seconds. */
   readonly requestsPerConnectionMax: number;
@@ -26,7 +26,7 @@ interface Place {
   requestsInHand: number;
 }
 
-export class AdminConnections {
+export class ConnectionBounds {
   readonly #places = new Map<Socket, Place>();
   /** Beside the reserve. */
   readonly #countOf = new Map<string, number>();
@@ -35,13 +35,29 @@ export class AdminConnections {
   /** They have, and have their answers; the one that is quiet longest first. */
   readonly #resting = new Set<Socket>();
 
-  readonly #limits: AdminLimits;
+  readonly #limits: ConnectionLimits;
   #reserved = 0;
+  #refused = 0;
+  #evicted = 0;
 
-  constructor(server: Server, limits: AdminLimits) {
+  constructor(server: Server, limits: ConnectionLimits) {
     this.#limits = limits;
     server.on('connection', (socket) => this.#came(socket));
     server.on('request', (request, response) => this.#asked(request, response));
+  }
+
+  get open(): number {
+    return this.#places.size;
+  }
+
+  /** Connections that found no place. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Connections that made place for others. */
+  get evicted(): number {
+    return this.#evicted;
   }
 
   /** For probes alone: everything else is refused on it. */
@@ -53,6 +69,7 @@ export class AdminConnections {
     const address = socket.remoteAddress;
     const isReserve = !(this.#makePlaceOf(address) && this.#makePlace(address));
     if (isReserve && !this.#makeReserve()) {
+      this.#refused += 1;
       socket.destroy();
       return;
     }
@@ -112,17 +129,25 @@ export class AdminConnections {
 
   /** A newcomer has its moment to ask: before it those that rest go, though they have asked once. */
   #evict(isChosen: (place: Place) => boolean): boolean {
-    const before = performance.now() - graceMs;
-    const isOld = (socket: Socket): boolean => (this.#places.get(socket)?.cameMs ?? 0) < before;
-    const quiet = [...this.#silent];
-    for (const socket of [...quiet.filter(isOld), ...this.#resting, ...quiet]) {
+    for (const socket of this.#quiet()) {
       const place = this.#places.get(socket);
       if (place !== undefined && isChosen(place)) return this.#end(socket);
     }
     return false;
   }
 
+  *#quiet(): Generator<Socket> {
+    const before = performance.now() - graceMs;
+    for (const socket of this.#silent) {
+      if ((this.#places.get(socket)?.cameMs ?? 0) >= before) break;
+      yield socket;
+    }
+    yield* this.#resting;
+    yield* this.#silent;
+  }
+
   #end(socket: Socket): true {
+    this.#evicted += 1;
     this.#leave(socket);
     socket.destroy();
     return true;
