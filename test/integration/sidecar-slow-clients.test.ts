@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
 import { scratchFolder } from './scratch.ts';
-import { type SidecarStage, startSidecarStage } from './sidecar-stage.ts';
+import { metrics, type SidecarStage, startSidecarStage, sumOf } from './sidecar-stage.ts';
 
 const scratch = scratchFolder();
 let stage: SidecarStage;
@@ -32,6 +32,38 @@ test.each([
     await once(socket.resume(), 'close');
     clearInterval(drip);
     expect(performance.now() - startedMs).toBeLessThan(6_000);
+  },
+  20_000,
+);
+
+test.each([
+  ['goes away', (socket: Socket) => socket.resetAndDestroy()],
+  ['ends its side', (socket: Socket) => socket.end()],
+])(
+  'a client that %s before its body is complete gets no line of the log',
+  async (_, leave) => {
+    const { hostname, port } = new URL(stage.sidecar);
+    const aborted = async (): Promise<number> =>
+      sumOf(
+        await metrics(stage.admin),
+        'seaweed_rdma_sidecar_requests_total',
+        'path="rdma_read",outcome="aborted"',
+      );
+    const [before, lines] = [await aborted(), stage.proxy.lines.length];
+    const clients = Array.from({ length: 20 }, async () => {
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => undefined);
+      socket.write(
+        'POST /rdma/read HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99\r\n\r\n{',
+      );
+      // "100 Continue": the request has begun.
+      await once(socket, 'data');
+      leave(socket);
+      await once(socket.resume(), 'close');
+    });
+    await Promise.all(clients);
+    await expect.poll(aborted, { timeout: 5_000 }).toBe(before + 20);
+    expect(stage.proxy.lines.slice(lines)).toEqual([]);
   },
   20_000,
 );

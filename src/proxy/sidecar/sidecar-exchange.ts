@@ -114,8 +114,9 @@ export class SidecarExchange {
     const query = parseQuery(this.#rawQuery);
     if (query === undefined) return badParameter('query', 'too many parameters');
     if (this.#request.method !== 'POST') return query;
-    const text = await bodyOf(this.#request);
-    if (text !== undefined) return parseReadBody(text);
+    const body = await bodyOf(this.#request);
+    if ('text' in body) return parseReadBody(body.text);
+    if (body.lack === 'end') return badParameter('body', 'the connection ended before it');
     return refusal(413, 'parameter', `the body is longer than ${bodyBytesMax} bytes`);
   }
 
@@ -200,14 +201,20 @@ function isOwnName(host: string | undefined): boolean {
   return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
 }
 
-/** undefined: too long. */
-async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+type Body = { readonly text: string } | { readonly lack: 'room' | 'end' };
+
+async function bodyOf(request: IncomingMessage): Promise<Body> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > bodyBytesMax) return undefined;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > bodyBytesMax) return { lack: 'room' };
+      chunks.push(chunk);
+    }
+  } catch {
+    // The one failure of a request's stream: its connection is gone.
+    return { lack: 'end' };
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return { text: Buffer.concat(chunks).toString('utf8') };
 }
