@@ -4,7 +4,7 @@ import { exitCodes } from './cli/exit-codes.ts';
 import { endQuietlyOnBrokenPipe, note, visible, visibleLines } from './cli/output.ts';
 import { createProgram } from './cli/program.ts';
 import { ToolFailure } from './cli/tool-failure.ts';
-import { ConfigError } from './config/problem.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
 import { RdmaUnavailableError } from './rdma/errors.ts';
 
 /** Returns the exit code; a role returns none: it lives on. */
@@ -24,7 +24,7 @@ function exitCodeOf(error: unknown): number {
   }
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ConfigError) {
-    note(message);
+    note(error.problems.map((problem) => visible(formatProblem(problem))).join('\n'));
     return exitCodes.configuration;
   }
   if (error instanceof ToolFailure || error instanceof RdmaUnavailableError) {

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { visible, visibleJson, visibleStyled, visibleValues } from './output.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  note,
+  noteStyled,
+  print,
+  visible,
+  visibleJson,
+  visibleStyled,
+  visibleValues,
+} from './output.ts';
 
 const hostile = fc.string({
   unit: fc.oneof(
@@ -75,5 +83,41 @@ describe('visibleStyled', () => {
   it('keeps colours alone', () => {
     const line = '\u001b[31mred\u001b[39m \u001b[2J\u001b]0;title\u0007';
     expect(visibleStyled(line)).toBe('\u001b[31mred\u001b[39m \\u001b[2J\\u001b]0;title\\u0007');
+  });
+});
+
+describe('what is printed', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  function written(stream: 'stdout' | 'stderr', say: () => void): string {
+    const write = vi.spyOn(process[stream], 'write').mockReturnValue(true);
+    say();
+    const text = write.mock.calls.map(([chunk]) => String(chunk)).join('');
+    write.mockRestore();
+    return text;
+  }
+
+  it.each([
+    ['note', 'stderr', note],
+    ['print', 'stdout', print],
+  ] as const)(
+    '%s lets out nothing that a terminal would obey, colours neither',
+    (_, stream, say) => {
+      fc.assert(
+        fc.property(hostile, fc.constantFrom('', '\u001b[31m', '\u001b[8m'), (text, colour) => {
+          const shown = written(stream, () => say(`a${colour}${text}`));
+          expect(shown.replace(/[\n\t]/g, '')).toBe(visible(shown.replace(/[\n\t]/g, '')));
+        }),
+      );
+    },
+  );
+
+  it('noteStyled keeps the colours around a text that was made visible', () => {
+    fc.assert(
+      fc.property(hostile, (text) => {
+        const shown = written('stderr', () => noteStyled(`\u001b[31m${visible(text)}\u001b[0m`));
+        expect(shown).toBe(`\u001b[31m${visible(text)}\u001b[0m\n`);
+      }),
+    );
   });
 });

@@ -37,14 +37,10 @@ export function visibleValues<T>(value: T): T {
 
 const colour = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;]*m)`);
 
-/** As `visible`, but for the colours that a tool has put in. */
+/** As `visible`, but for colours. A tool puts them in after it has made `visible` what other people wrote. */
 export function visibleStyled(line: string): string {
-  return besideColours(line, visible);
-}
-
-function besideColours(text: string, show: (part: string) => string): string {
-  const parts = text.split(colour);
-  return parts.map((part, index) => (index % 2 === 1 ? part : show(part))).join('');
+  const parts = line.split(colour);
+  return parts.map((part, index) => (index % 2 === 1 ? part : visible(part))).join('');
 }
 
 export function print(line: string): void {
@@ -67,7 +63,12 @@ export function printJson(value: unknown): void {
 
 /** Progress and warnings; stdout carries the result alone. */
 export function note(line: string): void {
-  process.stderr.write(`${besideColours(line, visibleLines)}\n`);
+  process.stderr.write(`${visibleLines(line)}\n`);
+}
+
+/** With the colours of the tool's own. */
+export function noteStyled(line: string): void {
+  process.stderr.write(`${visibleStyled(line)}\n`);
 }
 
 /** `seaweed-rdma read … | head` is no failure. */

@@ -6,6 +6,7 @@ import { addCompletion } from './completion/completion-command.ts';
 import { addDoctor } from './doctor/doctor-command.ts';
 import { addFabricTools } from './fabric/fabric-tools.ts';
 import { addLog } from './log/log-command.ts';
+import { visibleLines } from './output.ts';
 import { addRoles } from './roles/roles.ts';
 import { packageVersion } from './version.ts';
 import { addVolumeTools } from './volume/volume-tools.ts';
@@ -17,6 +18,8 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .version(packageVersion())
     .showHelpAfterError('(--help tells more)')
     .exitOverride()
+    // Its errors repeat arguments.
+    .configureOutput({ writeErr: (text) => process.stderr.write(visibleLines(text)) })
     .addHelpText(
       'after',
       `

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { visibleLines } from '../cli/output.ts';
 import { excerptOf } from './excerpt.ts';
 
 function mark(toml: string, line: number, key: string, message: string, column?: number): string {
   const problem = { source: 'x', line, key, message, ...(column === undefined ? {} : { column }) };
-  return excerptOf(toml, problem).join('\n');
+  return excerptOf(toml, problem, visibleLines).join('\n');
 }
 
 test('an unknown key is marked itself', () => {
@@ -41,21 +42,32 @@ test('a section is marked by its name, a missing key by the whole line, a slip b
   expect(mark('lane = ', 1, '', 'not TOML', 8)).toBe(' 1 | lane = \n   |        ^');
 });
 
+test('what a terminal would obey is shown, and the mark stands under what it stood under', () => {
+  expect(mark('a = "\u001b[8m" # \u001b[31m', 1, 'a', 'expected')).toBe(
+    ' 1 | a = "\\u001b[8m" # \\u001b[31m\n   |     ^^^^^^^^^^^',
+  );
+  expect(mark('\u001b[31m.b = 1', 1, 'b', 'unknown key')).toBe(
+    ' 1 | \\u001b[31m.b = 1\n   |            ^',
+  );
+});
+
 test('what has no line has no excerpt', () => {
-  expect(excerptOf('x = 1', { source: 'V', line: undefined, key: 'x', message: 'y' })).toEqual([]);
+  expect(
+    excerptOf('x = 1', { source: 'V', line: undefined, key: 'x', message: 'y' }, visibleLines),
+  ).toEqual([]);
   expect(mark('x = 1\n', 2, 'x', 'y')).toBe('');
 });
 
 test('whatever the text and the key, the mark stands below the line and inside it', () => {
   const text = fc.string({
-    unit: fc.constantFrom('a', '.', '"', "'", '=', ' ', '\t', '#', '[', '{'),
+    unit: fc.constantFrom('a', '.', '"', "'", '=', ' ', '\t', '#', '[', '{', '\u001b', '\u009b'),
   });
   fc.assert(
     fc.property(text, fc.string({ unit: fc.constantFrom('a', '.', '0') }), (line, key) => {
-      const shown = excerptOf(line, { source: 'x', line: 1, key, message: 'wrong' });
+      const shown = excerptOf(line, { source: 'x', line: 1, key, message: 'wrong' }, visibleLines);
       if (line.trim() === '') return shown.length === 0;
       const [above = '', below = ''] = shown;
-      expect(above).toBe(` 1 | ${line}`);
+      expect(above).toBe(` 1 | ${visibleLines(line)}`);
       expect(below).toMatch(/^ {3}\| [ \t]*\^+$/);
       return below.length <= above.length;
     }),

@@ -1,17 +1,21 @@
 /** The line that a problem is about, with a mark under what is wrong, as compilers show it. */
 import type { ConfigProblem } from './problem.ts';
 
-/** Two lines; none where no line of the text says it. */
-export function excerptOf(toml: string, problem: ConfigProblem): readonly string[] {
+/** Two lines; none where no line of the text says it. `show` writes what a terminal would obey as what it shows. */
+export function excerptOf(
+  toml: string,
+  problem: ConfigProblem,
+  show: (text: string) => string,
+): readonly string[] {
   const { line } = problem;
   const text = line === undefined ? undefined : toml.split(/\r?\n/)[line - 1];
   if (line === undefined || text === undefined || text.trim() === '') return [];
   const { start, end } = spanOf(text, problem);
   const number = String(line);
   // Tabs stay tabs: the mark must stand under the character whatever their width.
-  const blank = text.slice(0, start).replace(/[^\t]/g, ' ');
-  const mark = '^'.repeat(Math.max(1, end - start));
-  return [` ${number} | ${text}`, ` ${' '.repeat(number.length)} | ${blank}${mark}`];
+  const blank = show(text.slice(0, start)).replace(/[^\t]/g, ' ');
+  const mark = '^'.repeat(Math.max(1, show(text.slice(start, end)).length));
+  return [` ${number} | ${show(text)}`, ` ${' '.repeat(number.length)} | ${blank}${mark}`];
 }
 
 interface Span {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { type CommandEntry, commandTree } from '../../src/cli/command-tree.ts';
 import { completionScript } from '../../src/cli/completion/completion.ts';
 import { helpAfter, manPage } from '../../src/cli/man-page.ts';
@@ -139,5 +139,48 @@ describe('the man page', () => {
     });
     expect(stderr).toBe('');
     expect(stdout).toContain('--target');
+  });
+});
+
+describe('what other people wrote reaches a terminal as text', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-shown-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const key = file('key.toml', '\u001b[31m = 1\n');
+  const comment = file('comment.toml', '[http]\nlane = 3 # \u001b[8mhidden\u001b[0m\n');
+  const quoted = file('quoted.toml', '"a\\u001b[31m\\nb" = 3\n');
+  const program = join(root, 'bin', 'seaweed-rdma');
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    ['a key', ['config', 'check', key]],
+    ['a comment', ['config', 'check', comment]],
+    ['a quoted key', ['config', 'check', quoted]],
+    ['a file that a role reads', ['proxy', '--config', quoted]],
+    ["a file's name", ['config', 'check', '\u001b[31m.toml']],
+    ["a role's file's name", ['proxy', '--config', '\u001b[31m.toml']],
+    ['an option', ['read', '--\u001b[31mopt']],
+    ["an option's value", ['stats', '--admin', '\u001b[31mopt']],
+    ['a command', ['\u001b[31mopt']],
+    ['an argument', ['read', '\u001b[31m3,01']],
+  ];
+
+  test.each(cases)('%s', (_, args) => {
+    const { stdout, stderr, status } = spawnSync(program, args, { encoding: 'utf8' });
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('\\u001b[');
+    expect(`${stdout}${stderr}`.replace(/[\n\t]/g, '')).not.toMatch(/\p{Cc}/u);
+  });
+
+  test.for(cases.slice(0, 3))('%s, beside the colours of a terminal', ([, args], context) => {
+    const isThere = spawnSync('script', ['--version']).error === undefined;
+    context.skip(!isThere, 'script (util-linux) is not installed');
+    const command = `env -u NO_COLOR ${[program, ...args].join(' ')}`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8' });
+    const lines = stdout.split('\r\n').filter((line) => line !== '');
+    const red = lines.filter((line) => line.startsWith('\u001b[31m') && line.endsWith('\u001b[0m'));
+    expect(red).toHaveLength(1);
+    expect(stdout.split('\u001b')).toHaveLength(3);
   });
 });

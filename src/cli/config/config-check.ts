@@ -3,7 +3,7 @@ import { type CheckedFile, checkFile, type Role } from '../../config/check-file.
 import { excerptOf } from '../../config/excerpt.ts';
 import { ConfigError, type ConfigProblem, formatProblem } from '../../config/problem.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { note, print, printJson } from '../output.ts';
+import { note, noteStyled, print, printJson, visible, visibleLines } from '../output.ts';
 import { readConfigArgument } from './config-argument.ts';
 
 export interface CheckOptions {
@@ -41,8 +41,8 @@ function check(file: string, { role, strict, json }: CheckOptions): Verdict {
 }
 
 function printProblem(problem: ConfigProblem, text: string): void {
-  note(red(formatProblem(problem)));
-  for (const line of excerptOf(text, problem)) note(line);
+  noteStyled(red(formatProblem(problem)));
+  for (const line of excerptOf(text, problem, visibleLines)) note(line);
 }
 
 function printChecked({ role, file, keys, warnings }: CheckedFile, strict: boolean): void {
@@ -54,13 +54,14 @@ function printChecked({ role, file, keys, warnings }: CheckedFile, strict: boole
   const width = Math.min(60, Math.max(...shown.map(({ text }) => text.length)));
   for (const { text, from } of shown) print(`  ${text.padEnd(width)}  # ${from}`);
   for (const warning of warnings) {
-    if (strict) note(red(`${file}: ${warning} (an error with --strict)`));
+    if (strict) noteStyled(red(`${file}: ${warning} (an error with --strict)`));
     else print(`warning: ${warning}`);
   }
 }
 
-/** On a terminal that has not asked for plain text (no-color.org). */
-function red(text: string): string {
+/** On a terminal that has not asked for plain text (no-color.org). The text's own colours are none. */
+function red(line: string): string {
+  const text = visible(line);
   const isPlain = !process.stderr.isTTY || (process.env['NO_COLOR'] ?? '') !== '';
   return isPlain ? text : `\u001b[31m${text}\u001b[0m`;
 }
