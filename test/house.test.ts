@@ -18,7 +18,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
   client: ['config', 'needle', 'rdma'],
   proxy: [
     'needle',
-    'proxy/admin',
+    'admin',
     'proxy/cache',
     'proxy/corridor',
     'proxy/fleet',
@@ -28,8 +28,8 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
     'rdma',
     'volume-server',
   ],
-  'target-role': ['proxy/admin', 'rdma', 'volume-server'],
-  'proxy/admin': [
+  'target-role': ['admin', 'rdma', 'volume-server'],
+  admin: [
     'connections',
     'http1',
     'needle',
@@ -58,9 +58,9 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only these rooms may know. */
 const packageTable: Readonly<Record<string, readonly string[]>> = {
   'http-proxy-3': ['proxy/passthrough'],
-  fastify: ['proxy', 'proxy/admin'],
-  '@fastify/swagger': ['proxy/admin'],
-  'prom-client': ['proxy/admin'],
+  fastify: ['proxy', 'admin'],
+  '@fastify/swagger': ['admin'],
+  'prom-client': ['admin'],
   'smol-toml': ['config'],
   commander: ['main', 'cli'],
   'lru-cache': ['proxy/cache'],

@@ -1,6 +1,6 @@
 /** What the admin API may do to a proxy. No logic. */
-import type { ProxyActions } from './admin/admin-options.ts';
-import type { TrafficWatch } from './admin/traffic-watch.ts';
+import type { ProxyActions } from '../admin/admin-options.ts';
+import type { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
 import type { NeedleCache } from './cache/needle-cache.ts';
 import type { HttpFront } from './server.ts';
 

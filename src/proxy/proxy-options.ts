@@ -1,6 +1,6 @@
 /** What a proxy is started with. */
-import type { AdminPlace } from './admin/admin-options.ts';
-import type { ConfigurationStatus } from './admin/configuration.ts';
+import type { AdminPlace } from '../admin/admin-options.ts';
+import type { ConfigurationStatus } from '../admin/configuration.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import type { RequestWatch } from './request-watch.ts';
 import type { HttpFrontOptions } from './server.ts';

@@ -1,6 +1,12 @@
 /** The proxy role, assembled: targets and what they tell, the corridor, the HTTP side, the admin listener. No logic. */
 
 import type { Logger } from 'pino';
+import { type RunningAdmin, startAdmin } from '../admin/admin-server.ts';
+import { proxyHealth, proxyReadiness } from '../admin/health.ts';
+import { ObservedFetcher } from '../admin/metrics/observed-fetcher.ts';
+import { createProxyMetrics, type ProxyMetrics } from '../admin/metrics/proxy-metrics.ts';
+import type { ProxyStatus } from '../admin/status.ts';
+import { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
 import type { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
@@ -9,12 +15,6 @@ import { logShmLoss } from '../rdma/shared-memory.ts';
 import { logDevices, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../volume-server/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
-import { type RunningAdmin, startAdmin } from './admin/admin-server.ts';
-import { proxyHealth, proxyReadiness } from './admin/health.ts';
-import { ObservedFetcher } from './admin/observed-fetcher.ts';
-import { createProxyMetrics, type ProxyMetrics } from './admin/proxy-metrics.ts';
-import type { ProxyStatus } from './admin/status.ts';
-import { TrafficWatch } from './admin/traffic-watch.ts';
 import { proxyActions } from './admin-actions.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
 import { tellBreaker } from './corridor/fallback.ts';

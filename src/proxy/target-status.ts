@@ -1,6 +1,6 @@
 /** What /health, /stats and the metrics say of one volume server and its target. */
-import { ObservedFetcher } from './admin/observed-fetcher.ts';
-import type { TargetStatus } from './admin/status.ts';
+import { ObservedFetcher } from '../admin/metrics/observed-fetcher.ts';
+import type { TargetStatus } from '../admin/status.ts';
 import type { TargetEntry } from './fleet/target-directory.ts';
 
 export function targetStatus({ upstreamUrl, fetcher, facts, breaker }: TargetEntry): TargetStatus {

@@ -1,11 +1,11 @@
 /** The target role: host, confirmation poller and admin listener, assembled and taken down in order. */
 import { lookup } from 'node:dns/promises';
-import type { AdminPlace } from '../proxy/admin/admin-options.ts';
-import { type RunningAdmin, startAdmin } from '../proxy/admin/admin-server.ts';
-import type { ConfigurationStatus } from '../proxy/admin/configuration.ts';
-import { targetHealth, targetReadiness } from '../proxy/admin/health.ts';
-import type { TargetRoleStatus } from '../proxy/admin/status.ts';
-import { createTargetMetrics } from '../proxy/admin/target-metrics.ts';
+import type { AdminPlace } from '../admin/admin-options.ts';
+import { type RunningAdmin, startAdmin } from '../admin/admin-server.ts';
+import type { ConfigurationStatus } from '../admin/configuration.ts';
+import { targetHealth, targetReadiness } from '../admin/health.ts';
+import { createTargetMetrics } from '../admin/metrics/target-metrics.ts';
+import type { TargetRoleStatus } from '../admin/status.ts';
 import { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { CoverageStatus } from '../proxy/admin/status.ts';
+import type { CoverageStatus } from '../admin/status.ts';
 import type { TargetVolume } from '../rdma/needle-fetcher.ts';
 import type { ServerList } from '../volume-server/served-volumes.ts';
 import { coverageGraceMs, VolumeCoverage } from './volume-coverage.ts';

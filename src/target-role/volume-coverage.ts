@@ -3,7 +3,7 @@
  * volume server answers nothing, and every read passes: that must not look well.
  */
 import { resolve } from 'node:path';
-import type { CoverageStatus, VolumeIds } from '../proxy/admin/status.ts';
+import type { CoverageStatus, VolumeIds } from '../admin/status.ts';
 import type { TargetVolume } from '../rdma/needle-fetcher.ts';
 import type { ServerList } from '../volume-server/served-volumes.ts';
 

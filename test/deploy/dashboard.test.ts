@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { dashboardText } from '../../scripts/grafana-dashboard.mjs';
+import { MetricSet } from '../../src/admin/metrics/metric-set.ts';
+import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/metric-table.ts';
 import { reasons } from '../../src/needle/outcome.ts';
-import { MetricSet } from '../../src/proxy/admin/metric-set.ts';
-import { proxyMetricTable, targetMetricTable } from '../../src/proxy/admin/metric-table.ts';
 import { faultsOf, namedValues, ownSeries, parsePromql } from './promql.ts';
 
 interface Panel {

@@ -1,6 +1,6 @@
 /** What a PromQL expression asks for: its metrics, the labels it compares with which values, and those it groups by. */
 import { parser } from '@prometheus-io/lezer-promql';
-import { proxyMetricTable, targetMetricTable } from '../../src/proxy/admin/metric-table.ts';
+import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/metric-table.ts';
 
 export interface Asked {
   readonly metrics: readonly AskedMetric[];

@@ -2,8 +2,8 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { benchDepthMax, benchIterationsMax } from '../../src/proxy/admin/bench-route.ts';
-import { fallbacksMax } from '../../src/proxy/admin/fallback-ring.ts';
+import { benchDepthMax, benchIterationsMax } from '../../src/admin/api/bench-route.ts';
+import { fallbacksMax } from '../../src/admin/traffic/fallback-ring.ts';
 import {
   type AdminStage,
   ask,

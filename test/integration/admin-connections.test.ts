@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type RunningAdmin, startAdmin } from '../../src/proxy/admin/admin-server.ts';
+import { type RunningAdmin, startAdmin } from '../../src/admin/admin-server.ts';
 import { adminPlace } from './admin-place.ts';
 import { holdConnections, type IdleConnections } from './idle-connections.ts';
 

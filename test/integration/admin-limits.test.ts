@@ -4,25 +4,21 @@ import { createServer, get, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { RequestRecord } from '../../src/needle/outcome.ts';
-import type { AccessHooks } from '../../src/proxy/admin/admin-access.ts';
-import {
-  type RunningAdmin,
-  requestBytesMax,
-  startAdmin,
-} from '../../src/proxy/admin/admin-server.ts';
-import { type BenchLimits, type BenchPlan, runBench } from '../../src/proxy/admin/bench-run.ts';
-import { evictedMax } from '../../src/proxy/admin/cache-routes.ts';
-import { FallbackRing, fallbacksMax } from '../../src/proxy/admin/fallback-ring.ts';
-import { OwnListener } from '../../src/proxy/admin/own-listener.ts';
-import { createProxyMetrics } from '../../src/proxy/admin/proxy-metrics.ts';
+import type { AccessHooks } from '../../src/admin/admin-access.ts';
+import { type RunningAdmin, requestBytesMax, startAdmin } from '../../src/admin/admin-server.ts';
+import { type BenchLimits, type BenchPlan, runBench } from '../../src/admin/api/bench-run.ts';
+import { evictedMax } from '../../src/admin/api/cache-routes.ts';
+import { OwnListener } from '../../src/admin/api/own-listener.ts';
 import {
   addReadRoutes,
   type ReadLimits,
   readLimits,
   warmedFidsMax,
-} from '../../src/proxy/admin/read-routes.ts';
-import { TrafficWatch } from '../../src/proxy/admin/traffic-watch.ts';
+} from '../../src/admin/api/read-routes.ts';
+import { createProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
+import { FallbackRing, fallbacksMax } from '../../src/admin/traffic/fallback-ring.ts';
+import { TrafficWatch } from '../../src/admin/traffic/traffic-watch.ts';
+import type { RequestRecord } from '../../src/needle/outcome.ts';
 import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import { adminPlace } from './admin-place.ts';
 import { ask, parsed } from './admin-stage.ts';

@@ -3,16 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { type AdminOptions, type RunningAdmin, startAdmin } from '../../src/admin/admin-server.ts';
+import { proxyHealth, proxyReadiness } from '../../src/admin/health.ts';
+import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/metric-table.ts';
+import { createProxyMetrics, type ProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
+import type { ProxyStatus } from '../../src/admin/status.ts';
 import { reasons, troubleReasons } from '../../src/needle/outcome.ts';
-import {
-  type AdminOptions,
-  type RunningAdmin,
-  startAdmin,
-} from '../../src/proxy/admin/admin-server.ts';
-import { proxyHealth, proxyReadiness } from '../../src/proxy/admin/health.ts';
-import { proxyMetricTable, targetMetricTable } from '../../src/proxy/admin/metric-table.ts';
-import { createProxyMetrics, type ProxyMetrics } from '../../src/proxy/admin/proxy-metrics.ts';
-import type { ProxyStatus } from '../../src/proxy/admin/status.ts';
 import { status } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';
 

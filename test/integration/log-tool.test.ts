@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { followersMax } from '../../src/proxy/admin/request-tail.ts';
+import { followersMax } from '../../src/admin/traffic/request-tail.ts';
 import {
   type AdminStage,
   ask,

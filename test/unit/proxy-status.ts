@@ -1,5 +1,5 @@
 /** What a proxy that is well says of itself, with a number of its own in most places. */
-import type { ProxyStatus } from '../../src/proxy/admin/status.ts';
+import type { ProxyStatus } from '../../src/admin/status.ts';
 
 export const status: ProxyStatus = {
   mode: 'prefer',

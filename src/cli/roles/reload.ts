@@ -30,7 +30,7 @@ export interface ReloadReport {
   readonly problems: readonly ConfigProblem[];
 }
 
-/** As src/proxy/admin/configuration.ts takes it. */
+/** As src/admin/configuration.ts takes it. */
 export interface LiveStatus {
   readonly loadedAt: string;
   readonly reloads: number;

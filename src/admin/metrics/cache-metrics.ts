@@ -1,6 +1,6 @@
 /** The cache's own counters, brought to prom-client at scrape time. */
-import type { CacheStats } from '../cache/cache-counters.ts';
-import type { Validation } from '../cache/group-validation.ts';
+import type { CacheStats } from '../../proxy/cache/cache-counters.ts';
+import type { Validation } from '../../proxy/cache/group-validation.ts';
 import { type MetricSet, MirroredCounter } from './metric-set.ts';
 import type { ProxyMetricName } from './metric-table.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RequestRecord } from '../../needle/outcome.ts';
+import { type RequestFilterQuery, requestFilter } from '../api/request-filter.ts';
 import { type RequestEntry, statusOf } from './request-entry.ts';
-import { type RequestFilterQuery, requestFilter } from './request-filter.ts';
 import { requestsKept } from './request-ring.ts';
 import { type TailSink, waitingBytesMax } from './request-tail.ts';
 import { TrafficWatch } from './traffic-watch.ts';

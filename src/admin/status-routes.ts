@@ -9,7 +9,7 @@ import {
   metricsSchema,
   readinessSchema,
   statsSchemaOf,
-} from './status-schemas.ts';
+} from './api/status-schemas.ts';
 
 export const probePaths: readonly string[] = ['/livez', '/readyz'];
 export const statusPaths: readonly string[] = [...probePaths, '/health', '/stats', '/metrics'];

@@ -11,8 +11,8 @@ import type {
   VolumeChange,
 } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
+import type { TargetCounts } from '../status.ts';
 import type { OperationRecord } from './proxy-metrics.ts';
-import type { TargetCounts } from './status.ts';
 
 /** The target looked and told what it found: the fabric did its work. */
 const answeredStatuses: ReadonlySet<StatusName> = new Set([

@@ -1,9 +1,9 @@
 /** /api/fallbacks. */
 import type { FastifyInstance } from 'fastify';
-import type { AccessHooks } from './admin-access.ts';
-import type { ProxyActions } from './admin-options.ts';
-import { json } from './admin-page.ts';
-import { fallbacksMax } from './fallback-ring.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { ProxyActions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
+import { fallbacksMax } from '../traffic/fallback-ring.ts';
 import {
   amount,
   apiRefusals,

@@ -2,8 +2,9 @@
  * Whoever follows the requests as they end. Nobody: a request costs one comparison. A follower that takes its lines too
  * slowly loses some, is told how many, and never holds up a request.
  */
+
+import type { RequestFilter } from '../api/request-filter.ts';
 import type { RequestEntry } from './request-entry.ts';
-import type { RequestFilter } from './request-filter.ts';
 
 export const followersMax = 8;
 /** Of each follower, what may wait to be sent. */

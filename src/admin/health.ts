@@ -1,11 +1,11 @@
 /** Snapshots → what /health and /readyz say. Pure. */
 
-import type { ConnectionsStatus } from '../../rdma/connection-watch.ts';
-import type { UnannouncedStatus } from '../fleet/unannounced-volumes.ts';
-import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
+import type { UnannouncedStatus } from '../proxy/fleet/unannounced-volumes.ts';
+import type { SidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
+import type { ConnectionsStatus } from '../rdma/connection-watch.ts';
 import type { Check, Verdict } from './check.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
-import type { RequestTotals } from './request-ledger.ts';
+import type { RequestTotals } from './metrics/request-ledger.ts';
 import type {
   ArenaStatus,
   ProxyStatus,

@@ -1,6 +1,6 @@
 /** What stands around the routes in /openapi.json, and where it is served. */
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import type { AdminOptions } from './admin-options.ts';
+import type { AdminOptions } from '../admin-options.ts';
 
 export function openApiHead({
   role,

@@ -1,6 +1,6 @@
 /** The sidecar's own counters, brought to prom-client at scrape time. */
-import type { SidecarObserver, SidecarPath } from '../sidecar/sidecar-ledger.ts';
-import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
+import type { SidecarObserver, SidecarPath } from '../../proxy/sidecar/sidecar-ledger.ts';
+import type { SidecarStatus } from '../../proxy/sidecar/sidecar-status.ts';
 import { type MetricSet, MirroredCounter } from './metric-set.ts';
 import type { ProxyMetricName } from './metric-table.ts';
 

@@ -1,9 +1,9 @@
 /** Counters of connections, volume servers and targets, kept where things happen and mirrored at each scrape. */
 import type { Gauge } from 'prom-client';
-import type { PoolStatus } from '../passthrough/upstream-pool.ts';
+import type { PoolStatus } from '../../proxy/passthrough/upstream-pool.ts';
+import type { FrontStatus, ProxyStatus, TargetStatus } from '../status.ts';
 import { type MetricSet, MirroredCounter } from './metric-set.ts';
 import type { ProxyMetricName } from './metric-table.ts';
-import type { FrontStatus, ProxyStatus, TargetStatus } from './status.ts';
 
 type Set = MetricSet<ProxyMetricName>;
 

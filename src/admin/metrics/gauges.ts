@@ -1,9 +1,9 @@
 /** Gauges, set from a snapshot at each scrape. */
 import type { Gauge } from 'prom-client';
-import { configurationGauges } from './configuration.ts';
+import { configurationGauges } from '../configuration.ts';
+import type { ArenaStatus, ProxyStatus, TargetStatus } from '../status.ts';
 import { type MetricSet, MirroredCounter } from './metric-set.ts';
 import type { ProxyMetricName, TargetMetricName } from './metric-table.ts';
-import type { ArenaStatus, ProxyStatus, TargetStatus } from './status.ts';
 
 export function proxyGauges(set: MetricSet<ProxyMetricName>): (status: ProxyStatus) => void {
   const sessions = set.gauge('sessionsActive');

@@ -1,8 +1,8 @@
 /** /api/cache and /api/cache/evict. */
 import type { FastifyInstance } from 'fastify';
-import type { AccessHooks } from './admin-access.ts';
-import type { ProxyActions } from './admin-options.ts';
-import { json } from './admin-page.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { ProxyActions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
 import { fidSchema, needleOfFid } from './fids.ts';
 import {
   apiRefusals,

@@ -1,9 +1,12 @@
 /** /api/requests and /api/requests/follow: the last requests, and those to come. */
 import type { FastifyInstance } from 'fastify';
 import { reasons } from '../../needle/outcome.ts';
-import type { AccessHooks } from './admin-access.ts';
-import type { ProxyActions } from './admin-options.ts';
-import { json } from './admin-page.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { ProxyActions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
+import type { RequestEntry } from '../traffic/request-entry.ts';
+import { requestsKept } from '../traffic/request-ring.ts';
+import { followersMax, waitingBytesMax } from '../traffic/request-tail.ts';
 import {
   amount,
   apiRefusals,
@@ -18,10 +21,7 @@ import {
   record,
   text,
 } from './json-schema.ts';
-import type { RequestEntry } from './request-entry.ts';
 import { type RequestFilterQuery, requestFilter } from './request-filter.ts';
-import { requestsKept } from './request-ring.ts';
-import { followersMax, waitingBytesMax } from './request-tail.ts';
 
 const entry: JsonSchema = record({
   at: { type: 'string', format: 'date-time' },

@@ -1,8 +1,8 @@
 /** /api/config and /openapi.json: what the role runs with, and what this listener can be asked. */
 import type { FastifyInstance } from 'fastify';
-import type { AccessHooks } from './admin-access.ts';
-import type { AdminOptions } from './admin-options.ts';
-import { json } from './admin-page.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { AdminOptions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
 import { apiRefusals, described, type JsonSchema, list, record, text } from './json-schema.ts';
 
 const key: JsonSchema = record({

@@ -1,14 +1,14 @@
 /** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
 
-import type { ConnectionsStatus } from '../../rdma/connection-watch.ts';
-import type { TargetState } from '../../rdma/needle-fetcher.ts';
-import type { ConfirmationStatus } from '../../volume-server/confirmation.ts';
-import type { CacheStats } from '../cache/cache-counters.ts';
-import type { BreakerState } from '../fleet/breaker.ts';
-import type { UpstreamState } from '../fleet/learned-facts.ts';
-import type { UnannouncedStatus } from '../fleet/unannounced-volumes.ts';
-import type { PoolStatus } from '../passthrough/upstream-pool.ts';
-import type { SidecarStatus } from '../sidecar/sidecar-status.ts';
+import type { CacheStats } from '../proxy/cache/cache-counters.ts';
+import type { BreakerState } from '../proxy/fleet/breaker.ts';
+import type { UpstreamState } from '../proxy/fleet/learned-facts.ts';
+import type { UnannouncedStatus } from '../proxy/fleet/unannounced-volumes.ts';
+import type { PoolStatus } from '../proxy/passthrough/upstream-pool.ts';
+import type { SidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
+import type { ConnectionsStatus } from '../rdma/connection-watch.ts';
+import type { TargetState } from '../rdma/needle-fetcher.ts';
+import type { ConfirmationStatus } from '../volume-server/confirmation.ts';
 import type { ConfigurationStatus } from './configuration.ts';
 
 export interface ArenaStatus {

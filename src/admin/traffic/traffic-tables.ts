@@ -3,10 +3,10 @@
  * Every table has a limit of its own; a timer runs only while there is traffic.
  */
 import type { RequestRecord } from '../../needle/outcome.ts';
+import { Sampler } from '../metrics/sampler.ts';
 import { type ClientRow, ClientTable, type ListedClient } from './client-table.ts';
 import { type HotNeedle, HotNeedles } from './hot-needles.ts';
 import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
-import { Sampler } from './sampler.ts';
 
 export const volumesMax = 1024;
 const tickMs = 1_000;

@@ -7,10 +7,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { json } from './admin-page.ts';
-import type { JsonSchema } from './json-schema.ts';
+import type { JsonSchema } from './api/json-schema.ts';
 
 /** The same from src and from dist. */
-const folder = join(import.meta.dirname, '..', '..', '..', 'dashboard');
+const folder = join(import.meta.dirname, '..', '..', 'dashboard');
 const charts = dirname(createRequire(import.meta.url).resolve('uplot'));
 
 const script = 'text/javascript; charset=utf-8';

@@ -2,8 +2,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AccessHooks } from './admin-access.ts';
-import { json } from './admin-page.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import { json } from '../admin-page.ts';
 import { goneSignal } from './client-gone.ts';
 import { fidSchema, pathOfFid } from './fids.ts';
 import {

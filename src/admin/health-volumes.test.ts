@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from './check.ts';
 import { proxyHealth, targetHealth } from './health.ts';
-import { createProxyMetrics } from './proxy-metrics.ts';
+import { createProxyMetrics } from './metrics/proxy-metrics.ts';
 import type { CoverageStatus, ProxyStatus, TargetRoleStatus } from './status.ts';
 
 /** All that the checks of volumes look at. */

@@ -1,10 +1,10 @@
 /** The target's metrics: all of them are counted natively and mirrored at each scrape. */
 
-import { configurationGauges } from './configuration.ts';
+import { configurationGauges } from '../configuration.ts';
+import type { TargetRoleStatus } from '../status.ts';
 import { arenaGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type TargetMetricName, targetMetricTable } from './metric-table.ts';
-import type { TargetRoleStatus } from './status.ts';
 
 export interface TargetMetrics {
   expose(): Promise<{ readonly type: string; readonly text: string }>;

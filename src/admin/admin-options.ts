@@ -1,10 +1,10 @@
 /** What a role gives its admin listener: plain data, asked for at each request, and what may be done to it. */
 import type { Socket } from 'node:net';
-import type { ConnectionLimits } from '../../connections/connection-bounds.ts';
-import type { CacheStats } from '../cache/cache-counters.ts';
-import type { ListedNeedle, NeedleChoice } from '../cache/cache-listing.ts';
+import type { ConnectionLimits } from '../connections/connection-bounds.ts';
+import type { CacheStats } from '../proxy/cache/cache-counters.ts';
+import type { ListedNeedle, NeedleChoice } from '../proxy/cache/cache-listing.ts';
 import type { Health, Readiness } from './health.ts';
-import type { TrafficWatch } from './traffic-watch.ts';
+import type { TrafficWatch } from './traffic/traffic-watch.ts';
 
 export type AdminListen =
   | { readonly host: string; readonly port: number }

@@ -1,7 +1,7 @@
 /** What the admin listener says of a role's configuration: when it was read, and how it differs from what runs. */
 import type { Check } from './check.ts';
-import type { MetricSet } from './metric-set.ts';
-import type { ProxyMetricName, TargetMetricName } from './metric-table.ts';
+import type { MetricSet } from './metrics/metric-set.ts';
+import type { ProxyMetricName, TargetMetricName } from './metrics/metric-table.ts';
 
 export interface ReloadStatus {
   /** ISO 8601. */

@@ -1,12 +1,12 @@
 /** The proxy's metrics: plain numbers while requests run, brought to prom-client when somebody looks. */
 import type { RequestObserver } from '../../needle/outcome.ts';
+import type { ProxyStatus } from '../status.ts';
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts';
 import { proxyGauges } from './gauges.ts';
 import { MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
 import { RequestLedger, type RequestTotals } from './request-ledger.ts';
 import { type SidecarMetrics, sidecarMetrics } from './sidecar-metrics.ts';
-import type { ProxyStatus } from './status.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
 /** One finished read of a target. */

@@ -1,8 +1,8 @@
 /** /api/bench: one at a time, ended when whoever asked for it goes away. */
 import type { FastifyInstance } from 'fastify';
-import type { AccessHooks } from './admin-access.ts';
-import type { ProxyActions } from './admin-options.ts';
-import { json } from './admin-page.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { ProxyActions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
 import { runBench } from './bench-run.ts';
 import { goneSignal } from './client-gone.ts';
 import { fidOf, fidSchema } from './fids.ts';

@@ -1,10 +1,11 @@
 /** /api/traffic: who asks, and what is asked for most. */
 import type { FastifyInstance } from 'fastify';
-import type { AccessHooks } from './admin-access.ts';
-import type { ProxyActions } from './admin-options.ts';
-import { json } from './admin-page.ts';
-import { clientsMax } from './client-table.ts';
-import { hotNeedlesMax } from './hot-needles.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { ProxyActions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
+import { clientsMax } from '../traffic/client-table.ts';
+import { hotNeedlesMax } from '../traffic/hot-needles.ts';
+import { volumesMax } from '../traffic/traffic-tables.ts';
 import {
   amount,
   apiRefusals,
@@ -18,7 +19,6 @@ import {
   text,
 } from './json-schema.ts';
 import { clientsStatus } from './status-schemas.ts';
-import { volumesMax } from './traffic-tables.ts';
 
 export const trafficRowsMax: number = Math.max(clientsMax, hotNeedlesMax, volumesMax);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { status } from '../../../test/unit/proxy-status.ts';
+import { status } from '../../test/unit/proxy-status.ts';
 import { proxyHealth, targetHealth } from './health.ts';
-import { createProxyMetrics } from './proxy-metrics.ts';
+import { createProxyMetrics } from './metrics/proxy-metrics.ts';
 import type { TargetRoleStatus } from './status.ts';
 
 describe('the health of a proxy', () => {
