@@ -74,12 +74,12 @@ const includeTable: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   memory: ['protocol'],
   storage: ['memory', 'protocol'],
-  target: ['memory', 'protocol', 'storage'],
+  engine: ['memory', 'protocol', 'storage'],
   ucx: ['memory', 'protocol'],
-  target_ucx: ['memory', 'protocol', 'storage', 'target', 'ucx'],
-  client: ['memory', 'protocol', 'storage', 'target', 'ucx'],
-  bench: ['client', 'memory', 'protocol', 'storage', 'target_ucx'],
-  addon: ['client', 'memory', 'protocol', 'storage', 'target', 'target_ucx', 'ucx'],
+  server: ['memory', 'protocol', 'storage', 'engine', 'ucx'],
+  client: ['memory', 'protocol', 'storage', 'engine', 'ucx'],
+  bench: ['client', 'memory', 'protocol', 'storage', 'server'],
+  addon: ['client', 'memory', 'protocol', 'storage', 'engine', 'server', 'ucx'],
 };
 
 const sources = filesBelow('src', /(?<!\.test)\.ts$/);
@@ -147,7 +147,7 @@ describe('the house', () => {
   test('napi.h is included in the addon only, UCX headers in the UCX rooms only', () => {
     // The addon's module.cc asks UCX for its version.
     const ucxRooms =
-      /^native\/(ucx|target_ucx|bench)\/|^native\/client\/ucx_|^native\/addon\/module\.cc$/;
+      /^native\/(ucx|server|bench)\/|^native\/client\/ucx_|^native\/addon\/module\.cc$/;
     const wrong = nativeSources.flatMap((file) =>
       includesOf(file)
         .filter((name) => {

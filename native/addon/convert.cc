@@ -12,8 +12,8 @@ memory::ArenaOptions ReadArenaOptions(const Napi::Object& options) {
   return arena;
 }
 
-target::EngineOptions ReadEngineOptions(const Napi::Object& options) {
-  target::EngineOptions engine;
+engine::EngineOptions ReadEngineOptions(const Napi::Object& options) {
+  engine::EngineOptions engine;
   engine.dirs = GetStrings(options, "dirs");
   engine.idx_dirs = GetStrings(options, "idxDirs");
   engine.unconfirmed = GetBool(options, "unconfirmed");
@@ -22,8 +22,8 @@ target::EngineOptions ReadEngineOptions(const Napi::Object& options) {
   return engine;
 }
 
-std::vector<target::ServedVolume> ReadServedVolumes(const Napi::Value& rows) {
-  std::vector<target::ServedVolume> served;
+std::vector<engine::ServedVolume> ReadServedVolumes(const Napi::Value& rows) {
+  std::vector<engine::ServedVolume> served;
   if (!rows.IsArray()) return served;
   const Napi::Array array = rows.As<Napi::Array>();
   served.reserve(array.Length());
@@ -65,7 +65,7 @@ Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& co
   return {env, record.value()};
 }
 
-napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats) {
+napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats) {
   Record record(env);
   record.Put("volumesLoaded", static_cast<double>(stats.volumes_loaded));
   record.Put("volumesWithoutDescriptors", static_cast<double>(stats.volumes_without_descriptors));

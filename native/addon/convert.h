@@ -4,7 +4,7 @@
 
 #include "addon/js.h"
 #include "memory/arena.h"
-#include "target/engine.h"
+#include "engine/engine.h"
 #include "ucx/waiting_connections.h"
 
 // What both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has the
@@ -12,9 +12,9 @@
 namespace addon {
 
 [[nodiscard]] memory::ArenaOptions ReadArenaOptions(const Napi::Object& options);
-[[nodiscard]] target::EngineOptions ReadEngineOptions(const Napi::Object& options);
+[[nodiscard]] engine::EngineOptions ReadEngineOptions(const Napi::Object& options);
 /// Numbers out of range become the nearest that fits.
-[[nodiscard]] std::vector<target::ServedVolume> ReadServedVolumes(const Napi::Value& rows);
+[[nodiscard]] std::vector<engine::ServedVolume> ReadServedVolumes(const Napi::Value& rows);
 /// The time on CLOCK_MONOTONIC that lies `ago` ns back.
 [[nodiscard]] uint64_t AgoNs(double ago);
 
@@ -42,9 +42,9 @@ class Record {
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
 [[nodiscard]] Napi::Value ConnectionCountsValue(Napi::Env env,
                                                 const ucx::ConnectionCounts& counts);
-[[nodiscard]] napi_value EngineStatsValue(napi_env env, const target::EngineStats& stats);
+[[nodiscard]] napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats);
 
-/// Of client::VolumeInfo or target::VolumeInfo.
+/// Of client::VolumeInfo or engine::VolumeInfo.
 template <typename Volume>
 [[nodiscard]] napi_value VolumesArray(napi_env env, const std::vector<Volume>& volumes) {
   napi_value array = nullptr;

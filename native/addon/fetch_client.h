@@ -34,7 +34,7 @@ struct FetchClientOptions {
   bool is_ipv6 = false;
   std::string tls;
   ucx::WaitingConnections::Rules connections = {};
-  target::EngineOptions engine;
+  engine::EngineOptions engine;
   uint64_t simulated_latency_ns = 0;
 };
 

@@ -10,13 +10,13 @@
 #include "addon/callback.h"
 #include "addon/convert.h"
 #include "addon/methods.h"
-#include "target_ucx/target_server.h"
+#include "server/target_server.h"
 
 namespace addon {
 namespace {
 
-target_ucx::TargetServerOptions ReadOptions(const Napi::Object& options) {
-  target_ucx::TargetServerOptions read;
+server::TargetServerOptions ReadOptions(const Napi::Object& options) {
+  server::TargetServerOptions read;
   read.host = GetString(options, "host");
   read.port = static_cast<uint16_t>(GetUint32(options, "port"));
   read.secret = GetString(options, "secret");
@@ -34,7 +34,7 @@ target_ucx::TargetServerOptions ReadOptions(const Napi::Object& options) {
   return read;
 }
 
-napi_value ReadsByStatus(napi_env env, const target_ucx::TargetServerStats& stats) {
+napi_value ReadsByStatus(napi_env env, const server::TargetServerStats& stats) {
   Record record(env);
   for (const protocol::StatusRow& row : protocol::kStatusTable) {
     const auto number = static_cast<size_t>(row.status);
@@ -49,19 +49,19 @@ napi_value ReadsByStatus(napi_env env, const target_ucx::TargetServerStats& stat
 class HostedTarget {
  public:
   /// Null when the server cannot be had; `error` says why. Deletes itself after Destroy().
-  static HostedTarget* Create(napi_env env, const target_ucx::TargetServerOptions& options,
+  static HostedTarget* Create(napi_env env, const server::TargetServerOptions& options,
                               std::string& error) {
     uv_loop_t* loop = nullptr;
     if (napi_get_uv_event_loop(env, &loop) != napi_ok) {
       error = "this thread has no event loop";
       return nullptr;
     }
-    auto server = target_ucx::TargetServer::Create(options, error);
+    auto server = server::TargetServer::Create(options, error);
     if (server == nullptr) return nullptr;
     return new HostedTarget(env, loop, std::move(server));
   }
 
-  target_ucx::TargetServer& server() { return *server_; }
+  server::TargetServer& server() { return *server_; }
 
   void Stop(Napi::Function stopped) {
     if (on_stopped_ != nullptr) return;
@@ -89,7 +89,7 @@ class HostedTarget {
   void SetOwner(HostedTarget** owner) { owner_ = owner; }
 
  private:
-  HostedTarget(napi_env env, uv_loop_t* loop, std::unique_ptr<target_ucx::TargetServer> server)
+  HostedTarget(napi_env env, uv_loop_t* loop, std::unique_ptr<server::TargetServer> server)
       : env_(env), server_(std::move(server)) {
     async_.data = this;
     uv_async_init(loop, &async_, [](uv_async_t* handle) {
@@ -134,7 +134,7 @@ class HostedTarget {
   }
 
   napi_env env_;
-  std::unique_ptr<target_ucx::TargetServer> server_;
+  std::unique_ptr<server::TargetServer> server_;
   std::unique_ptr<LoopCallback> on_stopped_;
   std::unique_ptr<LoopCallback> on_poll_wanted_;
   std::atomic<bool> is_stopped_ = false;
@@ -173,7 +173,7 @@ napi_value OnPollWanted(Handle& handle, const Napi::CallbackInfo& info) {
 
 napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
   if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
-  const target_ucx::TargetServerStats stats = handle.hosted->server().stats();
+  const server::TargetServerStats stats = handle.hosted->server().stats();
   Record record(info.Env());
   record.Put("sessionsActive", static_cast<double>(stats.sessions_active));
   record.Put("sessionsPending", static_cast<double>(stats.sessions_pending));
@@ -197,8 +197,8 @@ napi_value LookAtConnections(Handle& handle, const Napi::CallbackInfo& info) {
   return ConnectionCountsValue(info.Env(), handle.hosted->server().LookAtConnections());
 }
 
-const char* NameOf(target_ucx::SessionEvent::Kind kind) {
-  using Kind = target_ucx::SessionEvent::Kind;
+const char* NameOf(server::SessionEvent::Kind kind) {
+  using Kind = server::SessionEvent::Kind;
   switch (kind) {
     case Kind::kWelcomed:
       return "welcomed";
@@ -217,7 +217,7 @@ napi_value TakeSessionEvents(Handle& handle, const Napi::CallbackInfo& info) {
   napi_create_array(info.Env(), &array);
   if (handle.hosted == nullptr) return array;
   uint32_t at = 0;
-  for (const target_ucx::SessionEvent& event : handle.hosted->server().TakeSessionEvents()) {
+  for (const server::SessionEvent& event : handle.hosted->server().TakeSessionEvents()) {
     Record record(info.Env());
     record.Put("kind", std::string_view(NameOf(event.kind)));
     record.PutBigInt("sessionId", event.session_id);
@@ -228,7 +228,7 @@ napi_value TakeSessionEvents(Handle& handle, const Napi::CallbackInfo& info) {
 }
 
 napi_value Volumes(Handle& handle, const Napi::CallbackInfo& info) {
-  const auto volumes = handle.hosted == nullptr ? std::vector<target::VolumeInfo>()
+  const auto volumes = handle.hosted == nullptr ? std::vector<engine::VolumeInfo>()
                                                 : handle.hosted->server().volumes();
   return VolumesArray(info.Env(), volumes);
 }

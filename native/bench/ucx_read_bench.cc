@@ -20,7 +20,7 @@
 #include "client/ucx_client.h"
 #include "protocol/clock.h"
 #include "storage/writer.h"
-#include "target_ucx/target_server.h"
+#include "server/target_server.h"
 
 namespace {
 
@@ -260,16 +260,16 @@ int Fail(const std::string& error) {
 
 int RunMode(const Options& options, bool is_busy) {
   std::string error;
-  std::unique_ptr<target_ucx::TargetServer> server;
+  std::unique_ptr<server::TargetServer> server;
   if (!options.dir.empty()) {
-    target_ucx::TargetServerOptions target;
+    server::TargetServerOptions target;
     target.tls = options.tls;
     target.secret = options.secret;
     target.spin_ns = is_busy ? ~uint64_t{0} : 0;
     target.engine.dirs = {options.dir};
     target.engine.unconfirmed = true;
     target.arena = {.bytes = 256 << 20};
-    server = target_ucx::TargetServer::Create(target, error);
+    server = server::TargetServer::Create(target, error);
     if (!server) return Fail(error);
   }
   const auto arena = memory::Arena::Create({.bytes = 256 << 20}, error);

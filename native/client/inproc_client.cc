@@ -24,7 +24,7 @@ struct Held {
   bool operator>(const Held& other) const { return ready_ns > other.ready_ns; }
 };
 
-class EngineClient final : public InprocClient, public target::ReadSink {
+class EngineClient final : public InprocClient, public engine::ReadSink {
  public:
   EngineClient(const InprocClientOptions& options, memory::Arena& arena)
       : latency_ns_(options.simulated_latency_ns),
@@ -91,7 +91,7 @@ class EngineClient final : public InprocClient, public target::ReadSink {
     Held held = Hold(*request);
     held.validation = {.request_id = request->id, .status = Status::ok, .verdicts = {}};
     for (const protocol::ValidateItem& item : items) {
-      target::ValidateResult result = engine_->Validate(item);
+      engine::ValidateResult result = engine_->Validate(item);
       held.validation.verdicts.push_back({result.row, std::move(result.ids)});
     }
     return Keep(std::move(held));
@@ -112,7 +112,7 @@ class EngineClient final : public InprocClient, public target::ReadSink {
     return Keep(std::move(held));
   }
 
-  void OnRead(uint64_t token, target::ReadResult&& result) override {
+  void OnRead(uint64_t token, engine::ReadResult&& result) override {
     Request* const request = requests_.Find(token);
     if (request == nullptr) {
       ++stats_.late_replies;
@@ -183,10 +183,10 @@ class EngineClient final : public InprocClient, public target::ReadSink {
     return stats;
   }
 
-  void Confirm(uint64_t started_ns, std::span<const target::ServedVolume> served) override {
+  void Confirm(uint64_t started_ns, std::span<const engine::ServedVolume> served) override {
     engine_->Confirm(started_ns, served);
   }
-  target::EngineStats engine_stats() const override { return engine_->stats(); }
+  engine::EngineStats engine_stats() const override { return engine_->stats(); }
 
  private:
   size_t CompletionCount() const {
@@ -260,7 +260,7 @@ class EngineClient final : public InprocClient, public target::ReadSink {
 
   void AddVolumesEvent(TargetId target) {
     TargetEvent& event = AddEvent(TargetEvent::Kind::kVolumes, target);
-    for (target::VolumeInfo& volume : engine_->Volumes()) {
+    for (engine::VolumeInfo& volume : engine_->Volumes()) {
       event.volumes.push_back(
           {volume.volume_id, volume.version, volume.confirmed, std::move(volume.collection)});
     }
@@ -274,16 +274,16 @@ class EngineClient final : public InprocClient, public target::ReadSink {
   uint64_t volumes_generation_ = 0;
   ClientStats stats_{};
   Batch batch_;
-  std::unique_ptr<target::Engine> engine_;
+  std::unique_ptr<engine::Engine> engine_;
 };
 
 }  // namespace
 
 std::unique_ptr<InprocClient> InprocClient::Create(const InprocClientOptions& options,
                                                    memory::Arena& arena, std::string& error) {
-  const EngineFactory engine = [&options](memory::Arena& engine_arena, target::ReadSink& sink,
+  const EngineFactory engine = [&options](memory::Arena& engine_arena, engine::ReadSink& sink,
                                           std::string& engine_error) {
-    return target::Engine::Create(options.engine, engine_arena, sink, engine_error);
+    return engine::Engine::Create(options.engine, engine_arena, sink, engine_error);
   };
   return Create(options, engine, arena, error);
 }

@@ -22,7 +22,7 @@ class InprocClient : public testing::Test {
     arena = memory::Arena::Create({.bytes = 64 << 20, .hugepages = memory::Hugepages::kOff}, error);
     inproc = client::InprocClient::Create(
         options,
-        [this](memory::Arena& engine_arena, target::ReadSink& sink, std::string&) {
+        [this](memory::Arena& engine_arena, engine::ReadSink& sink, std::string&) {
           return std::make_unique<SampleEngine>(engine_arena, sink, knobs);
         },
         *arena, error);

@@ -11,7 +11,7 @@
 
 #include "client/sample_engine_test.h"
 #include "client/ucx_client.h"
-#include "target_ucx/target_server.h"
+#include "server/target_server.h"
 
 // A target server and a client of it in one process, for the tests of both.
 namespace client_test {
@@ -35,8 +35,8 @@ constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr char kShm[] = "tcp,posix,sysv,cma,self";
 constexpr char kTcp[] = "tcp,self";
 
-inline target_ucx::TargetServerOptions ServerOptions(const std::string& tls) {
-  target_ucx::TargetServerOptions options;
+inline server::TargetServerOptions ServerOptions(const std::string& tls) {
+  server::TargetServerOptions options;
   options.secret = "a shared secret";
   options.tls = tls;
   options.arena = {.bytes = 320 << 20, .hugepages = memory::Hugepages::kOff};
@@ -48,14 +48,14 @@ class Loopback {
   explicit Loopback(const std::string& tls, uint64_t client_arena_bytes = 320 << 20)
       : Loopback(ServerOptions(tls), client_arena_bytes) {}
 
-  explicit Loopback(const target_ucx::TargetServerOptions& options,
+  explicit Loopback(const server::TargetServerOptions& options,
                     uint64_t client_arena_bytes = 320 << 20)
       : tls_(options.tls) {
     SetUcxEnvironment();
     std::string error;
-    server = target_ucx::TargetServer::Create(
+    server = server::TargetServer::Create(
         options,
-        [this](memory::Arena& arena, target::ReadSink& sink, std::string&) {
+        [this](memory::Arena& arena, engine::ReadSink& sink, std::string&) {
           return std::make_unique<SampleEngine>(arena, sink, knobs);
         },
         error);
@@ -139,7 +139,7 @@ class Loopback {
     return completion;
   }
 
-  bool AwaitServer(const std::function<bool(const target_ucx::TargetServerStats&)>& done) {
+  bool AwaitServer(const std::function<bool(const server::TargetServerStats&)>& done) {
     return Await([&] { return done(server->stats()); }, 10 * kSecondNs);
   }
 
@@ -156,7 +156,7 @@ class Loopback {
   }
 
   Knobs knobs;
-  std::unique_ptr<target_ucx::TargetServer> server;
+  std::unique_ptr<server::TargetServer> server;
   std::unique_ptr<memory::Arena> arena;
   std::vector<client::ReadCompletion> reads;
   std::vector<client::ValidateCompletion> validations;

@@ -12,7 +12,7 @@
 #include "memory/arena.h"
 #include "protocol/clock.h"
 #include "storage/crc32c.h"
-#include "target/engine.h"
+#include "engine/engine.h"
 
 // An engine for tests of the wire: needles made up from their id, answers held back or spoilt on
 // request.
@@ -60,16 +60,16 @@ struct Knobs {
   }
 };
 
-class SampleEngine final : public target::Engine {
+class SampleEngine final : public engine::Engine {
  public:
-  SampleEngine(memory::Arena& arena, target::ReadSink& sink, Knobs& knobs)
+  SampleEngine(memory::Arena& arena, engine::ReadSink& sink, Knobs& knobs)
       : arena_(arena), sink_(sink), knobs_(knobs) {}
 
   ~SampleEngine() override {
     for (const Held& held : held_) Answer(held.token, protocol::Status::closed);
   }
 
-  void Read(uint64_t token, const target::ReadCommand& command) override {
+  void Read(uint64_t token, const engine::ReadCommand& command) override {
     if (command.volume_id == kHeldVolume && !knobs_.is_released) {
       held_.push_back({token, command});
       ++knobs_.held;
@@ -78,10 +78,10 @@ class SampleEngine final : public target::Engine {
     Serve(token, command);
   }
 
-  target::ValidateResult Validate(const protocol::ValidateItem& item) override {
+  engine::ValidateResult Validate(const protocol::ValidateItem& item) override {
     ++knobs_.validations;
     const bool is_echo = knobs_.epoch == 0;
-    target::ValidateResult result{};
+    engine::ValidateResult result{};
     result.row.epoch = is_echo ? item.epoch : knobs_.epoch.load();
     result.row.position = is_echo ? item.position + 16 : knobs_.position.load();
     result.row.volume_id = item.volume_id;
@@ -98,7 +98,7 @@ class SampleEngine final : public target::Engine {
     return result;
   }
 
-  void Confirm(uint64_t started_ns, std::span<const target::ServedVolume>) override {
+  void Confirm(uint64_t started_ns, std::span<const engine::ServedVolume>) override {
     knobs_.confirmed_ns = started_ns;
   }
   bool TakePollWanted() override { return knobs_.is_poll_wanted.exchange(false); }
@@ -110,32 +110,32 @@ class SampleEngine final : public target::Engine {
     for (const Held& held : std::exchange(held_, {})) Serve(held.token, held.command);
   }
   uint64_t volumes_generation() const override { return knobs_.generation; }
-  std::vector<target::VolumeInfo> Volumes() const override {
-    std::vector<target::VolumeInfo> volumes;
+  std::vector<engine::VolumeInfo> Volumes() const override {
+    std::vector<engine::VolumeInfo> volumes;
     for (uint32_t i = 0; i < knobs_.volume_count; ++i)
       volumes.push_back({kVolume + i, 3, i % 2 == 0, "pictures"});
     return volumes;
   }
-  target::EngineStats stats() const override { return {}; }
+  engine::EngineStats stats() const override { return {}; }
 
  private:
   struct Held {
     uint64_t token;
-    target::ReadCommand command;
+    engine::ReadCommand command;
   };
 
   void Answer(uint64_t token, protocol::Status status) {
-    target::ReadResult result{};
+    engine::ReadResult result{};
     result.header.status = static_cast<uint16_t>(status);
     sink_.OnRead(token, std::move(result));
   }
 
-  void Serve(uint64_t token, const target::ReadCommand& command) {
+  void Serve(uint64_t token, const engine::ReadCommand& command) {
     if (protocol::NowNs() > command.deadline_ns) return Answer(token, protocol::Status::deadline);
     if (command.volume_id > kBackwardVolume) return Answer(token, protocol::Status::unknown_volume);
     if (command.cookie != kCookie) return Answer(token, protocol::Status::cookie_mismatch);
     const uint64_t total = command.needle_id;
-    target::ReadResult result{};
+    engine::ReadResult result{};
     protocol::ReadReply& header = result.header;
     header.epoch = 5;
     header.position = 160;
@@ -171,7 +171,7 @@ class SampleEngine final : public target::Engine {
   }
 
   memory::Arena& arena_;
-  target::ReadSink& sink_;
+  engine::ReadSink& sink_;
   Knobs& knobs_;
   std::vector<Held> held_;
 };

@@ -1,0 +1,69 @@
+#include "engine/io_threads.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "memory/check.h"
+
+namespace engine {
+
+IoThreads::IoThreads(uint32_t thread_count) : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  CHECK(event_);
+  for (uint32_t i = 0; i < std::max(thread_count, 1u); i++)
+    threads_.emplace_back([this] { Run(); });
+}
+
+IoThreads::~IoThreads() { Stop(); }
+
+void IoThreads::Post(Work work) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+}
+
+void IoThreads::RunCompletions() {
+  uint64_t count;
+  [[maybe_unused]] const ssize_t drained = read(event_.get(), &count, sizeof count);
+  std::vector<Completion> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    ready.swap(completions_);
+  }
+  for (Completion& completion : ready) completion();
+}
+
+void IoThreads::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  queue_.clear();
+  completions_.clear();
+}
+
+void IoThreads::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return is_stopping_ || !queue_.empty(); });
+    if (is_stopping_) return;
+    Work work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    Completion completion = work();
+    work = nullptr;
+    lock.lock();
+    completions_.push_back(std::move(completion));
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(event_.get(), &one, sizeof one);
+  }
+}
+
+}  // namespace engine

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/target_server.h"
+#include "ucx/accepted_sockets.h"
+
+namespace server {
+
+/// Where the other thread leaves what the progress thread is to do, and finds what it last
+/// published.
+class Inbox {
+ public:
+  Inbox();
+  ~Inbox();
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  struct Confirmation {
+    uint64_t started_ns;
+    std::vector<engine::ServedVolume> served;
+  };
+  struct Work {
+    std::optional<Confirmation> confirmation;  // the latest; an older one says nothing more
+    bool is_stop_wanted = false;
+    bool is_stop_at_once = false;
+    std::function<void()> stopped;
+  };
+
+  // The other thread's side.
+  void Confirm(Confirmation confirmation);
+  void Stop(std::function<void()> stopped);
+  void StopAtOnce();
+  [[nodiscard]] TargetServerStats stats() const;
+  [[nodiscard]] std::vector<engine::VolumeInfo> volumes() const;
+  [[nodiscard]] std::vector<ucx::PeerEnd> peers() const;
+  [[nodiscard]] std::vector<SessionEvent> TakeSessionEvents();
+  void OnPollWanted(std::function<void()> listener);
+
+  // The progress thread's side.
+  [[nodiscard]] int event_fd() const { return event_fd_; }
+  [[nodiscard]] Work Take();
+  void Publish(const TargetServerStats& stats);
+  void Publish(std::vector<engine::VolumeInfo> volumes);
+  void Publish(std::vector<ucx::PeerEnd> peers);
+  void Note(const SessionEvent& event);
+  void WantPoll();
+
+ private:
+  void Wake();
+
+  const int event_fd_;
+  mutable std::mutex mutex_;
+  Work work_;
+  bool was_stop_asked_ = false;
+  TargetServerStats stats_;
+  std::vector<engine::VolumeInfo> volumes_;
+  std::vector<ucx::PeerEnd> peers_;
+  std::deque<SessionEvent> session_events_;
+  std::function<void()> on_poll_wanted_;
+};
+
+}  // namespace server

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "memory/arena.h"
+#include "protocol/decode.h"
+#include "engine/engine.h"
+#include "server/inbox.h"
+#include "server/lists.h"
+#include "server/pending_share.h"
+#include "server/refused_connections.h"
+#include "server/session.h"
+#include "server/target_server.h"
+#include "server/volume_leases.h"
+#include "ucx/handles.h"
+#include "ucx/send_pool.h"
+
+namespace server {
+
+/// Everything that lives on the progress thread: created, run and destroyed there. UCX callbacks
+/// only note what happened and post answers; endpoints are closed between two calls of progress.
+class Server final : public engine::ReadSink, public ucx::SendListener {
+ public:
+  [[nodiscard]] static std::unique_ptr<Server> Create(const TargetServerOptions& options,
+                                                      const EngineFactory& engine, Inbox& inbox,
+                                                      std::string& error);
+  ~Server() override;
+
+  /// Until a stop was asked for and is done; returns whom to tell once the server is destroyed.
+  [[nodiscard]] std::function<void()> Run();
+
+  [[nodiscard]] uint16_t port() const { return listener_->port(); }
+  /// TCP ports that UCX opened for its data.
+  [[nodiscard]] const std::vector<uint16_t>& data_ports() const { return data_ports_; }
+  [[nodiscard]] memory::PageKind page_kind() const { return arena_->page_kind(); }
+
+  void OnRead(uint64_t token, engine::ReadResult&& result) override;
+  void OnSent(const ucx::Send& send, ucs_status_t status) override;
+
+ private:
+  /// A read that the engine has; its token is (sequence << 32 | slot).
+  struct ReadSlot {
+    uint32_t sequence = 0;
+    uint64_t session_id = 0;
+    uint64_t request_id = 0;
+    uint64_t deadline_ns = 0;
+  };
+  /// Of a peer that has said who it is.
+  struct PendingConnection {
+    ucp_conn_request_h request;
+    ucx::PeerEnd peer;
+  };
+  /// A message as a UCX callback gives it: valid only in the callback.
+  struct Incoming {
+    Session& session;
+    std::span<const std::byte> header;
+    std::span<const std::byte> data;
+    uint64_t now_ns;
+  };
+  /// In the lower half of a send's tag; of kChange the volume id is in the upper half.
+  enum SendTag : uint32_t { kControl = 0, kAnswer = 1, kVolumePage = 2, kChange = 3 };
+  using Handler = void (Server::*)(const Incoming&);
+
+  Server(const TargetServerOptions& options, Inbox& inbox)
+      : options_(options), inbox_(inbox), sends_(*this) {}
+  bool Start(const EngineFactory& engine, std::string& error);
+
+  // Loop.
+  void RunOnce();
+  void ProgressWorker();
+  bool DoWhatIsDue(uint64_t now_ns);
+  void WaitForWork(uint64_t now_ns);
+  void Poll(int timeout_ms, bool is_worker_armed);
+  [[nodiscard]] int TimeoutMs(uint64_t now_ns) const;
+  void TakeInbox();
+  void CheckTimes(uint64_t now_ns);
+  void PublishStats(uint64_t now_ns);
+  void BeginStop();
+
+  // Sessions.
+  static void OnConnection(ucp_conn_request_h request, void* arg);
+  [[nodiscard]] bool MayAccept(const ucx::PeerEnd& peer);
+  /// Where too many are pending, an address with fewer takes the place of one of the address with most.
+  [[nodiscard]] bool MakePlace(const ucx::PeerEnd& peer);
+  static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
+  void AcceptPending(uint64_t now_ns);
+  void CloseDoomed();
+  void PublishPeers();
+  void Doom(Session& session);
+  void SetState(Session& session, Session::State state);
+  void Refuse(Session& session, protocol::Status status);
+  void SayGoodbye(Session& session, protocol::Status status);
+  void Leave(Session& session, uint64_t linger_ns);
+  void PushVolumes();
+  void SendVolumes(Session& session);
+  void LookAtLeases(uint64_t now_ns);
+
+  // Messages.
+  template <Handler handler>
+  static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
+                                size_t data_bytes, const ucp_am_recv_param_t* param);
+  bool SetHandlers(std::string& error);
+  void OnHello(const Incoming& message);
+  void OnProof(const Incoming& message);
+  void OnReadRequest(const Incoming& message);
+  void OnValidate(const Incoming& message);
+  void OnPing(const Incoming& message);
+  void OnGoodbye(const Incoming& message);
+  void AnswerRead(Session& session, uint64_t deadline_ns, engine::ReadResult&& result);
+  void RefuseRead(Session& session, uint64_t request_id, protocol::Status status);
+  void CountRead(uint16_t status);
+
+  const TargetServerOptions options_;
+  Inbox& inbox_;
+
+  // Destroyed from below: the engine answers what it still has, endpoints complete their sends, and
+  // only when the worker is gone may the slots and slabs go that UCX was told about.
+  std::unique_ptr<memory::Arena> arena_;
+  std::unique_ptr<ucx::Context> context_;
+  std::unique_ptr<ucx::MemoryHandle> memory_;
+  ucx::SendPool sends_;
+  std::unique_ptr<ucx::Worker> worker_;
+  std::unique_ptr<ucx::Listener> listener_;
+  std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<ucp_ep_h, Session*> sessions_by_endpoint_;
+  std::deque<ReadSlot> read_slots_;
+  std::vector<uint32_t> idle_read_slots_;
+  std::unique_ptr<engine::Engine> engine_;
+
+  std::vector<uint16_t> data_ports_;
+  std::vector<PendingConnection> connections_;  // to be accepted
+  std::optional<RefusedConnections> refused_;   // since there is a listener
+  std::vector<uint64_t> doomed_;
+  std::vector<uint64_t> overdue_;
+  std::vector<VolumePage> volume_pages_;
+  VolumeLeases leases_;
+  std::vector<VolumeChange> changes_;  // found, to be sent
+  uint64_t volumes_generation_ = 0;
+  uint64_t next_session_id_ = 1;
+  uint64_t next_check_ns_ = 0;
+  uint64_t next_look_ns_ = 0;  // while there are leases
+  uint64_t last_active_ns_ = 0;
+  uint64_t published_ns_ = 0;
+  uint64_t stop_by_ns_ = 0;
+  uint32_t busy_arms_ = 0;
+  uint32_t spins_ = 0;
+  bool is_stats_due_ = true;
+  bool is_stopping_ = false;
+  bool is_done_ = false;
+  std::function<void()> stopped_;
+  TargetServerStats stats_;
+};
+
+}  // namespace server

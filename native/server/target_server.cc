@@ -1,0 +1,103 @@
+#include "server/target_server.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "server/inbox.h"
+#include "protocol/clock.h"
+#include "server/server.h"
+
+namespace server {
+namespace {
+
+/// What the progress thread tells Create().
+struct Started {
+  bool ok;
+  std::string error;
+  ucx::WaitingConnections::Ports ports;
+  memory::PageKind page_kind;
+};
+
+class ThreadedTargetServer final : public TargetServer {
+ public:
+  ~ThreadedTargetServer() override {
+    inbox_.StopAtOnce();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  bool Start(const TargetServerOptions& options, const EngineFactory& engine, std::string& error) {
+    thread_ = std::thread([this, options, engine] { RunThread(options, engine); });
+    std::unique_lock lock(started_mutex_);
+    started_changed_.wait(lock, [&] { return started_.has_value(); });
+    error = started_->error;
+    if (started_->ok) {
+      connections_.emplace(started_->ports,
+                           ucx::WaitingConnections::Rules{options.handshake_timeout_ns,
+                                                     options.pending_per_address_max});
+    }
+    return started_->ok;
+  }
+
+  uint16_t port() const override { return started_->ports.listen; }
+  memory::PageKind page_kind() const override { return started_->page_kind; }
+  void Confirm(uint64_t started_ns, std::vector<engine::ServedVolume> served) override {
+    inbox_.Confirm({started_ns, std::move(served)});
+  }
+  void OnPollWanted(std::function<void()> listener) override {
+    inbox_.OnPollWanted(std::move(listener));
+  }
+  TargetServerStats stats() const override { return inbox_.stats(); }
+  ucx::ConnectionCounts LookAtConnections() override {
+    return connections_->Look(protocol::NowNs(), inbox_.peers());
+  }
+  std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
+  std::vector<engine::VolumeInfo> volumes() const override { return inbox_.volumes(); }
+  void Stop(std::function<void()> stopped) override { inbox_.Stop(std::move(stopped)); }
+
+ private:
+  void RunThread(const TargetServerOptions& options, const EngineFactory& engine) {
+    std::string error;
+    auto server = Server::Create(options, engine, inbox_, error);
+    {
+      const std::lock_guard lock(started_mutex_);
+      started_ =
+          server ? Started{true, {}, {server->port(), server->data_ports()}, server->page_kind()}
+                 : Started{false, error, {}, memory::PageKind::kNormal};
+    }
+    started_changed_.notify_one();
+    if (!server) return;
+    const std::function<void()> stopped = server->Run();
+    server.reset();
+    if (stopped) stopped();
+  }
+
+  Inbox inbox_;
+  std::mutex started_mutex_;
+  std::condition_variable started_changed_;
+  std::optional<Started> started_;
+  std::optional<ucx::WaitingConnections> connections_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options,
+                                                   std::string& error) {
+  const EngineFactory engine = [engine_options = options.engine](memory::Arena& arena,
+                                                                 engine::ReadSink& sink,
+                                                                 std::string& engine_error) {
+    return engine::Engine::Create(engine_options, arena, sink, engine_error);
+  };
+  return Create(options, engine, error);
+}
+
+std::unique_ptr<TargetServer> TargetServer::Create(const TargetServerOptions& options,
+                                                   const EngineFactory& engine,
+                                                   std::string& error) {
+  auto server = std::make_unique<ThreadedTargetServer>();
+  return server->Start(options, engine, error) ? std::move(server) : nullptr;
+}
+
+}  // namespace server

@@ -1,0 +1,170 @@
+#include "ucx/waiting_connections.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "client/loopback_test.h"
+#include "server/raw_peer_test.h"
+
+// UCX has no time-out for a peer that connects and says nothing, and takes 1,024 of them at most.
+namespace server_test {
+namespace {
+
+using client_test::kSecondNs;
+using client_test::kTcp;
+using client_test::Loopback;
+using client_test::ServerOptions;
+using protocol::MessageId;
+using protocol::Status;
+using ucx::ConnectionCounts;
+
+class Connection {
+ public:
+  explicit Connection(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  }
+  Connection(Connection&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  ~Connection() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+  bool IsEnded() const {
+    pollfd ready{fd_, POLLIN | POLLRDHUP, 0};
+    return poll(&ready, 1, 0) > 0;
+  }
+
+ private:
+  int fd_;
+};
+
+std::vector<Connection> Connections(uint16_t port, size_t count) {
+  std::vector<Connection> connections;
+  for (size_t at = 0; at < count; ++at) connections.emplace_back(port);
+  return connections;
+}
+
+/// Looks until `done` says so of the counts.
+template <typename Done>
+ConnectionCounts LookUntil(server::TargetServer& server, Done&& done) {
+  const uint64_t give_up_ns = protocol::NowNs() + 10 * kSecondNs;
+  ConnectionCounts counts = server.LookAtConnections();
+  while (!done(counts) && protocol::NowNs() < give_up_ns) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    counts = server.LookAtConnections();
+  }
+  return counts;
+}
+
+TEST(WaitingConnections, AreEndedInTimeAndSessionsAreNot) {
+  auto options = ServerOptions(kTcp);
+  options.handshake_timeout_ns = 500'000'000;
+  Loopback loopback(options);
+  const auto target = loopback.Up();
+  const auto silent = Connections(loopback.server->port(), 20);
+  const auto before =
+      LookUntil(*loopback.server, [](const auto& counts) { return counts.waiting == 20; });
+  EXPECT_EQ(before.waiting, 20u);
+  EXPECT_EQ(before.ended, 0u);
+  EXPECT_GT(before.descriptors, 20u);
+
+  const auto after =
+      LookUntil(*loopback.server, [](const auto& counts) { return counts.ended == 20; });
+  EXPECT_EQ(after.waiting, 0u);
+  EXPECT_EQ(after.ended, 20u);
+  EXPECT_TRUE(std::ranges::all_of(silent, &Connection::IsEnded));
+  EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
+  EXPECT_EQ(loopback.server->LookAtConnections().ended, 20u);
+  EXPECT_EQ(loopback.server->stats().sessions_lost, 0u);
+}
+
+TEST(WaitingConnections, AreBoundedForEachAddressTheOldestFirst) {
+  auto options = ServerOptions(kTcp);
+  options.handshake_timeout_ns = 60 * kSecondNs;
+  options.pending_per_address_max = 4;
+  Loopback loopback(options);
+  const auto old = Connections(loopback.server->port(), 3);
+  LookUntil(*loopback.server, [](const auto& counts) { return counts.waiting == 3; });
+  const auto young = Connections(loopback.server->port(), 3);
+  const auto counts =
+      LookUntil(*loopback.server, [](const auto& looked) { return looked.ended == 2; });
+  EXPECT_EQ(counts.waiting, 4u);
+  EXPECT_EQ(std::ranges::count_if(old, &Connection::IsEnded), 2);
+  EXPECT_EQ(std::ranges::count_if(young, &Connection::IsEnded), 0);
+}
+
+TEST(WaitingConnections, OfUcxPeersThatDoNotGreetAreRefusedBeyondTheBound) {
+  auto options = ServerOptions(kTcp);
+  options.pending_per_address_max = 2;
+  Loopback loopback(options);
+  RawPeer first(loopback.server->port(), kTcp);
+  RawPeer second(loopback.server->port(), kTcp);
+  ASSERT_TRUE(loopback.AwaitServer([&](const auto& stats) {
+    for (RawPeer* peer : {&first, &second}) {
+      peer->Await([rounds = 0]() mutable { return ++rounds > 1; });
+    }
+    return stats.sessions_pending == 2;
+  }));
+  RawPeer third(loopback.server->port(), kTcp);
+  EXPECT_TRUE(third.AwaitLost());
+  EXPECT_FALSE(first.is_lost());
+  EXPECT_EQ(loopback.server->stats().sessions_pending, 2u);
+}
+
+/// With UCX 1.13.1 the process ended here, within a second (tcp_sockcm_ep.c:416).
+TEST(WaitingConnections, ThatAreRefusedAgainAndAgainHurtNothing) {
+  auto options = ServerOptions(kTcp);
+  options.pending_per_address_max = 2;
+  Loopback loopback(options);
+  const auto target = loopback.Up();
+  std::string error;
+  const auto context = ucx::Context::Create({.tls = kTcp}, error);
+  const auto worker = ucx::Worker::Create(*context, error);
+  const auto address = ucx::ParseAddress("127.0.0.1", loopback.server->port());
+  std::vector<ucx::Endpoint> endpoints;
+  const uint64_t until_ns = protocol::NowNs() + 4 * kSecondNs;
+  while (protocol::NowNs() < until_ns) {
+    while (endpoints.size() < 80) {
+      ucs_status_t status = UCS_OK;
+      const ucx::ErrorHandler ignore{.on_error = [](void*, ucp_ep_h, ucs_status_t) {},
+                                     .arg = nullptr};
+      endpoints.push_back(
+          ucx::Endpoint::Connect(*worker, address->get(), address->bytes, ignore, status));
+    }
+    const uint64_t next_ns = protocol::NowNs() + kSecondNs / 20;
+    while (protocol::NowNs() < next_ns) worker->Progress();
+    for (ucx::Endpoint& each : endpoints) each.ForceClose();
+    endpoints.clear();
+  }
+  EXPECT_GT(loopback.server->stats().sessions_refused, 100u);
+  EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
+}
+
+TEST(WaitingConnections, KnowAPeerInBothFamilies) {
+  sockaddr_storage storage{};
+  auto& ipv4 = reinterpret_cast<sockaddr_in&>(storage);
+  ipv4.sin_family = AF_INET;
+  ipv4.sin_port = htons(80);
+  inet_pton(AF_INET, "10.1.2.3", &ipv4.sin_addr);
+  const auto plain = ucx::PeerEndOf(storage);
+  storage = {};
+  auto& ipv6 = reinterpret_cast<sockaddr_in6&>(storage);
+  ipv6.sin6_family = AF_INET6;
+  ipv6.sin6_port = htons(80);
+  inet_pton(AF_INET6, "::ffff:10.1.2.3", &ipv6.sin6_addr);
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain, ucx::PeerEndOf(storage));
+  storage.ss_family = AF_UNIX;
+  EXPECT_FALSE(ucx::PeerEndOf(storage));
+}
+
+}  // namespace
+}  // namespace server_test
