@@ -38,6 +38,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
     'proxy/passthrough',
     'proxy/sidecar',
     'rdma',
+    'telemetry',
     'volume-server',
   ],
   'proxy/corridor': ['http1', 'needle', 'proxy/cache', 'proxy/fleet', 'rdma'],

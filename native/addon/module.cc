@@ -1,4 +1,5 @@
 // The addon's entry: one per environment, without any state of its own.
+#include "addon/shared_layout.h"
 #include "addon/client_binding.h"
 #include "addon/js.h"
 #include "addon/target_binding.h"
@@ -26,6 +27,7 @@ Napi::Array StatusTable(Napi::Env env) {
 
 Napi::Object Register(Napi::Env env, Napi::Object exports) {
   Set(exports, "protocolVersion", static_cast<double>(protocol::kVersion));
+  Set(exports, "layoutVersion", static_cast<double>(kLayoutVersion));
   Set(exports, "statusTable", StatusTable(env));
 #if SEAWEED_HAS_UCX
   Set(exports, "hasUcx", Napi::Boolean::New(env, true));

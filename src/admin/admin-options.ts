@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { ConnectionLimits } from '../connections/connection-bounds.ts';
 import type { CacheStats } from '../proxy/cache/cache-counters.ts';
-import type { ListedNeedle, NeedleChoice } from '../proxy/cache/cache-listing.ts';
+import type { EvictionChoice, ListedNeedle } from '../proxy/cache/cache-listing.ts';
 import type { Health, Readiness } from './health.ts';
 import type { TrafficWatch } from './traffic/traffic-watch.ts';
 
@@ -11,7 +11,7 @@ export type AdminListen =
   | { readonly path: string };
 
 /** One key of the configuration, as `config check` lists it. Secrets are names of files. */
-export interface EffectiveKey {
+export interface ConfigurationKey {
   /** Dotted. */
   readonly key: string;
   readonly value: unknown;
@@ -25,7 +25,7 @@ export interface ProxyActions {
   /** Those asked for most lately first. */
   readonly cachedNeedles: (countMax: number) => readonly ListedNeedle[];
   /** Returns how many left. */
-  readonly evict: (choice: NeedleChoice) => number;
+  readonly evict: (choice: EvictionChoice) => number;
   readonly traffic: TrafficWatch;
   /** A new connection to the proxy's own HTTP listener; undefined while it does not listen. */
   readonly connect: () => Socket | undefined;
@@ -39,7 +39,7 @@ export interface AdminPlace {
   readonly enableCors: boolean;
   readonly limits: ConnectionLimits;
   /** What the role runs with; undefined: the program that started it did not say. */
-  readonly configuration?: (() => readonly EffectiveKey[]) | undefined;
+  readonly configuration?: (() => readonly ConfigurationKey[]) | undefined;
 }
 
 export interface AdminOptions extends AdminPlace {

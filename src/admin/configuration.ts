@@ -1,5 +1,5 @@
 /** What the admin listener says of a role's configuration: when it was read, and how it differs from what runs. */
-import type { Check } from './check.ts';
+import type { HealthCheck } from './check.ts';
 import type { MetricSet } from './metrics/metric-set.ts';
 import type { ProxyMetricName, TargetMetricName } from './metrics/metric-table.ts';
 
@@ -24,7 +24,11 @@ export interface ConfigurationStatus {
 }
 
 /** A file with errors is what an operator thinks is in effect, and is not. */
-export function configurationCheck({ loadedAt, reloads, lastReload }: ConfigurationStatus): Check {
+export function configurationCheck({
+  loadedAt,
+  reloads,
+  lastReload,
+}: ConfigurationStatus): HealthCheck {
   const facts = { loadedAt, reloads, lastReload };
   if (lastReload === null) return { status: 'ok', detail: 'as at the start', ...facts };
   if (!lastReload.ok) {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Check } from './check.ts';
+import type { HealthCheck } from './check.ts';
 import { proxyHealth, targetHealth } from './health.ts';
 import { createProxyMetrics } from './metrics/proxy-metrics.ts';
 import type { CoverageStatus, ProxyStatus, TargetRoleStatus } from './status.ts';
 
 /** All that the checks of volumes look at. */
-function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefined {
+function proxyVolumes(unannounced: ProxyStatus['unannounced']): HealthCheck | undefined {
   const up = { kind: 'up' };
   const target = { address: 't', upstreamUrl: 'u', state: up, upstream: up, breaker: 'closed' };
   const some = { cache: {}, front: {} };
@@ -13,7 +13,7 @@ function proxyVolumes(unannounced: ProxyStatus['unannounced']): Check | undefine
   return proxyHealth(status, createProxyMetrics('0').totals()).checks['volumes'];
 }
 
-function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): Check | undefined {
+function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): HealthCheck | undefined {
   const ucxTcp = { devices: 'lo', exposed: [] };
   const connections = { waiting: 0, ended: 0, descriptors: 30, descriptorsMax: 1024, lostPorts: 0 };
   const status = {

@@ -3,7 +3,7 @@
 import type { UnannouncedStatus } from '../proxy/fleet/unannounced-volumes.ts';
 import type { SidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import type { ConnectionsStatus } from '../rdma/connection-watch.ts';
-import type { Check, Verdict } from './check.ts';
+import type { HealthCheck, Verdict } from './check.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './metrics/request-ledger.ts';
 import type {
@@ -17,7 +17,7 @@ import type {
 export interface Health {
   /** The worst of the checks. */
   readonly status: Verdict;
-  readonly checks: Readonly<Record<string, Check>>;
+  readonly checks: Readonly<Record<string, HealthCheck>>;
 }
 
 export interface Readiness {
@@ -26,7 +26,7 @@ export interface Readiness {
 }
 
 export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health {
-  const checks = new Map<string, Check>([['listener', clientListenerCheck(status)]]);
+  const checks = new Map<string, HealthCheck>([['listener', clientListenerCheck(status)]]);
   const isUpCount = status.targets.filter(isUp).length;
   const isAnyAnswering = status.targets.some(({ upstream }) => upstream.kind !== 'down');
   for (const target of status.targets) {
@@ -96,13 +96,13 @@ export function targetReadiness(status: TargetRoleStatus): Readiness {
   return { isReady: true, detail: 'listening' };
 }
 
-function listenerCheck(status: { isListening: boolean; isDraining: boolean }): Check {
+function listenerCheck(status: { isListening: boolean; isDraining: boolean }): HealthCheck {
   if (status.isDraining) return { status: 'down', detail: 'draining' };
   if (!status.isListening) return { status: 'down', detail: 'not listening' };
   return { status: 'ok', detail: 'listening' };
 }
 
-function clientListenerCheck(status: ProxyStatus): Check {
+function clientListenerCheck(status: ProxyStatus): HealthCheck {
   const check = listenerCheck(status);
   const { connections, connectionsMax, front } = status;
   const facts = { connections, connectionsMax, refused: front.connectionsRefused };
@@ -116,7 +116,7 @@ function isUp(target: TargetStatus): boolean {
 }
 
 /** Without a volume server every read fails: nothing is answered from files that their server does not confirm. */
-function upstreamCheck(target: TargetStatus, isAnyAnswering: boolean): Check {
+function upstreamCheck(target: TargetStatus, isAnyAnswering: boolean): HealthCheck {
   const { upstream } = target;
   const facts = { server: target.server ?? null, auth: target.auth };
   switch (upstream.kind) {
@@ -133,7 +133,7 @@ function upstreamCheck(target: TargetStatus, isAnyAnswering: boolean): Check {
   }
 }
 
-function targetCheck(target: TargetStatus): Check {
+function targetCheck(target: TargetStatus): HealthCheck {
   const facts = {
     state: target.state?.kind,
     breaker: target.breaker,
@@ -158,7 +158,7 @@ function targetCheck(target: TargetStatus): Check {
   }
 }
 
-function unannouncedCheck(unannounced: UnannouncedStatus): Check {
+function unannouncedCheck(unannounced: UnannouncedStatus): HealthCheck {
   if (unannounced.count === 0) {
     return { status: 'ok', detail: 'a target announces every volume that is read' };
   }
@@ -171,7 +171,7 @@ function unannouncedCheck(unannounced: UnannouncedStatus): Check {
   };
 }
 
-function arenaCheck(arena: ArenaStatus): Check {
+function arenaCheck(arena: ArenaStatus): HealthCheck {
   const detail =
     arena.leaseLeaks === 0
       ? `${arena.pageKind} pages`
@@ -179,7 +179,7 @@ function arenaCheck(arena: ArenaStatus): Check {
   return { status: arena.leaseLeaks === 0 ? 'ok' : 'degraded', detail, ...arena };
 }
 
-function cacheCheck({ cache }: ProxyStatus): Check {
+function cacheCheck({ cache }: ProxyStatus): HealthCheck {
   if (cache.bytesMax === 0) return { status: 'ok', detail: 'off: every read asks the target' };
   const { hits, misses } = cache;
   const asked = hits + misses;
@@ -187,7 +187,13 @@ function cacheCheck({ cache }: ProxyStatus): Check {
   return { status: 'ok', detail: `${cache.needles} needles, ${share}`, ...cache };
 }
 
-function sidecarCheck({ address, isDraining, requests, connections, temp }: SidecarStatus): Check {
+function sidecarCheck({
+  address,
+  isDraining,
+  requests,
+  connections,
+  temp,
+}: SidecarStatus): HealthCheck {
   const served = requests.reduce((sum, { count }) => sum + count, 0);
   const detail = isDraining ? 'draining' : 'listening';
   return {
@@ -201,14 +207,14 @@ function sidecarCheck({ address, isDraining, requests, connections, temp }: Side
 }
 
 /** Says how much of the traffic the volume server answered, and why. */
-function fallbackCheck(status: ProxyStatus, totals: RequestTotals): Check {
+function fallbackCheck(status: ProxyStatus, totals: RequestTotals): HealthCheck {
   const { cache, rdma, passthrough, error } = totals.outcomes;
   const detail = `mode ${status.mode}: ${cache + rdma} answered here, ${passthrough} passed, ${error} failed`;
   const { requests, transports, errors } = totals;
   return { status: 'ok', detail, requests, transports, passthrough: totals.passthrough, errors };
 }
 
-function confirmationCheck({ confirmation }: TargetRoleStatus): Check {
+function confirmationCheck({ confirmation }: TargetRoleStatus): HealthCheck {
   if (confirmation === undefined) {
     return {
       status: 'ok',
@@ -222,7 +228,7 @@ function confirmationCheck({ confirmation }: TargetRoleStatus): Check {
 }
 
 /** No verdict: whoever set `rdma.ucx_tcp_trusted_network` has given it. But what rests on it is said wherever somebody looks. */
-function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): Check {
+function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): HealthCheck {
   const detail =
     exposed.length === 0
       ? 'UCX has no TCP port beyond loopback'
@@ -233,7 +239,7 @@ function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): Check {
 /** Share of the descriptors beyond which somebody should look: UCX closes its port for good when there are none left. */
 const descriptorShareMax = 0.8;
 
-function connectionsCheck(connections: ConnectionsStatus, role: string): Check {
+function connectionsCheck(connections: ConnectionsStatus, role: string): HealthCheck {
   const { descriptors, descriptorsMax, waiting, lostPorts } = connections;
   if (lostPorts > 0) {
     const detail = `UCX has closed ${lostPorts} of its TCP ports, since no descriptor was left to accept with: sessions may fail until ${role} is started anew`;
@@ -246,7 +252,7 @@ function connectionsCheck(connections: ConnectionsStatus, role: string): Check {
   return { status: isNear ? 'degraded' : 'ok', detail, ...connections };
 }
 
-function volumesCheck(status: TargetRoleStatus): Check {
+function volumesCheck(status: TargetRoleStatus): HealthCheck {
   const { volumesLoaded: loaded, volumesConfirmed: confirmed, needles } = status;
   const facts = { loaded, confirmed, needles };
   const { coverage } = status;
@@ -269,7 +275,7 @@ function volumesCheck(status: TargetRoleStatus): Check {
 
 function descriptorChecks({
   descriptorShortage,
-}: TargetRoleStatus): Readonly<Record<string, Check>> {
+}: TargetRoleStatus): Readonly<Record<string, HealthCheck>> {
   if (descriptorShortage === undefined) return {};
   return { descriptors: { status: 'degraded', detail: descriptorShortage } };
 }
@@ -278,7 +284,7 @@ function sharedMemoryChecks({
   shmLoss,
 }: {
   readonly shmLoss?: string | undefined;
-}): Readonly<Record<string, Check>> {
+}): Readonly<Record<string, HealthCheck>> {
   if (shmLoss === undefined) return {};
   const detail = `UCX goes on without it: ${shmLoss}`;
   return { 'shared-memory': { status: 'degraded', detail } };
@@ -286,12 +292,12 @@ function sharedMemoryChecks({
 
 function configurationChecks(status: {
   readonly configuration?: ConfigurationStatus | undefined;
-}): Readonly<Record<string, Check>> {
+}): Readonly<Record<string, HealthCheck>> {
   const { configuration } = status;
   return configuration === undefined ? {} : { configuration: configurationCheck(configuration) };
 }
 
-function worst(checks: Readonly<Record<string, Check>>): Verdict {
+function worst(checks: Readonly<Record<string, HealthCheck>>): Verdict {
   const verdicts = Object.values(checks).map((check) => check.status);
   if (verdicts.includes('down')) return 'down';
   return verdicts.includes('degraded') ? 'degraded' : 'ok';

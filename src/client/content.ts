@@ -8,20 +8,20 @@ import { LeasedNeedle, metadataOf, type NeedleContent } from './needle-content.t
 import { NeedleReadError } from './read-error.ts';
 
 /** A needle as a target answered it, and who that was. */
-export type Answer = Extract<FetchResult, { kind: 'needle' }> & {
+export type ContentAnswer = Extract<FetchResult, { kind: 'needle' }> & {
   readonly target: string;
   readonly transport: string;
 };
 
 /** What a read was asked for. */
-export interface Range {
+export interface ContentRange {
   readonly offset: number;
   /** Infinity: to the end. */
   readonly size: number;
 }
 
 /** Stored bytes. The lease goes with them. */
-export function plainContent(answer: Answer, { offset, size }: Range): NeedleContent {
+export function plainContent(answer: ContentAnswer, { offset, size }: ContentRange): NeedleContent {
   const { data, needle, target, transport } = answer;
   const start = offset - (data?.offset ?? 0);
   return new LeasedNeedle({
@@ -36,17 +36,17 @@ export function plainContent(answer: Answer, { offset, size }: Range): NeedleCon
   });
 }
 
-export interface Decoding {
+export interface ContentDecoding {
   readonly maxBytes: number;
   /** Reads the whole needle, where the answer is only a part of it. */
-  readonly whole: () => Promise<Answer>;
+  readonly whole: () => Promise<ContentAnswer>;
 }
 
 /** Of a needle that is stored as gzip its decoded bytes; of every other one as plainContent does. */
 export async function decodedContent(
-  answer: Answer,
+  answer: ContentAnswer,
   read: CheckedRead,
-  decoding: Decoding,
+  decoding: ContentDecoding,
 ): Promise<NeedleContent> {
   if (!isCompressed(answer.needle.flags) || read.size === 0) return plainContent(answer, read);
   let whole = answer;

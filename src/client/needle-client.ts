@@ -11,7 +11,7 @@ import { abortable } from './abortable.ts';
 import { type CheckedRead, checkRead, checkTimeout, type ReadNeedleOptions } from './arguments.ts';
 import { Changes } from './changes.ts';
 import type { CheckedConnect } from './connect-options.ts';
-import { type Answer, decodedContent, plainContent, type Range } from './content.ts';
+import { type ContentAnswer, type ContentRange, decodedContent, plainContent } from './content.ts';
 import { type Choice, chooseFetcher, type Knowledge } from './fetcher-choice.ts';
 import type { NeedleContent } from './needle-content.ts';
 import {
@@ -166,7 +166,7 @@ export class RdmaNeedleClient implements NeedleClient {
   }
 
   /** Asks one target after the other, until one has the needle or says that there is none. */
-  async #fetch(read: CheckedRead, range: Range, until: number): Promise<Answer> {
+  async #fetch(read: CheckedRead, range: ContentRange, until: number): Promise<ContentAnswer> {
     const asked = new Set<NeedleFetcher>();
     let failure: { readonly status: ReadFailure; readonly target: string } | undefined;
     for (;;) {
@@ -195,7 +195,7 @@ export class RdmaNeedleClient implements NeedleClient {
   #ask(
     fetcher: NeedleFetcher,
     { volumeId, needleId, cookie, signal }: CheckedRead,
-    { offset, size }: Range,
+    { offset, size }: ContentRange,
     timeoutMs: number,
   ): Promise<FetchResult> {
     const pending = fetcher.read({

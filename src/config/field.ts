@@ -36,7 +36,7 @@ import {
   urlHint,
 } from './value-hints.ts';
 
-export type JsonSchema = Readonly<Record<string, unknown>>;
+export type FieldSchema = Readonly<Record<string, unknown>>;
 
 /** Says what is wrong below the key itself (`path` empty: with its own value). */
 export type Report = (path: readonly string[], message: string) => void;
@@ -54,7 +54,7 @@ export interface Field<T> {
     | Readonly<Record<string, never>>
     | undefined;
   /** What JSON Schema (draft-07) can say of it; takes everything that `parse` takes. Of kind tables: see `columns`. */
-  readonly schema: JsonSchema;
+  readonly schema: FieldSchema;
   /** What JSON Schema cannot say: the range of a size or time. */
   readonly hint?: string;
   /** Of kind tables: what each of them holds. */
@@ -337,7 +337,7 @@ function stringField<T>(
   key: string,
   initial: string,
   { expects, convert, guess = () => '' }: Expected<T>,
-  schema: JsonSchema,
+  schema: FieldSchema,
 ): Field<T> {
   return {
     key,

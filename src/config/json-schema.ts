@@ -3,7 +3,7 @@
  * take without asking (Taplo). It says what can be said of one key; what keys mean for each other, and what is in the
  * files that they name, only `config check` knows.
  */
-import type { Field, JsonSchema, Schema } from './field.ts';
+import type { Field, FieldSchema, Schema } from './field.ts';
 
 /** Dotted key or section → what it is for, in a line. */
 export type Descriptions = ReadonlyMap<string, string>;
@@ -12,7 +12,7 @@ export function jsonSchema<T>(
   title: string,
   schema: Schema<T>,
   descriptions: Descriptions,
-): JsonSchema {
+): FieldSchema {
   const sections = Object.entries(schema) as [string, Record<string, Field<unknown>>][];
   const properties = sections.map(([name, fields]) => [
     name,
@@ -31,7 +31,7 @@ function table(
   fields: readonly Field<unknown>[],
   path: string,
   descriptions: Descriptions,
-): JsonSchema {
+): FieldSchema {
   const properties = fields.map((field) => {
     const key = `${path}.${field.key}`;
     return [field.key, described(field, key, descriptions)];
@@ -43,7 +43,7 @@ function table(
   };
 }
 
-function described(field: Field<unknown>, key: string, descriptions: Descriptions): JsonSchema {
+function described(field: Field<unknown>, key: string, descriptions: Descriptions): FieldSchema {
   const { hint, initial } = field;
   const text = [descriptions.get(key), hint].filter((part) => part !== undefined).join('; ');
   const value = valueSchema(field, key, descriptions);
@@ -53,7 +53,7 @@ function described(field: Field<unknown>, key: string, descriptions: Description
   };
 }
 
-function valueSchema(field: Field<unknown>, key: string, descriptions: Descriptions): JsonSchema {
+function valueSchema(field: Field<unknown>, key: string, descriptions: Descriptions): FieldSchema {
   const { schema, columns } = field;
   if (columns === undefined) return schema;
   const row = table(Object.values(columns), key, descriptions);
@@ -62,6 +62,6 @@ function valueSchema(field: Field<unknown>, key: string, descriptions: Descripti
 }
 
 /** First, where people look. */
-function describe(description: string | undefined, schema: JsonSchema): JsonSchema {
+function describe(description: string | undefined, schema: FieldSchema): FieldSchema {
   return description === undefined ? schema : { description, ...schema };
 }

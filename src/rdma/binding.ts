@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { RdmaUnavailableError } from './errors.ts';
 import type { Binding } from './native-types.ts';
+import { layoutVersion } from './shared-layout.ts';
 
 /** Of native/protocol/wire.h. */
 export const protocolVersion = 1;
@@ -62,13 +63,21 @@ function load(): Binding {
   }
   for (const [name, value] of Object.entries(ucxEnvironment)) process.env[name] ??= value;
   const binding = requireAddon(path);
-  if (binding.protocolVersion !== protocolVersion) {
-    throw new RdmaUnavailableError(
-      'addon-version',
-      `the native part speaks protocol version ${binding.protocolVersion}, this program ${protocolVersion}: run "npm run build:native"`,
-    );
-  }
+  refuseOtherVersion(binding);
   return binding;
+}
+
+/** @throws RdmaUnavailableError for a native part that was built from other sources than this program. */
+export function refuseOtherVersion(
+  binding: Pick<Binding, 'protocolVersion' | 'layoutVersion'>,
+): void {
+  const built = `protocol version ${binding.protocolVersion} and memory layout ${binding.layoutVersion ?? 'unknown'}`;
+  const wanted = `protocol version ${protocolVersion} and memory layout ${layoutVersion}`;
+  if (built === wanted) return;
+  throw new RdmaUnavailableError(
+    'addon-version',
+    `the native part has ${built}, this program has ${wanted}: run "npm run build:native"`,
+  );
 }
 
 function requireAddon(path: string): Binding {

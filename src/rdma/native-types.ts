@@ -226,6 +226,8 @@ export interface NativeTarget {
 
 export interface Binding extends NativeVolumeFiles {
   readonly protocolVersion: number;
+  /** Of the memory that it shares with JavaScript; undefined: an older one. */
+  readonly layoutVersion: number | undefined;
   readonly statusTable: readonly (readonly [name: string, number: number])[];
   readonly hasUcx: boolean;
   /** Of the library that is loaded; '' without UCX. */

@@ -4,6 +4,9 @@
  * contract suite reads every field through both.
  */
 
+/** Raised with every change that moves or reuses a field; the native part tells its own when it is loaded. */
+export const layoutVersion = 1;
+
 export const entryBytes = 128;
 
 /** `kind` of an entry. */

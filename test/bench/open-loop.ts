@@ -2,6 +2,7 @@
  * Asks at a constant rate, whatever the server does meanwhile: a latency runs from when its request was due, so that time
  * spent in a queue, this one's or the server's, is part of it. Requests that are due wait for a free connection.
  */
+import { nearestRank } from '../../src/telemetry/percentiles.ts';
 import { BareClient, requestsFor } from './load.ts';
 import type { Needles } from './needles.ts';
 
@@ -165,5 +166,5 @@ class OpenLoop {
 
 function quantiles(values: readonly number[]): (share: number) => number {
   const sorted = Float64Array.from(values).sort();
-  return (share) => Math.round((sorted[Math.floor(sorted.length * share)] ?? Number.NaN) * 10) / 10;
+  return (share) => Math.round(nearestRank(sorted, share) * 10) / 10;
 }

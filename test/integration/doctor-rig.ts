@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterAll, expect } from 'vitest';
 import type { Check } from '../../src/cli/doctor/check.ts';
-import type { Report } from '../../src/cli/doctor/report.ts';
+import type { DoctorReport } from '../../src/cli/doctor/report.ts';
 import { type Environment, program, runCommand } from './program.ts';
 
 export interface Examined {
   readonly status: number | null;
-  readonly report: Report;
+  readonly report: DoctorReport;
 }
 
 /** What no output may hold; each examination looks for it. */
@@ -23,7 +23,7 @@ export async function examine(
   const { status, stdout, stderr } = await runCommand(command, rest, environment);
   for (const secret of secrets) expect(stdout + stderr).not.toContain(secret);
   expect(stderr).toBe('');
-  return { status, report: JSON.parse(stdout) as Report };
+  return { status, report: JSON.parse(stdout) as DoctorReport };
 }
 
 /** The one check of this name that did not pass, as it should not. */

@@ -5,7 +5,7 @@ import type { ProxyActions } from '../admin-options.ts';
 import { json } from '../admin-page.ts';
 import { runBench } from './bench-run.ts';
 import { goneSignal } from './client-gone.ts';
-import { fidOf, fidSchema } from './fids.ts';
+import { fidSchema, parsedFid } from './fids.ts';
 import {
   amount,
   apiRefusals,
@@ -121,5 +121,5 @@ export function addBenchRoute(
 
 function mostAsked(proxy: ProxyActions): readonly string[] {
   const needles = proxy.cachedNeedles(chosenFids);
-  return needles.map(({ volumeId, needleId, cookie }) => fidOf(volumeId, needleId, cookie));
+  return needles.map(({ volumeId, needleId, cookie }) => parsedFid(volumeId, needleId, cookie));
 }

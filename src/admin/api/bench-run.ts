@@ -1,6 +1,7 @@
 /** A closed loop of reads through the proxy's own listener: as many at a time as asked for, one after the other each. */
+import { nearestRank } from '../../telemetry/percentiles.ts';
 import { pathOfFid } from './fids.ts';
-import { drained, type OwnListener, outcomeOf, type ReadOutcome } from './own-listener.ts';
+import { drained, type OwnListener, type ReadOutcome, readOutcomeOf } from './own-listener.ts';
 
 export interface BenchPlan {
   /** Read in turn. At least one. */
@@ -76,10 +77,10 @@ class BenchRun {
       perSecond: rounded(this.#finished / seconds, 1),
       bytesPerSecond: Math.round(this.#bytes / seconds),
       latencyUs: {
-        p50: percentile(sorted, 0.5),
-        p90: percentile(sorted, 0.9),
-        p99: percentile(sorted, 0.99),
-        max: percentile(sorted, 1),
+        p50: rounded(nearestRank(sorted, 0.5), 1),
+        p90: rounded(nearestRank(sorted, 0.9), 1),
+        p99: rounded(nearestRank(sorted, 0.99), 1),
+        max: rounded(nearestRank(sorted, 1), 1),
       },
       outcomes: this.#outcomes,
       ended: this.#limitReached ?? 'done',
@@ -114,7 +115,7 @@ class BenchRun {
     try {
       const answer = await this.#listener.get({ path, headers: { ...headers, ...range }, signal });
       this.#bytes += await drained(answer);
-      outcome = outcomeOf(answer.headers, answer.statusCode ?? 0).outcome;
+      outcome = readOutcomeOf(answer.headers, answer.statusCode ?? 0).outcome;
     } catch {
       if (signal.aborted) return;
     }
@@ -122,12 +123,6 @@ class BenchRun {
     this.#latenciesUs[this.#finished] = (performance.now() - askedAtMs) * 1000;
     this.#finished += 1;
   }
-}
-
-/** Nearest rank. */
-function percentile(sorted: Float64Array, share: number): number {
-  const rank = Math.max(0, Math.ceil(share * sorted.length) - 1);
-  return rounded(sorted[rank] ?? 0, 1);
 }
 
 function rounded(value: number, digits: number): number {

@@ -26,6 +26,6 @@ export function needleOfFid(fid: string): { volumeId: number; needleId: bigint }
 }
 
 /** As a volume server writes them. */
-export function fidOf(volumeId: number, needleId: bigint, cookie: number): string {
+export function parsedFid(volumeId: number, needleId: bigint, cookie: number): string {
   return `${volumeId},${needleId.toString(16).padStart(2, '0')}${cookie.toString(16).padStart(8, '0')}`;
 }

@@ -69,7 +69,7 @@ export class ListenerClosed extends Error {
 }
 
 /** What `X-Rdma-Source` says. */
-export function outcomeOf(headers: IncomingHttpHeaders, status: number): ReadOutcome {
+export function readOutcomeOf(headers: IncomingHttpHeaders, status: number): ReadOutcome {
   const [source = '', reason = ''] = String(headers['x-rdma-source'] ?? '').split(';reason=');
   if (source === 'cache' || source === 'rdma' || source === 'passthrough') {
     return { outcome: source, reason };

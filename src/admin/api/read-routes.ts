@@ -17,7 +17,7 @@ import {
   record,
   text,
 } from './json-schema.ts';
-import { drained, type OwnListener, outcomeOf, type ReadOutcome } from './own-listener.ts';
+import { drained, type OwnListener, type ReadOutcome, readOutcomeOf } from './own-listener.ts';
 
 const mebibyte = 1024 * 1024;
 export interface ReadLimits {
@@ -230,7 +230,7 @@ async function warmOne(
     const asked = { ...headers, 'accept-encoding': 'gzip' };
     const answer = await listener.get({ path: pathOfFid(fid), headers: asked, signal });
     const status = answer.statusCode ?? 0;
-    return { fid, ...outcomeOf(answer.headers, status), status, bytes: await drained(answer) };
+    return { fid, ...readOutcomeOf(answer.headers, status), status, bytes: await drained(answer) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { fid, outcome: 'error', reason, status: 0, bytes: 0 };

@@ -6,7 +6,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
-export interface AdminPlace {
+export interface AdminAddress {
   /** As a person writes it: host:port, or unix:/path. */
   readonly address: string;
   readonly token: string | undefined;
@@ -25,7 +25,7 @@ export class AdminClient {
   readonly #token: string | undefined;
   readonly #timeoutMs: number;
 
-  constructor({ address, token }: AdminPlace, timeoutMs: number) {
+  constructor({ address, token }: AdminAddress, timeoutMs: number) {
     this.address = address;
     this.#token = token;
     this.#timeoutMs = timeoutMs;

@@ -12,7 +12,7 @@ import { collected, countValue, numberValue, timeOption } from '../option-values
 import { runStats } from '../stats/stats.ts';
 import { ToolFailure } from '../tool-failure.ts';
 import { runTop } from '../top/top.ts';
-import type { AdminPlace } from './admin-client.ts';
+import type { AdminAddress } from './admin-client.ts';
 
 export interface AdminFlags {
   readonly admin?: readonly string[];
@@ -127,13 +127,13 @@ function cacheOptions(flags: AdminFlags): ReturnType<typeof onePlace> {
 export function onePlace(
   flags: AdminFlags,
   remedy: string,
-): { readonly place: AdminPlace; readonly timeoutMs: number; readonly json: boolean } {
+): { readonly place: AdminAddress; readonly timeoutMs: number; readonly json: boolean } {
   const [place, ...others] = placesOf(flags);
   if (place === undefined || others.length > 0) throw new ToolFailure(remedy, exitCodes.usage);
   return { place, timeoutMs: flags.timeout, json: flags.json ?? false };
 }
 
-function placesOf({ admin, config, tokenFile }: AdminFlags): AdminPlace[] {
+function placesOf({ admin, config, tokenFile }: AdminFlags): AdminAddress[] {
   if (admin !== undefined && config !== undefined) {
     throw new ToolFailure('give --admin or --config, not both', exitCodes.usage);
   }

@@ -26,7 +26,7 @@ import {
   tlsOf,
 } from './bench-paths.ts';
 import { type ComparisonOptions, runComparison } from './comparison.ts';
-import { runBench } from './target-bench.ts';
+import { runTargetBench } from './target-bench.ts';
 
 /** Enough that no single record is measured, few enough to stay in the page cache. */
 const sampleMax = 1000;
@@ -124,7 +124,15 @@ async function ownNeedles(dirs: readonly string[], bytes: number): Promise<reado
 function benchTarget(needles: readonly NeedleName[], flags: BenchFlags): Promise<number> {
   const { iterations, depth, size: bytes, timeout: timeoutMs } = flags;
   const fabric = requiredFabricOptions(flags);
-  return runBench({ fabric, needles, iterations, depth, bytes, timeoutMs, json: isJson(flags) });
+  return runTargetBench({
+    fabric,
+    needles,
+    iterations,
+    depth,
+    bytes,
+    timeoutMs,
+    json: isJson(flags),
+  });
 }
 
 function compare(

@@ -63,7 +63,7 @@ export function medianRatio(figures: PathFigures, first: PathFigures): number {
   return ratios.length % 2 === 1 ? upper : (upper + (ratios[middle - 1] ?? upper)) / 2;
 }
 
-export function tableOf(paths: readonly ComparedPath[]): string[] {
+export function comparisonTable(paths: readonly ComparedPath[]): string[] {
   const rows = [heads, ...rowsOf(paths)];
   const widths = heads.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) =>

@@ -1,10 +1,16 @@
 /** `seaweed-rdma bench` over several paths: the same needles, in turn, round by round. */
+
+import { nearestRank } from '../../telemetry/percentiles.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fidOf, type NeedleName } from '../needle-name.ts';
 import { note, print, printJson } from '../output.ts';
-import { nearestRank } from '../percentiles.ts';
 import { ToolFailure } from '../tool-failure.ts';
-import { type ComparedPath, markdownOf, type PathFigures, tableOf } from './comparison-report.ts';
+import {
+  type ComparedPath,
+  comparisonTable,
+  markdownOf,
+  type PathFigures,
+} from './comparison-report.ts';
 import type { PathRun, PathSpec } from './path.ts';
 import { PathChild, PathUnavailable } from './path-child.ts';
 import { type CpuSample, cpuOf, cpuUsBetween, threadsOf } from './process-cpu.ts';
@@ -177,7 +183,8 @@ function report(paths: readonly ComparedPath[], options: ComparisonOptions): voi
   const load =
     ratePerSecond === 0 ? `${depth} at once` : `${ratePerSecond} a second, whatever is under way`;
   print(`${needles.length} needles, ${bytes} bytes of each, ${load}, ${rounds} rounds in turn`);
-  for (const line of output === 'markdown' ? markdownOf(paths) : tableOf(paths)) print(line);
+  for (const line of output === 'markdown' ? markdownOf(paths) : comparisonTable(paths))
+    print(line);
   for (const { name, figures } of paths) {
     for (const [why, count] of Object.entries(figures?.failures ?? {})) {
       note(`${name}: ${count} reads failed: ${why}`);

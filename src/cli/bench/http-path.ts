@@ -1,6 +1,6 @@
 /** Needles over HTTP, as stored: from a volume server, or from the proxy in its place. */
 import { Agent, get, type IncomingMessage } from 'node:http';
-import { authorization } from '../doctor/sign-read-token.ts';
+import { authorization } from '../doctor/authorization.ts';
 import { gatherVolumeServer } from '../doctor/volume-server.ts';
 import { fidOf, type NeedleName } from '../needle-name.ts';
 import type { HttpPlace, PathLoad, ReadNeedle } from './path.ts';

@@ -1,10 +1,10 @@
 /** `seaweed-rdma bench`: how fast a target answers, seen from JavaScript, with nothing else in the way. */
 import type { FetchResult, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import { formatPercentiles, percentiles } from '../../telemetry/percentiles.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type FabricOptions, openFabric } from '../fabric/fabric.ts';
 import type { NeedleName } from '../needle-name.ts';
 import { print, printJson } from '../output.ts';
-import { formatPercentiles, percentiles } from '../percentiles.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
 export interface BenchOptions {
@@ -31,7 +31,7 @@ type Operation = (index: number) => Promise<number | string>;
 const warmUpMax = 200;
 
 /** Returns the exit code: failed when any read failed. */
-export async function runBench(options: BenchOptions): Promise<number> {
+export async function runTargetBench(options: BenchOptions): Promise<number> {
   const { depth, bytes } = options;
   const arenaBytes = 2 ** 24 + 4 * depth * Math.max(bytes, 4096);
   const fabric = await openFabric(options.fabric, arenaBytes);

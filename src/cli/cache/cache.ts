@@ -1,6 +1,6 @@
 /** `seaweed-rdma cache stats | list | warm | evict`: over the admin API of a running proxy. */
 import { readFileSync } from 'node:fs';
-import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
+import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import { bytesText, countText, shareText } from '../admin/quantities.ts';
 import type { ProxyStats } from '../admin/role-stats.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -8,7 +8,7 @@ import { note, print, printJson } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
 export interface CacheOptions {
-  readonly place: AdminPlace;
+  readonly place: AdminAddress;
   readonly timeoutMs: number;
   readonly json: boolean;
 }

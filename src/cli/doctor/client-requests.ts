@@ -1,5 +1,5 @@
 /** Layer 16: who came to the running proxy, and whether it helped them. */
-import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
+import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import {
   answeredText,
   cameText,
@@ -24,7 +24,7 @@ const clientsShown = 8;
 /** Fewer may all be writes, or the first reads of new volumes. */
 const requestsToJudge = 100;
 
-export async function gatherClients(place: AdminPlace, timeoutMs: number): Promise<ClientFacts> {
+export async function gatherClients(place: AdminAddress, timeoutMs: number): Promise<ClientFacts> {
   const client = new AdminClient(place, timeoutMs);
   try {
     const stats = await client.json<RoleStats>('/stats');

@@ -4,9 +4,9 @@ import { nearestKey } from '../../config/nearest-key.ts';
 import type { Finding } from './check.ts';
 import { gatherDevices, judgeDevices } from './devices.ts';
 import { linkRate } from './speed.ts';
-import type { UcxChoice } from './ucx.ts';
+import type { ChosenValue } from './ucx.ts';
 
-const auto: UcxChoice = { value: 'auto', from: '' };
+const auto: ChosenValue = { value: 'auto', from: '' };
 
 function judge(trees: readonly Tree[], deviceName = auto, gidIndex?: string): readonly Finding[] {
   return judgeDevices(gatherDevices(machine(...trees)), { deviceName, gidIndex }, nearestKey);
@@ -18,7 +18,7 @@ function one(findings: readonly Finding[], name: string): Finding {
   return found[0] as Finding;
 }
 
-function chosen(value: string): UcxChoice {
+function chosen(value: string): ChosenValue {
   return { value, from: 'rdma.device_name' };
 }
 

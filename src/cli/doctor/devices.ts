@@ -7,7 +7,7 @@ import type { DevicePort } from './device-port.ts';
 import { judgeGid } from './gids.ts';
 import { entriesOf, readLine } from './machine-files.ts';
 import type { Nearest } from './setup.ts';
-import type { UcxChoice } from './ucx.ts';
+import type { ChosenValue } from './ucx.ts';
 
 export interface RdmaDevice {
   readonly name: string;
@@ -84,7 +84,7 @@ function openFailure(sysRoot: string, name: string): string {
 }
 
 export interface DeviceChoices {
-  readonly deviceName: UcxChoice;
+  readonly deviceName: ChosenValue;
   /** UCX_IB_GID_INDEX. */
   readonly gidIndex: string | undefined;
 }
@@ -188,7 +188,7 @@ function mtuFinding({ name, linkLayer, mtuBytes, gids }: DevicePort): Finding {
 
 function deviceName(
   { devices, netDevices }: DeviceFacts,
-  { value, from }: UcxChoice,
+  { value, from }: ChosenValue,
   nearest: Nearest,
 ): Finding {
   const ports = devices.flatMap((device) => device.ports.map(({ name }) => name));

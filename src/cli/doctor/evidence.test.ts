@@ -8,14 +8,14 @@ import { machine } from '../../../test/unit/doctor-machines.ts';
 import { settingsWith } from '../../../test/unit/doctor-settings.ts';
 import { nearestKey } from '../../config/nearest-key.ts';
 import { verifyReadToken } from '../../needle/token/read-token.ts';
+import { authorization } from './authorization.ts';
 import type { Finding } from './check.ts';
 import { judgeClock } from './clock.ts';
 import { judgeNeedles } from './needle.ts';
-import { firstDifference, type NeedleFacts } from './needles.ts';
+import { firstDifference, type NeedleEvidence } from './needles.ts';
 import { judgePorts } from './ports.ts';
 import { gatherListeners, roleOfCommand, shownCommand } from './processes.ts';
 import { judgeSecurity } from './security.ts';
-import { signReadToken } from './sign-read-token.ts';
 import { type HttpSpeed, judgeSpeed } from './speed.ts';
 import { type DirectoryFacts, judgeStorage } from './storage.ts';
 import { judgeUcx, type UcxFacts } from './ucx.ts';
@@ -239,7 +239,8 @@ describe('security', () => {
 
   test('signs a read token that the proxy verifies', () => {
     const now = 1_800_000_000_000;
-    const token = signReadToken('key', '3,01637037d6', now);
+    const { authorization: header = '' } = authorization('key', '3,01637037d6', now);
+    const token = header.replace('Bearer ', '');
     expect(verifyReadToken(token, 'key', '3,01637037d6', now / 1000)).toBe(true);
     expect(verifyReadToken(token, 'key', '3,01637037d6', now / 1000 + 11)).toBe(false);
     expect(verifyReadToken(token, 'other', '3,01637037d6', now / 1000)).toBe(false);
@@ -247,7 +248,7 @@ describe('security', () => {
 });
 
 describe('a needle', () => {
-  const facts: NeedleFacts = {
+  const facts: NeedleEvidence = {
     fid: '3,01637037d6',
     target: 'a:1',
     url: 'http://b',
@@ -260,7 +261,7 @@ describe('a needle', () => {
     httpBytes: 10,
     firstDifferenceAt: -1,
   };
-  const judged = (changes: Partial<NeedleFacts>): string | undefined => {
+  const judged = (changes: Partial<NeedleEvidence>): string | undefined => {
     const [found] = judgeNeedles([{ ...facts, ...changes }], '');
     return found?.result;
   };

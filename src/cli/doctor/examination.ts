@@ -12,12 +12,12 @@ import { gatherMemory, judgeMemory } from './memory.ts';
 import { gatherMissing } from './missing-volumes.ts';
 import { judgeNeedles } from './needle.ts';
 import { chooseNeedles, type NeedleChoice } from './needle-choice.ts';
-import { type Comparison, compareNeedle, type NeedleFacts } from './needles.ts';
+import { type Comparison, compareNeedle, type NeedleEvidence } from './needles.ts';
 import { judgePorts, runningPid } from './ports.ts';
 import {
   gatherListeners,
   gatherProcess,
-  type Listener,
+  type ListeningSocket,
   type ProcessFacts,
   ucxVariablesOf,
 } from './processes.ts';
@@ -45,7 +45,7 @@ export class Examination {
   readonly #setup: Setup;
   #program: ProgramFacts | undefined;
   #devices: DeviceFacts | undefined;
-  #listeners: readonly Listener[] | undefined;
+  #listeners: readonly ListeningSocket[] | undefined;
   #process: ProcessFacts | undefined;
   #sessions: Promise<Sessions | undefined> | undefined;
   #choice: Promise<NeedleChoice> | undefined;
@@ -94,7 +94,7 @@ export class Examination {
       }
       case 'needle': {
         const { comparisons, why } = await this.choice();
-        const compare = (one: Comparison): Promise<NeedleFacts> =>
+        const compare = (one: Comparison): Promise<NeedleEvidence> =>
           compareNeedle(one, settings?.readKey, timeoutMs);
         return judgeNeedles(await Promise.all(comparisons.map(compare)), why);
       }
@@ -115,7 +115,7 @@ export class Examination {
     return this.#devices;
   }
 
-  get listeners(): readonly Listener[] {
+  get listeners(): readonly ListeningSocket[] {
     this.#listeners ??= gatherListeners(this.#setup.roots.proc);
     return this.#listeners;
   }

@@ -2,9 +2,9 @@
 import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
+import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import { ask } from './http-question.ts';
-import type { ListenPlace } from './setup.ts';
+import type { ListenSetting } from './setup.ts';
 
 /** Where a client that takes an address arrives. */
 export interface Arrival {
@@ -34,9 +34,9 @@ export interface MasterQuestion {
   readonly master: string;
   readonly timeoutMs: number;
   /** http.listen of the proxy. */
-  readonly listen: ListenPlace['address'];
+  readonly listen: ListenSetting['address'];
   /** The proxy's admin listener. */
-  readonly admin: AdminPlace;
+  readonly admin: AdminAddress;
 }
 
 interface DataNode {
@@ -125,7 +125,7 @@ const anyAddress: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 /** Does the proxy listen at this address of this host? */
 export async function isProxysOwn(
   address: string,
-  listen: ListenPlace['address'],
+  listen: ListenSetting['address'],
 ): Promise<boolean> {
   if ('path' in listen) return false;
   const { hostname, port } = new URL(`http://${address}`);

@@ -3,7 +3,7 @@
 import { messageOf } from '../../rdma/errors.ts';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import type { NeedleName } from '../needle-name.ts';
-import { type Comparison, sampleNeedles } from './needles.ts';
+import { type Comparison, needlesToAsk } from './needles.ts';
 import type { Sessions, TargetLook } from './sessions.ts';
 import type { Setup } from './setup.ts';
 
@@ -36,7 +36,7 @@ export async function chooseNeedles(
   else {
     const announced = up.flatMap(({ facts }) => facts.session?.volumes ?? []);
     const ids = new Set(announced.map(({ volumeId }) => volumeId));
-    const found = await sampleNeedles(settings.storage, ids).catch(messageOf);
+    const found = await needlesToAsk(settings.storage, ids).catch(messageOf);
     if (typeof found === 'string') return nothing(`the needles cannot be listed: ${found}`);
     if (found.length === 0)
       return nothing('no live needle in the directories: name one, --fid FID');

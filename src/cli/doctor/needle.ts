@@ -1,9 +1,9 @@
 /** Layer 14: the same needle over the target and from the volume server, byte by byte. */
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import type { NeedleFacts } from './needles.ts';
+import type { NeedleEvidence } from './needles.ts';
 
 export function judgeNeedles(
-  facts: readonly NeedleFacts[],
+  facts: readonly NeedleEvidence[],
   /** Why there is nothing to compare; '' when there is. */
   why: string,
 ): readonly Finding[] {
@@ -21,7 +21,7 @@ export function judgeNeedles(
   return [ok('needle-bytes', summary, evidence), ...findings.filter((one) => one.result !== 'ok')];
 }
 
-function judgeNeedle(facts: NeedleFacts): Finding {
+function judgeNeedle(facts: NeedleEvidence): Finding {
   const { fid, rdma, rdmaBytes, http, httpBytes, httpFailure, firstDifferenceAt, url } = facts;
   const evidence = [
     `${fid}: over ${facts.target} ${rdma === 'ok' ? `${rdmaBytes} bytes` : rdma}, from ${url} ${http === 0 ? httpFailure : `${http}, ${httpBytes} bytes`}${facts.isCompressed ? ', stored as gzip' : ''}`,
@@ -83,7 +83,7 @@ function judgeNeedle(facts: NeedleFacts): Finding {
   return ok('needle-bytes', `${fid}: the same ${rdmaBytes} bytes both ways`, evidence);
 }
 
-function damaged({ fid, rdma, http }: NeedleFacts, evidence: readonly string[]): Finding {
+function damaged({ fid, rdma, http }: NeedleEvidence, evidence: readonly string[]): Finding {
   const volumeId = fid.split(',')[0];
   return fail('needle-bytes', {
     summary: `${fid}: the record on disk is damaged (${rdma}${http === 0 ? '' : `; the volume server answers ${http}`})`,

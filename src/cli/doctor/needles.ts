@@ -5,12 +5,12 @@ import { messageOf } from '../../rdma/errors.ts';
 import type { Needle, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import { formatFid, listNeedles, listVolumes } from '../../rdma/volume-files.ts';
 import type { NeedleName } from '../needle-name.ts';
+import { authorization } from './authorization.ts';
 import { ask, type HttpResult } from './http-question.ts';
 import { needleBytesMax, type TargetLook } from './sessions.ts';
 import type { Settings } from './setup.ts';
-import { authorization } from './sign-read-token.ts';
 
-export interface NeedleFacts {
+export interface NeedleEvidence {
   readonly fid: string;
   readonly target: string;
   readonly url: string;
@@ -32,7 +32,7 @@ const perVolumeListed = 200;
 const sampleBytesMax = 4 * 2 ** 20;
 
 /** Live needles of the target's own directories: one of each volume, then more. Largest first within a volume. */
-export async function sampleNeedles(
+export async function needlesToAsk(
   { dirs, idxDirs }: NonNullable<Settings['storage']>,
   volumeIds: ReadonlySet<number>,
 ): Promise<readonly NeedleName[]> {
@@ -65,7 +65,7 @@ export async function compareNeedle(
   { needle, look, fetcher, url }: Comparison,
   readKey: string | undefined,
   timeoutMs: number,
-): Promise<NeedleFacts> {
+): Promise<NeedleEvidence> {
   const fid = formatFid(needle.volumeId, needle.needleId, needle.cookie);
   const [rdma, http] = await Promise.all([
     readRdma(fetcher, needle, timeoutMs),

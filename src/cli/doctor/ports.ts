@@ -1,12 +1,12 @@
 /** Layer 8: is each address that the role listens on free, or taken, and by whom. */
 import { isIPv6 } from 'node:net';
 import { type Finding, fail, ok, skip } from './check.ts';
-import { type Listener, shownCommand } from './processes.ts';
-import type { ListenPlace, Settings } from './setup.ts';
+import { type ListeningSocket, shownCommand } from './processes.ts';
+import type { ListenSetting, Settings } from './setup.ts';
 
 export function judgePorts(
   settings: Settings | undefined,
-  listeners: readonly Listener[],
+  listeners: readonly ListeningSocket[],
 ): readonly Finding[] {
   if (settings === undefined) {
     return [
@@ -21,7 +21,7 @@ export function judgePorts(
 /** Whether the running role of this configuration holds the place; undefined: it does not run. */
 export function runningPid(
   settings: Settings | undefined,
-  listeners: readonly Listener[],
+  listeners: readonly ListeningSocket[],
 ): number | undefined {
   if (settings === undefined) return undefined;
   for (const { address } of settings.listeners) {
@@ -32,9 +32,9 @@ export function runningPid(
 }
 
 function listenAddress(
-  { key, address }: ListenPlace,
+  { key, address }: ListenSetting,
   { role }: Settings,
-  listeners: readonly Listener[],
+  listeners: readonly ListeningSocket[],
 ): Finding {
   if ('path' in address) return skip('listen-address', `${key} is a socket file: ${address.path}`);
   const shown = `${key} = ${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
@@ -61,19 +61,19 @@ function listenAddress(
   });
 }
 
-type PortAddress = Exclude<ListenPlace['address'], { readonly path: string }>;
+type PortAddress = Exclude<ListenSetting['address'], { readonly path: string }>;
 
 /** The listener that stands in the way of `address`. */
 export function holderOf(
-  address: ListenPlace['address'],
-  listeners: readonly Listener[],
-): Listener | undefined {
+  address: ListenSetting['address'],
+  listeners: readonly ListeningSocket[],
+): ListeningSocket | undefined {
   if ('path' in address || address.port === 0) return undefined;
   return listeners.find((listener) => isSamePlace(address, listener));
 }
 
 /** Every address of the machine stands in each other's way. */
-function isSamePlace({ host, port }: PortAddress, listener: Listener): boolean {
+function isSamePlace({ host, port }: PortAddress, listener: ListeningSocket): boolean {
   if (listener.port !== port) return false;
   const name = host === 'localhost' ? '127.0.0.1' : host;
   return (

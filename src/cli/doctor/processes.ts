@@ -13,7 +13,7 @@ export interface Owner {
   readonly state: string | undefined;
 }
 
-export interface Listener {
+export interface ListeningSocket {
   /** "0.0.0.0", "::", "127.0.0.1" … */
   readonly host: string;
   readonly port: number;
@@ -23,7 +23,7 @@ export interface Listener {
 
 const stateListen = '0A';
 
-export function gatherListeners(procRoot: string): readonly Listener[] {
+export function gatherListeners(procRoot: string): readonly ListeningSocket[] {
   const rows = ['tcp', 'tcp6'].flatMap((name) => listenRows(join(procRoot, 'net', name)));
   const owners = ownersOf(procRoot, new Set(rows.map(({ inode }) => inode)));
   return rows.map(({ host, port, inode }) => ({ host, port, owner: owners.get(inode) }));

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import { printJson, printStyled, visible } from '../output.ts';
 import type { Check, CheckResult } from './check.ts';
 
-export interface Report {
+export interface DoctorReport {
   /** Nothing failed. */
   readonly ok: boolean;
   readonly role: 'proxy' | 'target' | null;
@@ -11,7 +11,10 @@ export interface Report {
   readonly counts: Readonly<Record<CheckResult, number>>;
 }
 
-export function reportOf(role: 'proxy' | 'target' | undefined, checks: readonly Check[]): Report {
+export function reportOf(
+  role: 'proxy' | 'target' | undefined,
+  checks: readonly Check[],
+): DoctorReport {
   const count = (result: CheckResult): number =>
     checks.filter((check) => check.result === result).length;
   const counts = {
@@ -23,7 +26,7 @@ export function reportOf(role: 'proxy' | 'target' | undefined, checks: readonly 
   return { ok: counts.fail === 0, role: role ?? null, checks, counts };
 }
 
-export function printReport(report: Report, options: { readonly json: boolean }): void {
+export function printReport(report: DoctorReport, options: { readonly json: boolean }): void {
   if (options.json) printJson(report);
   else for (const line of tableOf(report, paintFor(process.stdout))) printStyled(line);
 }
@@ -38,7 +41,7 @@ function paintFor(stream: NodeJS.WriteStream): Paint {
 const styles = { ok: 'green', warn: 'yellow', fail: 'red', skip: 'dim' } as const;
 const nameWidth = 19;
 
-export function tableOf(report: Report, paint: Paint): readonly string[] {
+export function tableOf(report: DoctorReport, paint: Paint): readonly string[] {
   const lines: string[] = [];
   let layer = '';
   for (const check of report.checks) {

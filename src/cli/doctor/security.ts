@@ -1,10 +1,10 @@
 /** Layer 13: read tokens, and who beyond this machine may ask without a secret. */
 import { isIPv4 } from 'node:net';
 import { devicesToListen, devicesToReach } from '../../rdma/ucx-devices.ts';
+import { authorization } from './authorization.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { ask } from './http-question.ts';
 import type { Settings } from './setup.ts';
-import { authorization } from './sign-read-token.ts';
 import type { VolumeServerFacts } from './volume-server.ts';
 
 export interface TokenFacts {

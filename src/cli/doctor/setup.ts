@@ -1,5 +1,5 @@
 /** What the doctor is told: the configuration as read, and where the machine's files lie. */
-import type { AdminPlace } from '../admin/admin-client.ts';
+import type { AdminAddress } from '../admin/admin-client.ts';
 import type { NeedleName } from '../needle-name.ts';
 import type { CheckName } from './check.ts';
 
@@ -27,7 +27,7 @@ export interface TargetEndpoint {
   readonly volumeServerUrl: string | undefined;
 }
 
-export interface ListenPlace {
+export interface ListenSetting {
   readonly key: string;
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string };
 }
@@ -56,7 +56,7 @@ export interface Settings {
     readonly hugepages: 'try' | 'require' | 'off';
   };
   readonly descriptors: { readonly key: string; readonly count: number };
-  readonly listeners: readonly ListenPlace[];
+  readonly listeners: readonly ListenSetting[];
   /** Of the target role, and of inproc. */
   readonly storage:
     | {
@@ -72,7 +72,7 @@ export interface Settings {
   readonly readKey: string | undefined;
   readonly hasAdminToken: boolean;
   /** Where the role's admin listener is asked. */
-  readonly admin: AdminPlace;
+  readonly admin: AdminAddress;
   readonly adminHost: string | undefined;
   /** Of the target role: insecure = true. */
   readonly insecure: boolean;

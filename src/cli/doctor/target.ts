@@ -1,15 +1,15 @@
 /** Layer 11: the way to each target, told apart step by step: name, port, session, secret, transport, round trip. */
-import { percentiles } from '../percentiles.ts';
+import { percentiles } from '../../telemetry/percentiles.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { isActive, type RdmaDevice } from './devices.ts';
-import { type Listener, type Owner, shownCommand } from './processes.ts';
+import { type ListeningSocket, type Owner, shownCommand } from './processes.ts';
 import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';
 import { isOnThisHost } from './this-host.ts';
 
 /** What is known beside the targets themselves. */
 export interface TargetContext {
-  readonly listeners: readonly Listener[];
+  readonly listeners: readonly ListeningSocket[];
   readonly devices: readonly RdmaDevice[];
   /** The configured UCX_TLS, "auto" without one. */
   readonly tls: string;

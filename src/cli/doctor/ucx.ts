@@ -14,8 +14,8 @@ export interface UcxFacts {
   /** UCX_* of the running role, else of this process. */
   readonly variables: Readonly<Record<string, string>>;
   readonly variablesOf: string;
-  readonly tls: UcxChoice;
-  readonly deviceName: UcxChoice;
+  readonly tls: ChosenValue;
+  readonly deviceName: ChosenValue;
   /** Of `ucx_info -d`; undefined where that is not installed. */
   readonly transports: readonly string[] | undefined;
   /** What UCX says when it starts with the choices above; '' when it starts. */
@@ -26,7 +26,7 @@ export interface UcxFacts {
 }
 
 /** A setting of UCX: the key wins unless it is "auto", then the variable. */
-export interface UcxChoice {
+export interface ChosenValue {
   readonly value: string;
   /** "rdma.tls", "UCX_TLS", or '' where neither says anything. */
   readonly from: string;
@@ -40,7 +40,7 @@ export function choiceOf(
   configured: string,
   variable: string,
   variables: Readonly<Record<string, string>>,
-): UcxChoice {
+): ChosenValue {
   if (configured !== 'auto' && configured !== '') return { value: configured, from: key };
   const value = variables[variable] ?? '';
   return value === '' ? { value: 'auto', from: '' } : { value, from: variable };

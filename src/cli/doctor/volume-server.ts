@@ -3,7 +3,7 @@ import { foreignFix, foreignServer } from '../../volume-server/foreign-server.ts
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { ask, type HttpAnswer } from './http-question.ts';
 import { holderOf } from './ports.ts';
-import { type Listener, type Owner, shownCommand } from './processes.ts';
+import { type ListeningSocket, type Owner, shownCommand } from './processes.ts';
 import type { Settings } from './setup.ts';
 import { isOnThisHost } from './this-host.ts';
 
@@ -117,7 +117,7 @@ function rowsOf(list: unknown): readonly StatusRow[] | undefined {
 export function judgeVolumeServers(
   settings: Settings | undefined,
   servers: readonly VolumeServerFacts[],
-  listeners: readonly Listener[],
+  listeners: readonly ListeningSocket[],
 ): readonly Finding[] {
   if (settings === undefined) {
     return [
@@ -135,7 +135,7 @@ export function judgeVolumeServers(
 function volumeServer(
   facts: VolumeServerFacts,
   key: string,
-  listeners: readonly Listener[],
+  listeners: readonly ListeningSocket[],
 ): Finding {
   const { url, failure, code, status, server, volumes, answerMs, foreign } = facts;
   if (failure !== '') {
@@ -182,7 +182,7 @@ function volumeServer(
 }
 
 /** What a proxy forwards looks like its volume server's own answer: only the process tells, on this host. */
-function ownProxyAt(url: string, listeners: readonly Listener[]): Owner | undefined {
+function ownProxyAt(url: string, listeners: readonly ListeningSocket[]): Owner | undefined {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   if (!isOnThisHost(host)) return undefined;

@@ -16,7 +16,7 @@ import {
 } from './fabric-command.ts';
 import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
 import { runPing } from './ping.ts';
-import { type ReadOptions, runRead } from './read.ts';
+import { type ReadToolOptions, runRead } from './read.ts';
 
 const whichNeedle = 'which needle? Give a fid, or --volume --needle --cookie';
 
@@ -86,7 +86,7 @@ interface ReadFlags extends CommonFlags, NeedleFlags {
 }
 
 /** undefined: the whole needle. */
-function rangeOf({ offset, size, maxSize }: ReadFlags): ReadOptions['range'] {
+function rangeOf({ offset, size, maxSize }: ReadFlags): ReadToolOptions['range'] {
   if (offset === undefined && size === undefined) return undefined;
   return { offset: offset ?? 0, bytes: Math.min(size ?? maxSize, maxSize) };
 }

@@ -1,9 +1,9 @@
 /** `seaweed-rdma ping`: round trips to a target and what it says of itself. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import { formatPercentiles, percentiles } from '../../telemetry/percentiles.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { print, printJson } from '../output.ts';
-import { formatPercentiles, percentiles } from '../percentiles.ts';
 import { type FabricOptions, openFabric } from './fabric.ts';
 
 export interface PingOptions {

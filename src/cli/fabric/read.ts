@@ -9,7 +9,7 @@ import { note, printJson, visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
 import { type Fabric, type FabricOptions, openFabric, volumesWithin } from './fabric.ts';
 
-export interface ReadOptions {
+export interface ReadToolOptions {
   readonly fabric: FabricOptions;
   readonly needle: NeedleName;
   /** undefined: stdout, or nowhere with `json`. */
@@ -28,7 +28,7 @@ export interface ReadOptions {
 const needleBytesMax = 2 ** 32;
 
 /** Returns the exit code: failed when there is no such live needle. */
-export async function runRead(options: ReadOptions): Promise<number> {
+export async function runRead(options: ReadToolOptions): Promise<number> {
   const { timeoutMs, bytesMax } = options;
   // The arena cuts itself into slabs: one of the largest size must fit beside what small slabs take.
   const arenaBytes = 2 * bytesMax + 2 ** 24;
@@ -52,7 +52,7 @@ async function fetcherOf(
   return [first, ...others].find((fetcher) => fetcher.volumes.has(volumeId)) ?? first;
 }
 
-async function readNeedle(fetcher: NeedleFetcher, options: ReadOptions): Promise<number> {
+async function readNeedle(fetcher: NeedleFetcher, options: ReadToolOptions): Promise<number> {
   const postedAt = performance.now();
   const result = await fetcher.read({
     ...options.needle,
@@ -116,7 +116,7 @@ function printFacts(facts: Readonly<Record<string, unknown>>): void {
 async function compareWith(
   url: string,
   view: Buffer,
-  { needle, range, timeoutMs }: ReadOptions,
+  { needle, range, timeoutMs }: ReadToolOptions,
 ): Promise<void> {
   // As stored: fetch itself would decode what it had not asked for by name.
   const load = { needles: [], bytes: view.length, timeoutMs, depth: 1 };
@@ -134,7 +134,7 @@ async function compareWith(
 }
 
 /** The lease is held until the bytes are with the kernel. */
-async function writeData(view: Buffer, { output, json }: ReadOptions): Promise<void> {
+async function writeData(view: Buffer, { output, json }: ReadToolOptions): Promise<void> {
   if (output !== undefined) return writeFile(output, view);
   if (json) return;
   if (process.stdout.isTTY) note('data is written to a terminal as it is; --output FILE keeps it');

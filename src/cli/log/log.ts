@@ -1,13 +1,13 @@
 /** `seaweed-rdma log`: the last requests of a running proxy, or every one as it ends. */
 
-import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
+import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import { bytesText, secondsText } from '../admin/quantities.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { note, print, printJson, visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
-export interface LogOptions {
-  readonly place: AdminPlace;
+export interface LogToolOptions {
+  readonly place: AdminAddress;
   readonly timeoutMs: number;
   readonly json: boolean;
   readonly follow: boolean;
@@ -41,11 +41,11 @@ type LogLine =
   | { readonly event: 'end'; readonly detail: string };
 
 /** Returns the exit code. */
-export async function runLog(options: LogOptions): Promise<number> {
+export async function runLog(options: LogToolOptions): Promise<number> {
   return options.follow ? follow(options) : list(options);
 }
 
-async function list({ place, timeoutMs, json, limit, filters }: LogOptions): Promise<number> {
+async function list({ place, timeoutMs, json, limit, filters }: LogToolOptions): Promise<number> {
   const query = new URLSearchParams({ ...filters, limit: String(limit) });
   const { requests, sampledEvery } = await new AdminClient(place, timeoutMs).json<{
     requests: readonly LoggedRequest[];
@@ -64,7 +64,13 @@ async function list({ place, timeoutMs, json, limit, filters }: LogOptions): Pro
 }
 
 /** Ends with the proxy, or when somebody ends it. */
-async function follow({ place, timeoutMs, json, filters, signal }: LogOptions): Promise<number> {
+async function follow({
+  place,
+  timeoutMs,
+  json,
+  filters,
+  signal,
+}: LogToolOptions): Promise<number> {
   const client = new AdminClient(place, timeoutMs);
   const query = new URLSearchParams(filters);
   let ended = '';

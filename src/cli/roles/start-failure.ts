@@ -10,7 +10,7 @@ import {
 } from '../../config/address.ts';
 import { RdmaUnavailableError } from '../../rdma/errors.ts';
 import { holderOf } from '../doctor/ports.ts';
-import { gatherListeners, type Listener, shownCommand } from '../doctor/processes.ts';
+import { gatherListeners, type ListeningSocket, shownCommand } from '../doctor/processes.ts';
 
 /** Where a role was to listen. */
 export interface StartPlace {
@@ -150,7 +150,7 @@ function portFailure(
   }
 }
 
-function holderText(holder: Listener | undefined, port: number): string {
+function holderText(holder: ListeningSocket | undefined, port: number): string {
   if (holder?.owner === undefined) {
     return ` (this user cannot see by whom; as root: ss -ltnp 'sport = :${port}')`;
   }

@@ -1,6 +1,6 @@
 /** `seaweed-rdma stats`: what roles have done since they were started. */
 
-import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
+import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import { cameText, clientsPage, noClientText } from '../admin/clients.ts';
 import { bytesText, countText, shareText, uptimeText } from '../admin/quantities.ts';
 import {
@@ -13,7 +13,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { note, print, printJson } from '../output.ts';
 
 export interface StatsOptions {
-  readonly places: readonly AdminPlace[];
+  readonly places: readonly AdminAddress[];
   readonly timeoutMs: number;
   readonly json: boolean;
 }

@@ -1,13 +1,13 @@
 /** `seaweed-rdma top`: looks at roles again and again, and draws what happened in between. */
 import { emitKeypressEvents } from 'node:readline';
-import { AdminClient, type AdminPlace } from '../admin/admin-client.ts';
+import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { note, printJson, printStyled, visibleStyled } from '../output.ts';
 import { frameOf, ratesOf } from './frame.ts';
 import { type Looked, lookAt } from './sample.ts';
 
 export interface TopOptions {
-  readonly places: readonly AdminPlace[];
+  readonly places: readonly AdminAddress[];
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** One look, and the end. */

@@ -15,7 +15,7 @@ export interface ListedNeedle {
 }
 
 /** Each of the three adds to the others. */
-export interface NeedleChoice {
+export interface EvictionChoice {
   readonly needles: readonly { readonly volumeId: number; readonly needleId: bigint }[];
   readonly volumeIds: ReadonlySet<number>;
   readonly isAll: boolean;

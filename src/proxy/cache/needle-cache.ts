@@ -10,7 +10,7 @@ import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma
 import { slabBytes } from '../../rdma/slab-size.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import { CacheCounters, type CacheStats } from './cache-counters.ts';
-import { type ListedNeedle, listed, type NeedleChoice } from './cache-listing.ts';
+import { type EvictionChoice, type ListedNeedle, listed } from './cache-listing.ts';
 import { CachedNeedle } from './cached-needle.ts';
 import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
@@ -249,7 +249,7 @@ export class NeedleCache {
   }
 
   /** They leave the cache though nothing changed; returns how many. Those being sent go home when they are sent. */
-  evict(choice: NeedleChoice): number {
+  evict(choice: EvictionChoice): number {
     let count = 0;
     for (const target of this.#targets.values()) {
       for (const { volumeId, needleId } of choice.needles) {

@@ -36,7 +36,7 @@ import type { Reading } from './reading.ts';
 const preparedHeadMax = 4096;
 
 /** Where the bytes come from. */
-export interface AnswerSource {
+export interface BytesSource {
   readonly name: 'rdma' | 'cache';
   /** Remembers what is made of it. */
   readonly cached: CachedNeedle | undefined;
@@ -71,7 +71,7 @@ export async function answerFrom(
   reading: Reading,
   needle: NeedleFacts,
   data: AnswerData,
-  source: AnswerSource,
+  source: BytesSource,
 ): Promise<NeedleOutcome | 'changed'> {
   const { options, entry, read } = reading;
   const fetcher = readerOf(reading);
@@ -119,7 +119,7 @@ function answered(
   { fetcher, read }: Reading,
   answer: Answer,
   data: AnswerData,
-  { name, cacheStatus }: AnswerSource,
+  { name, cacheStatus }: BytesSource,
 ): NeedleOutcome {
   const { state } = fetcher;
   const transport = state.kind === 'up' ? state.transport : 'unknown';
@@ -203,7 +203,7 @@ async function decode(
   reading: Reading,
   needle: NeedleFacts,
   stored: Buffer,
-  { cached }: AnswerSource,
+  { cached }: BytesSource,
 ): Promise<Decoded> {
   const { cache, options, entry } = reading;
   const { volumeId, needleId, epoch, position } = needle;

@@ -10,7 +10,7 @@ import type { NeedleCache } from '../cache/needle-cache.ts';
 import type { Fetched } from '../cache/needle-flight.ts';
 import type { TargetEntry } from '../fleet/target-directory.ts';
 import { failed, passTo, tellBreaker, trouble } from './fallback.ts';
-import { type AnswerSource, answerFrom, needsData, preparedHit } from './needle-answer.ts';
+import { answerFrom, type BytesSource, needsData, preparedHit } from './needle-answer.ts';
 import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
 import type { Reading, ReadOptions } from './reading.ts';
 
@@ -109,7 +109,7 @@ export class NeedleRead implements Reading, Seeker {
     }
     const data = new AnswerData();
     data.hold({ offset: 0, ...needle.lend() });
-    const source: AnswerSource = { name: 'cache', cached: needle, cacheStatus: 'hit' };
+    const source: BytesSource = { name: 'cache', cached: needle, cacheStatus: 'hit' };
     this.#tell(answerHolding(this, needle, data, source));
   }
 
@@ -177,7 +177,7 @@ async function answerHolding(
   reading: Reading,
   needle: NeedleFacts,
   data: AnswerData,
-  source: AnswerSource,
+  source: BytesSource,
 ): Promise<NeedleOutcome | 'changed'> {
   let answered = false;
   try {

@@ -1,8 +1,8 @@
 /** GET /benchmark: reads of real needles, one after the other, timed. One benchmark at a time, for ten seconds at most. */
 import { type ReadRooms, readOf } from './read-endpoint.ts';
 import { parseCount, type SidecarRead } from './read-parameters.ts';
-import { type Refusal, refusal } from './refusal.ts';
-import { goDuration, json, refused, type SidecarAnswer } from './sidecar-answer.ts';
+import { refusal, type SidecarRefusal } from './refusal.ts';
+import { goDuration, jsonAnswer, refused, type SidecarAnswer } from './sidecar-answer.ts';
 import type { SidecarRequest } from './sidecar-request.ts';
 
 export const iterationsMax = 10_000;
@@ -31,14 +31,14 @@ export class Benchmark {
     if (this.#isRunning) return refused(refusal(409, 'overload', 'another benchmark is running'));
     this.#isRunning = true;
     try {
-      return json(await this.#run(reads, iterations, size, request));
+      return jsonAnswer(await this.#run(reads, iterations, size, request));
     } finally {
       this.#isRunning = false;
     }
   }
 
   /** The needle that the request names, else those that were read here lately. */
-  #readsOf(query: SidecarRequest['query'], size: number): readonly SidecarRead[] | Refusal {
+  #readsOf(query: SidecarRequest['query'], size: number): readonly SidecarRead[] | SidecarRefusal {
     const fid = query.get('fid') ?? query.get('file_id');
     const isNamed = fid !== undefined || query.has('needle');
     const named = fid === undefined ? query : new Map([...query, ['file_id', fid]]);

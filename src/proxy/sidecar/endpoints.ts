@@ -7,7 +7,7 @@ import { NeedleSource } from './needle-source.ts';
 import { answerRead, type ReadRooms } from './read-endpoint.ts';
 import { RecentNeedles } from './recent-needles.ts';
 import { badParameter, refusal } from './refusal.ts';
-import { json, refused, type SidecarAnswer } from './sidecar-answer.ts';
+import { jsonAnswer, refused, type SidecarAnswer } from './sidecar-answer.ts';
 import type { SidecarPath } from './sidecar-ledger.ts';
 import type { SidecarHost, SidecarOptions } from './sidecar-options.ts';
 import type { SidecarRequest } from './sidecar-request.ts';
@@ -103,7 +103,7 @@ export class Endpoints {
       const text = 'parameter "temp_file": no temp file of this sidecar, or removed already';
       return refused(refusal(404, 'temp-file', text));
     }
-    return json({ success: true, message: 'removed', timestamp: new Date().toISOString() });
+    return jsonAnswer({ success: true, message: 'removed', timestamp: new Date().toISOString() });
   }
 }
 
@@ -122,7 +122,7 @@ function answerStats(host: SidecarHost, { temp, ...status }: SidecarStatus): Sid
     if (path === 'read' || path === 'rdma_read') reads[outcome] += count;
   }
   const { mode, targets } = host.fabric();
-  return json({
+  return jsonAnswer({
     enabled: targets.some(({ state }) => state !== undefined),
     connected: targets.some(({ state }) => state?.kind === 'up'),
     mode,

@@ -1,6 +1,6 @@
 /** /health, /rdma/capabilities and /rdma/ping: what the proxy can do, and whether it can do it now. */
 import { refusal } from './refusal.ts';
-import { goDuration, json, refused, type SidecarAnswer } from './sidecar-answer.ts';
+import { goDuration, jsonAnswer, refused, type SidecarAnswer } from './sidecar-answer.ts';
 import type { FabricView, SidecarHost, SidecarOptions } from './sidecar-options.ts';
 
 /**
@@ -31,7 +31,7 @@ export function answerHealth(fabric: FabricView, isDraining: boolean): SidecarAn
     rdma_engine_connected: up.length > 0,
     timestamp: new Date().toISOString(),
   };
-  return json(health, cause === '' ? 200 : 503);
+  return jsonAnswer(health, cause === '' ? 200 : 503);
 }
 
 /** Why nothing can be served; '' where something can. */
@@ -52,7 +52,7 @@ export function answerCapabilities(
   { mode, targets }: FabricView,
 ): SidecarAnswer {
   const transports = targets.flatMap(({ state }) => (state?.kind === 'up' ? state.transport : []));
-  return json({
+  return jsonAnswer({
     version,
     device_name: deviceName,
     vendor_id: null,
@@ -77,7 +77,7 @@ export async function answerPing(host: SidecarHost): Promise<SidecarAnswer> {
     const text = causes.length === 0 ? 'no target is up' : causes.join('; ');
     return refused(refusal(503, 'target-down', `no target answers: ${text}`));
   }
-  return json({
+  return jsonAnswer({
     success: true,
     engine_latency: goDuration(Math.min(...times) / 1_000),
     total_latency: goDuration(performance.now() - startedAt),

@@ -6,7 +6,7 @@ import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/ne
 import type { Reason } from '../../needle/outcome.ts';
 import { manifestLookBytes, startsChunkManifest } from './chunk-manifest.ts';
 import type { SidecarRead } from './read-parameters.ts';
-import { beyondTheEnd, type Refusal, refusal, tooLong } from './refusal.ts';
+import { beyondTheEnd, refusal, type SidecarRefusal, tooLong } from './refusal.ts';
 
 export interface FastBytes {
   readonly kind: 'bytes';
@@ -49,7 +49,7 @@ export class FastReads {
   async read(
     read: SidecarRead,
     authorization: string | undefined,
-  ): Promise<FastBytes | Refusal | Passed> {
+  ): Promise<FastBytes | SidecarRefusal | Passed> {
     if (this.#readsWhole(read.fid)) {
       const outcome = await this.#ask(read.fid, undefined, authorization);
       if (!isTooMuch(outcome)) return this.#sliced(outcome, read);
@@ -82,7 +82,7 @@ export class FastReads {
     );
   }
 
-  #sliced(outcome: NeedleOutcome, read: SidecarRead): FastBytes | Refusal | Passed {
+  #sliced(outcome: NeedleOutcome, read: SidecarRead): FastBytes | SidecarRefusal | Passed {
     if (outcome.kind !== 'answer') return notAnswered(outcome);
     const { answer, cacheStatus } = outcome;
     const totalBytes = answer.bodyBytes;
@@ -104,7 +104,7 @@ export class FastReads {
   async #readRange(
     read: SidecarRead,
     authorization: string | undefined,
-  ): Promise<FastBytes | Refusal | Passed> {
+  ): Promise<FastBytes | SidecarRefusal | Passed> {
     const isList = await this.#isChunkList(read.fid, authorization);
     if (isList !== false) return isList === true ? chunkList : isList;
     const { offset, size } = read;
@@ -126,7 +126,7 @@ export class FastReads {
   async #isChunkList(
     fid: string,
     authorization: string | undefined,
-  ): Promise<boolean | Refusal | Passed> {
+  ): Promise<boolean | SidecarRefusal | Passed> {
     const known = this.#looked.get(fid);
     if (known !== undefined) return known;
     const outcome = await this.#ask(fid, `bytes=0-${manifestLookBytes - 1}`, authorization);
@@ -158,7 +158,7 @@ function isNotKept(cacheStatus: string): boolean {
   return cacheStatus.startsWith('fwd=') && !/stored|collapsed/.test(cacheStatus);
 }
 
-function notAnswered(outcome: Exclude<NeedleOutcome, Answered>): Refusal | Passed {
+function notAnswered(outcome: Exclude<NeedleOutcome, Answered>): SidecarRefusal | Passed {
   if (outcome.kind === 'passthrough') return outcome;
   const { status, reason } = outcome;
   return refusal(
@@ -173,7 +173,7 @@ function beyondOrTooLong(
   length: number,
   totalBytes: number,
   bytesMax: number,
-): Refusal | undefined {
+): SidecarRefusal | undefined {
   if (length < 0 || (length === 0 && totalBytes > 0)) return beyondTheEnd(offset, totalBytes);
   return length > bytesMax ? tooLong(length, bytesMax) : undefined;
 }

@@ -2,7 +2,7 @@
  * Which volume servers a client may name. Names are compared as they are written, not by what they resolve to: a look-up
  * would let whoever controls a name choose where the proxy sends requests.
  */
-import { badParameter, type Refusal, refusal } from './refusal.ts';
+import { badParameter, refusal, type SidecarRefusal } from './refusal.ts';
 
 export class KnownServers {
   readonly #origins: ReadonlySet<string>;
@@ -13,7 +13,7 @@ export class KnownServers {
   }
 
   /** undefined: it is one of ours. `text` as clients write it: with or without http://, default port or trailing slash. */
-  refusalOf(text: string): Refusal | undefined {
+  refusalOf(text: string): SidecarRefusal | undefined {
     const origin = originOf(text);
     if (origin === undefined) {
       return badParameter('volume_server', 'expected http://host:port of a volume server');

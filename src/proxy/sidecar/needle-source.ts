@@ -4,7 +4,7 @@ import type { Reason } from '../../needle/outcome.ts';
 import { signReadToken } from '../../needle/token/sign-read-token.ts';
 import { type FastBytes, FastReads } from './fast-read.ts';
 import type { SidecarRead } from './read-parameters.ts';
-import { type Refusal, refusal } from './refusal.ts';
+import { refusal, type SidecarRefusal } from './refusal.ts';
 import type { SidecarHost, SidecarOptions } from './sidecar-options.ts';
 import { VolumeServers } from './volume-server-read.ts';
 
@@ -36,7 +36,7 @@ export class NeedleSource {
     read: SidecarRead,
     authorization: string | undefined,
     signal: AbortSignal,
-  ): Promise<NeedleBytes | Refusal> {
+  ): Promise<NeedleBytes | SidecarRefusal> {
     const token = authorization ?? this.#signed(read.claimedFid);
     const fast = await this.#fast.read(read, token);
     if (fast.kind === 'bytes') return { ...fast, reason: '' };
@@ -74,14 +74,14 @@ export class NeedleSource {
   }
 }
 
-function noToken(hasToken: boolean): Refusal {
+function noToken(hasToken: boolean): SidecarRefusal {
   const text = hasToken
     ? 'the read token is not valid for this needle'
     : 'the volume servers want read tokens and this request has none: send Authorization: Bearer, or see sidecar.sign_reads';
   return refusal(403, 'auth', text);
 }
 
-function withoutFallback(reason: Reason): Refusal {
+function withoutFallback(reason: Reason): SidecarRefusal {
   const text = `the fast path does not answer (${reason}) and sidecar.http_fallback = false: read the volume server`;
   return refusal(503, reason, text);
 }

@@ -4,8 +4,8 @@ import type { CutReads } from './needle-ends.ts';
 import type { NeedleBytes, NeedleSource } from './needle-source.ts';
 import { parseReadQuery, type SidecarRead } from './read-parameters.ts';
 import type { RecentNeedles } from './recent-needles.ts';
-import type { Refusal } from './refusal.ts';
-import { goDuration, json, refused, type SidecarAnswer } from './sidecar-answer.ts';
+import type { SidecarRefusal } from './refusal.ts';
+import { goDuration, jsonAnswer, refused, type SidecarAnswer } from './sidecar-answer.ts';
 import type { SidecarHost } from './sidecar-options.ts';
 import type { SidecarRequest } from './sidecar-request.ts';
 import type { TempFiles } from './temp-files.ts';
@@ -23,7 +23,10 @@ const previewBytes = 32;
 /** A client that names no size reads so much of a temp file, and no more (weed/mount/rdma_client.go). */
 const unsizedTempBytesMax = 1024 * 1024;
 
-export function readOf(rooms: ReadRooms, query: SidecarRequest['query']): SidecarRead | Refusal {
+export function readOf(
+  rooms: ReadRooms,
+  query: SidecarRequest['query'],
+): SidecarRead | SidecarRefusal {
   const read = parseReadQuery(query);
   if ('kind' in read || read.volumeServer === '') return read;
   return rooms.servers.refusalOf(read.volumeServer) ?? read;
@@ -125,7 +128,7 @@ function metadata(told: Told): SidecarAnswer {
   const { rooms, read, found, durationMs, tempFile } = told;
   const { outcome, reason } = countedAs(told);
   const preview = found.slices[0]?.subarray(0, previewBytes).toString('hex') ?? '';
-  const answer = json({
+  const answer = jsonAnswer({
     success: true,
     is_rdma: outcome === 'cache' || outcome === 'rdma',
     source: outcome,

@@ -2,7 +2,7 @@
 import { parseNeedlePath } from '../../needle/request/fid.ts';
 import { parseUint64 } from '../../needle/request/go-numbers.ts';
 import type { Query } from '../../needle/request/query.ts';
-import { badParameter, beyondTheEnd, type Refusal } from './refusal.ts';
+import { badParameter, beyondTheEnd, type SidecarRefusal } from './refusal.ts';
 
 export interface SidecarRead {
   readonly volumeId: number;
@@ -24,7 +24,7 @@ const u32Max = 0xffff_ffffn;
 /** No needle is longer, decoded or not. */
 const offsetMax = 2n ** 40n;
 
-export function parseReadQuery(query: Query): SidecarRead | Refusal {
+export function parseReadQuery(query: Query): SidecarRead | SidecarRefusal {
   const fid = fidOf(query);
   if (typeof fid !== 'string') return fid;
   const path = parseNeedlePath(`/${fid}`);
@@ -46,7 +46,7 @@ export function parseReadQuery(query: Query): SidecarRead | Refusal {
 }
 
 /** Without extension. */
-function fidOf(query: Query): string | Refusal {
+function fidOf(query: Query): string | SidecarRefusal {
   const fileId = query.get('file_id');
   if (fileId !== undefined && fileId !== '') {
     const parts = fidPattern.exec(fileId);
@@ -65,7 +65,7 @@ function fidOf(query: Query): string | Refusal {
 }
 
 /** Decimal, or hexadecimal behind 0x. */
-function identity(query: Query, name: string, bits: number): bigint | Refusal {
+function identity(query: Query, name: string, bits: number): bigint | SidecarRefusal {
   const text = query.get(name) ?? '';
   if (text === '') return badParameter(name, 'missing; give file_id, or volume, needle and cookie');
   const isNumber = /^\d{1,20}$|^0[xX][0-9A-Fa-f]{1,16}$/.test(text);
@@ -75,7 +75,7 @@ function identity(query: Query, name: string, bits: number): bigint | Refusal {
 }
 
 /** undefined: absent. */
-function unsigned(query: Query, name: string): bigint | Refusal | undefined {
+function unsigned(query: Query, name: string): bigint | SidecarRefusal | undefined {
   const text = query.get(name);
   if (text === undefined || text === '') return undefined;
   const value = parseUint64(text);
@@ -88,7 +88,7 @@ export function parseCount(
   name: string,
   initial: number,
   max: number,
-): number | Refusal {
+): number | SidecarRefusal {
   const value = unsigned(query, name) ?? BigInt(initial);
   if (typeof value !== 'bigint') return value;
   if (value >= 1n && value <= BigInt(max)) return Number(value);
@@ -106,7 +106,7 @@ const bodyKeys: Readonly<Record<string, string>> = {
 };
 
 /** The JSON body of a POST, as the query that says the same. Numbers keep all their digits. */
-export function parseReadBody(text: string): Query | Refusal {
+export function parseReadBody(text: string): Query | SidecarRefusal {
   const wanted = `expected a JSON object with ${Object.keys(bodyKeys).join(', ')}`;
   let body: unknown;
   try {

@@ -23,7 +23,7 @@ export const refusalReasons = [
 
 export type RefusalReason = (typeof refusalReasons)[number] | Reason;
 
-export interface Refusal {
+export interface SidecarRefusal {
   readonly kind: 'refused';
   readonly status: number;
   readonly reason: RefusalReason;
@@ -36,17 +36,17 @@ export function refusal(
   reason: RefusalReason,
   message: string,
   headers?: Readonly<Record<string, string>>,
-): Refusal {
+): SidecarRefusal {
   const base = { kind: 'refused', status, reason, message } as const;
   return headers === undefined ? base : { ...base, headers };
 }
 
-export function badParameter(name: string, message: string): Refusal {
+export function badParameter(name: string, message: string): SidecarRefusal {
   return refusal(400, 'parameter', `parameter "${name}": ${message}`);
 }
 
 /** `totalBytes` undefined: not known. */
-export function beyondTheEnd(offset: bigint | number, totalBytes?: number): Refusal {
+export function beyondTheEnd(offset: bigint | number, totalBytes?: number): SidecarRefusal {
   const length =
     totalBytes === undefined ? 'any needle' : `the needle, which has ${totalBytes} bytes`;
   const headers = { 'Content-Range': `bytes */${totalBytes ?? '*'}` };
@@ -58,7 +58,7 @@ export function beyondTheEnd(offset: bigint | number, totalBytes?: number): Refu
   );
 }
 
-export function tooLong(bytes: number | string, bytesMax: number): Refusal {
+export function tooLong(bytes: number | string, bytesMax: number): SidecarRefusal {
   return refusal(
     413,
     'too-large',
@@ -67,6 +67,6 @@ export function tooLong(bytes: number | string, bytesMax: number): Refusal {
 }
 
 /** The volume server answered what cannot be passed on, or not at all. */
-export function badAnswer(what: string): Refusal {
+export function badAnswer(what: string): SidecarRefusal {
   return refusal(502, 'upstream', `the volume server ${what}`);
 }

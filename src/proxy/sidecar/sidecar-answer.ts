@@ -1,5 +1,5 @@
 /** What an endpoint answers; the listener sends it and counts it. */
-import type { Refusal } from './refusal.ts';
+import type { SidecarRefusal } from './refusal.ts';
 import type { SidecarOutcome } from './sidecar-ledger.ts';
 
 export interface SidecarAnswer {
@@ -17,7 +17,7 @@ export interface SidecarAnswer {
 }
 
 /** 64-bit numbers go out as decimal strings. */
-export function json(value: object, status = 200): SidecarAnswer {
+export function jsonAnswer(value: object, status = 200): SidecarAnswer {
   const text = JSON.stringify(value, (_key, member: unknown) =>
     typeof member === 'bigint' ? member.toString() : member,
   );
@@ -31,7 +31,7 @@ export function json(value: object, status = 200): SidecarAnswer {
   };
 }
 
-export function refused({ status, reason, message, headers }: Refusal): SidecarAnswer {
+export function refused({ status, reason, message, headers }: SidecarRefusal): SidecarAnswer {
   return {
     status,
     headers: { 'Content-Type': 'text/plain; charset=utf-8', ...headers },

@@ -6,7 +6,7 @@ import { parseQuery, type Query } from '../../needle/request/query.ts';
 import { splitTarget } from '../../needle/request/url-path.ts';
 import type { Endpoint, Endpoints } from './endpoints.ts';
 import { parseReadBody } from './read-parameters.ts';
-import { badParameter, type Refusal, refusal } from './refusal.ts';
+import { badParameter, refusal, type SidecarRefusal } from './refusal.ts';
 import { refused, type SidecarAnswer } from './sidecar-answer.ts';
 import type { SidecarObserver } from './sidecar-ledger.ts';
 import type { SidecarLog, SidecarOptions } from './sidecar-options.ts';
@@ -86,7 +86,7 @@ export class SidecarExchange {
   }
 
   /** Path and method; and pages of a browser, which have no business here. */
-  #barred(): Refusal | undefined {
+  #barred(): SidecarRefusal | undefined {
     const { method = '', headers } = this.#request;
     const { endpoints, options } = this.#host;
     if (headers.origin !== undefined) {
@@ -110,7 +110,7 @@ export class SidecarExchange {
     return refusal(405, 'method', `${method} is not one of ${allow}`, { Allow: allow });
   }
 
-  async #query(): Promise<Query | Refusal> {
+  async #query(): Promise<Query | SidecarRefusal> {
     const query = parseQuery(this.#rawQuery);
     if (query === undefined) return badParameter('query', 'too many parameters');
     if (this.#request.method !== 'POST') return query;
@@ -121,7 +121,7 @@ export class SidecarExchange {
   }
 
   /** Holds what the read may take, as far as the request tells. */
-  #admit(query: Query): Refusal | undefined {
+  #admit(query: Query): SidecarRefusal | undefined {
     const { load, options } = this.#host;
     const { limits } = options;
     if (load.requestsInFlight > limits.requestsInFlightMax) {
@@ -191,7 +191,7 @@ export class SidecarExchange {
 
 const aborted = { outcome: 'aborted', reason: '', needleBytes: 0 } as const;
 
-function overload(what: string, key: string): Refusal {
+function overload(what: string, key: string): SidecarRefusal {
   return refusal(503, 'overload', `more ${what} under way than sidecar.${key}`, retryAfter);
 }
 

@@ -1,6 +1,6 @@
 /** One range of a needle, read from the volume server over HTTP: decoded there, whole in memory before it is passed on. */
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { badAnswer, beyondTheEnd, type Refusal, refusal, tooLong } from './refusal.ts';
+import { badAnswer, beyondTheEnd, refusal, type SidecarRefusal, tooLong } from './refusal.ts';
 
 export interface VolumeServerRead {
   /** http://host:port. */
@@ -35,7 +35,7 @@ export class VolumeServers {
     this.#timeoutMs = timeoutMs;
   }
 
-  async read(read: VolumeServerRead): Promise<ReadBytes | Refusal> {
+  async read(read: VolumeServerRead): Promise<ReadBytes | SidecarRefusal> {
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const signal = AbortSignal.any([read.signal, deadline]);
     try {
@@ -77,7 +77,10 @@ export class VolumeServers {
     return `bytes=${offset}-${offset + Math.min(size ?? Infinity, this.#bytesMax + 1) - 1}`;
   }
 
-  async #take(read: VolumeServerRead, answer: IncomingMessage): Promise<ReadBytes | Refusal> {
+  async #take(
+    read: VolumeServerRead,
+    answer: IncomingMessage,
+  ): Promise<ReadBytes | SidecarRefusal> {
     const { statusCode: status = 0, headers } = answer;
     if (status === 200 || status === 206) {
       const encoding = headers['content-encoding'] ?? 'identity';
@@ -99,7 +102,7 @@ export class VolumeServers {
   async #takeWhole(
     { offset, size }: VolumeServerRead,
     answer: IncomingMessage,
-  ): Promise<ReadBytes | Refusal> {
+  ): Promise<ReadBytes | SidecarRefusal> {
     const { bytes, isCut } = await collect(answer, this.#bytesMax);
     if (isCut) return tooLong(answer.headers['content-length'] ?? 'more', this.#bytesMax);
     const totalBytes = bytes.length;
@@ -111,7 +114,7 @@ export class VolumeServers {
   async #takeRange(
     { offset, size }: VolumeServerRead,
     answer: IncomingMessage,
-  ): Promise<ReadBytes | Refusal> {
+  ): Promise<ReadBytes | SidecarRefusal> {
     const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
       answer.headers['content-range'] ?? '',
     );
