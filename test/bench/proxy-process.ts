@@ -10,6 +10,7 @@ import type { ProxyOptions } from '../../src/proxy/proxy-options.ts';
 import { adminPlace } from '../integration/admin-place.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
 import { HeapSampler } from './cache-heap-sampler.ts';
+import { WalkedFunctions } from './walked-functions.ts';
 
 export interface ProxySettings {
   readonly upstreamUrl: string;
@@ -26,7 +27,7 @@ export interface ProxySettings {
   readonly mode?: 'prefer' | 'off';
 }
 
-export type ProxyQuestion = 'state' | 'sample' | 'allocated';
+export type ProxyQuestion = 'state' | 'sample' | 'allocated' | 'watch' | 'walked';
 
 const mebibyte = 1024 * 1024;
 const timeoutMs = 5_000;
@@ -35,6 +36,7 @@ const settings = JSON.parse(process.argv[2] ?? '') as ProxySettings;
 const proxy = await startProxy(optionsOf(settings), pino({ level: 'error' }));
 /** Connected to V8 only when it is asked for. */
 let sampler: HeapSampler | undefined;
+const walk = new WalkedFunctions();
 
 process.on('message', (question: ProxyQuestion) => {
   // Whoever asked may be gone.
@@ -62,6 +64,11 @@ async function answer(question: ProxyQuestion): Promise<object> {
     case 'allocated':
       if (sampler === undefined) throw new Error('asked for before it was sampled');
       return sampler.stop();
+    case 'watch':
+      await walk.watch();
+      return {};
+    case 'walked':
+      return walk.walked();
   }
 }
 
