@@ -60,6 +60,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
 const packageTable: Readonly<Record<string, readonly string[]>> = {
   'http-proxy-3': ['proxy/passthrough'],
   fastify: ['proxy', 'admin'],
+  '@fastify/static': ['admin'],
   '@fastify/swagger': ['admin'],
   'prom-client': ['admin'],
   'smol-toml': ['config'],

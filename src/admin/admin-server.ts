@@ -93,16 +93,20 @@ async function buildAdmin(
   const methods = methodsByPath(app);
   await app.register(swagger, { openapi: openApiHead(options) });
   const hooks = accessHooks(options.token, address);
-  addRoutes(app, options, hooks);
+  await addRoutes(app, options, hooks);
   addRefusals(app, methods, options.enableCors);
   await app.ready();
   return app;
 }
 
-function addRoutes(app: FastifyInstance, options: AdminOptions, hooks: AccessHooks): void {
+async function addRoutes(
+  app: FastifyInstance,
+  options: AdminOptions,
+  hooks: AccessHooks,
+): Promise<void> {
   addStatusRoutes(app, options, hooks);
   addConfigRoute(app, options, hooks);
-  addDashboard(app);
+  await addDashboard(app);
   if (options.proxy === undefined) return;
   const listener = new OwnListener(options.proxy.connect);
   app.addHook('onClose', async () => listener.close());
