@@ -148,6 +148,19 @@ TEST(WaitingConnections, ThatAreRefusedAgainAndAgainHurtNothing) {
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
 }
 
+/// With UCX 1.13.1 each of these was a call into whatever lay in the memory, before any secret.
+TEST(WaitingConnections, MaySendMessagesThatNothingIsRegisteredFor) {
+  Loopback loopback(ServerOptions(kTcp));
+  RawPeer peer(loopback.server->port(), kTcp);
+  for (const int id : {0, 15, 24, 30'000, 65'535}) {
+    peer.Say(static_cast<MessageId>(id), RawPeer::Hello());
+  }
+  peer.Say(MessageId::hello, RawPeer::Hello());
+  EXPECT_TRUE(peer.AwaitMessage(MessageId::challenge));
+  const auto target = loopback.Up();
+  EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
+}
+
 TEST(WaitingConnections, KnowAPeerInBothFamilies) {
   sockaddr_storage storage{};
   auto& ipv4 = reinterpret_cast<sockaddr_in&>(storage);

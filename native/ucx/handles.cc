@@ -132,7 +132,11 @@ std::unique_ptr<Worker> Worker::Create(Context& context, std::string& error) {
     ucp_worker_destroy(handle);
     return nullptr;
   }
-  return std::unique_ptr<Worker>(new Worker(context, handle, event_fd));
+  auto worker = std::unique_ptr<Worker>(new Worker(context, handle, event_fd));
+  status = worker->IgnoreAllMessages();
+  if (status == UCS_OK) return worker;
+  error = Failed("ucp_worker_set_am_recv_handler", status);
+  return nullptr;
 }
 
 Worker::~Worker() {
@@ -159,15 +163,36 @@ Worker::~Worker() {
   }
 }
 
-ucs_status_t Worker::SetHandler(protocol::MessageId id, MessageHandler handler, void* arg) {
+namespace {
+
+ucs_status_t SetHandlerOf(ucp_worker_h worker, unsigned id, MessageHandler handler, void* arg) {
   ucp_am_handler_param_t params{};
   params.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
                       UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
-  params.id = static_cast<unsigned>(id);
+  params.id = id;
   params.flags = UCP_AM_FLAG_WHOLE_MSG;
   params.cb = handler;
   params.arg = arg;
-  return ucp_worker_set_am_recv_handler(handle_, &params);
+  return ucp_worker_set_am_recv_handler(worker, &params);
+}
+
+ucs_status_t IgnoreMessage(void*, const void*, size_t, void*, size_t, const ucp_am_recv_param_t*) {
+  return UCS_OK;
+}
+
+}  // namespace
+
+ucs_status_t Worker::IgnoreAllMessages() {
+  // The highest first: UCX makes room for all of them once.
+  for (unsigned id = UINT16_MAX + 1; id-- > 0;) {
+    const ucs_status_t status = SetHandlerOf(handle_, id, IgnoreMessage, nullptr);
+    if (status != UCS_OK) return status;
+  }
+  return UCS_OK;
+}
+
+ucs_status_t Worker::SetHandler(protocol::MessageId id, MessageHandler handler, void* arg) {
+  return SetHandlerOf(handle_, static_cast<unsigned>(id), handler, arg);
 }
 
 bool Worker::Progress() {

@@ -1,6 +1,7 @@
 /** Values of command-line options: the same units as in the configuration, the same strictness. */
 import { InvalidArgumentError, Option } from 'commander';
 import { parseHttpOrigin, parseListen } from '../config/address.ts';
+import { areUcxNames } from '../config/field.ts';
 import { formatDuration, formatSize, parseDurationMs, parseSize } from '../config/units.ts';
 
 export function sizeValue(text: string): number {
@@ -8,6 +9,11 @@ export function sizeValue(text: string): number {
   if (bytes === undefined)
     throw new InvalidArgumentError('It is a size such as 4KiB or 64MiB; a plain number is bytes.');
   return bytes;
+}
+
+export function ucxNamesValue(text: string): string {
+  if (!areUcxNames(text)) throw new InvalidArgumentError('UCX knows no such names.');
+  return text;
 }
 
 export function durationValue(text: string): number {

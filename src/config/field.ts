@@ -73,6 +73,19 @@ export function text(key: string, initial: string): Field<string> {
   return stringField(key, initial, { expects: 'a string', convert: (value) => value }, {});
 }
 
+const ucxNamesPattern = /^[ -~]*$/;
+
+export function areUcxNames(value: string): boolean {
+  return ucxNamesPattern.test(value);
+}
+
+/** A value that UCX gets as it is, and writes to stderr as it is where it does not know it. */
+export function ucxNames(key: string, initial: string): Field<string> {
+  const convert = (value: string): string | undefined => (areUcxNames(value) ? value : undefined);
+  const expects = 'names that UCX knows, with a comma between them';
+  return stringField(key, initial, { expects, convert }, { pattern: ucxNamesPattern.source });
+}
+
 export function choice<T extends string>(key: string, initial: T, choices: readonly T[]): Field<T> {
   const expects = `one of ${choices.map((name) => `"${name}"`).join(', ')}`;
   const convert = (value: string): T | undefined => choices.find((name) => name === value);

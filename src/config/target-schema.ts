@@ -35,8 +35,8 @@ export const targetSchema: field.Schema<TargetSettings> = {
   rdma: {
     listen: field.host('listen', '127.0.0.1'),
     port: field.integer('port', 18515, { min: 0, max: 65535 }),
-    deviceName: field.text('device_name', 'auto'),
-    tls: field.text('tls', 'auto'),
+    deviceName: field.ucxNames('device_name', 'auto'),
+    tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),

@@ -62,6 +62,9 @@ describe('the devices of a role that listens', () => {
     const interfaces = { lo: [row('10.9.9.9', true), row('127.0.0.1', true)] };
     const routed = { ...machine(), interfaces: () => interfaces };
     expect(devicesToListen(auto, '127.0.0.1', routed).exposed).toEqual(['lo']);
+    const labelled = { 'lo:a': [row('127.0.0.1', true)], lo: [row('10.9.9.9', true)] };
+    const hidden = { ...routed, interfaces: () => labelled };
+    expect(devicesToListen(auto, '127.0.0.1', hidden).exposed).toEqual(['lo']);
     const first = { ...routed, interfaces: () => ({ lo: interfaces.lo.toReversed() }) };
     expect(devicesToListen(auto, '127.0.0.1', first).exposed).toEqual([]);
   });

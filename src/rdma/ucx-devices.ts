@@ -175,7 +175,8 @@ function isBeyondLoopback(
     .flatMap(([, each]) => each ?? []);
   if (rows.length === 0) return device !== 'lo' && isNetworkDevice(device, machine);
   if (rows.some(({ internal }) => !internal)) return true;
-  const ofFamily = rows.filter(({ address }) => address.includes(':') === isIpv6);
+  const own = machine.interfaces()[device] ?? [];
+  const ofFamily = own.filter(({ address }) => address.includes(':') === isIpv6);
   if (isIpv6) return ofFamily.some(({ address }) => address !== '::1');
   return ofFamily[0] !== undefined && !ofFamily[0].address.startsWith('127.');
 }

@@ -26,6 +26,58 @@ async function asked(text: string): Promise<RawClient> {
   return client;
 }
 
+const long = Buffer.alloc(24 * 2 ** 20, 'x');
+
+describe.each([true, false])('a whole answer, with lane %s,', (lane) => {
+  it('reaches a client that has closed its half, also when it comes late', async () => {
+    stage.answer = ({ socket }) => {
+      setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlate'), 700);
+      setTimeout(() => socket.write('rest'), 1_400);
+    };
+    await front({ lane });
+    const client = fixture.connect();
+    client.socket.end('GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n');
+    expect(await client.until((text) => text.endsWith('laterest'))).toContain('200 OK');
+  });
+
+  it('reaches a client that is slower than the volume server may be', async () => {
+    stage.answer = ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${long.length}\r\n\r\n`);
+      socket.write(long);
+    };
+    await front({ lane, limits: { upstreamTimeoutMs: 300, idleTimeoutMs: 8_000 } });
+    const client = fixture.connect();
+    client.send('GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n');
+    client.socket.pause();
+    await pause(1_200);
+    client.socket.resume();
+    await client.until((text) => text.length > long.length);
+  });
+
+  it('that the kernel holds reaches a client that makes place for a newcomer', async () => {
+    const bytes = long.subarray(0, 1_000_000);
+    stage.answer = ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+      socket.write(bytes);
+    };
+    await front({ lane, limits: { connections: 1, idleTimeoutMs: 20_000 } });
+    const client = fixture.connect();
+    client.socket.pause();
+    client.send('GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await eventually(() => fixture.records.length === 1);
+    await pause(2_000);
+    const newcomer = fixture.connect();
+    newcomer.send('GET /2,03 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await newcomer.until((text) => text.length > bytes.length);
+    // One byte more on a connection that was closed at once would have the kernel reset it.
+    client.send('GET /2,04 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await pause(200);
+    client.socket.resume();
+    expect((await client.untilClosed()).length).toBeGreaterThan(bytes.length);
+    expect(client.ending).toBe('end');
+  });
+});
+
 describe.each([true, false])('with lane %s', (lane) => {
   describe.each(requests)('an answer to %s', (_name, text) => {
     it('that ends with its connection and is reset is reset', async () => {

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { AccessHooks } from '../admin-access.ts';
 import type { AdminOptions } from '../admin-options.ts';
-import { json } from '../admin-page.ts';
+import { json, jsonText } from '../admin-page.ts';
 import { apiRefusals, described, type JsonSchema, list, record, text } from './json-schema.ts';
 
 const key: JsonSchema = record({
@@ -34,7 +34,9 @@ export function addConfigRoute(
     if (keys !== undefined) return json(reply, 200, { keys });
     return json(reply, 404, { error: 'started by a program that gave no configuration to show' });
   });
-  app.get('/openapi.json', { schema: { hide: true } as JsonSchema }, (_request, reply) =>
-    json(reply, 200, app.swagger()),
-  );
+  let description: string | undefined;
+  app.get('/openapi.json', { schema: { hide: true } as JsonSchema }, (_request, reply) => {
+    description ??= jsonText(app.swagger());
+    return reply.header('Content-Type', 'application/json').send(description);
+  });
 }

@@ -11,11 +11,17 @@ import type { MetricRow } from './metric-row.ts';
 const unmonitored = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
 const neverMs = 2 ** 31 - 1;
 
+export interface Exposition {
+  readonly type: string;
+  readonly text: string;
+}
+
 export class MetricSet<Name extends string> {
   readonly registry: Registry = new Registry();
   readonly #table: Readonly<Record<Name, MetricRow>>;
   readonly #histograms: HotHistogram[] = [];
   #refresh: () => void = () => undefined;
+  #exposing: Promise<Exposition> | undefined;
 
   /** Process metrics (CPU, memory, event loop, GC) come with every set. */
   constructor(table: Readonly<Record<Name, MetricRow>>) {
@@ -47,8 +53,15 @@ export class MetricSet<Name extends string> {
     this.#refresh = refresh;
   }
 
-  /** The text exposition format. */
-  async expose(): Promise<{ readonly type: string; readonly text: string }> {
+  /** The text exposition format. Scrapes that come while one is written share it: many would keep /livez waiting. */
+  expose(): Promise<Exposition> {
+    this.#exposing ??= this.#expose().finally(() => {
+      this.#exposing = undefined;
+    });
+    return this.#exposing;
+  }
+
+  async #expose(): Promise<Exposition> {
     this.#refresh();
     const parts = [await this.registry.metrics(), ...this.#histograms.map((each) => each.text())];
     return { type: this.registry.contentType, text: parts.join('\n') };

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
 import { type NeedleName, parseFidArgument, parseNumberArgument } from '../needle-name.ts';
-import { timeOption } from '../option-values.ts';
+import { timeOption, ucxNamesValue } from '../option-values.ts';
 import { ToolFailure } from '../tool-failure.ts';
 import type { FabricFlags } from './fabric-options.ts';
 
@@ -24,8 +24,8 @@ export function fabricTool(program: Command, name: string, description: string):
     .option('--target <host:port>', 'the target to ask')
     .option('--secret-file <file>', 'what target and proxies share, with --target')
     .option('--config <file>', 'proxy.toml or target.toml: targets and secret from there')
-    .option('--device-name <names>', 'UCX_NET_DEVICES, with --target', 'auto')
-    .option('--tls <names>', 'UCX_TLS, with --target', 'auto')
+    .option('--device-name <names>', 'UCX_NET_DEVICES, with --target', ucxNamesValue, 'auto')
+    .option('--tls <names>', 'UCX_TLS, with --target', ucxNamesValue, 'auto')
     .addOption(timeOption('--connect-timeout <time>', 'to connect', 2000))
     .addOption(timeOption('--timeout <time>', 'for each answer', 2000))
     .option('--json', 'one JSON object');

@@ -26,10 +26,11 @@ export interface FrontLimits {
   readonly upstreamTimeoutMs: number;
 }
 
-/** How long a client that was told of the end may go on sending. */
-export const lingerMs = 1_000;
-/** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
-export const halfClosedMs = 500;
+/**
+ * How long a client that was told of the end may go on sending, or take what the kernel holds of its answer: closed
+ * before, the connection would be reset by the client's next byte, and the answer lost.
+ */
+export const lingerMs = 5_000;
 
 /** Counted across all connections of one front: plain additions, read when somebody looks. */
 export interface FrontCounters {

@@ -99,7 +99,8 @@ export class Listener {
     }
     if (resting === undefined) return false;
     this.#host.counters.connectionsEvicted += 1;
-    resting.destroy();
+    // The kernel may hold bytes of its last answer: it goes as at the end of the proxy, and may linger beside the newcomer.
+    resting.drain();
     return true;
   }
 

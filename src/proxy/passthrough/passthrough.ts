@@ -123,6 +123,7 @@ class Forward extends Forwarding {
   /** Of the connection, when silence was looked at last: an upload is progress too. */
   #sentBytes = 0;
   #silence: NodeJS.Timeout;
+  #answer: IncomingMessage | undefined;
 
   constructor(exchange: Exchange, outcome: PassthroughOutcome, terms: ForwardingTerms, ways: Ways) {
     super(exchange, outcome, terms);
@@ -195,7 +196,11 @@ class Forward extends Forwarding {
 
   #stream(answer: IncomingMessage): void {
     const { exchange } = this;
-    exchange.onDrain = () => answer.resume();
+    this.#answer = answer;
+    exchange.onDrain = () => {
+      this.#silence.refresh();
+      answer.resume();
+    };
     answer.on('data', (chunk: Buffer) => {
       this.#silence.refresh();
       if (!exchange.write(chunk)) answer.pause();
@@ -250,7 +255,9 @@ class Forward extends Forwarding {
 
   #timeOut(): void {
     const sentBytes = this.#socket?.bytesWritten ?? 0;
-    if (!this.exchange.started && sentBytes !== this.#sentBytes) {
+    const isUploading = !this.exchange.started && sentBytes !== this.#sentBytes;
+    // While the client is slow the volume server is not read: `limits.idle_timeout` is the bound then.
+    if (isUploading || this.#answer?.isPaused() === true) {
       this.#sentBytes = sentBytes;
       this.#silence = setTimeout(() => this.#timeOut(), this.terms.answerTimeoutMs);
       return;
