@@ -7,8 +7,8 @@
 #include "engine/engine.h"
 #include "ucx/waiting_connections.h"
 
-// What both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has the
-// types.
+// Values that both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has
+// the types.
 namespace addon {
 
 [[nodiscard]] memory::ArenaOptions ReadArenaOptions(const Napi::Object& options);
@@ -19,7 +19,7 @@ namespace addon {
 [[nodiscard]] uint64_t AgoNs(double ago);
 
 /// An object built in the C API. An environment may begin to terminate between any two calls, and
-/// node-addon-api aborts the process then; here what fails is left out, since nobody will see the
+/// node-addon-api aborts the process then; here what fails is left out, since no code will see the
 /// object.
 class Record {
  public:
@@ -44,7 +44,7 @@ void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::Page
                                                 const ucx::ConnectionCounts& counts);
 [[nodiscard]] napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats);
 
-/// Of client::VolumeInfo or engine::VolumeInfo.
+/// Builds the object for a client::VolumeInfo or an engine::VolumeInfo.
 template <typename Volume>
 [[nodiscard]] napi_value VolumesArray(napi_env env, const std::vector<Volume>& volumes) {
   napi_value array = nullptr;

@@ -146,7 +146,7 @@ void FetchClient::FillRead(Entry& entry, client::ReadCompletion& completion) {
   if (completion.status != protocol::Status::ok) return;
   const uint64_t payload_bytes =
       reply.data_length + reply.name_bytes + reply.mime_bytes + reply.pairs_bytes;
-  // What JavaScript would read past the lease belongs to another needle.
+  // Bytes past the lease belong to another needle: JavaScript must not read them.
   const uint64_t lease_bytes = completion.lease ? completion.lease.bytes().size() : 0;
   CHECK(completion.payload_offset <= lease_bytes &&
         payload_bytes <= lease_bytes - completion.payload_offset);
@@ -187,7 +187,7 @@ void FetchClient::Flush(size_t count, const std::vector<std::byte>& verdicts, na
   on_batch_->Call(arguments);
 }
 
-/// What the client could not complete before it was destroyed.
+/// Delivers the completions that the client wrote when it was destroyed.
 void FetchClient::DeliverRest() {
   const Scope scope(env_);
   size_t count = 0;

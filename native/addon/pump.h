@@ -9,7 +9,8 @@
 
 namespace addon {
 
-/// What the pump drives. All calls come from the loop's thread, outside of the client's own calls.
+/// The object that the pump drives. All calls come from the loop's thread, outside of the client's
+/// own calls.
 class PumpDelegate {
  public:
   virtual ~PumpDelegate() = default;

@@ -85,7 +85,7 @@ class HostedTarget {
              [](uv_handle_t* handle) { delete static_cast<HostedTarget*>(handle->data); });
   }
 
-  /// Told when it is gone, so that nobody calls it after the environment's cleanup.
+  /// Set to null when the target is gone, so that no code calls it after the environment's cleanup.
   void SetOwner(HostedTarget** owner) { owner_ = owner; }
 
  private:
@@ -145,7 +145,7 @@ class HostedTarget {
   bool is_tearing_ = false;
 };
 
-/// What the object that JavaScript sees holds; null once the target is destroyed.
+/// The pointer behind the JavaScript object; null once the target is destroyed.
 struct Handle {
   HostedTarget* hosted = nullptr;
 

@@ -115,7 +115,7 @@ Napi::Value FoundVolumesArray(Napi::Env env, const std::vector<storage::FoundVol
   return array;
 }
 
-/// As Task, and tells how far it is; several reports that meet on the way are one.
+/// A Task that also reports its progress; reports that meet on the way become one.
 class VerifyTask : public Napi::AsyncProgressWorker<storage::VerifyProgress> {
  public:
   VerifyTask(Napi::Env env, storage::VolumePaths paths, const Napi::Value& on_progress)

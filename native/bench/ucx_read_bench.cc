@@ -224,7 +224,8 @@ class Loop {
     return at_ns;
   }
 
-  /// As an event loop: progress, take, and only then sleep. True with something in the batch.
+  /// Works like an event loop: progress, take, and only then sleep. True with something in the
+  /// batch.
   bool Wait() {
     client_.Progress();
     client_.Take(batch_);

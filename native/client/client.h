@@ -69,7 +69,8 @@ struct VolumeInfo {
   std::string collection;
 };
 
-/// What a target is doing now, or what it pushed of a leased volume. `transport` is the active-message lane's name ("tcp", "posix", …, "inproc"), or "unknown".
+/// A target's new state, or a change that it pushed for a leased volume. `transport` is the
+/// active-message lane's name ("tcp", "posix", …, "inproc"), or "unknown".
 struct TargetEvent {
   enum class Kind { kUp, kDown, kVolumes, kChanged } kind;
   TargetId target;
@@ -96,7 +97,8 @@ struct ClientStats {
   uint32_t sessions;               // targets that are up
 };
 
-/// What happened since the last Take(). The vectors are swapped out, so their capacity is reused.
+/// Events and completions since the last Take(). The vectors are swapped out, so their capacity is
+/// reused.
 struct Batch {
   std::vector<ReadCompletion> reads;
   std::vector<ValidateCompletion> validations;

@@ -9,8 +9,7 @@
 #include "protocol/status.h"
 #include "protocol/wire.h"
 
-// What an answer must satisfy before a byte of it may be used, from the wire and in process alike.
-// Pure.
+// Checks an answer before a byte of it may be used, from the wire and in process alike. Pure.
 namespace client {
 
 /// Whether the header fits the request and announces exactly `payload_bytes`. Any status of the

@@ -16,7 +16,8 @@
 // A target server and a client of it in one process, for the tests of both.
 namespace client_test {
 
-/// What UCX needs to know before its first context; the addon's owner sets the same in the product.
+/// Sets the environment that UCX reads at its first context; in the product the addon's owner sets
+/// it.
 inline void SetUcxEnvironment() {
   for (const auto& [name, value] : {std::pair{"UCX_MEM_EVENTS", "no"},
                                     {"UCX_ERROR_SIGNALS", ""},

@@ -243,7 +243,7 @@ void UcxClient::Send(UcxConnection& connection, ucx::Send& send, uint64_t deadli
 
 void UcxClient::OnSent(const ucx::Send& send, ucs_status_t status) {
   if (status == UCS_OK) stats_.bytes_sent += send.header_bytes() + send.list.size();
-  // Why a send failed comes with the endpoint's error; without one (no memory, say) the request's
+  // The endpoint's error tells why a send failed; without one (no memory, say) the request's
   // deadline ends it.
 }
 

@@ -61,7 +61,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   Request* Post(RequestKind kind, TargetId target, uint64_t timeout_ns);
   uint64_t FailPosted(RequestKind kind, TargetId target);
   void Send(UcxConnection& connection, ucx::Send& send, uint64_t deadline_ns);
-  /// Tells the caller once; an ok completion is appended by whoever has its content.
+  /// Tells the caller once; an ok completion is appended by the caller that has its content.
   void Complete(Request& request, protocol::Status status);
   /// True if a request's time was up.
   bool CheckTimes(uint64_t now_ns);

@@ -1,5 +1,5 @@
-// What arrives from a target: the handshake, its lists, and the answers. See ucx_client_impl.h and
-// wire.h.
+// Handles the messages of a target: the handshake, its lists, and the answers. See
+// ucx_client_impl.h and wire.h.
 #include <algorithm>
 
 #include "client/completion_check.h"

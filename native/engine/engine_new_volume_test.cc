@@ -3,7 +3,7 @@
 #include "engine/engine_fixture_test.h"
 
 // Volumes that begin to exist while the engine runs: how soon they are served, and what asking for
-// volumes that nobody has may cost.
+// volumes that no server has may cost.
 namespace engine {
 namespace {
 
@@ -33,7 +33,7 @@ class EngineNewVolume : public EngineTest {
       if (volume.volume_id == volume_id) return volume.version != 0 && volume.confirmed;
     return false;
   }
-  /// As after a scan that found nothing.
+  /// Starts the engine as it is after a scan that found nothing.
   void StartEmpty() {
     Start({.confirm_interval_ns = kInterval});
     ASSERT_TRUE(PollUntil([&] { return Validate(99) == Verdict::gone; }));
@@ -103,8 +103,8 @@ TEST_F(EngineNewVolume, NoVolumeIsServedBeforeAPollListsIt) {
   EXPECT_FALSE(IsServed(3));
 }
 
-// As SeaweedFS's volume server in Rust lists a volume that it has just made; and as any of them
-// lists one that it has closed.
+// SeaweedFS's volume server in Rust lists a new volume like this, and both servers list one that
+// they have closed like this.
 TEST_F(EngineNewVolume, AVolumeThatWasListedBeforeItsFirstNeedleWantsOnePoll) {
   StartEmpty();
   Put(3);

@@ -50,7 +50,7 @@ ReadJob::ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place,
       verified_(verified),
       step_(FirstStep()) {}
 
-// Of a large record only what is sent is read; a middling one is read whole until it was verified.
+// A large record is read only where it is sent; a middling one is read whole until it was verified.
 ReadJob::Step ReadJob::FirstStep() const {
   if (place_.size >= storage::kStreamSizeMin) return Step::kHead;
   const bool may_be_part = !ExtentOf(place_.size).is_whole;

@@ -40,7 +40,8 @@ class ReadJob {
   /// Judges what Run() read: nothing when there is another step, else the answer's status.
   [[nodiscard]] std::optional<protocol::Status> Accept(storage::ReadOutcome outcome);
 
-  /// The next step verifies the needle. Somebody else's verification of the same record may stand in for it.
+  /// The next step verifies the needle. Another job's verification of the same record may stand in
+  /// for it.
   [[nodiscard]] bool is_verifying() const { return step_ == Step::kVerify; }
   void AdoptVerified(uint32_t checksum);
 

@@ -46,8 +46,8 @@ VolumeTable::Access VolumeTable::Open(uint32_t volume_id) {
   return {was_scanned_ ? Status::unknown_volume : Status::volume_unconfirmed, nullptr};
 }
 
-// Who asks for a volume that nobody lists has seen it written to, or knows more than the last poll:
-// without a volume server to ask, the directories are looked at.
+// A client that asks for an unlisted volume has seen it written to, or knows more than the last
+// poll: without a volume server to ask, the directories are looked at.
 void VolumeTable::Want() {
   const uint64_t now_ns = protocol::NowNs();
   if (!options_.unconfirmed) {
@@ -231,7 +231,7 @@ void VolumeTable::ReconcileOne(const storage::FoundVolume& found) {
     case Phase::kReady:
       break;
   }
-  // Closes the descriptors of a generation that no path names, also when nobody asks for the
+  // Closes the descriptors of a generation that no path names, also when no client asks for the
   // volume.
   if (found.idx != state.volume->idx_id || found.dat != state.volume->dat_id) {
     StartLoad(entry->first, state);
@@ -257,7 +257,7 @@ VolumeTable::State* VolumeTable::StateOf(uint32_t volume_id, uint64_t ticket) {
 void VolumeTable::Confirm(uint64_t started_ns, std::span<const ServedVolume> served) {
   was_polled_ = true;
   poll_started_ns_ = started_ns;
-  // What was asked for after it had started, the poll may have missed.
+  // The poll may have missed a volume that was asked for after it had started.
   if (wanted_ns_ <= started_ns) wanted_ns_ = 0;
   was_want_taken_ = false;
   TakeUp(served);

@@ -67,7 +67,7 @@ class Arena {
   [[nodiscard]] std::span<std::byte> span() const;
   [[nodiscard]] PageKind page_kind() const;  // from /proc/self/smaps, not from madvise's return
   [[nodiscard]] ArenaStats stats() const;
-  /// What a single lease can be at most, in an otherwise empty arena.
+  /// The largest possible lease, in an otherwise empty arena.
   [[nodiscard]] uint64_t largest_slab_bytes() const;
 
  private:

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 /// Always on. For memory safety and thread ownership: a failure means that continuing would read or
-/// write somebody else's bytes. Never for what comes from a network or a disk.
+/// write another owner's bytes. Never for what comes from a network or a disk.
 #define CHECK(condition)                                                                  \
   do {                                                                                    \
     if (!(condition)) [[unlikely]] {                                                      \

@@ -39,7 +39,7 @@ bool Populate(std::byte* base, uint64_t bytes) {
   return true;
 }
 
-// What the kernel gave to a range.
+// The pages that the kernel gave to a range.
 struct Given {
   bool is_hugetlb = false;
   uint64_t hugetlb_bytes = 0;

@@ -37,7 +37,7 @@ int Shell(const std::string& script) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// The same program, with one test of those below, beside an interface of both families.
+/// Runs this program again, with one of the tests below, beside an interface of both families.
 int RunInNamespace(const std::string& test) {
   char self[PATH_MAX] = {};
   if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0) return -1;

@@ -131,7 +131,7 @@ TEST_P(OtherProcess, IsGivenUpAtTheDeadlineWhenItHangs) {
   for (const auto& read : loopback.reads) EXPECT_EQ(read.status, Status::deadline);
   loopback.reads.clear();
 
-  // It wakes up: the late answers are dropped and the session goes on.
+  // The process wakes up: the late answers are dropped and the session goes on.
   child.GoOn();
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
   EXPECT_EQ(loopback.client->stats().late_replies, 4u);
@@ -140,7 +140,7 @@ TEST_P(OtherProcess, IsGivenUpAtTheDeadlineWhenItHangs) {
     (void)loopback.client->PostPing(target, kSecondNs);
     return loopback.Await([&] { return !loopback.pongs.empty(); }) &&
            loopback.pongs[0].pong.arena_bytes_used == 0;
-  })) << "the target's slabs are out for answers that nobody takes";
+  })) << "the target's slabs are out for answers that no client takes";
   loopback.ExpectLeasesHome();
 }
 

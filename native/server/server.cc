@@ -47,7 +47,7 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
                                   error);
   if (!context_) return false;
   if (!(memory_ = ucx::MemoryHandle::Register(*context_, arena_->span(), error))) return false;
-  // Create() has the event loop wait for this thread: nobody else opens a port meanwhile.
+  // Create() has the event loop wait for this thread: no other thread opens a port meanwhile.
   const std::vector<uint16_t> others = ucx::ListeningPorts();
   if (!(worker_ = ucx::Worker::Create(*context_, error)) || !SetHandlers(error)) return false;
   data_ports_ = ucx::ListeningPortsSince(others);
@@ -87,7 +87,7 @@ void Server::RunOnce() {
   ProgressWorker();
   const uint64_t now_ns = protocol::NowNs();
   if (is_stats_due_ && now_ns >= published_ns_ + kPublishIntervalNs) PublishStats(now_ns);
-  // What is posted here needs a round of progress before the thread may sleep.
+  // Messages posted here need a round of progress before the thread may sleep.
   if (DoWhatIsDue(now_ns)) return;
   WaitForWork(now_ns);
 }

@@ -49,7 +49,7 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
     uint64_t request_id = 0;
     uint64_t deadline_ns = 0;
   };
-  /// Of a peer that has said who it is.
+  /// A connection whose peer has said who it is.
   struct PendingConnection {
     ucp_conn_request_h request;
     ucx::PeerEnd peer;

@@ -60,7 +60,7 @@ bool Server::MakePlace(const ucx::PeerEnd& peer) {
   return yielding.has_value();
 }
 
-/// Whose connections are not to be ended: see WaitingConnections.
+/// Publishes the peers whose connections must not be closed: see WaitingConnections.
 void Server::PublishPeers() {
   std::vector<ucx::PeerEnd> peers;
   peers.reserve(sessions_.size());
@@ -188,8 +188,8 @@ void Server::SendVolumes(Session& session) {
   }
 }
 
-/// What is found is sent to sessions that are leaving too: until they are closed their proxies
-/// believe in their leases.
+/// Changes are sent to sessions that are leaving, too: until they are closed their proxies believe
+/// in their leases.
 void Server::LookAtLeases(uint64_t now_ns) {
   next_look_ns_ = now_ns + kLeaseLookNs;
   const auto validate = [this](const protocol::ValidateItem& item) {

@@ -12,7 +12,7 @@
 namespace server {
 namespace {
 
-/// What the progress thread tells Create().
+/// The progress thread's message to Create().
 struct Started {
   bool ok;
   std::string error;

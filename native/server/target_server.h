@@ -52,7 +52,7 @@ struct TargetServerStats {
   engine::EngineStats engine = {};
 };
 
-/// What became of a session, for the log.
+/// The start or end of a session, for the log.
 struct SessionEvent {
   enum class Kind : uint8_t {
     kWelcomed,
@@ -62,7 +62,7 @@ struct SessionEvent {
   };
   Kind kind = Kind::kWelcomed;
   uint64_t session_id = 0;                       // 0: refused before there was a session
-  protocol::Status status = protocol::Status::ok;  // why it was refused or ended; ok: nobody said
+  protocol::Status status = protocol::Status::ok;  // why it was refused or ended; ok: no reason
 };
 
 /// Events that wait to be taken; the oldest go first. The counters above know of all.
@@ -98,7 +98,7 @@ class TargetServer {
   virtual ucx::ConnectionCounts LookAtConnections() = 0;
   /// In order; each is given once.
   [[nodiscard]] virtual std::vector<SessionEvent> TakeSessionEvents() = 0;
-  /// What the engine serves, as last announced.
+  /// The volumes that the engine serves, as last announced.
   [[nodiscard]] virtual std::vector<engine::VolumeInfo> volumes() const = 0;
 
   /// Drains: no new sessions, GOODBYE to the others, requests in flight finished within

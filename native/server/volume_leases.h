@@ -11,8 +11,8 @@
 #include "protocol/wire.h"
 #include "engine/engine.h"
 
-// Who is to be told of which volume's changes, and what each knows already. Pure: the server looks
-// when it is time, sends what a look found, and says when that was sent.
+// The sessions to tell of each volume's changes, and what each knows already. Pure: the server
+// looks when it is time, sends what a look found, and says when that was sent.
 namespace server {
 
 inline constexpr uint64_t kLeaseLookNs = 10'000'000;  // between two looks, while there are leases

@@ -9,7 +9,8 @@
 
 #include "storage/volume_paths.h"
 
-// What volumes the directories hold at this moment. Blocks on the directories: call it on an I/O thread.
+// Lists the volumes that the directories hold at this moment. Blocks on the directories: call it on
+// an I/O thread.
 namespace storage {
 
 /// Which file a path names.

@@ -11,7 +11,8 @@ namespace storage {
 /// The checksum of `bytes` after those that gave `before`; 0 begins.
 [[nodiscard]] uint32_t Crc32c(uint32_t before, std::span<const std::byte> bytes);
 
-/// What volume servers before 3.09 stored for a computed checksum (specification, section 1.2).
+/// The value that volume servers before 3.09 stored for a computed checksum (specification, section
+/// 1.2).
 [[nodiscard]] constexpr uint32_t LegacyChecksum(uint32_t crc) {
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
 }

@@ -19,7 +19,7 @@ using FileResult = std::expected<Value, std::string>;
 
 /// Both ways, of a file that exists.
 [[nodiscard]] FileResult<UniqueFd> OpenToWrite(const std::string& path);
-/// Of a file that must not exist.
+/// Creates a file, which must not exist yet.
 [[nodiscard]] FileResult<UniqueFd> CreateNew(const std::string& path);
 /// Empties a file that exists.
 [[nodiscard]] FileResult<UniqueFd> CreateOrEmpty(const std::string& path);

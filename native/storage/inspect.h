@@ -11,8 +11,8 @@
 #include "storage/volume_info.h"
 #include "storage/volume_paths.h"
 
-// What a person asks about a volume on disk. Reads only and blocks; works beside a running volume
-// server, on the generation that the paths name when it begins.
+// Answers an operator's questions about a volume on disk. Reads only and blocks; works beside a
+// running volume server, on the generation that the paths name when it begins.
 namespace storage {
 
 struct VolumeReport {

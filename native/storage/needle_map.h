@@ -62,7 +62,7 @@ class NeedleMap {
 
   uint32_t offset_bytes_;
   uint32_t depth_ = 0;
-  uint64_t seed_;  // drawn for each map: whoever chooses ids cannot choose their bucket
+  uint64_t seed_;  // drawn for each map: a client that chooses ids cannot choose their bucket
   std::vector<Bucket*> directory_;  // 2^depth_ slots; a bucket of less depth fills several
   uint64_t entry_count_ = 0;
   uint64_t live_count_ = 0;

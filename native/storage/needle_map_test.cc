@@ -58,7 +58,7 @@ std::vector<IdxRow> RandomRows(uint32_t count, uint32_t id_count, uint64_t units
   return rows;
 }
 
-// What the specification says of a replay, in the plainest form.
+// A replay as the specification describes it, in the plainest form.
 std::map<uint64_t, NeedlePlace> Model(const std::vector<IdxRow>& rows) {
   std::map<uint64_t, NeedlePlace> model;
   for (const IdxRow& row : rows) {

@@ -38,7 +38,7 @@ struct Piece {
   uint64_t bytes;
 };
 
-/// What follows the data: flags, names, times, checksum.
+/// The part of a record behind the data: flags, names, times, checksum.
 struct NeedleTail {
   uint8_t flags = 0;
   Piece name{};

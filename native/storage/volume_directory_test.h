@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-// What the tests of volume files share.
+// Helpers that the tests of volume files share.
 namespace storage {
 
 /// A directory of its own, removed with all that is in it.

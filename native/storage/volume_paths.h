@@ -13,7 +13,7 @@ struct VolumePaths {
   std::string collection;
   std::string base;      // <dir>/<vid> or <dir>/<collection>_<vid>, for .dat .vif .cpd .cpc .note
   std::string idx_base;  // the same in the idx directory, for .idx .cpx
-  /// Two volumes of the directory claim this id: nobody knows which one the server loaded.
+  /// Two volumes of the directory claim this id: it is unknown which one the server loaded.
   bool is_ambiguous = false;
 
   [[nodiscard]] std::string dat() const { return base + ".dat"; }

@@ -31,7 +31,7 @@ NeedleRead ReadRecordAt(const DatFile& dat, uint64_t at, int32_t index_size,
   if (!tail) return {NeedleFault::kBadFields, needle};
   needle.tail = *tail;
   needle.computed_checksum = Crc32c(0, needle.data);
-  // Of an empty needle the volume server checks nothing.
+  // The volume server checks nothing of an empty needle.
   if (!needle.data.empty() && !ChecksumMatches(tail->checksum, needle.computed_checksum)) {
     read.fault = NeedleFault::kBadChecksum;
   }

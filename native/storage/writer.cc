@@ -32,7 +32,7 @@ FileResult<void> CreateFile(const std::string& path, std::span<const std::byte> 
   return WriteAt(fd->get(), bytes, 0, path);
 }
 
-/// The .idx last: with it the volume is there for whoever scans the directory.
+/// The .idx comes last: with it the volume exists for a process that scans the directory.
 FileResult<void> CreateFiles(const VolumePaths& paths, const NewVolume& options,
                              std::vector<std::string>& created) {
   std::array<std::byte, kSuperblockBytes> superblock;

@@ -40,7 +40,7 @@ NeedleToWrite Needle(uint64_t needle_id, std::string_view data) {
           .last_modified_s = 1700000000};
 }
 
-/// What a reader that starts now finds.
+/// The data that a reader finds if it starts now.
 std::optional<std::string> DataOf(const VolumePaths& paths, uint64_t needle_id) {
   const auto volume = Volume::Load(paths);
   EXPECT_TRUE(volume.has_value()) << volume.error().detail;

@@ -16,7 +16,7 @@
 namespace ucx {
 namespace {
 
-/// As linux/tcp.h numbers them; netinet/tcp.h, which names them, does not go with it.
+/// Numbers of linux/tcp.h; netinet/tcp.h, which names them, cannot be included beside it.
 constexpr uint8_t kEstablished = 1;
 constexpr uint8_t kCloseWait = 8;
 

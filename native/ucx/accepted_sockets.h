@@ -26,7 +26,7 @@ struct PeerEnd {
 
 struct AcceptedSocket {
   int fd = -1;
-  uint64_t inode = 0;  // names the socket when the descriptor is somebody else's already
+  uint64_t inode = 0;  // names the socket when the descriptor already belongs to another file
   PeerEnd peer;
   uint16_t local_port = 0;
   uint64_t received_bytes = 0;

@@ -182,7 +182,7 @@ class Listener {
 /// has no IPv6 on loopback (sock.c, ucs_netif_get_addr leaves it out).
 [[nodiscard]] std::string AddressFault(const SocketAddress& address);
 
-/// Of a literal IPv4 or IPv6 address; never asks a name server, so it never blocks.
+/// Parses a literal IPv4 or IPv6 address; never asks a name server, so it never blocks.
 [[nodiscard]] std::optional<SocketAddress> ParseAddress(const std::string& host, uint16_t port);
 
 }  // namespace ucx

@@ -12,7 +12,8 @@
 namespace ucx {
 namespace {
 
-// Of any thread: UCX's own logs as well. Never destroyed, since UCX may log until the process ends.
+// Guards the log for all threads: UCX's own log as well. Never destroyed, since UCX may log until
+// the process ends.
 std::mutex& LogMutex() {
   static auto* const mutex = new std::mutex;
   return *mutex;
@@ -22,7 +23,7 @@ LogWindow window;  // guarded by LogMutex()
 
 ucs_log_func_rc_t OnLine(const char*, unsigned, const char*, ucs_log_level_t level,
                          const ucs_log_component_config_t*, const char*, va_list) {
-  // Last words are never left out, and more than warnings only somebody gets who asked for it.
+  // Last words are never left out, and only an operator who asked for it gets more than warnings.
   const bool is_bounded = level == UCS_LOG_LEVEL_ERROR || level == UCS_LOG_LEVEL_WARN;
   if (!is_bounded) return UCS_LOG_FUNC_RC_CONTINUE;
   LogWindow::Verdict verdict{};

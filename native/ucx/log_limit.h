@@ -4,7 +4,7 @@
 #include <optional>
 
 // UCX's own log lines, bounded. Without a descriptor UCX 1.13 tries to accept a connection again at
-// once and writes a line each time: 390 MB in five seconds, caused by whoever holds connections
+// once and writes a line each time: 390 MB in five seconds, caused by a peer that holds connections
 // open.
 namespace ucx {
 

@@ -13,9 +13,9 @@
 #include "protocol/wire.h"
 #include "ucx/handles.h"
 
-// What UCX borrows until a send has called back: header, list or lease. UCX gets a pointer to a
-// slot of a pool that outlives the worker, and a slot is used again only after its callback, so
-// that a late completion never meets somebody else's bytes. Confined to the worker's thread.
+// Memory that UCX borrows until a send has called back: header, list or lease. UCX gets a pointer
+// to a slot of a pool that outlives the worker, and a slot is used again only after its callback,
+// so that a late completion never meets another message's bytes. Confined to the worker's thread.
 namespace ucx {
 
 class SendPool;

@@ -13,8 +13,8 @@ namespace ucx {
 using Nonce = std::array<uint8_t, protocol::kNonceBytes>;
 using Mac = std::array<uint8_t, protocol::kMacBytes>;
 
-/// What both proofs are about; the versions are in it so that nobody can talk the two into an older
-/// one.
+/// The facts that both proofs cover; the versions are among them so that an attacker cannot talk
+/// the two sides into an older one.
 struct HandshakeFacts {
   Nonce client_nonce;
   Nonce server_nonce;

@@ -6,7 +6,7 @@
 
 #include "ucx/handles.h"
 
-// What UCX says about itself: which transport carries an endpoint's messages, and what this host
+// UCX's own account of itself: which transport carries an endpoint's messages, and what this host
 // offers.
 namespace ucx {
 
@@ -19,7 +19,7 @@ namespace ucx {
 /// none.
 [[nodiscard]] std::string MessageTransportFromInfo(const std::string& info);
 
-/// What a context may use, as "tcp/lo" or "posix/memory".
+/// Lists the transports that a context may use, as "tcp/lo" or "posix/memory".
 [[nodiscard]] std::vector<std::string> ContextTransports(ucp_context_h context);
 
 /// Whether one of them carries active messages to another process. UCX 1.13 does not say so itself: it connects, fails,

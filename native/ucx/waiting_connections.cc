@@ -7,8 +7,8 @@
 namespace ucx {
 namespace {
 
-/// Of UCX's TCP: magic number, header, and a request to connect with an IPv4 address
-/// (uct/tcp/tcp.h). A peer that has said less than that is not connected to anything.
+/// A connection request of UCX's TCP: magic number, header, and a request to connect with an IPv4
+/// address (uct/tcp/tcp.h). A peer that has said less than that is not connected to anything.
 constexpr uint64_t kConnectRequestBytesMin = 8 + 5 + 13 + 16;
 
 }  // namespace
