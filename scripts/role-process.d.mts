@@ -1,10 +1,10 @@
 export interface RoleProcess {
   /** The ready line: every bound address by its name (http, rdma, admin). */
   readonly bound: Readonly<Record<string, string>>;
-  /** Its lines on stdout and stderr so far. */
+  /** Lines that the role wrote to stdout and stderr so far. */
   readonly log: readonly string[];
   readonly pid: number;
-  /** Its exit code, or the signal that ended it. */
+  /** The role's exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>;
   /** SIGTERM, then SIGKILL where it does not end by itself. */
   stop(): Promise<number | string>;

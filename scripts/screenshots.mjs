@@ -10,7 +10,7 @@ import { startTraffic } from './screenshots/traffic.mjs';
 import { root } from './setup/pinned-node.mjs';
 
 const folder = process.argv[2] ?? join(root, 'docs', 'images');
-/** Of traffic, so that the charts have something to show. */
+/** Time of traffic before the pictures, so that the charts have something to show. */
 const warmUpMs = 60_000;
 /** Let go of before the pictures, so that there are fallbacks to list. */
 const outageMs = 3_000;

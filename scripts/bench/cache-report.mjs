@@ -2,7 +2,7 @@
 import { barTable, size, table } from './tables.mjs';
 
 const kibibyte = 1024;
-/** By size: a hit that is validated against a fetch. In between nothing is asked of it. */
+/** Bars by size: a hit that is validated against a fetch. In between nothing is asked of it. */
 const latencyBars = [
   { from: 4 * kibibyte, to: 4 * kibibyte, atMost: 1.15 },
   { from: 256 * kibibyte, to: Number.POSITIVE_INFINITY, atMost: 0.8 },

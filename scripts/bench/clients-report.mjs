@@ -1,4 +1,4 @@
-/** What the clients part measured → a table. Pure. */
+/** Formats the clients part's measurements as a table. Pure. */
 import { size, table } from './tables.mjs';
 
 const doors = { filer: 'filer', s3: 'S3 gateway' };

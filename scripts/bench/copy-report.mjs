@@ -1,4 +1,4 @@
-/** What the copy part measured → tables. Pure. */
+/** Formats the copy part's measurements as tables. Pure. */
 import { size, table } from './tables.mjs';
 
 /** A sender that ran for less of the time waited for something. */

@@ -29,7 +29,7 @@ async function oneWay(bytes, env) {
   const args = ['-t', 'ucp_am_lat', '-s', String(bytes), '-n', iterations, '-w', '500', '-p', port];
   const server = spawn('ucx_perftest', args, { env, stdio: 'ignore' });
   const failed = new Promise((resolve) => server.once('error', () => resolve('missing')));
-  // It does not say when it listens (its output is buffered): the client is tried until it gets through.
+  // The server does not say when it listens (its output is buffered): the client is tried until it gets through.
   try {
     for (let i = 0; i < connectTries; i += 1) {
       if ((await Promise.race([failed, pause(connectPauseMs)])) === 'missing') return undefined;

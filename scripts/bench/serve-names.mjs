@@ -1,4 +1,4 @@
-/** What the servers of the serve part are called, and what they are. */
+/** Names of the serve part's servers, and what each one is. */
 
 export const serverNames = {
   strict: 'proxy, strict hit',

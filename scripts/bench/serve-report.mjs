@@ -1,4 +1,4 @@
-/** What the serve part measured → tables. Pure. */
+/** Formats the serve part's measurements as tables. Pure. */
 import { named, serverNames } from './serve-names.mjs';
 import { size, table } from './tables.mjs';
 
@@ -80,7 +80,7 @@ function latencyMarkdown({ latencies }) {
   return [
     '### Latency of a 4 KiB hit at a constant rate, from when a request was due',
     '',
-    'Late: by how much whoever asks was behind with what had a free connection (p99). It is part of the latency.',
+    'Late: how far the load generator lagged behind its schedule, with a connection free (p99). It is part of the latency.',
     '',
     ...table(
       ['', 'requests/s', 'half of', 'p50 µs', 'p99 µs', 'p99.9 µs', 'late µs', 'who asks', ''],

@@ -1,4 +1,4 @@
-// What the demo's reads came to: who served them, how fast, and every byte that was not what the volume holds.
+// Results of the demo's reads: which server answered, how fast, and every byte that differs from the volume.
 
 /** From X-Rdma-Source, which the proxy adds with debug_headers = true. */
 function sourceOf(answer) {

@@ -31,7 +31,7 @@ export async function readMany(proxy, needles, reads) {
   return { readings, seconds: (performance.now() - startedAt) / 1000 };
 }
 
-/** Of twenty reads two ask for a range, one is a HEAD and one for a needle that is not there. */
+/** Twenty reads contain two for a range, one HEAD and one for a needle that is not there. */
 function readOne(proxy, needle, at) {
   const { path, bytes } = needle;
   switch (at % 20) {

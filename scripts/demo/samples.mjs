@@ -12,7 +12,7 @@ const { createVolume, formatFid, openVolume } = await import(
 );
 
 const hotCount = 24;
-/** Of a record in a version 3 volume: 16 bytes of header, 4 of data size, then the data. */
+/** Offset of the data in a record of a version 3 volume: 16 bytes of header, 4 of data size, then the data. */
 const dataOffset = 20;
 
 /** How many needles of which size; most reads of a file store are small. */
@@ -61,7 +61,7 @@ export function createSamples(dataDir) {
   };
 }
 
-/** As the volume server does it: the record into the .dat, its row into the .idx, then the acknowledgement. */
+/** Writes in the volume server's order: the record into the .dat, its row into the .idx, then the acknowledgement. */
 function intoFiles(dataDir) {
   const writer = openVolume({ dir: dataDir, volumeId: 2 });
   return {

@@ -6,7 +6,7 @@ const readers = 4;
 const writes = 300;
 const vacuumEvery = 75;
 
-/** What one needle held, version by version; undefined: nothing, it is deleted or not written yet. */
+/** The content of one needle, version by version; undefined: no content, it is deleted or not written yet. */
 class History {
   versions;
   acknowledged = 0;

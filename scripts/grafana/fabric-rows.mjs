@@ -11,7 +11,7 @@ export const fabricRows = [
       ]),
       states(
         'Breakers',
-        'Not closed: reads are kept away from the target, or single ones probe it.',
+        'If it is not closed, reads are kept away from the target, or single ones probe it.',
         [
           `max by (instance, target, state) (${series('seaweed_rdma_breaker_state', 'state!="closed"')})`,
           '{{instance}} → {{target}} {{state}}',
@@ -33,7 +33,7 @@ export const fabricRows = [
           ],
         ],
       ),
-      lines('Duration of a read', 'From posting a read to its completion.', 's', [
+      lines('Duration of a read', 'Time from posting a read to its completion.', 's', [
         [
           `histogram_quantile(0.5, sum by (le, type) (rate(${series('rdma_operation_duration_seconds_bucket')}[$__rate_interval])))`,
           '{{type}} p50',
@@ -66,16 +66,16 @@ export const fabricRows = [
         ],
         { isStacked: true },
       ),
-      lines('Round trip', 'Of the last PING of each session.', 's', [
+      lines('Round trip', 'Round trip of the last PING of each session.', 's', [
         [
           `max by (instance, target) (${series('seaweed_rdma_target_ping_seconds')})`,
           '{{instance}} → {{target}}',
         ],
       ]),
-      lines('Fabric messages in flight', 'That wait for their answer.', 'none', [
+      lines('Fabric messages in flight', 'Messages that wait for an answer.', 'none', [
         [sum('seaweed_rdma_fabric_requests_in_flight', '', 'instance'), '{{instance}}'],
       ]),
-      lines('Announced volumes', 'Only confirmed ones are read here.', 'none', [
+      lines('Announced volumes', 'Only confirmed volumes are read over the fabric.', 'none', [
         [sum('seaweed_rdma_volumes', '', 'target, state'), '{{target}} {{state}}'],
       ]),
       lines(
@@ -114,7 +114,7 @@ export const fabricRows = [
           [sum('seaweed_rdma_copied_bytes', '', 'instance'), '{{instance}} copied'],
         ],
       ),
-      lines('Slabs refused', 'None of the needed size was free.', 'ops', [
+      lines('Slabs refused', 'Refused because none of the needed size was free.', 'ops', [
         [
           `sum by (instance) (rate(${series('seaweed_rdma_arena_refusals_total')}[$__rate_interval]))`,
           '{{instance}}',
@@ -122,14 +122,14 @@ export const fabricRows = [
       ]),
       lines(
         'Leases outstanding',
-        'Each is given back when its bytes were sent.',
+        'Each lease is returned when its bytes were sent.',
         'none',
         [[sum('seaweed_rdma_leases_outstanding', '', 'instance'), '{{instance}}']],
         { width: 12 },
       ),
       number(
         'Leases leaked',
-        'Any is a defect: please report it.',
+        'Each one is a defect: please report it.',
         'none',
         sum('seaweed_rdma_lease_leaks_total'),
         {
@@ -155,7 +155,7 @@ export const fabricRows = [
       ]),
       lines(
         'Requests that wait for one',
-        'More than zero for long: the volume server is the limit of what passes.',
+        'If it stays over zero, the volume server limits the forwarded requests.',
         'none',
         [[sum('seaweed_rdma_upstream_requests_waiting', '', 'upstream'), '{{upstream}}']],
       ),
@@ -173,7 +173,7 @@ export const fabricRows = [
       ),
       lines(
         'Retries',
-        'Sent once more, since the reused connection of the first try broke.',
+        'Sent again because the reused connection of the first try broke.',
         'reqps',
         [[rate('seaweed_rdma_upstream_retries_total'), 'retries']],
         { width: 12 },

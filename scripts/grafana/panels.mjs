@@ -94,7 +94,7 @@ export function heatmap(title, description, expr) {
   };
 }
 
-/** Of series that are 0 or 1; `names`: what these mean, with their colors. */
+/** A panel for series that are 0 or 1; `names`: what these mean, with their colors. */
 export function states(title, description, [expr, legend], names = defaultNames) {
   return {
     type: 'state-timeline',

@@ -7,7 +7,7 @@ export const processRows = [
     panels: [
       lines(
         'Reads by status',
-        'As answered to proxies.',
+        'Reads by the status that proxies were answered.',
         'ops',
         [
           [
@@ -31,7 +31,7 @@ export const processRows = [
       ),
       lines(
         'Confirmation age',
-        'Since the last successful poll of the volume server began. Over two intervals: nothing is served.',
+        'Time since the last successful poll of the volume server began. Over two intervals: nothing is served.',
         's',
         [
           [
@@ -48,7 +48,7 @@ export const processRows = [
       ]),
       lines(
         'Volumes',
-        'Loaded, and of these confirmed; and those that the volume server lists, by what the target makes of them.',
+        'Volumes loaded, and of these confirmed; and volumes that the volume server lists, by coverage.',
         'none',
         [
           [sum('seaweed_rdma_target_volumes', '', 'instance, state'), '{{instance}} {{state}}'],
@@ -61,7 +61,7 @@ export const processRows = [
       lines('Needles and their maps', 'Needles in the maps of the loaded volumes.', 'none', [
         [sum('seaweed_rdma_target_needles', '', 'instance'), '{{instance}}'],
       ]),
-      lines('Memory of the maps', 'Of the loaded volumes.', 'bytes', [
+      lines('Memory of the maps', 'Maps of the loaded volumes.', 'bytes', [
         [sum('seaweed_rdma_target_map_bytes', '', 'instance'), '{{instance}}'],
       ]),
       lines(
@@ -81,7 +81,7 @@ export const processRows = [
           ],
         ],
       ),
-      lines('Requests in flight', 'Being read or sent.', 'none', [
+      lines('Requests in flight', 'Requests whose needles are being read or sent.', 'none', [
         [sum('seaweed_rdma_target_requests_in_flight', '', 'instance'), '{{instance}}'],
       ]),
       lines(
@@ -145,7 +145,7 @@ export const processRows = [
       ),
       lines(
         'p50 and p99 of a read',
-        'From the parsed request to the last byte of its answer.',
+        'Time from the parsed request to the last byte of its answer.',
         's',
         [
           [
@@ -172,7 +172,7 @@ export const processRows = [
       ),
       lines(
         'Connections',
-        'Open ones, those closed or ended over sidecar.connections, and requests in hand.',
+        'Open connections, those closed at the limit of sidecar.connections, and requests in hand.',
         'none',
         [
           [sum('seaweed_rdma_sidecar_connections'), 'open'],
@@ -187,7 +187,7 @@ export const processRows = [
       ]),
       lines(
         'Temp files',
-        'That are there now.',
+        'Temp files that exist.',
         'none',
         [[sum('seaweed_rdma_sidecar_temp_files', '', 'instance'), '{{instance}}']],
         { width: 12 },
@@ -217,7 +217,7 @@ export const processRows = [
       ]),
       lines(
         'Memory',
-        'Resident; the arena counts in as far as it was touched, hugepages do not.',
+        'Resident memory; it includes the touched part of the arena, and no hugepages.',
         'bytes',
         [
           [series('process_resident_memory_bytes'), '{{instance}} resident'],
@@ -228,7 +228,7 @@ export const processRows = [
       lines('Event loop lag', 'Seen at each scrape.', 's', [
         [series('nodejs_eventloop_lag_seconds'), '{{instance}}'],
       ]),
-      lines('Garbage collection', 'Time in it, a second.', 'percentunit', [
+      lines('Garbage collection', 'Time in garbage collection, per second.', 'percentunit', [
         [
           `sum by (instance, kind) (rate(${series('nodejs_gc_duration_seconds_sum')}[$__rate_interval]))`,
           '{{instance}} {{kind}}',
@@ -247,7 +247,7 @@ export const processRows = [
       ]),
       lines(
         'Age of the configuration',
-        'Since it was last read without error.',
+        'Time since it was last read without error.',
         's',
         [
           [

@@ -50,7 +50,7 @@ export const trafficRows = [
       ),
       number(
         'Targets down',
-        'Targets that some selected proxy has no session with.',
+        'Targets without a session with at least one selected proxy.',
         'none',
         `count(max by (instance, target) (${series('seaweed_rdma_target_up')}) == 0) or vector(0)`,
         {
@@ -113,7 +113,7 @@ export const trafficRows = [
         ],
         { isStacked: true },
       ),
-      lines('Client connections', 'Open ones, and what became of those that came.', 'none', [
+      lines('Client connections', 'Open connections, and the outcomes of new ones.', 'none', [
         [sum('seaweed_rdma_connections'), 'open'],
         [
           `sum by (event) (rate(${series('seaweed_rdma_client_connections_total')}[$__rate_interval]))`,
@@ -151,19 +151,19 @@ export const trafficRows = [
         'Distribution of durations.',
         `sum by (le) (rate(${series('seaweed_rdma_request_duration_seconds_bucket', 'outcome="rdma"')}[$__rate_interval]))`,
       ),
-      lines('p50 by outcome', 'From the parsed request to the last byte of its answer.', 's', [
+      lines('p50 by outcome', 'Time from the parsed request to the last byte of its answer.', 's', [
         [
           `histogram_quantile(0.5, sum by (le, outcome) (rate(${series('seaweed_rdma_request_duration_seconds_bucket')}[$__rate_interval])))`,
           '{{outcome}}',
         ],
       ]),
-      lines('p90 by outcome', 'From the parsed request to the last byte of its answer.', 's', [
+      lines('p90 by outcome', 'Time from the parsed request to the last byte of its answer.', 's', [
         [
           `histogram_quantile(0.9, sum by (le, outcome) (rate(${series('seaweed_rdma_request_duration_seconds_bucket')}[$__rate_interval])))`,
           '{{outcome}}',
         ],
       ]),
-      lines('p99 by outcome', 'From the parsed request to the last byte of its answer.', 's', [
+      lines('p99 by outcome', 'Time from the parsed request to the last byte of its answer.', 's', [
         [
           `histogram_quantile(0.99, sum by (le, outcome) (rate(${series('seaweed_rdma_request_duration_seconds_bucket')}[$__rate_interval])))`,
           '{{outcome}}',
@@ -176,7 +176,7 @@ export const trafficRows = [
     panels: [
       lines(
         'Fallbacks by reason',
-        'Trouble alone: requests that would have been answered here.',
+        'Trouble alone: requests that the fast path should have answered.',
         'reqps',
         [
           [
@@ -188,7 +188,7 @@ export const trafficRows = [
       ),
       lines(
         'Fabric reads by status',
-        'What each read that was asked of a target ended with.',
+        'Final status of each read that the proxy asked a target for.',
         'ops',
         [
           [
@@ -214,7 +214,7 @@ export const trafficRows = [
     panels: [
       lines(
         'Hit ratio',
-        'Look-ups that found a needle which may be served, of all.',
+        'Share of look-ups that found a needle that may be served.',
         'percentunit',
         [
           [
@@ -232,7 +232,7 @@ export const trafficRows = [
       lines('Bytes from the cache', 'Stored bytes of the needles that were hit.', 'Bps', [
         [rate('seaweed_rdma_cache_hit_bytes_total'), 'hit bytes'],
       ]),
-      lines('Size', 'What the cache takes, and what it may take.', 'bytes', [
+      lines('Size', 'Memory that the cache uses, and its limit.', 'bytes', [
         [sum('seaweed_rdma_cache_bytes', '', 'form'), '{{form}}'],
         [sum('seaweed_rdma_cache_size_bytes'), 'cache.size'],
         [sum('seaweed_rdma_decoding_bytes'), 'being decoded or sent decoded'],
@@ -271,7 +271,7 @@ export const trafficRows = [
           '{{result}}',
         ],
       ]),
-      lines('Wait for a validation', 'p50 and p99 of how long a hit waited.', 's', [
+      lines('Wait for a validation', 'p50 and p99 of the wait of a hit.', 's', [
         [
           `histogram_quantile(0.5, sum by (le) (rate(${series('seaweed_rdma_cache_validation_wait_seconds_bucket')}[$__rate_interval])))`,
           'p50',

@@ -9,7 +9,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const binFolder = join(root, 'node_modules', '.bin');
 export const pinnedNode = join(binFolder, 'node');
 
-/** As package.json pins it, for example 24.21.0. */
+/** Node's version as package.json pins it, for example 24.21.0. */
 export function pinnedVersion() {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies.node;
 }

@@ -42,7 +42,7 @@ export async function runStep(title, command, args, options = {}) {
   return { ok: code === 0, output };
 }
 
-/** As runStep; a failure shows the tail of the output and throws StepFailed. */
+/** Works like runStep; a failure shows the tail of the output and throws StepFailed. */
 export async function runRequiredStep(title, command, args, options) {
   const result = await runStep(title, command, args, options);
   if (result.ok) return result;

@@ -56,7 +56,7 @@ export function compiler() {
   });
 }
 
-/** What the build is made of besides its sources: another version means another build. */
+/** Versions of the tools that the build depends on: another version means another build. */
 export function toolVersions() {
   const modules = ['ucx', 'libsodium'].map((name) => tryRun('pkg-config', ['--modversion', name]));
   return [compiler(), tryRun('cmake', ['--version']), ...modules].join('\n');
@@ -67,7 +67,7 @@ export async function ensureSystemPackages() {
   await ensure(packages);
 }
 
-/** The same for what only the tests need; `stamp`: a file by which it is tried once for a checkout. */
+/** Installs the packages that only the tests need; `stamp`: a file that limits the attempt to one for a checkout. */
 export async function ensureTestPackages(stamp) {
   if (findMissing(testPackages).length === 0 || existsSync(stamp)) return;
   await ensure(testPackages);
@@ -140,7 +140,7 @@ function hasLibrary(name) {
   return tryRun('pkg-config', ['--exists', wanted]) !== undefined;
 }
 
-/** As scripts/screenshots/browser.mjs looks for it. */
+/** Looks for a browser where scripts/screenshots/browser.mjs does. */
 function hasBrowser() {
   const named = process.env.CHROME_BIN ?? '';
   return (named !== '' && existsSync(named)) || browsers.some(onPath);

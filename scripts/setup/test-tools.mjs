@@ -1,5 +1,5 @@
-// What only tests need and no package manager of the project has: Helm, and a strict decoder of Kubernetes objects, both
-// made by Go where that is there. Without it their tests are skipped and say why.
+// Builds the tools that only tests need and that no package manager of the project has: Helm, and a strict decoder of
+// Kubernetes objects, both made by Go where that is there. Without it their tests are skipped and say why.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { root } from './pinned-node.mjs';

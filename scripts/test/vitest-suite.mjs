@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
 
-/** Of vitest, from the root: what runs SeaweedFS's own clients. */
+/** The vitest configuration, from the root, that runs SeaweedFS's own clients. */
 const clientsConfig = 'test/clients/vitest.config.ts';
 
-/** What lies in src/ and test/. */
+/** Runs the tests in src/ and test/. */
 export function runVitestSuite() {
   return runVitest([]);
 }
