@@ -1,4 +1,4 @@
-/** Who may ask the admin listener for what. Pure rules, and the hooks that apply them. */
+/** Rules of access to the admin listener: pure functions, and the hooks that apply them. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -18,7 +18,7 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text, 'latin1').digest();
 }
 
-/** Only this machine, or whoever may open a socket's file, can connect. */
+/** Only this machine, or a user who may open the socket's file, can connect. */
 export function isPrivate(address: string): boolean {
   if (address.startsWith('unix:')) return true;
   const host = hostOf(address);
@@ -41,7 +41,9 @@ export function isForeignOrigin(origin: string | undefined, host: string | undef
   return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
-/** What a browser says of the page that asks, where it says it: pictures and scripts are asked for without an Origin. */
+/**
+ * Tells from Sec-Fetch-Site whether another site's page asks: browsers ask for pictures and scripts without an Origin.
+ */
 export function isForeignFetch(site: string | string[] | undefined): boolean {
   return site !== undefined && site !== 'same-origin' && site !== 'none';
 }
@@ -57,7 +59,10 @@ export interface AccessHooks {
   readonly page: Hook;
   /** Under /api: as `page`; never for another site's page, and without a token for no name that may be another site's. */
   readonly api: Hook;
-  /** What reads needles or changes something: as `api`; without a token from this machine only, and never for another site. */
+  /**
+   * Guards routes that read needles or change something, like `api`; without a token from this machine only, and never
+   * for another site.
+   */
   readonly action: Hook;
 }
 
@@ -71,7 +76,9 @@ export function accessHooks(token: () => string | undefined, address: () => stri
   const api: Hook = async (request, reply) => {
     reply.header('Cross-Origin-Resource-Policy', 'same-origin');
     if (isForeignFetch(request.headers['sec-fetch-site'])) {
-      return json(reply, 403, { error: "not for other sites' pages: this listener's own only" });
+      return json(reply, 403, {
+        error: "refused for other sites' pages: only this listener's own pages may ask",
+      });
     }
     const isOpen = token() === undefined && !address().startsWith('unix:');
     if (!isOpen || !isForeignName(request.headers.host)) return page(request, reply);
@@ -83,7 +90,9 @@ export function accessHooks(token: () => string | undefined, address: () => stri
   const action: Hook = async (request, reply) => {
     const { origin, host } = request.headers;
     if (isForeignOrigin(origin, host)) {
-      return json(reply, 403, { error: `not for pages of ${origin}: this listener's own only` });
+      return json(reply, 403, {
+        error: `refused for pages of ${origin}: only this listener's own pages may ask`,
+      });
     }
     if (token() === undefined && !isPrivate(address())) {
       return json(reply, 403, {

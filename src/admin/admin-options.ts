@@ -1,4 +1,4 @@
-/** What a role gives its admin listener: plain data, asked for at each request, and what may be done to it. */
+/** The options of a role's admin listener: plain data, read at each request, and the actions that a role allows. */
 import type { Socket } from 'node:net';
 import type { ConnectionLimits } from '../connections/connection-bounds.ts';
 import type { CacheStats } from '../proxy/cache/cache-counters.ts';
@@ -19,7 +19,7 @@ export interface ConfigurationKey {
   readonly from: string;
 }
 
-/** What only a proxy can be asked. */
+/** Actions that only a proxy offers. */
 export interface ProxyActions {
   readonly cacheStats: () => CacheStats;
   /** Those asked for most lately first. */
@@ -34,11 +34,14 @@ export interface ProxyActions {
 /** Where a role has its admin listener, and for whom. */
 export interface AdminPlace {
   readonly listen: AdminListen;
-  /** Asked for as `Authorization: Bearer`, except by /livez and /readyz; undefined: nobody is asked. */
+  /**
+   * The token that clients send as `Authorization: Bearer`, except to /livez and /readyz; undefined: no token is asked
+   * for.
+   */
   readonly token: () => string | undefined;
   readonly enableCors: boolean;
   readonly limits: ConnectionLimits;
-  /** What the role runs with; undefined: the program that started it did not say. */
+  /** The keys that the role runs with; undefined: the program that started it did not say. */
   readonly configuration?: (() => readonly ConfigurationKey[]) | undefined;
 }
 

@@ -133,7 +133,7 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
 /** Where all connections are busy, those beyond them are for probes. */
 function keepReserve(app: FastifyInstance, connections: ConnectionBounds): void {
   app.addHook('onRequest', async (request, reply) => {
-    // Of a pipeline that was ended: nobody would read the answer.
+    // The connection of a pipeline was closed: no client would read the answer.
     if (request.raw.socket.destroyed) return reply.hijack();
     if (!connections.isReserve(request.raw.socket)) return undefined;
     reply.header('Connection', 'close');

@@ -1,4 +1,6 @@
-/** What the admin listener says of a role's configuration: when it was read, and how it differs from what runs. */
+/**
+ * The admin listener's account of a role's configuration: when it was read, and how it differs from the one that runs.
+ */
 import type { HealthCheck } from './check.ts';
 import type { MetricSet } from './metrics/metric-set.ts';
 import type { ProxyMetricName, TargetMetricName } from './metrics/metric-table.ts';
@@ -9,7 +11,7 @@ export interface ReloadStatus {
   readonly ok: boolean;
   readonly applied: readonly object[];
   readonly needRestart: readonly { readonly key: string }[];
-  /** What is wrong with the file. */
+  /** The mistakes in the file. */
   readonly problems: readonly object[];
 }
 

@@ -8,7 +8,7 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import type { JsonSchema } from './api/json-schema.ts';
 
-/** The same from src and from dist. */
+/** Found from src and from dist alike. */
 const folder = join(import.meta.dirname, '..', '..', 'dashboard');
 const charts = dirname(createRequire(import.meta.url).resolve('uplot'));
 
@@ -37,7 +37,7 @@ const files: Readonly<Record<string, readonly [root: string, name: string]>> = {
   '/dashboard/uplot.css': [charts, 'uPlot.min.css'],
 };
 
-/** Nothing from elsewhere, nothing inline, in nobody's frame; blob: for pictures that were read. */
+/** Nothing from elsewhere, nothing inline, in no other page's frame; blob: for pictures that were read. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -50,7 +50,7 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 export async function addDashboard(app: FastifyInstance): Promise<void> {
-  // What is sent of a file: its bytes, under the header lines that every page of this listener has.
+  // Options that send a file as its bytes, under the header lines that every page of this listener has.
   const plain = { cacheControl: false, etag: false, lastModified: false, acceptRanges: false };
   await app.register(fastifyStatic, { root: [folder, charts], serve: false, ...plain });
   for (const [page, [root, name]] of Object.entries(files)) {

@@ -166,7 +166,7 @@ function unannouncedCheck(unannounced: UnannouncedStatus): HealthCheck {
   const ids = `${first.join(', ')}${count > first.length ? ` and ${count - first.length} more` : ''}`;
   return {
     status: 'degraded',
-    detail: `no target announces volumes that are read and that their volume server has: ${ids}; ${reads} reads were forwarded (unknown-volume): look at the check "volumes" of the target's /health`,
+    detail: `no target announces these volumes, which clients read and their volume server has: ${ids}; ${reads} reads were forwarded (unknown-volume): look at the check "volumes" of the target's /health`,
     ...unannounced,
   };
 }
@@ -227,16 +227,21 @@ function confirmationCheck({ confirmation }: TargetRoleStatus): HealthCheck {
   return { status: 'degraded', detail: failure === '' ? 'not asked yet' : failure, ...facts };
 }
 
-/** No verdict: whoever set `rdma.ucx_tcp_trusted_network` has given it. But what rests on it is said wherever somebody looks. */
+/**
+ * Gives no verdict: the operator gave it with `rdma.ucx_tcp_trusted_network`. The check still names the ports that rest
+ * on it.
+ */
 function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): HealthCheck {
   const detail =
     exposed.length === 0
       ? 'UCX has no TCP port beyond loopback'
-      : `UCX has TCP ports on ${exposed.join(', ')}: whoever reaches them can write into this process, without a secret`;
+      : `UCX has TCP ports on ${exposed.join(', ')}: a host that reaches them can write into this process, without a secret`;
   return { status: 'ok', detail, devices, exposed, isBeyondLoopback: exposed.length > 0 };
 }
 
-/** Share of the descriptors beyond which somebody should look: UCX closes its port for good when there are none left. */
+/**
+ * Share of the descriptors beyond which an operator should look: UCX closes its port for good when there are none left.
+ */
 const descriptorShareMax = 0.8;
 
 function connectionsCheck(connections: ConnectionsStatus, role: string): HealthCheck {

@@ -1,4 +1,4 @@
-/** What the admin listener asks of a running role: plain snapshots, taken at each question. No secrets in them. */
+/** Snapshots of a running role for the admin listener: plain data, taken at each request. No secrets in them. */
 
 import type { CacheStats } from '../proxy/cache/cache-counters.ts';
 import type { BreakerState } from '../proxy/fleet/breaker.ts';
@@ -22,7 +22,7 @@ export interface ArenaStatus {
   readonly refusals: number;
 }
 
-/** What has happened with one target since the start. */
+/** Counts of one target since the start. */
 export interface TargetCounts {
   readonly established: number;
   /** Sessions that were up. */
@@ -32,7 +32,7 @@ export interface TargetCounts {
   /** Reads by the status that they ended with; only what happened. */
   readonly fetches: Readonly<Record<string, number>>;
   readonly bytesFetched: number;
-  /** Of the last PING; undefined: none was answered yet. */
+  /** Round trip of the last PING; undefined: none was answered yet. */
   readonly pingUs: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface TargetStatus {
   readonly auth: 'open' | 'required' | 'unknown';
   /** The last probe of the volume server was answered. */
   readonly isUpstreamUp: boolean;
-  /** The same with what went wrong. */
+  /** The volume server's state, with the error if there was one. */
   readonly upstream: UpstreamState;
 }
 
@@ -75,9 +75,9 @@ export interface FrontStatus {
   readonly retries: number;
 }
 
-/** Where UCX may open TCP ports, which ask nobody for a secret. */
+/** Where UCX may open TCP ports, which ask no peer for a secret. */
 export interface UcxTcpStatus {
-  /** As UCX was given them; "auto": all of the machine. */
+  /** The devices that UCX was given; "auto": all of the machine. */
   readonly devices: string;
   /** Those beyond loopback with a TCP port. */
   readonly exposed: readonly string[];
@@ -118,11 +118,11 @@ export interface ProxyStatus {
 
 export interface VolumeIds {
   readonly count: number;
-  /** Of many, some. */
+  /** The first of many. */
   readonly first: readonly number[];
 }
 
-/** What the target makes of the volumes that its volume server lists. */
+/** How the target covers the volumes that its volume server lists. */
 export interface CoverageStatus {
   /** Without those of a remote tier, which are the volume server's own. */
   readonly listed: number;
@@ -134,7 +134,7 @@ export interface CoverageStatus {
   readonly tiered: number;
   /** Missing or unserved for longer than a volume may take to be loaded. */
   readonly overdue: number;
-  /** By their names on the volume server's host. */
+  /** The directories by their names on the volume server's host. */
   readonly serverDirs: readonly string[];
   /** For a person: how many, which, and where to look. */
   readonly detail: string;

@@ -1,4 +1,4 @@
-/** /api/bench: one at a time, ended when whoever asked for it goes away. */
+/** /api/bench: one at a time, ended when the client that asked for it goes away. */
 import type { FastifyInstance } from 'fastify';
 import type { AccessHooks } from '../admin-access.ts';
 import type { ProxyActions } from '../admin-options.ts';
@@ -50,7 +50,7 @@ const schema: JsonSchema = {
         items: fidSchema,
         minItems: 1,
         maxItems: benchFidsMax,
-        description: 'Without it: those in the cache that are asked for most.',
+        description: 'Default: the cached needles that are asked for most.',
       },
       iterations: { type: 'integer', minimum: 1, maximum: benchIterationsMax },
       size: {
@@ -58,7 +58,7 @@ const schema: JsonSchema = {
         minimum: 0,
         maximum: 2 ** 32,
         default: 0,
-        description: 'Of each needle its first bytes, by a Range; 0: all of it.',
+        description: 'First bytes of each needle to read, by a Range; 0: all of it.',
       },
       depth: { type: 'integer', minimum: 1, maximum: benchDepthMax, default: 1 },
     },
@@ -77,7 +77,10 @@ const schema: JsonSchema = {
         ended: described(oneOf('done', 'time', 'bytes'), 'time, bytes: a limit came first.'),
       }),
     },
-    409: { ...errorSchema, description: 'Another one is under way, or there is nothing to read.' },
+    409: {
+      ...errorSchema,
+      description: 'Another benchmark is under way, or there is nothing to read.',
+    },
     503: { ...errorSchema, description: 'The proxy is starting or draining.' },
     ...apiRefusals,
   },

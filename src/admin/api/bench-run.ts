@@ -7,11 +7,11 @@ export interface BenchPlan {
   /** Read in turn. At least one. */
   readonly fids: readonly string[];
   readonly iterations: number;
-  /** Of each needle its first `size` bytes; 0: all of it. */
+  /** Bytes to read from the start of each needle; 0: all of it. */
   readonly size: number;
   readonly depth: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Whoever asked is gone. */
+  /** Aborted when the client that asked is gone. */
   readonly signal: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ export interface BenchResult {
   readonly ended: 'done' | 'time' | 'bytes';
 }
 
-/** Rejects when whoever asked is gone. */
+/** Rejects when the client that asked is gone. */
 export async function runBench(
   listener: OwnListener,
   plan: BenchPlan,

@@ -18,7 +18,7 @@ import {
 import { cacheStats } from './status-schemas.ts';
 
 export const listedNeedlesMax = 1000;
-/** Of fids, and of needles. */
+/** The most fids, or needles, in one request. */
 export const evictedMax = 10_000;
 
 const u32: JsonSchema = { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 };
@@ -27,21 +27,21 @@ const decimal: JsonSchema = { type: 'string', pattern: '^[0-9]{1,20}$' };
 
 const needle: JsonSchema = record({
   volumeId: count,
-  needleId: described(text, 'Decimal: it has 64 bits. Its cookie is a secret, and not listed.'),
+  needleId: described(text, 'Decimal: it has 64 bits. The cookie is a secret and is not listed.'),
   bytes: described(count, 'As stored.'),
   hits: described(count, 'An estimate of how often it was asked for lately; 255: or more.'),
-  decoded: described(flag, 'Its decoded form is held too.'),
+  decoded: described(flag, 'True if the decoded form is cached too.'),
 });
 
 const listSchema: JsonSchema = {
   tags: ['cache'],
-  summary: 'What is cached, what was asked for most lately first',
+  summary: 'Lists cached needles, those asked for most lately first',
   querystring: input({
     limit: { type: 'integer', minimum: 0, maximum: listedNeedlesMax, default: 100 },
   }),
   response: {
     200: {
-      description: 'Of the needles that were used last.',
+      description: 'The needles that were used last.',
       ...record({ stats: cacheStats, needles: list(needle) }),
     },
     ...apiRefusals,
@@ -57,7 +57,7 @@ const evictSchema: JsonSchema = {
       type: 'array',
       items: input({ volumeId: u32, needleId: decimal }, ['volumeId', 'needleId']),
       maxItems: evictedMax,
-      description: 'As GET /api/cache lists them.',
+      description: 'Needles as GET /api/cache lists them.',
     },
     volumeId: u32,
     all: flag,

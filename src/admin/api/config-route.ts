@@ -7,7 +7,7 @@ import { apiRefusals, described, type JsonSchema, list, record, text } from './j
 
 const key: JsonSchema = record({
   key: described(text, 'Dotted, as in cache.size.'),
-  value: described({}, 'As it would be written; secrets are names of files.'),
+  value: described({}, 'The value as it would be written; secrets are names of files.'),
   from: described(
     text,
     '"default", perhaps with why it is not the usual one, "FILE:LINE", or the name of a variable.',
@@ -16,10 +16,16 @@ const key: JsonSchema = record({
 
 const schema: JsonSchema = {
   tags: ['configuration'],
-  summary: 'Every key with its value, and where that came from',
+  summary: 'Every key with its value and origin',
   response: {
-    200: { description: 'As `config check --json` lists them.', ...record({ keys: list(key) }) },
-    404: { description: 'Whoever started the role did not tell.', ...record({ error: text }) },
+    200: {
+      description: 'The keys as `config check --json` lists them.',
+      ...record({ keys: list(key) }),
+    },
+    404: {
+      description: 'The program that started the role did not tell.',
+      ...record({ error: text }),
+    },
     ...apiRefusals,
   },
 };

@@ -24,7 +24,7 @@ const fallback: JsonSchema = record({
   path: described(text, "The needle's cookie and tokens are masked."),
   transport: text,
   durationMs: amount,
-  error: described(text, "What went wrong with the volume server; '': nothing did."),
+  error: described(text, "The volume server's failure; '': it did not fail."),
 });
 
 const schema: JsonSchema = {

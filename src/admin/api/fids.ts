@@ -2,7 +2,7 @@
 import { parseNeedlePath } from '../../needle/request/fid.ts';
 import type { JsonSchema } from './json-schema.ts';
 
-/** What a needle's path may be made of here: nothing that would change the path's or the request's meaning. */
+/** Characters that a needle's path may contain here: none that would change the path's or the request's meaning. */
 const fidPattern =
   '^/?[0-9]{1,10}[,/][0-9A-Fa-f]{9,24}(_[0-9]{1,20})?([./][A-Za-z0-9._-]{1,128})?$';
 const fidSyntax = new RegExp(fidPattern);
@@ -10,7 +10,8 @@ const fidSyntax = new RegExp(fidPattern);
 export const fidSchema: JsonSchema = {
   type: 'string',
   pattern: fidPattern,
-  description: 'As in 3,01637037d6; with an extension or a file name where the path has one.',
+  description:
+    'A fid such as 3,01637037d6; with an extension or a file name where the path has one.',
 };
 
 /** The path on the HTTP listener. */
@@ -25,7 +26,7 @@ export function needleOfFid(fid: string): { volumeId: number; needleId: bigint }
   return found && { volumeId: found.volumeId, needleId: found.needleId };
 }
 
-/** As a volume server writes them. */
+/** Writes a file id as volume servers do. */
 export function parsedFid(volumeId: number, needleId: bigint, cookie: number): string {
   return `${volumeId},${needleId.toString(16).padStart(2, '0')}${cookie.toString(16).padStart(8, '0')}`;
 }

@@ -23,7 +23,7 @@ export function record(properties: Readonly<Record<string, JsonSchema>>): JsonSc
   return { type: 'object', required: Object.keys(properties), properties };
 }
 
-/** What a client may send: nothing but these, all of them optional unless `required` says so. */
+/** Schema of a client's input: these properties alone, all optional unless `required` names them. */
 export function input(
   properties: Readonly<Record<string, JsonSchema>>,
   required: readonly string[] = [],
@@ -36,7 +36,7 @@ export function mapOf(values: JsonSchema): JsonSchema {
 }
 
 export const errorSchema: JsonSchema = {
-  description: 'What is wrong, and what to do.',
+  description: 'The error, and what to do.',
   ...record({ error: text }),
 };
 
@@ -50,6 +50,6 @@ export const apiRefusals: Readonly<Record<number, JsonSchema>> = {
   400: { ...errorSchema, description: 'A parameter or the body is not as described.' },
   403: {
     ...errorSchema,
-    description: 'Not for this Host or Origin, or not without admin.token_file.',
+    description: 'Refused for this Host or Origin, or without admin.token_file.',
   },
 };

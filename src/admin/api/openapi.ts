@@ -1,4 +1,4 @@
-/** What stands around the routes in /openapi.json, and where it is served. */
+/** The parts of /openapi.json around the routes, and the path that serves it. */
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import type { AdminOptions } from '../admin-options.ts';
 
@@ -15,11 +15,11 @@ export function openApiHead({
         'On the admin listener, never on the HTTP listener. Answers may gain properties; none is renamed or removed.',
     },
     tags: [
-      { name: 'status', description: 'What probes, people and Prometheus look at' },
-      { name: 'cache', description: 'The needles that are held' },
-      { name: 'traffic', description: 'What became of requests' },
+      { name: 'status', description: 'State for probes, people and Prometheus' },
+      { name: 'cache', description: 'The cached needles' },
+      { name: 'traffic', description: 'Finished requests and their outcomes' },
       { name: 'try', description: "Reads through the proxy's own HTTP listener" },
-      { name: 'configuration', description: 'What the role runs with' },
+      { name: 'configuration', description: "The role's configuration" },
     ],
     components: { securitySchemes: { adminToken: { type: 'http', scheme: 'bearer' } } },
     security: [{ adminToken: [] }],

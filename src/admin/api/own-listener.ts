@@ -68,7 +68,7 @@ export class ListenerClosed extends Error {
   }
 }
 
-/** What `X-Rdma-Source` says. */
+/** Reads the outcome from `X-Rdma-Source`. */
 export function readOutcomeOf(headers: IncomingHttpHeaders, status: number): ReadOutcome {
   const [source = '', reason = ''] = String(headers['x-rdma-source'] ?? '').split(';reason=');
   if (source === 'cache' || source === 'rdma' || source === 'passthrough') {

@@ -26,7 +26,7 @@ export interface ReadLimits {
   readonly readMsMax: number;
   /** At once; more are refused. */
   readonly readsMax: number;
-  /** What is not read by then is an error of its own. */
+  /** Deadline: a needle that is not read by then is reported as an error. */
   readonly warmMsMax: number;
 }
 
@@ -46,7 +46,7 @@ const readSchema: JsonSchema = {
   tags: ['try'],
   summary: 'One needle as a client of the proxy gets it, with X-Rdma-Source',
   description:
-    'X-Seaweed-Authorization is sent on as Authorization; Range, Accept-Encoding, If-None-Match and If-Modified-Since as they are.',
+    'X-Seaweed-Authorization is forwarded as Authorization; Range, Accept-Encoding, If-None-Match and If-Modified-Since are forwarded unchanged.',
   querystring: input({ fid: fidSchema }, ['fid']),
   headers: {
     type: 'object',
@@ -54,10 +54,13 @@ const readSchema: JsonSchema = {
   },
   response: {
     200: {
-      description: 'The bytes. Any other status of the HTTP listener is passed on as it is.',
+      description: 'The bytes. Any other status of the HTTP listener is returned unchanged.',
       content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
     },
-    413: { ...errorSchema, description: 'Longer than this API reads: ask for a Range.' },
+    413: {
+      ...errorSchema,
+      description: 'The needle is longer than this API reads: ask for a Range.',
+    },
     429: { ...errorSchema, description: 'Too many reads at once.' },
     503: { ...errorSchema, description: 'The proxy is starting or draining.' },
     ...apiRefusals,
@@ -74,16 +77,16 @@ const result: JsonSchema = record({
 
 const warmSchema: JsonSchema = {
   tags: ['cache'],
-  summary: 'Reads needles, so that they are cached',
+  summary: 'Reads needles into the cache',
   body: input({ fids: { type: 'array', items: fidSchema, minItems: 1, maxItems: warmedFidsMax } }, [
     'fids',
   ]),
   response: {
     200: {
-      description: 'warmed: how many were answered from cache or rdma.',
+      description: 'warmed: number of needles answered from cache or rdma.',
       ...record({ warmed: count, results: list(result) }),
     },
-    429: { ...errorSchema, description: 'Another one is under way.' },
+    429: { ...errorSchema, description: 'Another warming is under way.' },
     ...apiRefusals,
   },
 };

@@ -1,4 +1,7 @@
-/** Which requests somebody wants to see: what `/api/requests` takes as its query, and `seaweed-rdma log` as options. Pure. */
+/**
+ * Chooses the requests that an operator wants to see: what `/api/requests` takes as its query, and `seaweed-rdma log`
+ * as options. Pure.
+ */
 import { BlockList, isIP } from 'node:net';
 import { reasons } from '../../needle/outcome.ts';
 import type { RequestEntry } from '../traffic/request-entry.ts';

@@ -27,7 +27,7 @@ const entry: JsonSchema = record({
   at: { type: 'string', format: 'date-time' },
   client: described(text, "The client's IP address; empty: a unix socket."),
   userAgent: text,
-  isOwn: described(flag, 'A program of this package asked.'),
+  isOwn: described(flag, 'True if a program of this package sent the request.'),
   method: described(text, 'Empty: a connection that was piped raw.'),
   path: described(text, "The needle's cookie and tokens are masked."),
   volumeId: { ...count, nullable: true },
@@ -42,7 +42,7 @@ const entry: JsonSchema = record({
 const word: JsonSchema = { type: 'string', minLength: 1, maxLength: 256 };
 const filters: Readonly<Record<string, JsonSchema>> = {
   outcome: described(word, 'cache, rdma, passthrough, error; several separated by commas.'),
-  reason: described(word, 'As docs/reasons.md names them; several separated by commas.'),
+  reason: described(word, 'Reasons of docs/reasons.md, separated by commas.'),
   client: described(word, 'Addresses or networks: 10.0.0.5,10.1.0.0/16.'),
   agent: described(word, 'A part of the User-Agent.'),
   volume: described(word, 'Volume ids, separated by commas.'),
@@ -50,13 +50,13 @@ const filters: Readonly<Record<string, JsonSchema>> = {
   status: described(word, '404, or 5xx; several separated by commas.'),
   minDurationMs: amount,
   path: described(word, 'A part of the path as it is shown, masked.'),
-  own: { ...flag, default: false, description: "Requests of this package's programs, too." },
+  own: { ...flag, default: false, description: "True: also requests of this package's programs." },
 };
 
 const listSchema: JsonSchema = {
   tags: ['traffic'],
-  summary: 'The last requests, whatever became of them',
-  description: `Of the last ${requestsKept} requests those that the filters let through. Of busy traffic that is answered here one in sampledEvery is kept; every other request is.`,
+  summary: 'The last requests, of every outcome',
+  description: `Of the last ${requestsKept} requests, those that pass the filters. Of busy traffic that the proxy answers itself, one request in sampledEvery is kept; all others are kept.`,
   querystring: input({
     limit: { type: 'integer', minimum: 1, maximum: requestsKept, default: 100 },
     ...filters,
@@ -72,7 +72,7 @@ const listSchema: JsonSchema = {
 
 const followSchema: JsonSchema = {
   tags: ['traffic'],
-  summary: 'Requests as they end, one JSON object a line, until one of the two ends it',
+  summary: 'Requests as they end, one JSON object a line, until the client or the proxy ends it',
   description: `Objects with "event": "request" (as /api/requests lists them), "dropped" with "lines" (over ${waitingBytesMax} bytes waited for this follower), "alive" every ten seconds, "end" with "detail" as the last one.`,
   querystring: input(filters),
   response: {

@@ -45,7 +45,7 @@ const health: JsonSchema = record({
 
 export const healthSchema: JsonSchema = {
   tags: status,
-  summary: 'What is well and what is not, with the reasons',
+  summary: 'Checks of the role, with the reasons of each verdict',
   response: {
     200: { description: 'Serving; degraded: slower than it could be.', ...health },
     503: { description: 'Not serving.', ...health },
@@ -137,10 +137,10 @@ const coverage: JsonSchema = record({
 /** Where UCX may open TCP ports; not there where UCX is not used. */
 const ucxTcp: JsonSchema = record({ devices: text, exposed: list(text) });
 
-/** Who came, of /stats and /api/traffic. */
+/** The clients part of /stats and /api/traffic. */
 export const clientsStatus: Readonly<Record<string, JsonSchema>> = {
-  requests: described(count, "Of clients; those of this package's programs are left out."),
-  ownRequests: described(count, 'Of the admin API, the doctor, targets and proxies.'),
+  requests: described(count, "Requests of clients, without those of this package's programs."),
+  ownRequests: described(count, 'Requests of the admin API, the doctor, targets and proxies.'),
   lastRequestSecondsAgo: {
     ...count,
     nullable: true,

@@ -23,18 +23,18 @@ import { clientsStatus } from './status-schemas.ts';
 export const trafficRowsMax: number = Math.max(clientsMax, hotNeedlesMax, volumesMax);
 
 const counts = {
-  perSecond: described(amount, 'Requests of the last seconds, the latest weighted most.'),
+  perSecond: described(amount, 'Rate over the last seconds, the latest weighted most.'),
   requests: count,
   outcomes: record({ cache: count, rdma: count, passthrough: count, error: count }),
-  passthrough: described(mapOf(count), 'By reason; only what happened.'),
+  passthrough: described(mapOf(count), 'Rates by reason; only reasons that occurred.'),
   errors: mapOf(count),
   bodyBytes: count,
 };
 
 const schema: JsonSchema = {
   tags: ['traffic'],
-  summary: 'Which clients ask and how they are answered; the busiest volumes and needles',
-  description: `At most ${clientsMax} clients, ${volumesMax} volumes and ${hotNeedlesMax} needles are told apart: those that were busy lately. A row's counts are since it is there.`,
+  summary: 'Clients and how they are answered; the busiest volumes and needles',
+  description: `At most ${clientsMax} clients, ${volumesMax} volumes and ${hotNeedlesMax} needles are told apart: those that were busy lately. A row counts from the moment it appeared.`,
   querystring: input({
     limit: {
       type: 'integer',
@@ -61,7 +61,7 @@ const schema: JsonSchema = {
           list(
             record({
               volumeId: count,
-              needleId: described(text, 'Decimal: it has 64 bits. Its cookie is not kept.'),
+              needleId: described(text, 'Decimal: it has 64 bits. The cookie is not kept.'),
               ...counts,
             }),
           ),
@@ -73,7 +73,7 @@ const schema: JsonSchema = {
             clients: record({ count, ...counts }),
             volumes: record({ count, ...counts }),
           }),
-          'What rows had counted that made room for others.',
+          'Counts of the rows that made room for others.',
         ),
       }),
     },

@@ -27,7 +27,7 @@ export const cacheMetricTable: Readonly<Record<CacheMetricName, MetricRow>> = {
   cacheHits: {
     name: 'seaweed_rdma_cache_hits_total',
     type: 'counter',
-    help: 'Look-ups that found a needle which may be served.',
+    help: 'Look-ups that found a needle that may be served.',
     labels: [],
   },
   cacheHitBytes: {
@@ -39,49 +39,49 @@ export const cacheMetricTable: Readonly<Record<CacheMetricName, MetricRow>> = {
   cacheMisses: {
     name: 'seaweed_rdma_cache_misses_total',
     type: 'counter',
-    help: 'Look-ups that found nothing, or what had changed meanwhile.',
+    help: 'Look-ups that found no needle, or one that had changed meanwhile.',
     labels: [],
   },
   cacheNeedles: {
     name: 'seaweed_rdma_cache_needles',
     type: 'gauge',
-    help: 'Needles in the cache, and how many of them decoded too.',
+    help: 'Needles in the cache: stored, and of these also decoded.',
     labels: ['form'],
   },
   cacheBytes: {
     name: 'seaweed_rdma_cache_bytes',
     type: 'gauge',
-    help: 'What the cache holds: slabs of the arena with their prepared heads, and decoded forms on the heap.',
+    help: 'Bytes that the cache holds: slabs of the arena with their prepared heads, and decoded forms on the heap.',
     labels: ['form'],
   },
   decodingBytes: {
     name: 'seaweed_rdma_decoding_bytes',
     type: 'gauge',
-    help: 'Decoded forms that are being made or sent; limits.decoding_bytes is the most.',
+    help: 'Bytes of decoded forms that are being made or sent, at most limits.decoding_bytes.',
     labels: [],
   },
   decodingRefusals: {
     name: 'seaweed_rdma_decoding_refused_total',
     type: 'counter',
-    help: 'Decodes that were not begun, as others had all of limits.decoding_bytes.',
+    help: 'Decodes that were refused because others used all of limits.decoding_bytes.',
     labels: [],
   },
   cacheBytesMax: {
     name: 'seaweed_rdma_cache_size_bytes',
     type: 'gauge',
-    help: 'What it may hold of the arena; 0 means that there is no cache.',
+    help: 'Bytes of the arena that the cache may hold; 0: there is no cache.',
     labels: [],
   },
   cacheEvictions: {
     name: 'seaweed_rdma_cache_evictions_total',
     type: 'counter',
-    help: 'Needles that left the cache, by why.',
+    help: 'Needles that left the cache, by reason.',
     labels: ['reason'],
   },
   cacheRefusals: {
     name: 'seaweed_rdma_cache_refusals_total',
     type: 'counter',
-    help: 'Needles that were not let in, since what would have had to go is asked for more.',
+    help: 'Needles that the cache refused because those that would have had to go are asked for more.',
     labels: [],
   },
   cacheJoins: {
@@ -93,7 +93,7 @@ export const cacheMetricTable: Readonly<Record<CacheMetricName, MetricRow>> = {
   cacheValidations: {
     name: 'seaweed_rdma_cache_validations_total',
     type: 'counter',
-    help: 'Validations asked of targets.',
+    help: 'Validations that the proxy asked targets for.',
     labels: ['result'],
   },
   cacheValidatedHits: {
@@ -105,7 +105,7 @@ export const cacheMetricTable: Readonly<Record<CacheMetricName, MetricRow>> = {
   cacheValidationWait: {
     name: 'seaweed_rdma_cache_validation_wait_seconds',
     type: 'histogram',
-    help: 'How long a hit waited for its validation, by what that said.',
+    help: 'Time that a hit waited for its validation, by verdict.',
     labels: ['result'],
     buckets: waitBuckets,
   },

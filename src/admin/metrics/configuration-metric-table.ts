@@ -10,13 +10,13 @@ export const configurationMetricTable: Readonly<Record<ConfigurationMetricName, 
   configReloadSuccess: {
     name: 'seaweed_rdma_config_last_reload_successful',
     type: 'gauge',
-    help: '1 when the configuration was read without error the last time; 0: what was read before is in effect.',
+    help: '1: the last read of the configuration succeeded; 0: it failed, and the one read before is in effect.',
     labels: [],
   },
   configReloadSuccessTime: {
     name: 'seaweed_rdma_config_last_reload_success_timestamp_seconds',
     type: 'gauge',
-    help: 'When the configuration was last read without error, at the start or on SIGHUP.',
+    help: 'Time when the configuration was last read without error, at the start or on SIGHUP.',
     labels: [],
   },
   configRestartKeys: {

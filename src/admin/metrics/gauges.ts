@@ -42,7 +42,7 @@ function setTarget(
   gauges.volumes.set({ target, state: 'unconfirmed' }, status.volumes - status.volumesConfirmed);
 }
 
-/** The same on both roles. Without an arena (mode = "off") everything is 0. */
+/** Gauges of the arena, alike in both roles. Without an arena (mode = "off") everything is 0. */
 export function arenaGauges(
   set: MetricSet<ProxyMetricName> | MetricSet<TargetMetricName>,
 ): (arena: ArenaStatus | undefined) => void {

@@ -25,13 +25,13 @@ const arenaAndLeases = {
   leasesOutstanding: {
     name: 'seaweed_rdma_leases_outstanding',
     type: 'gauge',
-    help: 'Leases on arena memory that are held now.',
+    help: 'Leases on arena memory that are held.',
     labels: [],
   },
   leaseLeaks: {
     name: 'seaweed_rdma_lease_leaks_total',
     type: 'counter',
-    help: 'Leases that were forgotten and returned by the finalizer; any is a defect.',
+    help: 'Leases that the program forgot and the finalizer returned; each one is a defect.',
     labels: [],
   },
   arenaBytes: {
@@ -43,7 +43,7 @@ const arenaAndLeases = {
   arenaRefusals: {
     name: 'seaweed_rdma_arena_refusals_total',
     type: 'counter',
-    help: 'Slabs of the arena that could not be had, since none of their size was free.',
+    help: 'Slabs of the arena that were refused because none of their size was free.',
     labels: [],
   },
 } as const satisfies Record<string, MetricRow>;
@@ -67,7 +67,7 @@ const buildInfo = {
   buildInfo: {
     name: 'seaweed_rdma_build_info',
     type: 'gauge',
-    help: 'Always 1; the labels tell what is running.',
+    help: 'Always 1; the labels name the version, Node and role that run.',
     labels: ['version', 'node', 'role'],
   },
 } as const satisfies Record<string, MetricRow>;
@@ -76,13 +76,13 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   requests: {
     name: 'seaweed_rdma_requests_total',
     type: 'counter',
-    help: 'Finished requests, and connections piped raw, by what became of them. Exact.',
+    help: 'Finished requests, and connections piped raw, by outcome, reason and transport. Exact.',
     labels: ['outcome', 'reason', 'transport'],
   },
   requestDuration: {
     name: 'seaweed_rdma_request_duration_seconds',
     type: 'histogram',
-    help: 'From the parsed request to the last byte of its answer.',
+    help: 'Time from the parsed request to the last byte of its answer.',
     labels: ['outcome'],
     buckets: requestBuckets,
   },
@@ -95,13 +95,13 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   operations: {
     name: 'rdma_operations_total',
     type: 'counter',
-    help: 'Reads asked of targets. An answer that names a state of the needle or volume is a success.',
+    help: 'Reads that the proxy asked targets for. An answer that names a state of the needle or volume is a success.',
     labels: ['type', 'result'],
   },
   operationDuration: {
     name: 'rdma_operation_duration_seconds',
     type: 'histogram',
-    help: 'From posting a read to its completion.',
+    help: 'Time from posting a read to its completion.',
     labels: ['type'],
     buckets: operationBuckets,
   },
@@ -141,7 +141,7 @@ export const proxyMetricTable: Readonly<Record<ProxyMetricName, MetricRow>> = {
   volumes: {
     name: 'seaweed_rdma_volumes',
     type: 'gauge',
-    help: 'Volumes that a target announces, by whether their server confirmed them lately.',
+    help: 'Volumes that a target announces: confirmed by their server lately, or unconfirmed.',
     labels: ['target', 'state'],
   },
   ...trafficMetricTable,
@@ -157,7 +157,7 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
   sessionsPending: {
     name: 'seaweed_rdma_target_sessions_pending',
     type: 'gauge',
-    help: 'Connections that have not proved yet that they may read.',
+    help: 'Connections that have not yet proved that they may read.',
     labels: [],
   },
   connectionsWaiting: {
@@ -169,7 +169,7 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
   connectionsEnded: {
     name: 'seaweed_rdma_target_connections_ended_total',
     type: 'counter',
-    help: 'The same, ended after rdma.handshake_timeout or over rdma.max_pending_per_address.',
+    help: 'TCP connections to UCX ports that were closed after rdma.handshake_timeout or over rdma.max_pending_per_address.',
     labels: [],
   },
   sessionsEnded: {
@@ -211,7 +211,7 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
   requestsInFlight: {
     name: 'seaweed_rdma_target_requests_in_flight',
     type: 'gauge',
-    help: 'Requests that are read or sent now.',
+    help: 'Requests whose needles are being read or sent.',
     labels: [],
   },
   volumes: {
@@ -259,7 +259,7 @@ export const targetMetricTable: Readonly<Record<TargetMetricName, MetricRow>> = 
   confirmationAge: {
     name: 'seaweed_rdma_target_confirmation_age_seconds',
     type: 'gauge',
-    help: 'Since the last successful poll began; absent before the first.',
+    help: 'Time since the last successful poll began; absent before the first.',
     labels: [],
   },
   ...buildInfo,

@@ -1,4 +1,4 @@
-/** The proxy's metrics: plain numbers while requests run, brought to prom-client when somebody looks. */
+/** The proxy's metrics: plain numbers while requests run, handed to prom-client at each scrape. */
 import type { RequestObserver } from '../../needle/outcome.ts';
 import type { ProxyStatus } from '../status.ts';
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts';

@@ -4,7 +4,7 @@ import { type RequestObserver, type RequestRecord, reasons } from '../../needle/
 export interface RequestTotals {
   readonly requests: number;
   readonly outcomes: Readonly<Record<RequestRecord['outcome'], number>>;
-  /** By reason; only what happened. */
+  /** Counts by reason; only reasons that occurred. */
   readonly passthrough: Readonly<Record<string, number>>;
   readonly errors: Readonly<Record<string, number>>;
   /** Reads answered here, by transport. */

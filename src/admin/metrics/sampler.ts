@@ -25,7 +25,7 @@ export class Sampler {
       this.#looks = 0;
       this.#every *= 2;
     }
-    // By chance: traffic that repeats itself must not be met in step.
+    // The next sample is drawn by chance: traffic that repeats itself must not be met in step.
     this.#untilNext = 1 + Math.floor(Math.random() * (2 * this.#every - 1));
     return weight;
   }

@@ -23,20 +23,20 @@ export const sidecarMetricTable: Readonly<Record<SidecarMetricName, MetricRow>> 
   sidecarRequests: {
     name: 'seaweed_rdma_sidecar_requests_total',
     type: 'counter',
-    help: 'Finished requests to the sidecar, by what became of them. Exact.',
+    help: 'Finished requests to the sidecar, by outcome and reason. Exact.',
     labels: ['path', 'outcome', 'reason'],
   },
   sidecarDuration: {
     name: 'seaweed_rdma_sidecar_request_duration_seconds',
     type: 'histogram',
-    help: 'From the parsed request to the last byte of its answer.',
+    help: 'Time from the parsed request to the last byte of its answer.',
     labels: ['path'],
     buckets: durationBuckets,
   },
   sidecarBytes: {
     name: 'seaweed_rdma_sidecar_needle_bytes_total',
     type: 'counter',
-    help: "Needle bytes in the sidecar's answers, by who gave them.",
+    help: "Needle bytes in the sidecar's answers, by source.",
     labels: ['source'],
   },
   sidecarConnections: {
@@ -48,13 +48,13 @@ export const sidecarMetricTable: Readonly<Record<SidecarMetricName, MetricRow>> 
   sidecarConnectionsRefused: {
     name: 'seaweed_rdma_sidecar_connections_refused_total',
     type: 'counter',
-    help: 'Connections to the sidecar that were closed at once, over its limit: no other one was quiet.',
+    help: 'Connections to the sidecar that were closed at once at its limit, because no other one was quiet.',
     labels: [],
   },
   sidecarConnectionsEvicted: {
     name: 'seaweed_rdma_sidecar_connections_evicted_total',
     type: 'counter',
-    help: 'Connections to the sidecar that made place for newcomers, over its limits.',
+    help: 'Quiet connections to the sidecar that were closed to make place for newcomers at its limits.',
     labels: [],
   },
   sidecarRequestsInFlight: {
@@ -72,7 +72,7 @@ export const sidecarMetricTable: Readonly<Record<SidecarMetricName, MetricRow>> 
   sidecarTempFiles: {
     name: 'seaweed_rdma_sidecar_temp_files',
     type: 'gauge',
-    help: 'Temp files of the sidecar that are there now.',
+    help: 'Temp files of the sidecar that exist.',
     labels: [],
   },
   sidecarTempBytes: {

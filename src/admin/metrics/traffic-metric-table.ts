@@ -32,7 +32,7 @@ export const trafficMetricTable: Readonly<Record<TrafficMetricName, MetricRow>> 
   requestsEntered: {
     name: 'seaweed_rdma_requests_entered_total',
     type: 'counter',
-    help: 'Requests begun by the way that they took: lane, framework, or raw (a connection piped unread).',
+    help: 'Requests begun, by their way: lane, framework, or raw (a connection piped unread).',
     labels: ['way'],
   },
   rawPipes: {
@@ -44,7 +44,7 @@ export const trafficMetricTable: Readonly<Record<TrafficMetricName, MetricRow>> 
   rawPipesOpen: {
     name: 'seaweed_rdma_raw_pipes',
     type: 'gauge',
-    help: 'Connections that are piped raw now.',
+    help: 'Connections that are being piped raw.',
     labels: [],
   },
   bytesInFlight: {
@@ -80,7 +80,7 @@ export const trafficMetricTable: Readonly<Record<TrafficMetricName, MetricRow>> 
   upstreamRetries: {
     name: 'seaweed_rdma_upstream_retries_total',
     type: 'counter',
-    help: 'Requests sent once more, since the reused connection of the first try broke.',
+    help: 'Requests that the relay sent again because the reused connection of the first try broke.',
     labels: [],
   },
   breakerOpens: {
@@ -98,13 +98,13 @@ export const trafficMetricTable: Readonly<Record<TrafficMetricName, MetricRow>> 
   targetSessions: {
     name: 'seaweed_rdma_sessions_total',
     type: 'counter',
-    help: 'Sessions with the target: established, lost (was up), failed (an attempt that did not get there).',
+    help: 'Sessions with the target: established, lost (was up), failed (an attempt that did not succeed).',
     labels: ['target', 'event'],
   },
   targetFetches: {
     name: 'seaweed_rdma_fetches_total',
     type: 'counter',
-    help: 'Reads asked of the target, by the status of the protocol that they ended with.',
+    help: 'Reads that the proxy asked the target for, by the final status of the protocol.',
     labels: ['target', 'status'],
   },
   targetFetchedBytes: {
@@ -122,13 +122,13 @@ export const trafficMetricTable: Readonly<Record<TrafficMetricName, MetricRow>> 
   fabricRequestsInFlight: {
     name: 'seaweed_rdma_fabric_requests_in_flight',
     type: 'gauge',
-    help: 'Messages to targets that wait for their answer.',
+    help: 'Messages to targets that wait for an answer.',
     labels: [],
   },
   lateReplies: {
     name: 'seaweed_rdma_late_replies_total',
     type: 'counter',
-    help: 'Answers of targets to requests that had ended before.',
+    help: 'Answers of targets that came after their requests had ended.',
     labels: [],
   },
   logLinesSuppressed: {

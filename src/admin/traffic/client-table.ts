@@ -1,4 +1,4 @@
-/** Who asks: a row for each pair of a client's address and its User-Agent, at most `clientsMax` of them. */
+/** A table of clients: a row for each pair of a client's address and its User-Agent, at most `clientsMax` of them. */
 import { firstHeader } from '../../http1/request-head.ts';
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
@@ -34,7 +34,7 @@ export class ClientTable {
   readonly #byAddress = new Map<string, Map<string, ClientRow>>();
   readonly #rows = new HotRows<ClientRow>(clientsMax, (row) => this.#forget(row));
   readonly #own = new ClientRow('', ownAgent, true);
-  /** Of clients, those that left the table too. */
+  /** Requests of all clients, also of those that left the table. */
   requests = 0;
 
   get size(): number {

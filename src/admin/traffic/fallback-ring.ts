@@ -16,7 +16,7 @@ export interface Fallback {
   readonly path: string;
   readonly transport: string;
   readonly durationMs: number;
-  /** What went wrong with the volume server, in words; '': nothing did. */
+  /** The volume server's failure, in words; '': it did not fail. */
   readonly error: string;
 }
 
@@ -28,7 +28,7 @@ export class FallbackRing {
   readonly #ring: Fallback[] = [];
   #next = 0;
 
-  /** Of every finished request; keeps what is trouble. */
+  /** Called for every finished request; keeps those that are trouble. */
   readonly observe = (record: RequestRecord): void => {
     if (record.outcome !== 'error' && !troubleReasons.has(record.reason)) return;
     const { outcome, reason, transport, durationMs, request, error = '' } = record;

@@ -25,7 +25,7 @@ class NeedleRow extends HotRow {
 
 export interface HotNeedle extends TrafficCounts {
   readonly volumeId: number;
-  /** Its cookie is a secret, and not kept. */
+  /** The needle's id without its cookie, which is a secret. */
   readonly needleId: bigint;
 }
 

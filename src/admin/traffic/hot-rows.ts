@@ -9,11 +9,11 @@ type Reasons = Map<RequestRecord['reason'], number>;
 
 /** A row as it is shown. */
 export interface TrafficCounts {
-  /** Of the last seconds, the latest weighted most. */
+  /** Rate over the last seconds, the latest weighted most. */
   readonly perSecond: number;
   readonly requests: number;
   readonly outcomes: Readonly<Record<Outcome, number>>;
-  /** By reason; only what happened. */
+  /** Counts by reason; only reasons that occurred. */
   readonly passthrough: Readonly<Record<string, number>>;
   readonly errors: Readonly<Record<string, number>>;
   readonly bodyBytes: number;
@@ -32,7 +32,7 @@ export class HotRow {
   perSecond = 0;
   /** How much it was used lately. */
   score = 0;
-  /** It has left its table. */
+  /** True once it has left its table. */
   isGone = false;
   /** undefined: every request was answered here. */
   #reasons: { readonly passthrough: Reasons; readonly errors: Reasons } | undefined;
@@ -99,7 +99,7 @@ export class HotRows<Row extends HotRow> {
   readonly #rowsMax: number;
   readonly #onGone: (row: Row) => void;
 
-  /** `onGone`: whoever knows the row must forget it. */
+  /** `onGone`: called when a row leaves, so that its holder forgets it. */
   constructor(rowsMax: number, onGone: (row: Row) => void) {
     this.#rowsMax = rowsMax;
     this.#onGone = onGone;

@@ -15,7 +15,7 @@ export interface RequestEntry {
   readonly path: string;
   /** null: it names none. */
   readonly volumeId: number | null;
-  /** null: no answer began, or nobody looked at it. */
+  /** null: no answer began, or the proxy did not read it. */
   readonly status: number | null;
   readonly outcome: RequestRecord['outcome'];
   readonly reason: RequestRecord['reason'];
@@ -27,7 +27,7 @@ export interface RequestEntry {
 const statusAt = 'HTTP/1.1 '.length;
 const zero = 0x30;
 
-/** 0: no answer began, or nobody looked at it. */
+/** 0: no answer began, or the proxy did not read it. */
 export function statusOf(answerHead: RequestRecord['answerHead']): number {
   let status = 0;
   for (let at = statusAt; at < statusAt + 3; at += 1) {

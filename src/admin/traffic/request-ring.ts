@@ -1,6 +1,7 @@
 /**
- * The last finished requests of those that are given to it. What a request costs here is some numbers and a copy of its target into memory that was
- * taken at the start: nothing grows, whatever clients send. Cookies and tokens are masked when somebody looks.
+ * The last finished requests of those that are given to it. A request costs some numbers and a copy of its target into
+ * memory that was taken at the start: nothing grows, whatever clients send. Cookies and tokens are masked when an entry
+ * is read.
  */
 
 import type { RequestRecord } from '../../needle/outcome.ts';
@@ -20,7 +21,7 @@ interface Slot {
   bodyBytes: number;
   status: number;
   targetBytes: number;
-  /** Of a long target; '' for others. */
+  /** Masked text of a long target; '' for others. */
   masked: string;
   method: string;
   outcome: RequestRecord['outcome'];
@@ -61,7 +62,7 @@ export class RequestRing {
     }
   }
 
-  /** What was kept last. */
+  /** The entry that was kept last. */
   get newest(): RequestEntry {
     return this.#entry((this.#next - 1 + requestsKept) % requestsKept);
   }
@@ -102,7 +103,7 @@ function ownText(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
 }
 
-/** Works out what is dear when somebody wants it: most filters let a request go by before. */
+/** Computes the expensive fields only when they are read: most filters let a request go by before. */
 class KeptRequest implements RequestEntry {
   readonly client: string;
   readonly userAgent: string;

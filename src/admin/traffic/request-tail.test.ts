@@ -29,7 +29,7 @@ function finish(changes: Partial<RequestRecord> & { readonly target?: string } =
   });
 }
 
-/** As they are shown. */
+/** Entries as the API shows them. */
 const kept = (): readonly RequestEntry[] => JSON.parse(JSON.stringify([...traffic.ring.latest()]));
 
 describe('the last requests', () => {
@@ -224,7 +224,7 @@ describe('a follower', () => {
     expect(traffic.tail.isFollowed).toBe(false);
   });
 
-  test('that is too slow loses lines, is told how many, and holds up nobody', async () => {
+  test('that is too slow loses lines, is told how many, and holds up no request', async () => {
     const slow = new SlowSink();
     const quick = new SlowSink();
     traffic.tail.follow(slow, everything);

@@ -1,13 +1,13 @@
 /**
- * Whoever follows the requests as they end. Nobody: a request costs one comparison. A follower that takes its lines too
- * slowly loses some, is told how many, and never holds up a request.
+ * Followers of the requests as they end. Without a follower a request costs one comparison. A follower that takes its
+ * lines too slowly loses some, is told how many, and never holds up a request.
  */
 
 import type { RequestFilter } from '../api/request-filter.ts';
 import type { RequestEntry } from './request-entry.ts';
 
 export const followersMax = 8;
-/** Of each follower, what may wait to be sent. */
+/** Bytes that may wait to be sent to each follower. */
 export const waitingBytesMax: number = 1024 * 1024;
 const beatMs = 10_000;
 /** A follower that took nothing for so many beats is gone. */

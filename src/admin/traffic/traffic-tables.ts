@@ -1,6 +1,6 @@
 /**
- * What clients ask: by client, by volume, by needle. Requests that this package's own programs make are counted apart.
- * Every table has a limit of its own; a timer runs only while there is traffic.
+ * Tables of the clients' requests: by client, by volume, by needle. Requests that this package's own programs make are
+ * counted apart. Every table has a limit of its own; a timer runs only while there is traffic.
  */
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { Sampler } from '../metrics/sampler.ts';
@@ -11,7 +11,7 @@ import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
 export const volumesMax = 1024;
 const tickMs = 1_000;
 
-/** What /stats says. */
+/** The clients part of /stats. */
 export interface ClientsStatus {
   /** Finished requests of clients since the start. */
   readonly requests: number;

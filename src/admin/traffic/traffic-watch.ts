@@ -1,4 +1,4 @@
-/** What the admin listener tells of single requests and of those who send them, beside the exact totals. */
+/** Single requests and their clients for the admin listener, beside the exact totals. */
 import type { RequestObserver } from '../../needle/outcome.ts';
 import { FallbackRing } from './fallback-ring.ts';
 import { RequestRing } from './request-ring.ts';
@@ -11,11 +11,11 @@ export class TrafficWatch {
   readonly ring: RequestRing = new RequestRing();
   readonly tail: RequestTail = new RequestTail();
 
-  /** Told of every finished request. */
+  /** Called for every finished request. */
   readonly observe: RequestObserver = (record) => {
     const weight = this.tables.sampler.take();
     const client = this.tables.observe(record, weight);
-    // Of busy traffic that is answered here, some requests are kept: all of it would be gone in a moment.
+    // Only some requests of busy fast-path traffic are kept: all of them would push each other out in a moment.
     const isOrdinary = record.reason === '';
     if (!isOrdinary) this.fallbacks.observe(record);
     const { isFollowed } = this.tail;
