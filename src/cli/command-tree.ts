@@ -24,7 +24,7 @@ export function commandTree(program: Command, path: readonly string[] = []): Com
   return [entry, ...below.flatMap((child) => commandTree(child, [...path, child.name()]))];
 }
 
-/** What a value is, by the name that the help gives it: `<file>`, `<dir>`, … */
+/** Tells the kind of a value by its name in the help: `<file>`, `<dir>`, … */
 export function takesPath(flagsOrName: string): boolean {
   return /[<[]?(file|dir|path|folder)s?(\.\.\.)?[>\]]?$/i.test(flagsOrName);
 }

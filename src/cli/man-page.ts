@@ -25,7 +25,7 @@ export function manPage(tree: readonly CommandEntry[], version: string): string 
   ].join('\n')}\n`;
 }
 
-/** What `addHelpText('after')` says of a command. */
+/** Returns the text that `addHelpText('after')` adds to a command's help. */
 export function helpAfter(command: Command): string {
   let text = '';
   const write = (more: string): void => {
@@ -108,7 +108,10 @@ function paragraphs(text: string): string[] {
   });
 }
 
-/** Of roff: what begins a request or an escape stands for itself, and a hyphen can be copied as one. */
+/**
+ * Escapes text for roff: characters that begin a request or an escape stand for themselves, and a hyphen stays one when
+ * copied.
+ */
 function escaped(text: string): string {
   return text
     .replaceAll('\\', '\\e')

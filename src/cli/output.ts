@@ -1,4 +1,6 @@
-/** What tools print. Names, types and answers are other people's: nothing of them reaches a terminal as a command. */
+/**
+ * Output of the tools. Names, types and answers are other people's: nothing of them reaches a terminal as a command.
+ */
 
 /** Controls, line and paragraph separators, and what turns the direction of text around. */
 const unseen = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
@@ -12,21 +14,21 @@ function escaped(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** Of what is printed, line ends and tabs are ours. */
+/** Keeps line ends and tabs, which are our own. */
 export function visibleLines(text: string): string {
   return text.replace(unseen, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
 }
 
 /**
- * A line of JSON before it is shown as text: what its strings escape stays escaped, so that nobody writes lines of his own
- * into it. A stack keeps its line ends.
+ * Prepares a line of JSON to be shown as text: escapes in its strings stay, so that a stranger's text adds no line to
+ * the log. A stack keeps its line ends.
  */
 export function visibleJson(line: string): string {
   const quoted = /\\(?:\\|n(?! {4}at )|[rtbf]|u[0-9a-f]{4})/g;
   return visibleLines(line).replace(quoted, (part) => (part === '\\\\' ? part : `\\${part}`));
 }
 
-/** As `visible`, of every text in a value. */
+/** Applies `visible` to every text in a value. */
 export function visibleValues<T>(value: T): T {
   if (typeof value === 'string') return visible(value) as T;
   if (Array.isArray(value)) return value.map(visibleValues) as T;
@@ -37,7 +39,7 @@ export function visibleValues<T>(value: T): T {
 
 const colour = new RegExp(`(${String.fromCharCode(27)}\\[[0-9;]*m)`);
 
-/** As `visible`, but for colours. A tool puts them in after it has made `visible` what other people wrote. */
+/** Works like `visible`, but keeps colours. A tool adds them after it has made other people's text `visible`. */
 export function visibleStyled(line: string): string {
   const parts = line.split(colour);
   return parts.map((part, index) => (index % 2 === 1 ? part : visible(part))).join('');

@@ -18,7 +18,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .version(packageVersion())
     .showHelpAfterError('(--help tells more)')
     .exitOverride()
-    // Its errors repeat arguments.
+    // Commander's errors repeat arguments.
     .configureOutput({ writeErr: (text) => process.stderr.write(visibleLines(text)) })
     .addHelpText(
       'after',

@@ -7,7 +7,7 @@ import { visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
 export interface AdminAddress {
-  /** As a person writes it: host:port, or unix:/path. */
+  /** Address as a person writes it: host:port, or unix:/path. */
   readonly address: string;
   readonly token: string | undefined;
 }

@@ -22,14 +22,14 @@ export interface AdminFlags {
   readonly json?: boolean;
 }
 
-/** Of the configuration, where nothing else is said. */
+/** The configuration's admin address, unless an option names another. */
 const adminDefault = '127.0.0.1:8081';
 
 export function addAdminTools(program: Command, finish: (exitCode: number) => void): void {
-  adminTool(program, 'top', 'what running roles do, live: traffic, latency, cache, targets')
+  adminTool(program, 'top', 'shows what running roles do, live: traffic, latency, cache, targets')
     .addOption(timeOption('--interval <time>', 'between two looks', 1000))
-    .option('--once', 'one look after one interval, as plain lines')
-    .option('--no-color', 'no colours; NO_COLOR says the same')
+    .option('--once', 'prints one frame after one interval, as plain lines')
+    .option('--no-color', 'no colours, like NO_COLOR')
     .addHelpText(
       'after',
       examples(
@@ -47,7 +47,7 @@ export function addAdminTools(program: Command, finish: (exitCode: number) => vo
       );
     });
 
-  adminTool(program, 'stats', 'what running roles have done since they were started')
+  adminTool(program, 'stats', 'shows the counters of running roles since their start')
     .addHelpText('after', examples('stats', 'stats --config target.toml --json'))
     .action(async (flags: AdminFlags) => {
       const { timeout: timeoutMs, json = false } = flags;
@@ -58,33 +58,31 @@ export function addAdminTools(program: Command, finish: (exitCode: number) => vo
 }
 
 function addCacheTools(program: Command, finish: (exitCode: number) => void): void {
-  const cache = program
-    .command('cache')
-    .description("looks at a running proxy's cache, and tends it");
+  const cache = program.command('cache').description("shows and changes a running proxy's cache");
 
-  adminTool(cache, 'stats', 'how full it is, and how often it helps')
+  adminTool(cache, 'stats', 'shows how full the cache is, and how often it is hit')
     .addHelpText('after', examples('cache stats --config proxy.toml'))
     .action(async (flags: AdminFlags) => finish(await runCacheStats(cacheOptions(flags))));
 
-  adminTool(cache, 'list', 'the needles in it that were asked for most lately')
-    .option('--limit <n>', 'how many', countValue, 20)
+  adminTool(cache, 'list', 'lists the cached needles that were asked for most lately')
+    .option('--limit <n>', 'number of needles', countValue, 20)
     .addHelpText('after', examples('cache list --limit 100 --json'))
     .action(async (flags: AdminFlags & { limit: number }) =>
       finish(await runCacheList({ ...cacheOptions(flags), limit: flags.limit })),
     );
 
-  adminTool(cache, 'warm', 'reads needles, so that they are cached')
+  adminTool(cache, 'warm', 'reads needles into the cache')
     .argument('[fid...]', 'such as 3,01637037d6')
-    .option('--file <file>', 'one fid a line; -: standard input')
+    .option('--file <file>', 'file with one fid a line; -: standard input')
     .addHelpText('after', examples('cache warm 3,01637037d6', 'cache warm --file fids.txt'))
     .action(async (fids: string[], flags: AdminFlags & { file?: string }) =>
       finish(await runCacheWarm({ ...cacheOptions(flags), fids, file: flags.file })),
     );
 
-  adminTool(cache, 'evict', 'drops needles: some, those of a volume, or all')
+  adminTool(cache, 'evict', 'drops needles from the cache: single ones, those of a volume, or all')
     .argument('[fid...]', 'such as 3,01637037d6')
-    .option('--volume <id>', 'all of a volume', numberValue)
-    .option('--all', 'everything')
+    .option('--volume <id>', 'all needles of a volume', numberValue)
+    .option('--all', 'all needles')
     .addHelpText(
       'after',
       examples('cache evict 3,01637037d6', 'cache evict --volume 3', 'cache evict --all'),
@@ -106,9 +104,9 @@ export function adminTool(parent: Command, name: string, description: string): C
       `host:port or unix:/path of the admin listener${several} (default: ${adminDefault})`,
       adminValue,
     )
-    .option('--config <file>', 'proxy.toml or target.toml: address and token from there')
-    .option('--token-file <file>', 'what admin.token_file of the role holds')
-    .addOption(timeOption('--timeout <time>', 'for each answer', 5000))
+    .option('--config <file>', 'proxy.toml or target.toml, for address and token')
+    .option('--token-file <file>', "file with the token of the role's admin.token_file")
+    .addOption(timeOption('--timeout <time>', 'deadline of each answer', 5000))
     .option('--json', 'JSON in place of text');
 }
 
@@ -120,7 +118,7 @@ function adminValue(text: string, before?: readonly string[]): string[] {
 }
 
 function cacheOptions(flags: AdminFlags): ReturnType<typeof onePlace> {
-  return onePlace(flags, "one --admin: a cache is one proxy's");
+  return onePlace(flags, 'give one --admin: a cache belongs to one proxy');
 }
 
 /** `remedy`: what to do where there are several. */

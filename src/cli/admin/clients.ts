@@ -1,4 +1,4 @@
-/** Who asks a proxy and what for, in words: for `top`, `stats` and the doctor. Pure. */
+/** Describes a proxy's clients and their requests: for `top`, `stats` and the doctor. Pure. */
 import { countText, shareText, uptimeText } from './quantities.ts';
 import type { Outcome, ProxyStats } from './role-stats.ts';
 
@@ -21,7 +21,7 @@ export interface TrafficStats {
     readonly volumeId: number;
     readonly needleId: string;
   })[];
-  /** What rows had counted that made room for others. */
+  /** Counts of the rows that made room for others. */
   readonly others: { readonly clients: TrafficRow };
 }
 
@@ -63,7 +63,7 @@ export function answeredText(row: TrafficRow): string {
   return [here, ...why].join(', ');
 }
 
-/** As a fid, without its cookie. */
+/** Formats a needle as a fid, without its cookie. */
 export function needleText({ volumeId, needleId }: TrafficStats['needles'][number]): string {
   const digits = BigInt(needleId).toString(16);
   return `${volumeId},${digits.length % 2 === 0 ? digits : `0${digits}`}…`;

@@ -1,4 +1,4 @@
-/** What tools take of /stats: docs/openapi.json describes all of it. */
+/** The part of /stats that the tools read: docs/openapi.json describes all of it. */
 
 export interface ProxyTargetStats {
   readonly address: string;

@@ -43,7 +43,8 @@ interface BenchFlags extends CommonFlags, NeedleFlags, PathFlags {
 }
 
 export function addBench(program: Command, finish: (exitCode: number) => void): void {
-  const description = 'latency and bandwidth of reads: of a target, or of several paths in turn';
+  const description =
+    'measures latency and bandwidth of reads: of a target, or of several paths in turn';
   needleOptions(fabricTool(program, 'bench', description))
     .argument('[fid...]', 'needles to read in turn; without any: round trips of PING')
     .option(
@@ -51,7 +52,7 @@ export function addBench(program: Command, finish: (exitCode: number) => void): 
       "takes needles of about that size from a volume server's directory",
       collected,
     )
-    .option('--iterations <n>', 'reads in all, of each path', countValue, 10_000)
+    .option('--iterations <n>', 'reads of each path, in all', countValue, 10_000)
     .addOption(
       sizeOption('--size <size>', 'bytes of each read; a shorter needle is read whole', 4096),
     )
@@ -63,10 +64,14 @@ export function addBench(program: Command, finish: (exitCode: number) => void): 
       'compares: the target by each of tcp, shm, rdma',
       transportsValue,
     )
-    .option('--rate <n>', 'reads a second, whether the earlier ones have ended or not', countValue)
-    .option('--rounds <n>', 'the paths take turns this often', countValue, 5)
+    .option(
+      '--rate <n>',
+      'reads begun each second, whether earlier ones have ended or not',
+      countValue,
+    )
+    .option('--rounds <n>', 'number of rounds in which the paths take turns', countValue, 5)
     .option('--cpu-of <pid>', 'a server on this machine whose CPU is counted too', pidValue)
-    .option('--markdown', 'the comparison as a table in Markdown')
+    .option('--markdown', 'prints the comparison as a table in Markdown')
     .addHelpText(
       'after',
       `

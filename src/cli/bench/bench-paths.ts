@@ -24,7 +24,7 @@ export interface PathFlags extends FabricFlags {
   readonly transports?: readonly Transport[];
 }
 
-/** What a file says of the servers around it. */
+/** The servers around a configuration, as its file names them. */
 export interface Surroundings {
   /** Empty: none is named. */
   readonly volumeServers: readonly string[];

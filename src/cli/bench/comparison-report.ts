@@ -1,4 +1,4 @@
-/** What the comparison prints. */
+/** Formats the result of the comparison. */
 import { bytesText, countText, secondsText } from '../admin/quantities.ts';
 
 export interface PathFigures {
@@ -6,9 +6,9 @@ export interface PathFigures {
   readonly readsPerSecond: number;
   readonly bytesPerSecond: number;
   readonly latencyUs: Readonly<Record<'p50' | 'p90' | 'p99' | 'p999' | 'max', number>>;
-  /** Of the process that asks. */
+  /** CPU time of the process that sends the reads. */
   readonly cpuUsPerRead: number;
-  /** Of the processes of --cpu-of; undefined: none were named. */
+  /** CPU time of the processes of --cpu-of; undefined: none were named. */
   readonly serverCpuUsPerRead: number | undefined;
   readonly rounds: readonly { readonly readsPerSecond: number; readonly p50Us: number }[];
   readonly failures: Readonly<Record<string, number>>;

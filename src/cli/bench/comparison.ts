@@ -19,7 +19,7 @@ export interface ComparisonOptions {
   readonly paths: readonly PathSpec[];
   readonly needles: readonly NeedleName[];
   readonly bytes: number;
-  /** Of each path, in all rounds together. */
+  /** Reads of each path, in all rounds together. */
   readonly iterations: number;
   readonly depth: number;
   /** 0: closed loop. */
@@ -31,7 +31,7 @@ export interface ComparisonOptions {
   readonly output: 'table' | 'json' | 'markdown';
 }
 
-/** Of these the bytes are compared between the paths; of all, the lengths. */
+/** Needles whose bytes are compared between the paths; of the others only the lengths are. */
 const comparedMax = 64;
 const warmUpMax = 200;
 
@@ -102,7 +102,7 @@ async function measure(
   const show = progress(rounds * children.length);
   for (const child of children) await child.run(Math.min(each, warmUpMax), ratePerSecond);
   for (let round = 0; round < rounds; round += 1) {
-    // Whoever goes first has the cold caches: all take their turn at it.
+    // The first path meets cold caches, so each path goes first in turn.
     const inTurn = children.map((_, index) => children[(index + round) % children.length]);
     for (const child of inTurn as PathChild[]) {
       const before = serversCpu(servers);

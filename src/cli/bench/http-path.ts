@@ -41,7 +41,7 @@ export function httpPath(
   const agent = new Agent({ keepAlive: true, maxSockets: depth });
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
-  // As a target gives it: not decoded on the way.
+  // Asks for the bytes as a target gives them: not decoded on the way.
   const plain = { 'Accept-Encoding': 'gzip', Range: `bytes=${offset}-${offset + bytes - 1}` };
   const sign = signer(readKey);
   return (needle, look) =>

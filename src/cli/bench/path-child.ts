@@ -14,7 +14,7 @@ export class PathUnavailable extends Error {}
 export class PathChild {
   readonly name: string;
   readonly #child: ChildProcess;
-  /** As it says of itself: where it reads, and by which transport. */
+  /** The path's own description: where it reads, and by which transport. */
   detail = '';
 
   constructor({ name }: PathSpec) {

@@ -10,7 +10,7 @@ import type { PathAnswer, PathCommand, PathLoad, PathPlace, PathRun, ReadNeedle 
 let load: PathLoad;
 let readNeedle: ReadNeedle;
 let fabric: Fabric | undefined;
-/** What each needle's answer must be long; learned by the sample. */
+/** Length that each needle's answer must have; learned by the sample. */
 const lengths = new Map<NeedleName, number>();
 
 process.on('message', (command: PathCommand) => {

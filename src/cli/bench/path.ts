@@ -14,14 +14,14 @@ export interface HttpPlace {
 }
 
 export interface PathSpec {
-  /** Of a row: http, proxy, tcp, shm, rdma, target. */
+  /** Name of the row: http, proxy, tcp, shm, rdma, target. */
   readonly name: string;
   readonly place: PathPlace;
 }
 
 export interface PathLoad {
   readonly needles: readonly NeedleName[];
-  /** Of each read; a shorter needle is read whole. */
+  /** Bytes of each read; a shorter needle is read whole. */
   readonly bytes: number;
   readonly timeoutMs: number;
   /** Reads at once, at most. */
@@ -37,7 +37,7 @@ export type PathCommand =
 export type PathAnswer =
   | { readonly kind: 'opened'; readonly detail: string }
   | { readonly kind: 'unavailable'; readonly detail: string }
-  /** Of each needle read: the bytes' digest, or why it could not be read. */
+  /** One entry for each needle read: the bytes' digest, or why it could not be read. */
   | { readonly kind: 'sampled'; readonly digests: readonly string[] }
   | ({ readonly kind: 'ran' } & PathRun);
 
@@ -46,9 +46,9 @@ export interface PathRun {
   /** From when each read was meant to be sent. */
   readonly latenciesUs: Float64Array;
   readonly bytes: number;
-  /** By what went wrong. */
+  /** Failures, counted by their cause. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Of the process that asked. */
+  /** CPU time of the process that sent the reads. */
   readonly cpuUs: number;
 }
 

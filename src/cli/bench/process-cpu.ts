@@ -1,10 +1,10 @@
 /** CPU time of whole programs, from the kernel's accounting. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Of /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
+/** Unit of /proc/PID/stat: USER_HZ, the same on every Linux that Node runs on. */
 const nanosecondsPerTick = 10_000_000;
 
-/** What some processes have used at one time. Threads that end are seen in the ticks only. */
+/** CPU time that some processes have used so far. Threads that end are seen in the ticks only. */
 export interface CpuSample {
   readonly nanosecondsByThread: ReadonlyMap<string, number>;
   readonly ticks: number;
@@ -39,7 +39,7 @@ function ticksOf(pid: number): number {
   return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
 }
 
-/** Of /proc/PID/stat: from the state on, the first field after the name in brackets. */
+/** Splits /proc/PID/stat, from the state on: the first field after the name in brackets. */
 export function fieldsOf(stat: string): readonly string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }

@@ -13,7 +13,7 @@ export interface BenchOptions {
   readonly needles: readonly NeedleName[];
   readonly iterations: number;
   readonly depth: number;
-  /** Of each read. */
+  /** Bytes of each read. */
   readonly bytes: number;
   readonly timeoutMs: number;
   readonly json: boolean;

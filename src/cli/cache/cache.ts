@@ -73,7 +73,10 @@ export async function runCacheEvict(options: CacheEvictOptions): Promise<number>
   const { place, timeoutMs, json, fids, volumeId, all } = options;
   const ways = [fids.length > 0, volumeId !== undefined, all].filter((given) => given);
   if (ways.length !== 1) {
-    throw new ToolFailure('what? Give fids, or --volume ID, or --all', exitCodes.usage);
+    throw new ToolFailure(
+      'no needles are named: give fids, or --volume ID, or --all',
+      exitCodes.usage,
+    );
   }
   const body = all ? { all } : volumeId === undefined ? { fids } : { volumeId };
   const client = new AdminClient(place, timeoutMs);
@@ -99,7 +102,7 @@ interface WarmAnswer {
   }[];
 }
 
-/** Of one request to the API: so that progress can be told. */
+/** Needles in one request to the API, few enough that progress can be shown. */
 const warmedAtOnce = 100;
 const warmMsMax = 65_000;
 
@@ -108,7 +111,7 @@ export async function runCacheWarm(options: CacheWarmOptions): Promise<number> {
   const { place, timeoutMs, json } = options;
   const fids = [...options.fids, ...fidsOfFile(options.file)];
   if (fids.length === 0)
-    throw new ToolFailure('which needles? Give fids, or --file FILE', exitCodes.usage);
+    throw new ToolFailure('no needles are named: give fids, or --file FILE', exitCodes.usage);
   // A batch takes as long as its needles do: the listener ends it after a minute.
   const client = new AdminClient(place, Math.max(timeoutMs, warmMsMax));
   const results: WarmAnswer['results'][number][] = [];
@@ -123,7 +126,7 @@ export async function runCacheWarm(options: CacheWarmOptions): Promise<number> {
       if (hasBar) process.stderr.write(`\r${progress(results.length, fids.length)}`);
     }
   } catch (error) {
-    // What was warmed until then is worth its line.
+    // The needles that were warmed until then are worth a line.
     if (results.length > 0) note(`${warmed} of ${fids.length} warmed, then:`);
     throw error;
   } finally {

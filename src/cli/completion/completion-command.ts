@@ -8,7 +8,7 @@ export function addCompletion(program: Command, finish: (exitCode: number) => vo
   program
     .command('completion')
     .description('prints the script that completes commands and options in a shell')
-    .addArgument(new Argument('<shell>', 'whose').choices(shells))
+    .addArgument(new Argument('<shell>', 'shell that reads the script').choices(shells))
     .addHelpText(
       'after',
       `

@@ -75,7 +75,7 @@ function flagCases(tree: readonly CommandEntry[], offer: (words: string) => stri
     .join('\n');
 }
 
-/** What bash and zsh do alike, once they know the command: a value, a flag or a word is offered. */
+/** The part that bash and zsh share, once they know the command: a value, a flag or a word is offered. */
 function cases(tree: readonly CommandEntry[], offer: (words: string) => string): string {
   return `  case "$key $before" in
 ${valueCases(tree, (choices) => `${offer(choices)}; return`)}

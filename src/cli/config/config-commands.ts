@@ -10,14 +10,14 @@ import { type PrintOptions, runConfigPrint } from './config-print.ts';
 export function addConfigCommands(program: Command, finish: (exitCode: number) => void): void {
   const config = program
     .command('config')
-    .description('looks at configuration files; nothing is started');
+    .description('checks and prints configuration files; starts nothing');
 
   config
     .command('check')
-    .description('reports everything that is wrong with files, or every key they would start with')
+    .description('reports all mistakes in files, or every key that a role would start with')
     .argument('<files...>', 'proxy.toml, target.toml, or - for standard input')
     .addOption(roleOption())
-    .option('--strict', 'warnings are errors')
+    .option('--strict', 'treats warnings as errors')
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
@@ -36,17 +36,17 @@ Examples:
 
   config
     .command('print')
-    .description('prints the configuration that would run, as a file that can be fed back')
-    .option('--effective', 'file, environment and defaults together (this is what it does anyway)')
+    .description('prints the configuration that would run, as a file that a role can read')
+    .option('--effective', 'file, environment and defaults together (the default)')
     .option('--default', 'the defaults alone')
-    .option('--config <file>', 'without it: defaults and environment')
+    .option('--config <file>', 'configuration file; without it: defaults and environment')
     .addOption(roleOption())
     .addOption(new Option('--toml', 'TOML, each key with its origin (default)').conflicts('json'))
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
       `
-Of secrets only the file's name is printed.
+For secrets only the file's name is printed.
 
 Examples:
   seaweed-rdma config print --config /etc/seaweed-rdma/proxy.toml
@@ -60,7 +60,7 @@ Examples:
   config
     .command('schema')
     .description("prints the JSON Schema of a role's file, for editors")
-    .addArgument(new Argument('<role>', 'whose file').choices(['proxy', 'target']))
+    .addArgument(new Argument('<role>', 'role of the file').choices(['proxy', 'target']))
     .addHelpText(
       'after',
       `
@@ -76,7 +76,7 @@ Example:
 }
 
 function roleOption(): Option {
-  return new Option('--role <role>', 'where the sections do not tell which it is').choices([
+  return new Option('--role <role>', 'role of the file, if its sections do not tell').choices([
     'proxy',
     'target',
   ]);

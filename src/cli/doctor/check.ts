@@ -1,14 +1,14 @@
-/** What the doctor checks, in order, and what a check says. */
+/** The doctor's checks, in order, and the form of a check's result. */
 
 export type CheckResult = 'ok' | 'warn' | 'fail' | 'skip';
 
-/** What a layer finds; `name` is of `catalogue`. A check of several targets or servers comes once for each. */
+/** A finding of a layer; `name` is of `catalogue`. A check of several targets or servers comes once for each. */
 export interface Finding {
   readonly name: string;
   readonly result: CheckResult;
   /** One line. */
   readonly summary: string;
-  /** What was looked at and what was there, with numbers. */
+  /** Facts that were looked at and their values, with numbers. */
   readonly evidence: readonly string[];
   /** Commands, or keys to set; empty where nothing is to be done. */
   readonly fix: readonly string[];
@@ -63,7 +63,7 @@ export function skip(name: CheckName, summary: string, evidence: readonly string
   return { name, result: 'skip', summary, evidence, fix: [] };
 }
 
-/** What is wrong or may be, and what to do about it: never empty. */
+/** A fault or a risk, and what to do about it: never empty. */
 interface Trouble {
   readonly summary: string;
   readonly evidence?: readonly string[];

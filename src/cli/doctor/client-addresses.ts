@@ -5,7 +5,7 @@ import type { Arrival, MasterFacts, NamedServer } from './master.ts';
 import type { Settings } from './setup.ts';
 import { shownIds, type VolumeServerFacts } from './volume-server.ts';
 
-/** What SeaweedFS 4.44 does. */
+/** The clients of SeaweedFS 4.44 do this. */
 const urlClients =
   'the filer, the S3 gateway, weed shell and mounts with -volumeServerAccess=direct';
 const publicUrlClients =

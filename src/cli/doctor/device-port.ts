@@ -9,7 +9,7 @@ export interface Gid {
 }
 
 export interface DevicePort {
-  /** As UCX names it: "mlx5_0:1". */
+  /** UCX's name of the port: "mlx5_0:1". */
   readonly name: string;
   /** "4: ACTIVE". */
   readonly state: string;
@@ -20,6 +20,6 @@ export interface DevicePort {
   readonly rate: string;
   /** Without the empty ones. */
   readonly gids: readonly Gid[];
-  /** Of its network device. */
+  /** MTU of the port's network device. */
   readonly mtuBytes: number | undefined;
 }

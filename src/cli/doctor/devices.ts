@@ -69,7 +69,7 @@ function devicePort(sysRoot: string, device: string, port: string): DevicePort {
   };
 }
 
-/** Of this machine alone: a copied /sys has no /dev. */
+/** Works for this machine alone: a copied /sys has no /dev. */
 function openFailure(sysRoot: string, name: string): string {
   if (sysRoot !== '/sys') return '';
   const verbs = join(sysRoot, 'class', 'infiniband_verbs');
@@ -151,7 +151,7 @@ function portFinding(
     evidence,
     fix: [portFix(port)] as const,
   };
-  // A second port that nobody uses may well be without a cable.
+  // A second, unused port may well be without a cable.
   const isNeeded = chosen.includes(port.name) || !ports.some(isActive);
   return isNeeded ? fail('rdma-port', trouble) : warn('rdma-port', trouble);
 }

@@ -26,32 +26,33 @@ interface DoctorFlags {
 export function addDoctor(program: Command, finish: (exitCode: number) => void): void {
   program
     .command('doctor')
-    .description('looks at everything that the fast path needs: what was found, and the fix')
+    .description('checks everything that the fast path needs; prints what it found, and the fix')
     .option('--config <file>', 'proxy.toml or target.toml; without it: this machine alone')
     .addOption(
-      new Option('--role <role>', 'which of the two it is, where its sections do not tell').choices(
-        ['proxy', 'target'],
-      ),
+      new Option('--role <role>', 'role of the file, if its sections do not tell').choices([
+        'proxy',
+        'target',
+      ]),
     )
-    .option('--only <names>', 'these layers or checks alone: memory,device-name', collectedChecks)
-    .option('--skip <names>', 'not these layers or checks', collectedChecks)
+    .option('--only <names>', 'only these layers or checks: memory,device-name', collectedChecks)
+    .option('--skip <names>', 'all but these layers or checks', collectedChecks)
     .option('--fid <fid>', 'the needle to compare between RDMA and HTTP')
     .option(
       '--master <host:port>',
-      'do clients that ask this master arrive at the proxy',
+      'checks that clients that ask this master reach the proxy',
       masterValue,
     )
-    .addOption(timeOption('--timeout <time>', 'for each question to the network', 2000))
+    .addOption(timeOption('--timeout <time>', 'deadline of each question to the network', 2000))
     .option('--json', 'one JSON object')
-    .option('--sys-root <dir>', "another machine's /sys, copied", '/sys')
-    .option('--proc-root <dir>', "another machine's /proc, copied", '/proc')
+    .option('--sys-root <dir>', "a copy of another machine's /sys", '/sys')
+    .option('--proc-root <dir>', "a copy of another machine's /proc", '/proc')
     .addHelpText(
       'after',
       `
 Layers: ${layers.join(', ')}
 
 Exit codes: 0 nothing failed (warnings may be there), 1 a check failed, 2 usage, 78 the configuration cannot be used
-(the machine is looked at all the same).
+(the machine is checked all the same).
 
 Examples:
   seaweed-rdma doctor                                 this machine, without a configuration

@@ -56,7 +56,7 @@ function setupProblem({ source, line, key, message }: ConfigProblem): Setup['pro
   return { place: line === undefined ? source : `${source}:${line}`, key, message };
 }
 
-/** Of a file that may not even be TOML. */
+/** Guesses the role of a file that may not even be TOML. */
 function likelyRole(file: string): Role | undefined {
   let text: string;
   try {

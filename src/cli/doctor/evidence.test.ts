@@ -1,4 +1,4 @@
-/** What is found is read from real files and sockets of this process; what is judged comes from other machines. */
+/** Findings come from real files and sockets of this process; verdicts are tested with other machines' data. */
 import { mkdirSync, symlinkSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -275,7 +275,7 @@ describe('a needle', () => {
     expect(judged({ http: 401 })).toBe('fail');
   });
 
-  test('that nobody has, that is a manifest or cannot be asked for is no failure', () => {
+  test('that no server has, that is a manifest or cannot be asked for is no failure', () => {
     expect(judged({ rdma: 'not_found', http: 404 })).toBe('warn');
     expect(judged({ isManifest: true, firstDifferenceAt: 0 })).toBe('skip');
     expect(judged({ http: 0, httpFailure: 'ECONNREFUSED' })).toBe('skip');

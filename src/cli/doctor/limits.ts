@@ -12,7 +12,7 @@ import type { Settings } from './setup.ts';
 /** A client's connection may need one to the volume server as well, a session one of UCX's TCP. */
 const perConnection = 2;
 
-/** What a target, or a proxy with inproc, holds open. A directory that cannot be listed has none. */
+/** Counts the volumes that a target, or a proxy with inproc, holds open. A directory that cannot be listed has none. */
 export function countVolumes(dirs: readonly string[]): number {
   return dirs.flatMap(entriesOf).filter((name) => /^(?:.+_)?\d+\.dat$/.test(name)).length;
 }

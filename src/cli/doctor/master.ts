@@ -1,4 +1,4 @@
-/** What a master of SeaweedFS tells clients: each volume server's two addresses, and where asking them leads. */
+/** Reads what a master of SeaweedFS tells clients: each volume server's two addresses, and where asking them leads. */
 import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
@@ -10,7 +10,7 @@ import type { ListenSetting } from './setup.ts';
 export interface Arrival {
   /** host:port, as the master names it. */
   readonly address: string;
-  /** silent: nobody answers there. */
+  /** silent: no server answers there. */
   readonly at: 'proxy' | 'elsewhere' | 'silent';
   /** How that is known. */
   readonly how: string;
@@ -19,9 +19,9 @@ export interface Arrival {
 export interface NamedServer {
   readonly url: Arrival;
   readonly publicUrl: Arrival;
-  /** As the master shows them: "1-5 7". */
+  /** Volume ids as the master shows them: "1-5 7". */
   readonly volumeIds: readonly number[];
-  /** What /dir/lookup says of its first volume; '' where it has none. */
+  /** Answer of /dir/lookup for the server's first volume; '' where it has none. */
   readonly lookup: string;
 }
 

@@ -19,7 +19,7 @@ export interface MemoryFacts {
   readonly transparent: string;
   /** The tightest of the process' control groups; undefined: no limit is known. */
   readonly groupLimitBytes: number | undefined;
-  /** The same for hugepages: without `hugepages-2Mi` a container may have none of the host's. */
+  /** Limit of the container's hugepages: without `hugepages-2Mi` a container may have none of the host's. */
   readonly hugepageLimitBytes: number | undefined;
   /** undefined: there is no /dev/shm. */
   readonly shm: ShmRoom | undefined;
@@ -93,7 +93,7 @@ export function judgeMemory(
   ];
 }
 
-/** What a role without a configuration would pin. */
+/** Bytes that a role without a configuration would pin. */
 const arenaBytesDefault = 512 * 2 ** 20;
 
 function memlock(

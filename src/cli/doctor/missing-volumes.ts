@@ -15,7 +15,7 @@ export interface MissingVolume {
 
 type Storage = NonNullable<Settings['storage']>;
 
-/** Of each id in turn; the first directory with a file of it tells. */
+/** Looks for each id in turn; the first directory with a file of it decides. */
 export async function gatherMissing(
   { key, dirs, idxDirs }: Storage,
   volumeIds: readonly number[],

@@ -41,7 +41,7 @@ function judgeNeedle(facts: NeedleEvidence): Finding {
   if (facts.isManifest) return skip('needle-bytes', `${fid} is a chunk manifest`, evidence);
   if (rdma === 'too_large')
     return skip('needle-bytes', `${fid} is larger than is compared`, evidence);
-  // Also an index lists it until the volume is compacted.
+  // An index, too, lists it until the volume is compacted.
   if (rdma === 'expired' && http === 404)
     return skip('needle-bytes', `${fid} has expired, both say`, evidence);
   if (rdma !== 'ok' && http !== 200) {

@@ -23,7 +23,7 @@ export interface NeedleEvidence {
   readonly http: number;
   readonly httpFailure: string;
   readonly httpBytes: number;
-  /** Of the bytes after unzipping; -1: none. */
+  /** Index of the first different byte, after unzipping; -1: none. */
   readonly firstDifferenceAt: number;
 }
 
@@ -128,7 +128,7 @@ function isZipped(http: HttpResult): boolean {
   return http.kind === 'answer' && http.answer.headers['content-encoding'] === 'gzip';
 }
 
-/** What does not unzip is compared as it is. */
+/** Returns the bytes unchanged if they do not unzip. */
 function unzipped(bytes: Buffer, isGzip: boolean): Buffer {
   if (!isGzip) return bytes;
   try {

@@ -1,4 +1,4 @@
-/** Who listens where on this machine, and what a running role of ours is allowed: all from /proc. */
+/** Reads /proc: the listeners of this machine, and the limits of a running role. */
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { entriesOf, readText } from './machine-files.ts';
@@ -9,7 +9,7 @@ export interface Owner {
   readonly command: readonly string[];
   /** undefined: it is none of our roles. */
   readonly role: string | undefined;
-  /** As /proc/PID/stat has it: "S", "R", "T" (stopped), "D" (waits in the kernel); undefined: it has ended. */
+  /** The state from /proc/PID/stat: "S", "R", "T" (stopped), "D" (waits in the kernel); undefined: it has ended. */
   readonly state: string | undefined;
 }
 

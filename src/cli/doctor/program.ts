@@ -23,9 +23,9 @@ export interface ProgramFacts {
   readonly protocolVersion: number;
 }
 
-/** As package.json's engines says. */
+/** Least Node version, as in package.json's engines. */
 export const nodeMajorMin = 24;
-/** As package.json's binary says. */
+/** Least N-API version, as in package.json's binary. */
 const napiMin = 9;
 
 export function gatherProgram(version: string): ProgramFacts {

@@ -109,16 +109,20 @@ function isBeyondThisHost(host: string): boolean {
   return host !== 'localhost' && host !== '::1' && !(isIPv4(host) && host.startsWith('127.'));
 }
 
-/** The default, and no mistake: but whoever relies on -whiteList must know it. */
+/** Reports the default, which is no mistake: but an operator who relies on -whiteList must know it. */
 function httpExposure({ listeners }: Settings): Finding {
   const http = listeners.find(({ key }) => key === 'http.listen');
   if (http === undefined) return skip('http-exposure', "the proxy's part");
   if ('path' in http.address) return ok('http-exposure', 'http.listen is a socket file');
   const { host } = http.address;
   if (!isBeyondThisHost(host)) return ok('http-exposure', 'loopback alone');
-  return ok('http-exposure', `whoever reaches ${host} has the rights of this proxy's address`, [
-    "the volume server sees the proxy's address, not the client's: where its -whiteList has that, everybody who comes through here may write",
-  ]);
+  return ok(
+    'http-exposure',
+    `a client that reaches ${host} has the rights of this proxy's address`,
+    [
+      "the volume server sees the proxy's address, not the client's: where its -whiteList has that, everybody who comes through here may write",
+    ],
+  );
 }
 
 function adminExposure({ adminHost, hasAdminToken }: Settings): Finding {
@@ -158,7 +162,7 @@ function secretExposure(settings: Settings): Finding {
     summary:
       role === 'target'
         ? 'without a secret everybody who reaches the port may read every needle'
-        : `no secret for ${beyond.join(', ')}: whoever answers there is believed`,
+        : `no secret for ${beyond.join(', ')}: any server that answers there is believed`,
     evidence,
     fix: [
       'set rdma.secret_file, the same content on proxies and targets (and remove insecure = true)',
@@ -179,7 +183,7 @@ function ucxExposure(
   }
   if (isNetworkTrusted) {
     return warn('ucx-exposure', {
-      summary: `whoever reaches a TCP port of UCX on ${exposed.join(', ')} can write into the process`,
+      summary: `a host that reaches a TCP port of UCX on ${exposed.join(', ')} can write into the process`,
       evidence,
       fix: ['let only proxies and targets reach these hosts: docs/security.md has rules for it'],
     });
@@ -193,7 +197,7 @@ function ucxExposure(
   });
 }
 
-/** By the routes and devices of this machine. */
+/** Returns the exposed network devices, by the routes and devices of this machine. */
 export async function gatherExposed(settings: Settings | undefined): Promise<readonly string[]> {
   if (settings === undefined) return [];
   const { role, targets, listenHost } = settings;

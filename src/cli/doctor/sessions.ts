@@ -20,7 +20,9 @@ export interface TargetFacts extends TargetEndpoint {
   readonly tcpFailure: string | undefined;
   readonly tcpMs: number;
   readonly session: SessionFacts | undefined;
-  /** What answers HTTP there in the target's place: its Server header, or "HTTP"; '': nothing does, or it was not asked. */
+  /**
+   * Name of an HTTP server in the target's place: its Server header, or "HTTP"; '': none answers, or it was not asked.
+   */
   readonly httpServer: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the doctor is told: the configuration as read, and where the machine's files lie. */
+/** The doctor's input: the configuration as read, and where the machine's files lie. */
 import type { AdminAddress } from '../admin/admin-client.ts';
 import type { NeedleName } from '../needle-name.ts';
 import type { CheckName } from './check.ts';
@@ -57,7 +57,7 @@ export interface Settings {
   };
   readonly descriptors: { readonly key: string; readonly count: number };
   readonly listeners: readonly ListenSetting[];
-  /** Of the target role, and of inproc. */
+  /** Storage of the target role, and of inproc. */
   readonly storage:
     | {
         readonly key: string;
@@ -74,7 +74,7 @@ export interface Settings {
   /** Where the role's admin listener is asked. */
   readonly admin: AdminAddress;
   readonly adminHost: string | undefined;
-  /** Of the target role: insecure = true. */
+  /** Whether the target role has insecure = true. */
   readonly insecure: boolean;
 }
 

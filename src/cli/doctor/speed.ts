@@ -17,7 +17,7 @@ export interface Speed {
   readonly latencyUs: Percentiles;
   readonly bytesPerSecond: number;
   readonly reads: number;
-  /** The same needle over HTTP, in this order: from the volume server, from the proxy where it runs. */
+  /** Times of the needle over HTTP, in this order: from the volume server, from the proxy where it runs. */
   readonly http: readonly HttpSpeed[];
 }
 
@@ -31,7 +31,7 @@ export interface HttpSpeed {
   readonly bytesPerSecond: number;
 }
 
-/** What else the needle is read from. */
+/** The other places that the needle is read from. */
 export interface HttpPlaceNamed {
   readonly name: string;
   readonly url: string;
@@ -76,7 +76,7 @@ export async function measure(
   return { ...names, transport, needleBytes, latencyUs, ...(await bandwidth(read)) };
 }
 
-/** The same sizes over HTTP, from a connection that stays open. */
+/** Measures the same sizes over HTTP, on a connection that stays open. */
 export async function measureHttp(
   { name, url }: HttpPlaceNamed,
   needle: NeedleName,
@@ -135,7 +135,7 @@ async function bandwidth(
   return { bytesPerSecond: bytes / seconds, reads };
 }
 
-/** Of the fastest active port, else of the fastest network device; undefined where none tells. */
+/** Rate of the fastest active port, else of the fastest network device; undefined where none tells. */
 export function linkRate(
   sysRoot: string,
   { devices, netDevices }: DeviceFacts,

@@ -7,7 +7,7 @@ import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';
 import { isOnThisHost } from './this-host.ts';
 
-/** What is known beside the targets themselves. */
+/** Facts beside the targets themselves. */
 export interface TargetContext {
   readonly listeners: readonly ListeningSocket[];
   readonly devices: readonly RdmaDevice[];

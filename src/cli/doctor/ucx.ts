@@ -16,9 +16,9 @@ export interface UcxFacts {
   readonly variablesOf: string;
   readonly tls: ChosenValue;
   readonly deviceName: ChosenValue;
-  /** Of `ucx_info -d`; undefined where that is not installed. */
+  /** Transports from `ucx_info -d`; undefined where that is not installed. */
   readonly transports: readonly string[] | undefined;
-  /** What UCX says when it starts with the choices above; '' when it starts. */
+  /** UCX's error when it starts with the choices above; '' when it starts. */
   readonly failure: string;
   /** Addresses of this machine at which UCX's peers do not reach it. */
   readonly addressFaults: readonly string[];
@@ -167,7 +167,7 @@ function ucxVariables({ variables, variablesOf, tls, deviceName }: UcxFacts): Fi
   });
 }
 
-/** What UCX_TLS takes beside the names of transports. */
+/** Aliases that UCX_TLS takes beside the names of transports. */
 const tlsAliases =
   'all sm shm mm ud ud_v ud_x ud_verbs ud_mlx5 rc rc_v rc_x rc_verbs rc_mlx5 dc dc_x dc_mlx5 ib tcp self cma knem xpmem posix sysv cuda cuda_copy cuda_ipc gdr_copy rocm rocm_copy rocm_ipc ze ze_copy ze_ipc ugni srd'.split(
     ' ',
@@ -213,7 +213,7 @@ function ucxAddresses({ addressFaults, version, isUsed }: UcxFacts): Finding {
   if (version === '') return skip('ucx-addresses', 'the native part has no UCX');
   if (!isUsed) return skip('ucx-addresses', 'this configuration does not use UCX');
   const [first, ...others] = addressFaults;
-  if (first === undefined) return ok('ucx-addresses', 'nothing is known against its addresses');
+  if (first === undefined) return ok('ucx-addresses', 'its addresses have no known fault');
   return fail('ucx-addresses', {
     summary: 'UCX at the other end cannot dial an address of this host',
     fix: [first, ...others],

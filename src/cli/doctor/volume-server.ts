@@ -18,10 +18,10 @@ export interface VolumeServerFacts {
   readonly server: string;
   /** Volume ids by its own list; undefined: the answer is no list. */
   readonly volumes: readonly number[] | undefined;
-  /** Its directories, by their names on its host; empty where it does not tell. */
+  /** The server's directories, by their names on its host; empty where it does not tell. */
   readonly dirs: readonly string[];
   readonly answerMs: number;
-  /** Its clock minus this one; undefined without a Date header. */
+  /** The server's clock minus this one; undefined without a Date header. */
   readonly clockAheadMs: number | undefined;
   /** A read without a token was answered with 401; undefined: not known. */
   readonly wantsTokens: boolean | undefined;
@@ -181,7 +181,10 @@ function volumeServer(
   return ok('volume-server', `${url}: ${server}, ${volumes.length} volumes`, evidence);
 }
 
-/** What a proxy forwards looks like its volume server's own answer: only the process tells, on this host. */
+/**
+ * Finds a proxy of this host that listens at `url`: a forwarded answer looks like the volume server's own, so only the
+ * process tells.
+ */
 function ownProxyAt(url: string, listeners: readonly ListeningSocket[]): Owner | undefined {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');

@@ -68,7 +68,7 @@ function arenaPages(): string {
   }
 }
 
-/** As `ucx_info -d` tells it, where UCX's tools are installed. */
+/** Runs `ucx_info -d`, where UCX's tools are installed. */
 async function ucxResources(): Promise<{ ucxTransports: readonly string[] }> {
   const info = await promisify(execFile)('ucx_info', ['-d'], { timeout: 10_000 }).catch(
     () => undefined,

@@ -1,4 +1,4 @@
-/** What the tools that ask a target have in common: their options, and how a needle is named. */
+/** The common part of the tools that ask a target: their options, and how a needle is named. */
 import type { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
 import { type NeedleName, parseFidArgument, parseNumberArgument } from '../needle-name.ts';
@@ -22,11 +22,14 @@ export function fabricTool(program: Command, name: string, description: string):
     .command(name)
     .description(description)
     .option('--target <host:port>', 'the target to ask')
-    .option('--secret-file <file>', 'what target and proxies share, with --target')
-    .option('--config <file>', 'proxy.toml or target.toml: targets and secret from there')
+    .option(
+      '--secret-file <file>',
+      'file with the secret that target and proxies share, with --target',
+    )
+    .option('--config <file>', 'proxy.toml or target.toml, for targets and secret')
     .option('--device-name <names>', 'UCX_NET_DEVICES, with --target', ucxNamesValue, 'auto')
     .option('--tls <names>', 'UCX_TLS, with --target', ucxNamesValue, 'auto')
-    .addOption(timeOption('--connect-timeout <time>', 'to connect', 2000))
+    .addOption(timeOption('--connect-timeout <time>', 'deadline of the connection', 2000))
     .addOption(timeOption('--timeout <time>', 'for each answer', 2000))
     .option('--json', 'one JSON object');
 }

@@ -30,7 +30,10 @@ export function fabricOptions(flags: FabricFlags): FabricOptions | undefined {
 export function requiredFabricOptions(flags: FabricFlags): FabricOptions {
   const options = fabricOptions(flags);
   if (options !== undefined) return options;
-  throw new ToolFailure('which target? Give --target HOST:PORT or --config FILE', exitCodes.usage);
+  throw new ToolFailure(
+    'no target is named: give --target HOST:PORT or --config FILE',
+    exitCodes.usage,
+  );
 }
 
 function fromTarget(flags: FabricFlags, text: string): FabricOptions {

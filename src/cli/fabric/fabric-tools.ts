@@ -18,12 +18,12 @@ import { fabricOptions, requiredFabricOptions } from './fabric-options.ts';
 import { runPing } from './ping.ts';
 import { type ReadToolOptions, runRead } from './read.ts';
 
-const whichNeedle = 'which needle? Give a fid, or --volume --needle --cookie';
+const whichNeedle = 'no needle is named: give a fid, or --volume --needle --cookie';
 
 export function addFabricTools(program: Command, finish: (exitCode: number) => void): void {
-  fabricTool(program, 'ping', 'round trips to a target')
-    .option('--count <n>', 'how many', countValue, 5)
-    .addOption(timeOption('--interval <time>', 'between two', 200))
+  fabricTool(program, 'ping', 'measures round trips to a target')
+    .option('--count <n>', 'number of round trips', countValue, 5)
+    .addOption(timeOption('--interval <time>', 'time between two', 200))
     .addHelpText('after', examples('ping --target 127.0.0.1:18515 --count 100 --interval 1ms'))
     .action(async (flags: CommonFlags & { count: number; interval: number }) => {
       const fabric = requiredFabricOptions(flags);
@@ -31,7 +31,7 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
       finish(await runPing({ fabric, count, intervalMs, timeoutMs, json: isJson(flags) }));
     });
 
-  fabricTool(program, 'capabilities', 'what this machine has, and what a target announces')
+  fabricTool(program, 'capabilities', 'shows what this machine has, and what a target announces')
     .addHelpText('after', examples('capabilities', 'capabilities --target 127.0.0.1:18515 --json'))
     .action(async (flags: CommonFlags) => {
       const fabric = fabricOptions(flags);
@@ -40,12 +40,14 @@ export function addFabricTools(program: Command, finish: (exitCode: number) => v
       finish(await runCapabilities({ version, fabric, timeoutMs, json: isJson(flags) }));
     });
 
-  needleOptions(fabricTool(program, 'read', 'one needle, its checksum verified, as it is stored'))
+  needleOptions(
+    fabricTool(program, 'read', 'reads one needle as it is stored, and verifies its checksum'),
+  )
     .argument('[fid]', 'such as 3,01637037d6')
-    .option('--output <file>', 'where to write the data (default: stdout)')
-    .option('--metadata', 'no data, only what the needle says of itself')
-    .option('--offset <size>', 'from this stored byte on', sizeValue)
-    .option('--size <size>', 'this many bytes; to the end without it', sizeValue)
+    .option('--output <file>', 'file for the data (default: stdout)')
+    .option('--metadata', "only the needle's metadata, without its data")
+    .option('--offset <size>', 'first stored byte to read', sizeValue)
+    .option('--size <size>', 'number of bytes to read; without it: to the end', sizeValue)
     .option('--compare <url>', 'fails unless this HTTP server gives the same bytes', urlValue)
     .addOption(sizeOption('--max-size <size>', 'larger needles are refused', 64 * 2 ** 20))
     .addHelpText(

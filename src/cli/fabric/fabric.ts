@@ -17,7 +17,7 @@ export type FabricOptions =
       readonly targets: readonly TargetAddress[];
       readonly deviceName: string;
       readonly tls: string;
-      /** Of the configuration; a tool ends soon, and is refused nothing. */
+      /** The configuration's value; a tool ends soon, so it is not refused. */
       readonly isNetworkTrusted: boolean;
     }
   | { readonly kind: 'inproc'; readonly dirs: readonly string[] };

@@ -15,7 +15,7 @@ export interface ReadToolOptions {
   /** undefined: stdout, or nowhere with `json`. */
   readonly output: string | undefined;
   readonly metadataOnly: boolean;
-  /** Of the stored bytes; undefined: all of them. */
+  /** Range of the stored bytes; undefined: all of them. */
   readonly range: { readonly offset: number; readonly bytes: number } | undefined;
   /** An HTTP server whose bytes must be the same. */
   readonly compareUrl: string | undefined;
@@ -24,7 +24,7 @@ export interface ReadToolOptions {
   readonly json: boolean;
 }
 
-/** Of native/protocol/wire.h: asked for whole, so that what does not fit is refused and not cut. */
+/** Limit of native/protocol/wire.h: the needle is asked for whole, so that a larger one is refused and not cut. */
 const needleBytesMax = 2 ** 32;
 
 /** Returns the exit code: failed when there is no such live needle. */
@@ -118,7 +118,7 @@ async function compareWith(
   view: Buffer,
   { needle, range, timeoutMs }: ReadToolOptions,
 ): Promise<void> {
-  // As stored: fetch itself would decode what it had not asked for by name.
+  // Asks for the stored form: fetch decodes any encoding that it did not ask for by name.
   const load = { needles: [], bytes: view.length, timeoutMs, depth: 1 };
   const read = httpPath(url, load, { offset: range?.offset ?? 0 });
   let difference: string | undefined;

@@ -16,28 +16,28 @@ interface LogFlags extends AdminFlags, Readonly<Record<string, unknown>> {
 }
 
 export function addLog(program: Command, finish: (exitCode: number) => void): void {
-  adminTool(program, 'log', 'the last requests of a running proxy, or every one as it ends')
-    .option('-f, --follow', 'requests from now on, until Ctrl-C or the proxy ends')
+  adminTool(program, 'log', 'shows the last requests of a running proxy, or each one as it ends')
+    .option('-f, --follow', 'shows requests as they end, until Ctrl-C or the proxy ends')
     .addOption(
-      new Option('--limit <n>', 'the last so many that the filters let through')
+      new Option('--limit <n>', 'number of last requests that pass the filters')
         .argParser(countValue)
         .default(100)
         .conflicts('follow'),
     )
     .option('--outcome <names>', 'cache, rdma, passthrough, error')
-    .option('--reason <names>', 'as docs/reasons.md names them: not-found,query')
+    .option('--reason <names>', 'reasons of docs/reasons.md: not-found,query')
     .option('--client <addresses>', 'addresses and networks: 10.0.0.5,10.1.0.0/16')
-    .option('--agent <text>', 'clients whose User-Agent contains it')
+    .option('--agent <text>', 'clients whose User-Agent contains this text')
     .option('--volume <ids>', 'volume ids: 3,7')
     .option('--method <names>', 'GET,HEAD; raw: connections that were piped unread')
     .option('--status <codes>', 'statuses and classes: 404,5xx')
-    .option('--min-duration <time>', 'requests that took at least as long', durationValue)
-    .option('--path <text>', 'paths that contain it, as they are shown')
-    .option('--own', "requests of this package's own programs, too")
+    .option('--min-duration <time>', 'requests that took at least this long', durationValue)
+    .option('--path <text>', 'paths that contain this text, as they are shown')
+    .option('--own', "also shows requests of this package's own programs")
     .addHelpText(
       'after',
       `
-Lists are separated by commas. A request is shown when every filter lets it through. Cookies and tokens are masked.
+Lists are separated by commas. A request is shown when it passes every filter. Cookies and tokens are masked.
 ${examples(
   'log --follow',
   'log --follow --outcome passthrough,error',
@@ -51,7 +51,7 @@ ${examples(
       process.once('SIGINT', end).once('SIGTERM', end);
       finish(
         await runLog({
-          ...onePlace(flags, "one --admin: a log is one proxy's"),
+          ...onePlace(flags, 'give one --admin: a log belongs to one proxy'),
           follow: flags.follow ?? false,
           limit: flags.limit,
           filters: filtersOf(flags),

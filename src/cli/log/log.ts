@@ -15,11 +15,11 @@ export interface LogToolOptions {
   readonly limit: number;
   /** Names and values as /api/requests takes them. */
   readonly filters: Readonly<Record<string, string>>;
-  /** Somebody pressed Ctrl-C. */
+  /** Aborted when the operator presses Ctrl-C. */
   readonly signal: AbortSignal;
 }
 
-/** As /api/requests lists it; docs/openapi.json describes it. */
+/** A request as /api/requests lists it; docs/openapi.json describes it. */
 export interface LoggedRequest {
   readonly at: string;
   readonly client: string;
@@ -63,7 +63,7 @@ async function list({ place, timeoutMs, json, limit, filters }: LogToolOptions):
   return exitCodes.done;
 }
 
-/** Ends with the proxy, or when somebody ends it. */
+/** Ends with the proxy, or when the operator ends it. */
 async function follow({
   place,
   timeoutMs,

@@ -11,7 +11,7 @@ import { RdmaUnavailableError } from '../../rdma/errors.ts';
 import { countVolumes } from '../doctor/limits.ts';
 import { gatherProcess } from '../doctor/processes.ts';
 
-/** What takes a role's descriptors, beside the program itself. */
+/** The users of a role's descriptors, beside the program itself. */
 export interface DescriptorUse {
   /** Under which key the number of connections or sessions is bounded. */
   readonly key: string;

@@ -1,4 +1,6 @@
-/** What the native part could not have → the key that asks for it, and what to do; and devices that are not there. */
+/**
+ * Explains a failed start of the native part: the key that asks for the resource, and what to do; and missing devices.
+ */
 import { totalmem } from 'node:os';
 import { nearestKey } from '../../config/nearest-key.ts';
 import { formatSize } from '../../config/units.ts';

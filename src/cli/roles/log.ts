@@ -15,7 +15,7 @@ export interface LogOptions {
 
 export interface RoleLog {
   readonly logger: Logger;
-  /** What can change while the role runs. */
+  /** Options that can change while the role runs. */
   configure(options: LogOptions): Promise<void>;
   /** Before the process ends. */
   flush(): void;
@@ -56,7 +56,7 @@ export async function createLog(options: LogOptions): Promise<RoleLog> {
 async function shapeOf(format: LogFormat): Promise<((line: string) => string) | undefined> {
   const isTerminal = isatty(stdout);
   if (format === 'json' || (format === 'auto' && !isTerminal)) return undefined;
-  // Only for whoever looks at it: a role in a service loads nothing of it.
+  // Loaded only for a person at a terminal: a role in a service does not need it.
   const { prettyFactory } = await import('pino-pretty');
   return prettyFactory({
     colorize: isTerminal,

@@ -13,7 +13,7 @@ import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts'
 import { sidecarOptions } from './sidecar-options.ts';
 import { placeOf, type StartPlace } from './start-failure.ts';
 
-/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+/** Keys that SIGHUP changes in the running role; docs/configuration.md lists the same. */
 const reloadable = [
   'logging.level',
   'logging.format',
@@ -119,7 +119,7 @@ function placesOf(config: ProxyConfig): StartPlace[] {
   ];
 }
 
-/** Asked at each use, so that they can be reloaded. */
+/** Read at each use, so that they can be reloaded. */
 interface Live {
   readonly readKey: () => string | undefined;
   readonly adminToken: () => string | undefined;

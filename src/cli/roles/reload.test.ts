@@ -15,7 +15,7 @@ function config(values: Readonly<Record<string, unknown>>, token?: string): Conf
   return { keys, token, warnings: [] };
 }
 
-/** What was logged, without the texts. */
+/** Collects the logged fields, without the texts. */
 function logged(): { readonly logger: Logger; readonly lines: object[] } {
   const lines: object[] = [];
   const log = (fields: object): void => {

@@ -10,7 +10,7 @@ interface LoadedConfig {
 
 export interface KeyChange {
   readonly key: string;
-  /** As written; null: not there. Of a secret the file's name. */
+  /** The value as it was written; null: not there. For a secret, the file's name. */
   readonly old: unknown;
   readonly new: unknown;
   /** The file that the key names holds something else now. */
@@ -23,14 +23,14 @@ export interface ReloadReport {
   readonly ok: boolean;
   /** In effect from now on. */
   readonly applied: readonly KeyChange[];
-  /** What runs (`old`) is not what the file says (`new`), now or since an earlier reload. */
+  /** Keys whose running value (`old`) differs from the file's (`new`), now or since an earlier reload. */
   readonly needRestart: readonly KeyChange[];
   readonly unchanged: number;
-  /** What is wrong with the file; nothing was changed then. */
+  /** The file's mistakes; if there are any, nothing was changed. */
   readonly problems: readonly ConfigProblem[];
 }
 
-/** As src/admin/configuration.ts takes it. */
+/** The status in the form that src/admin/configuration.ts takes. */
 export interface LiveStatus {
   readonly loadedAt: string;
   readonly reloads: number;
@@ -43,7 +43,7 @@ export interface ReloadPlan<Config> {
   readonly load: () => Config;
   /** Keys that take effect at once. */
   readonly reloadable: readonly string[];
-  /** What the named files hold, by the key that names them; compared and never shown. */
+  /** Contents of the named files, by the key that names them; compared and never shown. */
   readonly contents: (config: Config) => Readonly<Record<string, string | undefined>>;
 }
 
@@ -72,7 +72,7 @@ export class LiveConfiguration<Config extends LoadedConfig> {
     return this.#current;
   }
 
-  /** What runs, key by key, whatever the file says by now. */
+  /** The running configuration, key by key, whatever the file says by now. */
   get keys(): readonly EffectiveKey[] {
     const rows = new Map(this.#current.keys.map((row) => [row.key, row]));
     return [...this.#running].map(([key, value]) => {
@@ -157,5 +157,5 @@ function logReport(logger: Logger, { applied, needRestart, unchanged }: ReloadRe
   logger.info({ event: 'reload', applied, needRestart, unchanged }, 'the configuration was read');
   if (needRestart.length === 0) return;
   const keys = needRestart.map(({ key }) => key);
-  logger.warn({ event: 'restart-needed', keys }, 'these take effect at the next start');
+  logger.warn({ event: 'restart-needed', keys }, 'these keys take effect at the next start');
 }

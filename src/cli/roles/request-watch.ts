@@ -1,4 +1,4 @@
-/** What looks on while a proxy's requests run: their log, with its bounds, and traces where OTEL_* asks for them. */
+/** Observers of a proxy's requests: their log, with its bounds, and traces where OTEL_* asks for them. */
 import type { ProxyLoggingSettings } from '../../config/logging.ts';
 import type { RequestWatch } from '../../proxy/request-watch.ts';
 import { LimitedLog } from '../../telemetry/limited-log.ts';
@@ -8,7 +8,7 @@ import { packageVersion } from '../version.ts';
 import type { Logger } from './log.ts';
 
 export interface RunningWatch extends RequestWatch {
-  /** What can change while the role runs. */
+  /** Settings that can change while the role runs. */
   configure(settings: ProxyLoggingSettings): void;
   /** When no request is left. */
   close(): Promise<void>;

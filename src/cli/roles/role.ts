@@ -25,7 +25,7 @@ export interface RunningRole {
   reload?(): void;
 }
 
-/** As given on the command line. */
+/** Options of the command line. */
 export interface RoleOptions extends LogFormatOption {
   readonly config?: string;
 }
@@ -67,7 +67,7 @@ export async function runRole(
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
 
-  // Asked now: without a descriptor /proc does not tell.
+  // Read at once: without a descriptor /proc cannot be read.
   const limit = descriptorLimit();
   // A signal before the role is ready ends it like any other process.
   let running: RunningRole;
@@ -117,7 +117,7 @@ function onStop(
     }
     isStopping = true;
     logger.info({ event: 'draining', role: name, signal }, `${name} finishes what is in flight`);
-    // What was said before, such as the end of a reload, must leave too.
+    // Earlier messages, such as the end of a reload, must leave too.
     const told = manager.stopping('finishes what is in flight');
     Promise.all([running.close(drainMs), told]).then(
       () => {

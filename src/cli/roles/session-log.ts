@@ -1,4 +1,4 @@
-/** What a target writes about its sessions: so many lines a minute, since proxies decide how often they come. */
+/** Logs a target's sessions: with a limit a minute, since proxies decide how often they come. */
 import type { SessionEvent } from '../../rdma/target-host.ts';
 import type { LimitedLog, LineSink } from '../../telemetry/limited-log.ts';
 

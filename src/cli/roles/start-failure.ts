@@ -30,9 +30,9 @@ export interface StartFailure {
   /** The system's, such as EADDRINUSE. */
   readonly code: string;
   readonly key: string;
-  /** As configured. */
+  /** The address as configured. */
   readonly address: string;
-  /** Who has the address, where /proc shows it. */
+  /** The process that has the address, where /proc shows it. */
   readonly pid?: number;
 }
 
@@ -175,7 +175,7 @@ async function pathText(path: string, code: string): Promise<string> {
     return `this user may not create it (${code}): let it write to ${folder}`;
   return (await isAnswered(path))
     ? `another process listens there (ss -lxp): stop it, or choose another path`
-    : `the file is there and nobody listens: it was left behind by a process that was killed. Remove it: rm ${path}`;
+    : `the file is there and no process listens: it was left behind by a process that was killed. Remove it: rm ${path}`;
 }
 
 function isAnswered(path: string): Promise<boolean> {
@@ -186,7 +186,7 @@ function isAnswered(path: string): Promise<boolean> {
     resolve(answered);
   };
   socket.on('connect', () => end(true));
-  // A full backlog is somebody's, too.
+  // A full backlog belongs to a listening process, too.
   socket.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'EAGAIN'));
   return promise;
 }

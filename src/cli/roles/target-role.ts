@@ -9,7 +9,7 @@ import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts'
 import { sessionLog } from './session-log.ts';
 import { placeOf, type StartPlace } from './start-failure.ts';
 
-/** What SIGHUP changes in the running role; docs/configuration.md lists the same. */
+/** Keys that SIGHUP changes in the running role; docs/configuration.md lists the same. */
 const reloadable = [
   'logging.level',
   'logging.format',

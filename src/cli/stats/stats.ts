@@ -104,7 +104,7 @@ function ofTarget(stats: TargetStats): string[] {
   const { confirmation } = stats;
   const confirmed =
     confirmation === undefined
-      ? 'nobody is asked'
+      ? 'no server is asked'
       : confirmation.isOk
         ? 'confirmed'
         : `NOT CONFIRMED: ${confirmation.failure}`;

@@ -1,4 +1,4 @@
-/** What `top` shows of clients and of what they ask for. Pure. */
+/** Formats the part of `top` about clients and their requests. Pure. */
 
 import {
   answeredText,

@@ -1,4 +1,4 @@
-/** What `top` shows of its looks: lines of text, pure. */
+/** Formats a frame of `top`: lines of text, pure. */
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { bytesText, countText, secondsText, shareText, uptimeText } from '../admin/quantities.ts';
 import { outcomes, type ProxyStats, type TargetStats } from '../admin/role-stats.ts';
@@ -20,7 +20,7 @@ export interface Rates {
   readonly requestsPerSecond: number;
   readonly bytesPerSecond: number;
   readonly outcomesPerSecond: Readonly<Record<string, number>>;
-  /** Of what is passed and of errors; only what happened. */
+  /** Reasons of forwarded requests and of errors; only those that occurred. */
   readonly reasonsPerSecond: Readonly<Record<string, number>>;
   /** Seconds by outcome; only what happened. */
   readonly latency: Readonly<Record<string, { p50: number; p90: number; p99: number }>>;
@@ -205,7 +205,7 @@ function bar(part: number, whole: number): string {
   return `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}]`;
 }
 
-/** By what is seen: a line that is too long loses its colours with its end. */
+/** Cuts lines by their visible characters: a line that is too long loses its colours with its end. */
 function cutTo(columns: number): (line: string) => string {
   return (line) => {
     const seen = stripVTControlCharacters(line);

@@ -47,7 +47,7 @@ export async function lookAt(client: AdminClient, nowMs: () => number): Promise<
 
 const bucketName = 'seaweed_rdma_request_duration_seconds_bucket{';
 
-/** Of Prometheus' text format: only what this metric needs of it. */
+/** Reads as much of Prometheus' text format as this metric needs. */
 export function bucketsOf(metrics: string, outcome: Outcome): Buckets {
   const rows: [number, number][] = [];
   for (const line of metrics.split('\n')) {

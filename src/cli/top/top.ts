@@ -40,7 +40,7 @@ async function plain(options: TopOptions): Promise<number> {
     }
     before = after;
     if (options.once) return codeOf(after);
-    // Somebody who reads no longer ends this by a broken pipe: src/cli/output.ts.
+    // A reader that has gone ends this by a broken pipe: src/cli/output.ts.
   }
 }
 

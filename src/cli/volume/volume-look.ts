@@ -81,7 +81,7 @@ async function attempt<T>(look: () => Promise<T>): Promise<Attempt<T>> {
   }
 }
 
-/** To stderr, and only after a while: small volumes are done before anybody asks. */
+/** Reports to stderr, and only after a while: small volumes are done before that. */
 function progressOf(volume: VolumeName): Parameters<typeof verifyVolume>[1] {
   let toldAt = performance.now();
   return ({ needlesDone, needlesTotal, bytesDone }) => {

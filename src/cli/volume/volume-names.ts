@@ -8,7 +8,7 @@ export interface VolumeChoice {
   /** A directory, or a volume's .dat. */
   readonly path: string;
   readonly idxDir: string | undefined;
-  /** Of a directory; undefined: all. */
+  /** Id of a volume of a directory; undefined: all. */
   readonly volumeId: number | undefined;
 }
 

@@ -32,9 +32,9 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
 
   volume
     .command('create')
-    .description('a new volume with the given files, or with random needles, as a server loads it')
-    .argument('<dir>', 'an existing directory, where its files are written')
-    .argument('[file...]', 'each becomes a needle with its name')
+    .description('creates a volume that a server can load, with the given files or random needles')
+    .argument('<dir>', 'existing directory for its files')
+    .argument('[file...]', 'files that become needles with their names')
     .requiredOption('--volume <id>', 'volume id', numberValue)
     .option('--collection <name>', 'collection', '')
     .option(
@@ -42,16 +42,20 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
       `random needles (default: ${needlesDefault} without files)`,
       numberValue,
     )
-    .addOption(sizeOption('--size <size>', 'of each random needle', 4096))
+    .addOption(sizeOption('--size <size>', 'size of each random needle', 4096))
     .addOption(
-      new Option('--volume-version <n>', 'of the file format')
+      new Option('--volume-version <n>', 'version of the file format')
         .choices(['1', '2', '3'])
         .default('3'),
     )
-    .addOption(new Option('--offset-bytes <n>', '5: large_disk').choices(['4', '5']).default('4'))
+    .addOption(
+      new Option('--offset-bytes <n>', 'bytes of an offset; 5: large_disk')
+        .choices(['4', '5'])
+        .default('4'),
+    )
     .option('--ttl <ttl>', 'such as 3m, 4h, 5d, 6w, 7M, 8y', ttlValue)
     .option('--replication <digits>', "SeaweedFS's three digits", '000')
-    .option('--idx-dir <dir>', 'where the .idx is written, if not beside the .dat')
+    .option('--idx-dir <dir>', 'directory for the .idx, if not beside the .dat')
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
@@ -72,8 +76,8 @@ export function addVolumeTools(program: Command, finish: (exitCode: number) => v
       );
     });
 
-  lookCommand(volume, 'inspect', 'what the files say, without reading the needles')
-    .option('--list <n>', 'lists so many live needles', numberValue, 0)
+  lookCommand(volume, 'inspect', 'shows what the files say, without reading the needles')
+    .option('--list <n>', 'lists this many live needles', numberValue, 0)
     .addHelpText('after', examples('volume inspect /data', 'volume inspect /data/7.dat --list 10'))
     .action(async (path: string, flags: LookFlags) => {
       finish(await runVolumeInspect({ ...choiceOf(path, flags), list: flags.list ?? 0 }));
@@ -91,8 +95,8 @@ function lookCommand(volume: Command, name: string, description: string): Comman
     .command(name)
     .description(`${description}; reads only, also beside a running volume server`)
     .argument('<path>', "a directory, or a volume's .dat")
-    .option('--volume <id>', 'only this one of the directory', numberValue)
-    .option('--idx-dir <dir>', 'where the .idx files are, if not beside the .dat')
+    .option('--volume <id>', 'only this volume of the directory', numberValue)
+    .option('--idx-dir <dir>', 'directory of the .idx files, if not beside the .dat')
     .option('--json', 'one JSON object');
 }
 
@@ -125,7 +129,7 @@ const ttlUnits: Readonly<Record<string, Ttl['unit']>> = {
   y: 'year',
 };
 
-/** As SeaweedFS writes it. */
+/** A TTL as SeaweedFS writes it. */
 function ttlValue(text: string): Ttl {
   const match = /^([1-9]\d{0,2})([mhdwMy])$/.exec(text);
   const unit = ttlUnits[match?.[2] ?? ''];
