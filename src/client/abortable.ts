@@ -1,6 +1,6 @@
-/** Waiting that a signal ends. What comes too late is handed to whoever tidies it up. */
+/** Waiting that a signal ends. A result that comes too late goes to a function that tidies it up. */
 
-/** Rejects with the signal's reason as soon as it is aborted; `late` gets the result that nobody waits for then. */
+/** Rejects with the signal's reason as soon as it is aborted; `late` gets the result that comes after that. */
 export function abortable<T>(
   pending: Promise<T>,
   signal: AbortSignal | undefined,

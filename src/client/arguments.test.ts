@@ -9,7 +9,7 @@ const commonOptions =
   'memoryBytes, hugepages, readsMax, decodedBytesMax, timeoutMs, connectTimeoutMs, signal';
 const allOptions = `${commonOptions}, targets, secret, secretFile, deviceName, tls, ucxTcpTrustedNetwork, spinUs, dirs, idxDirs, config`;
 
-/** As a program without types would call it. */
+/** Reads as a program without types would call it. */
 function read(options: unknown): unknown {
   return checkRead(options as ReadNeedleOptions, 1_000);
 }

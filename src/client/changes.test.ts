@@ -42,7 +42,7 @@ test('how long a target is up counts from when it came up, and anew after it was
   expect(changes.upForMs(fetcher)).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('a listener that throws stops nobody else, and its error is not lost', () => {
+test('a listener that throws stops no other, and its error is not lost', () => {
   const { fetcher, change } = target();
   const changes = new Changes([fetcher]);
   const later: (() => void)[] = [];

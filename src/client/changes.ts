@@ -20,7 +20,7 @@ export class Changes {
   }
 
   listen(listener: () => void): () => void {
-    // Its own entry, so that a listener given twice is called twice and ends one at a time.
+    // A separate entry for each call, so that a listener given twice is called twice and ends one at a time.
     const entry = (): void => listener();
     this.#listeners.add(entry);
     return () => this.#listeners.delete(entry);
@@ -66,7 +66,10 @@ export class Changes {
   }
 }
 
-/** What a listener throws is uncaught, as from any event; it stops neither the others nor close(), which tells them too. */
+/**
+ * Calls a listener. An error that it throws is uncaught, as from any event; it stops neither the others nor close(),
+ * which tells them too.
+ */
 function tell(listener: () => void): void {
   try {
     listener();

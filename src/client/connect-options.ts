@@ -1,4 +1,4 @@
-/** What connect() takes, and what becomes of it. */
+/** The options of connect(), and their checked form. */
 import { readFileSync } from 'node:fs';
 import { type HostPort, parseHostPort } from '../config/address.ts';
 import { loadProxyConfig } from '../config/proxy-config.ts';
@@ -15,9 +15,9 @@ export interface CommonConnectOptions {
   readonly hugepages?: 'try' | 'require' | 'off' | undefined;
   /** In flight at any time, at most 65535; more end as `overload`. Default 4096. */
   readonly readsMax?: number | undefined;
-  /** What `decode: true` may make of one needle, in bytes; default 64 MiB. */
+  /** Limit of one needle's bytes after `decode: true`; default 64 MiB. */
   readonly decodedBytesMax?: number | undefined;
-  /** Of each read that names none; default 10,000. */
+  /** Timeout of each read that names none; default 10,000. */
   readonly timeoutMs?: number | undefined;
   /** For connect() itself, and for each later attempt to reach a target; default 5,000. */
   readonly connectTimeoutMs?: number | undefined;
@@ -27,7 +27,7 @@ export interface CommonConnectOptions {
 
 /** Over UCX: RDMA where there is a device, shared memory and TCP elsewhere. */
 export interface TargetConnectOptions extends CommonConnectOptions {
-  /** As "10.0.0.1:18515". Several are asked in this order for a volume that more than one announces. */
+  /** Addresses such as "10.0.0.1:18515". If several announce a volume, they are asked in this order. */
   readonly targets: readonly string[];
   /** Shared with the targets; or a file that holds it, without its closing line feed. */
   readonly secret?: string | undefined;
@@ -53,13 +53,16 @@ export interface TargetConnectOptions extends CommonConnectOptions {
 export interface DirectoryConnectOptions extends CommonConnectOptions {
   /** The volume server's -dir list. */
   readonly dirs: readonly string[];
-  /** Its -dir.idx: none, one for all, or one for each. */
+  /** The volume server's -dir.idx: none, one for all, or one for each. */
   readonly idxDirs?: readonly string[] | undefined;
   readonly targets?: undefined;
   readonly config?: undefined;
 }
 
-/** What a proxy.toml says of targets, secret, transport, memory and times. Variables of the environment do not count. */
+/**
+ * The part of a proxy.toml about targets, secret, transport, memory and times. Variables of the environment do not
+ * count.
+ */
 export interface ConfigConnectOptions extends CommonConnectOptions {
   readonly config: string;
   readonly targets?: undefined;
@@ -71,7 +74,7 @@ export type ConnectOptions = TargetConnectOptions | DirectoryConnectOptions | Co
 export interface CheckedConnect {
   readonly isNetworkTrusted: boolean;
   readonly native: RdmaClientOptions;
-  /** Of kind ucx: at least one. */
+  /** Targets of kind ucx: at least one. */
   readonly targets: readonly TargetAddress[];
   readonly memoryBytes: number;
   readonly decodedBytesMax: number;

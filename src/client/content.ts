@@ -13,7 +13,7 @@ export type ContentAnswer = Extract<FetchResult, { kind: 'needle' }> & {
   readonly transport: string;
 };
 
-/** What a read was asked for. */
+/** The range that a read was asked for. */
 export interface ContentRange {
   readonly offset: number;
   /** Infinity: to the end. */
@@ -42,7 +42,7 @@ export interface ContentDecoding {
   readonly whole: () => Promise<ContentAnswer>;
 }
 
-/** Of a needle that is stored as gzip its decoded bytes; of every other one as plainContent does. */
+/** Decodes a needle that is stored as gzip; returns any other one as plainContent does. */
 export async function decodedContent(
   answer: ContentAnswer,
   read: CheckedRead,

@@ -38,7 +38,7 @@ function choice(
   return chosen.kind === 'wait' ? 'wait' : chosen.status;
 }
 
-test('who serves the volume is asked, the first of several, whoever else is being connected', () => {
+test('who serves the volume is asked, the first of several, while others are being connected', () => {
   const other = target('a', up, { 8: 'confirmed' });
   const late = target('b', connecting);
   const serving = target('c', up, { 3: 'confirmed' });
@@ -55,7 +55,7 @@ test('who was slow lately is asked after its replicas, and alone all the same', 
   expect(choice([first, replica], { slow: 'a', asked: 'b' })).toBe('a');
 });
 
-test('while somebody may yet announce it, it is waited for', () => {
+test('while a target may yet announce it, it is waited for', () => {
   const unconfirmed = target('a', up, { 3: 'unconfirmed' });
   expect(choice([unconfirmed, target('b', connecting)])).toBe('wait');
   expect(choice([unconfirmed], { isNew: 'a' })).toBe('wait');

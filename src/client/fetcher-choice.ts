@@ -6,14 +6,14 @@ export type Choice =
   | {
       readonly kind: 'ask';
       readonly fetcher: NeedleFetcher;
-      /** Somebody else can be asked after it. */
+      /** Another target can be asked after it. */
       readonly hasReplica: boolean;
     }
   /** A target that may have the volume is being connected, or has not said yet what it has. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'none'; readonly status: ReadFailure; readonly detail: string };
 
-/** What is known of a target beside its state. */
+/** Facts about a target beside its state. */
 export interface Knowledge {
   /** May still be loading what it has. */
   isNew(fetcher: NeedleFetcher): boolean;
@@ -22,9 +22,9 @@ export interface Knowledge {
 }
 
 /**
- * In the order of the list, slow ones last: who serves the volume; when nobody is left to wait for, who has announced it
- * unconfirmed; then who is up without having announced it: an announcement may be a moment behind. `asked` is not asked
- * again.
+ * Chooses in the order of the list, slow targets last: first one that serves the volume; when there is none left to
+ * wait for, one that announced it unconfirmed; then one that is up and has not announced it, since an announcement may
+ * be a moment behind. `asked` is not asked again.
  */
 export function chooseFetcher(
   fetchers: readonly NeedleFetcher[],

@@ -22,12 +22,12 @@ import {
 } from './read-error.ts';
 
 export interface ClientVolume extends TargetVolume {
-  /** Who announces it; a volume with replicas is listed once for each. */
+  /** The target that announces it; a volume with replicas is listed once for each. */
   readonly target: string;
 }
 
 export interface ClientTarget {
-  /** As given to connect(); "inproc" for directories. */
+  /** The address given to connect(); "inproc" for directories. */
   readonly address: string;
   readonly state: TargetState;
 }
@@ -43,7 +43,7 @@ export type ClientPing =
     }
   | { readonly target: string; readonly ok: false; readonly status: ReadFailure };
 
-/** Of the client's own half; `leaseLeaks` counts needles that were forgotten instead of released. */
+/** Counters of the client's own half; `leaseLeaks` counts needles that were forgotten instead of released. */
 export type ClientStats = RdmaClientStats;
 
 export interface NeedleClient extends AsyncDisposable {
@@ -56,7 +56,7 @@ export interface NeedleClient extends AsyncDisposable {
    * @throws the signal's reason when it is aborted; the memory of an answer that comes later goes home by itself.
    */
   readNeedle(options: ReadNeedleOptions): Promise<NeedleContent>;
-  /** What the connected targets have announced. */
+  /** Lists the volumes that the connected targets have announced. */
   volumes(): readonly ClientVolume[];
   /** One round trip to each target. */
   ping(options?: { readonly timeoutMs?: number | undefined }): Promise<readonly ClientPing[]>;
@@ -73,9 +73,9 @@ export interface NeedleClient extends AsyncDisposable {
 
 /** Targets end sessions that say nothing for their session_timeout. */
 const keepAliveMs = 30_000;
-/** Of native/protocol/wire.h: asked for whole, so that what does not fit is refused and not cut. */
+/** Limit of native/protocol/wire.h: the needle is asked for whole, so that a larger one is refused and not cut. */
 const needleBytesMax = 2 ** 32;
-/** What a target that is up this long has not announced as served, it does not serve: it is asked no later. */
+/** A target that is up this long has announced all that it serves: it is not waited for after that. */
 const announceMs = 1_000;
 /** How long a target that let a read wait too long is asked after its replicas. */
 const slowMs = 5_000;
@@ -224,7 +224,7 @@ export class RdmaNeedleClient implements NeedleClient {
   }
 }
 
-/** What the last target said, or why there was none to ask. */
+/** Returns the last target's failure, or why there was none to ask. */
 function noAnswer(
   read: CheckedRead,
   choice: Choice,
@@ -245,7 +245,7 @@ async function pingOne(fetcher: NeedleFetcher, timeoutMs: number): Promise<Clien
   return { target, ok: true, transport, roundTripUs, requestsInFlight, sessions };
 }
 
-/** Nobody changes that while connect() waits. */
+/** The state does not change while connect() waits. */
 function isRefused({ state }: NeedleFetcher): boolean {
   return (
     state.kind === 'down' &&

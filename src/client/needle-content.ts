@@ -4,7 +4,7 @@ import { RdmaMisuseError } from '../rdma/errors.ts';
 import type { Lease } from '../rdma/lease.ts';
 import type { Needle } from '../rdma/needle-fetcher.ts';
 
-/** What is known about a needle. Texts are decoded as UTF-8. */
+/** Facts about a needle. Texts are decoded as UTF-8. */
 export interface NeedleMetadata {
   readonly volumeId: number;
   readonly needleId: bigint;
@@ -18,7 +18,7 @@ export interface NeedleMetadata {
   readonly pairs: string;
   /** To the second; undefined: not stored. */
   readonly lastModified: Date | undefined;
-  /** By the target's clock, when it answered; undefined: never expires. */
+  /** The time left by the target's clock when it answered; undefined: never expires. */
   readonly ttlLeftMs: number | undefined;
   /** When the record was appended, in ns since 1970; 0 in volume versions 1 and 2. */
   readonly appendedAtNs: bigint;
@@ -42,20 +42,20 @@ export interface NeedleContent extends Disposable {
   readonly offset: number;
   /** The bytes were stored compressed, and were gunzipped for this read. */
   readonly decoded: boolean;
-  /** Of the whole needle's bytes: stored ones, or decoded ones where `decoded`. */
+  /** Size of the whole needle: of the stored bytes, or of the decoded ones where `decoded`. */
   readonly totalBytes: number;
   readonly needle: NeedleMetadata;
-  /** Who answered: host:port, or "inproc". */
+  /** The target that answered: host:port, or "inproc". */
   readonly target: string;
   /** UCX's own name ("tcp", "posix", "rc_mlx5", …), or "inproc". */
   readonly transport: string;
-  /** The same bytes on the heap, for keeping. Throws RdmaMisuseError after `release()`. */
+  /** Copies the bytes to the heap, for keeping. Throws RdmaMisuseError after `release()`. */
   copy(): Uint8Array;
   /** Gives the memory back. Idempotent, and safe after the client was closed. */
   release(): void;
 }
 
-/** What a content is made of: all that it shows, and the memory behind it. */
+/** The parts of a content: all that it shows, and the memory behind it. */
 export interface ContentParts
   extends Omit<NeedleContent, 'copy' | 'release' | typeof Symbol.dispose> {
   /** Absent where the bytes are on the heap, or none. */

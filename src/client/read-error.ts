@@ -1,7 +1,7 @@
 /** Why a needle was not read: one table, from the protocol's statuses to whose fault it is. */
 import type { StatusName } from '../rdma/status.ts';
 
-/** What a read may end with instead of bytes; docs/client.md explains each. */
+/** The ways in which a read ends without bytes; docs/client.md explains each. */
 export type ReadFailure = Exclude<StatusName, 'ok'>;
 
 /**
@@ -15,7 +15,7 @@ export type ReadFault = 'needle' | 'caller' | 'client' | 'target' | 'fabric';
 
 interface FailureRow {
   readonly fault: ReadFault;
-  /** The same read may succeed later, with nothing changed by the caller. */
+  /** True if the read may succeed later, with nothing changed by the caller. */
   readonly retryable: boolean;
   /** Another target that has the volume may answer: it is asked before the read fails. */
   readonly asksAnother: boolean;
@@ -75,7 +75,7 @@ export class NeedleReadError extends Error {
   readonly status: ReadFailure;
   readonly volumeId: number;
   readonly needleId: bigint;
-  /** Who was asked last; undefined: nobody could be. */
+  /** The target that was asked last; undefined: there was none to ask. */
   readonly target: string | undefined;
 
   constructor(
@@ -96,7 +96,7 @@ export class NeedleReadError extends Error {
     this.target = target;
   }
 
-  /** The same read may succeed later, with nothing changed by the caller. */
+  /** True if the read may succeed later, with nothing changed by the caller. */
   get retryable(): boolean {
     return readFailures[this.status].retryable;
   }
