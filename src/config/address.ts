@@ -6,7 +6,7 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** As node:net takes it. */
+/** A listen address as node:net takes it. */
 export type ListenAddress = HostPort | { readonly path: string };
 
 /**
@@ -70,7 +70,7 @@ export function parseHttpOrigin(text: string): string | undefined {
   return url.pathname === '/' ? url.origin : undefined;
 }
 
-/** Who listens on every address is asked on loopback. */
+/** Returns the address to connect to; a listener on every address is reached on loopback. */
 export function reachable(listen: ListenAddress): ListenAddress {
   if (!('host' in listen)) return listen;
   const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;

@@ -1,4 +1,7 @@
-/** What a role would start with: every key, its value as it would be written, and where that came from. */
+/**
+ * The configuration that a role would start with: every key, its value as it would be written, and where that came
+ * from.
+ */
 import { statSync } from 'node:fs';
 import { type EffectiveKey, listKeys } from './effective-keys.ts';
 import type { Schema } from './field.ts';
@@ -38,7 +41,7 @@ export function checkFile(
   return { role: 'proxy', file, keys, warnings: [...warnings, ...missing] };
 }
 
-/** Of a role that is given nothing: some must be given before it starts. */
+/** Keys of a role without a configuration: some must be given before it starts. */
 export function defaultKeys(role: Role): readonly EffectiveKey[] {
   return role === 'proxy' ? defaultsOf(proxySchema) : defaultsOf(targetSchema);
 }

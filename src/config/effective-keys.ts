@@ -5,15 +5,15 @@ import type { Origin, ReadSettings } from './settings.ts';
 export interface EffectiveKey {
   /** Dotted, as in `cache.size`. */
   readonly key: string;
-  /** As in the file: sizes and times with their units; of secrets the file's name alone. */
+  /** The value as in the file: sizes and times with their units; for a secret, the file's name alone. */
   readonly value: unknown;
   /** "default", "FILE:LINE", or the name of a variable. */
   readonly from: string;
 }
 
-/** What the loader finds out about single keys when it looks at all of them. */
+/** The loader's findings about single keys, once it has looked at all of them. */
 export interface Adjustments {
-  /** Key → the value that it has in the end, and why; only for keys that nobody gave. */
+  /** Key → the value that it has in the end, and why; only for keys that were not given. */
   readonly fitted: Readonly<Record<string, { readonly value: unknown; readonly why: string }>>;
   /** Keys whose default does not count, because another key stands for them. */
   readonly idle: readonly string[];
@@ -39,7 +39,7 @@ export function listKeys<T>(
       if (!isGiven && idle.includes(key)) continue;
       const fit = isGiven ? undefined : fitted[key];
       const value = fit?.value ?? written.get(section)?.[field.key] ?? field.initial;
-      // Keys without a default are worth a line only where somebody wrote them.
+      // Keys without a default are worth a line only if the file gives them.
       if (value === undefined) continue;
       const from = fit?.why ?? showOrigin(problems.originOf(key));
       keys.push({ key, value: completed(field, value), from });

@@ -53,7 +53,7 @@ function knownVariables(schema: Schema<Record<string, object>>): ReadonlyMap<str
   return known;
 }
 
-/** What does not fit the kind is handed on as it is: the field then says what it expects. */
+/** Returns a value that does not fit the kind unchanged: the field then says what it expects. */
 function asWritten(field: Field<unknown>, value: string): unknown {
   if (field.kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : value;
   if (field.kind === 'integer') return /^-?\d{1,15}$/.test(value) ? Number(value) : value;

@@ -42,10 +42,10 @@ export type FieldSchema = Readonly<Record<string, unknown>>;
 export type Report = (path: readonly string[], message: string) => void;
 
 export interface Field<T> {
-  /** As in the file. */
+  /** The key as in the file. */
   readonly key: string;
   readonly kind: 'string' | 'boolean' | 'integer' | 'list' | 'tables';
-  /** As it would be written in the file; undefined: none, the key may be left out. */
+  /** The default as the file would write it; undefined: none, the key may be left out. */
   readonly initial:
     | string
     | boolean
@@ -53,11 +53,11 @@ export interface Field<T> {
     | readonly string[]
     | Readonly<Record<string, never>>
     | undefined;
-  /** What JSON Schema (draft-07) can say of it; takes everything that `parse` takes. Of kind tables: see `columns`. */
+  /** JSON Schema (draft-07) of the value; it accepts everything that `parse` takes. For kind tables, see `columns`. */
   readonly schema: FieldSchema;
-  /** What JSON Schema cannot say: the range of a size or time. */
+  /** The range of a size or time, which JSON Schema cannot express. */
   readonly hint?: string;
-  /** Of kind tables: what each of them holds. */
+  /** Columns of each table, for kind tables. */
   readonly columns?: Fields<object>;
   /** `raw` is the file's value. Reports and returns undefined when it cannot be taken. */
   parse(raw: unknown, report: Report): T | undefined;
@@ -339,7 +339,7 @@ function below(report: Report, key: string): Report {
   };
 }
 
-/** What a string must be, in words and as a function. */
+/** A rule for a string, in words and as a function. */
 interface Expected<T> {
   readonly expects: string;
   readonly convert: (value: string) => T | undefined;

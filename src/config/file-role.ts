@@ -1,4 +1,4 @@
-/** Whose file it is: what only one role has tells, whatever the file is called. */
+/** Tells which role a file is for from the sections that only one role has, whatever the file is called. */
 import { parse } from 'smol-toml';
 import { isTable, type Schema } from './field.ts';
 import { keyLines } from './key-lines.ts';

@@ -1,4 +1,4 @@
-/** Of [rdma], alike in both roles: bounds of connections whose peer has not said who it is. */
+/** Settings of [rdma], alike in both roles: bounds of connections whose peer has not said who it is. */
 import { duration, type Fields, integer } from './field.ts';
 
 export interface HandshakeSettings {

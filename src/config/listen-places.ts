@@ -4,7 +4,7 @@ import { formatListen, type HostPort, isLoopback, type ListenAddress } from './a
 import type { Problems } from './settings.ts';
 
 export interface ListenPlace {
-  /** As in `http.listen`. */
+  /** The key, as in `http.listen`. */
   readonly key: string;
   /** undefined: there is no such listener. */
   readonly address: ListenAddress | undefined;
@@ -68,7 +68,7 @@ function selfText(role: string, listener: ListenPlace, peer: Peer): string {
   return `${both}: the ${role} would ask itself in the ${peer.name}'s place. Set ${listener.key} to another address or port, or ${peer.key} to where the ${peer.name} listens`;
 }
 
-/** Of two keys that do not fit, the one that somebody wrote. */
+/** Returns the one of two conflicting keys that was given. */
 function givenOf(keys: readonly [string, string], problems: Problems): string {
   return keys.find((key) => problems.isGiven(key)) ?? keys[0];
 }

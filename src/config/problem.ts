@@ -1,4 +1,4 @@
-/** What is wrong with a configuration: all of it at once. */
+/** The mistakes in a configuration: all of them at once. */
 
 export interface ConfigProblem {
   /** The file, or the environment variable. */

@@ -29,11 +29,11 @@ export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs'> {
   readonly readKey: string | undefined;
   /** Shared with the targets. */
   readonly secret: string | undefined;
-  /** What the admin listener asks for. */
+  /** The token that the admin listener asks for. */
   readonly adminToken: string | undefined;
   /** For the log. */
   readonly warnings: readonly string[];
-  /** What counts, key by key, for people: effectiveKeys(). */
+  /** The effective values, key by key, for people: effectiveKeys(). */
   readonly keys: readonly EffectiveKey[];
 }
 
@@ -93,7 +93,7 @@ function fitted(settings: ProxySettings, problems: Problems): Omit<ProxySettings
 
 type Fit = Adjustments['fitted'][string];
 
-/** As the default is written, as long as the arena leaves it alone. */
+/** Writes the value as the default is written, unless the arena has changed it. */
 function bowed(bytes: number, { initial }: Field<number>, why: string): Fit {
   return parseSize(String(initial)) === bytes
     ? { value: initial, why: 'default' }
@@ -184,7 +184,7 @@ function checkVolumeServers({ seaweedfs, rdma }: ProxySettings, problems: Proble
   const { volumeServers } = seaweedfs;
   if (volumeServers.length === 0) {
     if (seaweedfs.volumeServerUrl === '') {
-      problems.add('seaweedfs.volume_server_url', 'is required: where reads are passed to');
+      problems.add('seaweedfs.volume_server_url', "is required: the volume server's URL");
     }
     return;
   }
@@ -219,7 +219,7 @@ function checkTransport({ rdma }: ProxySettings, problems: Problems): void {
     );
   }
   if (rdma.transport === 'inproc' && problems.isGiven('rdma.target')) {
-    problems.add('rdma.target', 'has no meaning with transport "inproc"');
+    problems.add('rdma.target', 'is for transport "ucx" only');
   }
   if (rdma.transport !== 'ucx') return;
   if (rdma.dirs.length > 0) problems.add('rdma.dirs', 'is for transport "inproc" only');

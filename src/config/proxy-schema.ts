@@ -82,7 +82,7 @@ export interface ProxySettings {
 const port: field.Range = { min: 0, max: 65535 };
 const count: field.Range = { min: 1, max: 10_000_000 };
 const someTime: Partial<field.Range> = { min: 1, max: 86_400_000 };
-/** As long as a target grants (native/protocol/wire.h). */
+/** The lease times that a target grants (native/protocol/wire.h). */
 const leaseTime: Partial<field.Range> = { min: 1, max: 60_000 };
 const someBytes: Partial<field.Range> = { min: 1 };
 const consistencies: readonly Consistency[] = ['strict', 'lease', 'immutable'];

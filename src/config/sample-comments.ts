@@ -1,5 +1,5 @@
 /**
- * What each key is for, from the comments of the sample files: the single source of the one-line descriptions. A
+ * Descriptions of the keys from the comments of the sample files: the single source of the one-line descriptions. A
  * comment stands behind its key, its section or its table, which may itself be commented out.
  */
 import { readFileSync } from 'node:fs';

@@ -26,7 +26,7 @@ export function readSecretFile(key: string, file: string, problems: Problems): s
   return undefined;
 }
 
-/** The same for a file that was named on the command line. @throws ConfigError */
+/** Reads the secret from a file that was named on the command line. @throws ConfigError */
 export function readSecretOption(file: string): string {
   const problems = new Problems('--secret-file', new Map(), new Map());
   const secret = readSecretFile('', file, problems);

@@ -84,7 +84,7 @@ export interface ReadSettings<T> {
 /** A path; a text that was read elsewhere, with the name to report; undefined: defaults and environment only. */
 export type ConfigSource = string | { readonly name: string; readonly text: string } | undefined;
 
-/** As reported; undefined: there is no file. */
+/** The source's name in reports; undefined: there is no file. */
 export function nameOfSource(source: ConfigSource): string | undefined {
   return typeof source === 'object' ? source.name : source;
 }
@@ -146,7 +146,7 @@ function elsewhere<T>(
   return message;
 }
 
-/** Of `key` itself, or of the first table below it. */
+/** Finds the line of `key` itself, or of the first table below it. */
 function firstLineBelow(lines: KeyLines, key: string): number | undefined {
   const exact = lines.get(key);
   if (exact !== undefined) return exact;

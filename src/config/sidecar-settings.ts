@@ -6,7 +6,7 @@ import type { Problems } from './settings.ts';
 export interface SidecarSettings {
   /** host:port; '': there is no such listener. */
   readonly listen: string;
-  /** As http origins: other names under which clients know the configured volume servers. */
+  /** Origins of http: other names under which clients know the configured volume servers. */
   readonly volumeServerAliases: readonly string[];
   readonly signReads: boolean;
   readonly httpFallback: boolean;
@@ -77,6 +77,6 @@ export function checkSidecar(
     );
   }
   problems.warnings.push(
-    `sidecar.listen = "${sidecar.listen}" is reachable from other hosts and asks nobody who they are`,
+    `sidecar.listen = "${sidecar.listen}" is reachable from other hosts and does not ask clients who they are`,
   );
 }

@@ -15,11 +15,11 @@ export interface TargetConfig extends TargetSettings {
   readonly file: string | undefined;
   /** Shared with the proxies. */
   readonly secret: string | undefined;
-  /** What the admin listener asks for. */
+  /** The token that the admin listener asks for. */
   readonly adminToken: string | undefined;
   /** For the log. */
   readonly warnings: readonly string[];
-  /** What counts, key by key, for people: effectiveKeys(). */
+  /** The effective values, key by key, for people: effectiveKeys(). */
   readonly keys: readonly EffectiveKey[];
 }
 
@@ -64,10 +64,7 @@ function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Pr
     );
   }
   if (target.volumeServerUrl !== '' && target.unconfirmed) {
-    problems.add(
-      'target.unconfirmed',
-      'with volume_server_url there is a server to ask: remove one',
-    );
+    problems.add('target.unconfirmed', 'cannot be true with target.volume_server_url: remove one');
   }
   checkAdmin(admin, problems);
   const { volumeServerUrl } = target;

@@ -1,4 +1,4 @@
-/** What the TOML parser stumbles over → the mistake that was made, in words of the person who wrote the line. */
+/** Explains a TOML parser's error: the mistake, in words of the person who wrote the line. */
 import { keyLines } from './key-lines.ts';
 
 /** Where the parser stopped, both from 1, and its own words. */
@@ -70,7 +70,7 @@ class Place {
     return value.replace(/\s+#.*$/, '').trim();
   }
 
-  /** What stands at the column, up to the next blank or comma. */
+  /** The word at the column, up to the next blank or comma. */
   get word(): string {
     const before = /[^\s,=[\]{}]*$/.exec(this.text.slice(0, this.column - 1))?.[0] ?? '';
     return before + (/^[^\s,[\]{}]*/.exec(this.text.slice(this.column - 1))?.[0] ?? '');
@@ -157,7 +157,7 @@ function valueMessage(written: string, before: string): string {
   return `a text needs quotes: write ${before}"${written}"`;
 }
 
-/** They look like a blank, or like nothing. */
+/** Characters that look like a blank, or like nothing. */
 const oddBlank = /[\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]/;
 
 function oddBlankMessage(character: string): string {
@@ -199,7 +199,7 @@ function unclosedHeader({ text, line }: Place): Explanation {
   return { line, column, message };
 }
 
-/** What stands above has been parsed, so that its keys can be looked up. */
+/** Lines above have been parsed, so that their keys can be looked up. */
 function definedTwice({ text, line, lines, key }: Place): Explanation {
   const above = lines.slice(0, line - 1);
   const header = /^\s*\[\[?\s*([^\]]+?)\s*\]/;

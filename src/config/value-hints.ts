@@ -1,4 +1,4 @@
-/** What was most likely meant by a value that cannot be taken: the end of its message, '' where nothing can be guessed. */
+/** Guesses what was meant by a refused value: the end of its message, '' where nothing can be guessed. */
 import { isIP } from 'node:net';
 import { parseHostPort, parseHttpOrigin } from './address.ts';
 import { parseDurationMs, parseSize } from './units.ts';

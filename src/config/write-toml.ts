@@ -49,7 +49,7 @@ function nameOf({ key }: EffectiveKey): string {
   return key.slice(key.indexOf('.') + 1);
 }
 
-/** As a key of TOML. */
+/** Writes a name as a key of TOML. */
 function quoted(name: string): string {
   return stringify({ [name]: 0 }).replace(/ = 0\n?$/, '');
 }
