@@ -20,7 +20,7 @@ export class AnswerBody {
     return this.#chunks?.done ?? this.#leftBytes === 0;
   }
 
-  /** Of all that was taken, framing left out. */
+  /** Bytes of the body taken so far, framing left out. */
   get ownBytes(): number {
     return this.#chunks?.chunkBytes ?? this.#ownBytes;
   }

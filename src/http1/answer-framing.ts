@@ -1,4 +1,4 @@
-/** How an answer's end is told: RFC 9112 section 6.3. Counted here, whoever writes the answer. */
+/** How an answer's end is told: RFC 9112 section 6.3. It is counted here for every writer of an answer. */
 export type AnswerFraming =
   | { readonly kind: 'none' }
   | { readonly kind: 'length'; readonly bytes: number }
@@ -23,7 +23,10 @@ export function answerFraming(
   return hasBody || framing === undefined ? framing : none;
 }
 
-/** Also where there is no body: who does not know that there is none must not find one of another length. */
+/**
+ * Reads the framing even without a body: a client that does not know that there is none must not find one of another
+ * length.
+ */
 function bodyFraming(rawHeaders: readonly string[]): AnswerFraming | undefined {
   let length: string | undefined;
   let coding: string | undefined;

@@ -9,7 +9,7 @@ export type HeadFound =
   | { readonly kind: 'head'; readonly head: AnswerHead; readonly bytes: Buffer }
   | { readonly kind: 'incomplete' | 'broken' };
 
-/** Of all interim answers to one request: a server could send them for ever. */
+/** Limit for all interim answers to one request: a server could send them for ever. */
 const interimBytesMax = 65_536;
 
 const incomplete: HeadFound = { kind: 'incomplete' };
@@ -47,7 +47,7 @@ export class AnswerHeadReader {
     return incomplete;
   }
 
-  /** What came is read over by what comes. */
+  /** Copies the unread bytes: the next read overwrites them. */
   #keep(unread: Buffer): void {
     if (unread.length === this.#begun?.length) return;
     this.#begun = unread.length === 0 ? undefined : new InputBuffer();

@@ -38,7 +38,7 @@ const wholeHead =
   /^HTTP\/1\.[01] [1-9][0-9]{2} [^\r\n]*\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n]*\r\n)*$/;
 const firstBytes = Buffer.from('HTTP/1.1 ', 'latin1');
 const firstBytes10 = Buffer.from('HTTP/1.0 ', 'latin1');
-/** Also of a line whose end has not come: the byte behind a carriage return tells. */
+/** Matches in a line whose end has not come, too: the byte behind a carriage return tells. */
 const bareLineEnd = /[^\r]\n|\r[^\n]/;
 
 /**
@@ -57,7 +57,7 @@ export function readAnswerHead(
   if (end > answerHeadBytesMax || !wholeHead.test(text)) return broken;
 
   const status = Number(text.slice(9, 12));
-  // Nobody is asked to switch protocols: what clients offer ends here.
+  // The proxy asks no server to switch protocols: a client's offer ends here.
   if (status < 200)
     return status === 101 ? broken : { kind: 'interim', status, headBytes: end + 4 };
   let lengthOrCoding: string[] | undefined;
@@ -122,7 +122,7 @@ function isNegative(lengthOrCoding: readonly string[] | undefined): boolean {
   return lengthOrCoding?.length === 2 && /^-[1-9][0-9]{0,14}$/.test(lengthOrCoding[1] as string);
 }
 
-/** Of the version's last digit. */
+/** Offset of the version's last digit. */
 const minorAt = 7;
 const zero = 0x30;
 

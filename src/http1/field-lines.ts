@@ -1,6 +1,6 @@
 /** Header lines as text, and as a flat list: name, value, name, value, …. Latin1. Pure. */
 
-/** As header or trailer lines, without the blank one. */
+/** Formats header or trailer lines, without the blank one. */
 export function fieldLines(rawHeaders: readonly string[]): string {
   let lines = '';
   for (let i = 0; i < rawHeaders.length; i += 2) {

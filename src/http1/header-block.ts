@@ -22,7 +22,7 @@ const contentLength = /^[0-9]{1,15}$/;
 const oddChunks = /^(?:transfer-encoding:[\t ]*chunked.*\t|trailer:)/im;
 /** Go refuses other characters in Host with a text of its own. */
 const hostValue = /^[-0-9A-Za-z.:_[\]]*$/;
-/** They end at a proxy: RFC 9110 section 7.6.1, RFC 7540 section 3.2.1. */
+/** Headers that end at a proxy: RFC 9110 section 7.6.1, RFC 7540 section 3.2.1. */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'http2-settings',
@@ -39,14 +39,14 @@ const none: BodyFraming = { kind: 'none' };
 const chunked: BodyFraming = { kind: 'chunked' };
 
 export class HeaderBlock {
-  /** As it came, latin1, with the blank line. */
+  /** The block as it came, latin1, with the blank line. */
   readonly text: string;
   /** Flat: name, value, name, value, …. */
   readonly rawHeaders: readonly string[];
   readonly body: BodyFraming;
   /** The connection ends with the answer: the client asked for it, or speaks HTTP/1.0 and did not ask to keep it. */
   readonly close: boolean;
-  /** Of a request of HTTP/1.0. */
+  /** True for a request of HTTP/1.0. */
   readonly http10: boolean;
   /** `Expect: 100-continue`: the client may wait for an interim answer before it sends the body. */
   readonly expectsContinue: boolean;
@@ -85,7 +85,7 @@ export class HeaderBlock {
   }
 }
 
-/** What of a block ends at a proxy: nothing, what can be taken off without a thought, or something rarer. */
+/** The headers of a block that end at a proxy: none, those that are simply removed, or rarer ones. */
 type Hops = 'none' | 'plain' | 'odd';
 
 function readHops(rawHeaders: readonly string[]): Hops {
@@ -148,7 +148,10 @@ function readFraming(rawHeaders: readonly string[]): Framing | undefined {
   return { body, close, http10: false, expectsContinue, offersUpgrade };
 }
 
-/** Of HTTP/1.0: no coding, one plain option for the connection, and nothing that an HTTP/1.1 server may answer to. */
+/**
+ * Reads the framing of HTTP/1.0: no coding, one plain option for the connection, and nothing that an HTTP/1.1 server
+ * may answer to.
+ */
 function readFraming10(rawHeaders: readonly string[]): Framing | undefined {
   let hosts = 0;
   let body = none;

@@ -29,7 +29,7 @@ describe('towards the volume server', () => {
     expect(requestHeaders(rawHeaders)).toEqual(['Host', 'a', 'X-Stay', '2']);
   });
 
-  it('never removes an end-to-end header, whoever lists it', () => {
+  it('never removes an end-to-end header, wherever it is listed', () => {
     const rawHeaders = [
       'Host',
       'a',

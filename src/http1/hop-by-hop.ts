@@ -19,16 +19,16 @@ const endToEnd: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
-/** What goes to the volume server: names, casing, order and duplicates as they came. */
+/** Returns the headers for the volume server: names, casing, order and duplicates as they came. */
 export function requestHeaders(rawHeaders: readonly string[]): readonly string[] {
   const removed = namesInConnection(rawHeaders);
   return without(rawHeaders, (name) => hopByHop.has(name) || removed?.has(name) === true);
 }
 
 /**
- * What goes to the client. `Transfer-Encoding` stays in its place, as the body is chunked again; `Connection` stays
- * where it says close, as the connection is then closed. The volume server itself sends no other hop-by-hop header: one
- * that Connection does not name is a needle's own.
+ * Returns the headers for the client. `Transfer-Encoding` stays in its place, as the body is chunked again;
+ * `Connection` stays where it says close, as the connection is then closed. The volume server itself sends no other
+ * hop-by-hop header: one that Connection does not name is a needle's own.
  *
  * @param closeAsked the client asked for close: the volume server, asked directly, would have said so in this place
  */

@@ -8,14 +8,14 @@ export class InputBuffer {
   #bytes: Buffer = empty;
   #start = 0;
   #end = 0;
-  /** A chunk that a socket read belongs to somebody else; only a buffer of our own is written into. */
+  /** A chunk that a socket read belongs to another owner; only a buffer of our own is written into. */
   #owned = false;
 
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** What is there; stays valid and unchanged after later calls. */
+  /** The buffered bytes; the view stays valid and unchanged after later calls. */
   view(): Buffer {
     return this.#bytes.subarray(this.#start, this.#end);
   }

@@ -20,7 +20,7 @@ it.each([
   ['GET', 'Proxy-Connection: keep-alive\r\n'],
   ['PUT', 'Expect: 100-continue\r\nContent-Length: 3\r\n'],
   ['GET', 'Content-Length: 3\r\n'],
-  // As long as names that are not.
+  // Names as long as known ones, but different.
   ['DELETE', 'XX: 1\r\nReferer: 1\r\nUser-Agent: 1\r\nAccept-Languages: 1\r\n'],
   ['TRACE', ''],
 ] as const)('%s with %j is carried by the relay', (method, lines) => {

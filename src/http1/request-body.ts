@@ -20,7 +20,7 @@ export class RequestBody {
     else this.#stage = this.#leftBytes === 0 ? 'done' : 'stretch';
   }
 
-  /** Of all chunks that have begun, framing left out. */
+  /** Bytes of all chunks that have begun, framing left out. */
   get chunkBytes(): number {
     return this.#chunkBytes;
   }
@@ -82,7 +82,7 @@ export class RequestBody {
   }
 }
 
-/** Twelve digits: 256 TiB, far inside what a JavaScript number counts exactly. Extensions mean nothing to anybody. */
+/** Twelve digits: 256 TiB, far inside what a JavaScript number counts exactly. Extensions have no meaning here. */
 const sizeLine = /^[0-9A-Fa-f]{1,12}(?:;[\t -~]*)?\r\n$/;
 const trailerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n$/;
 const lineBytesMax = 1_024;

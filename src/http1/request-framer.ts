@@ -15,7 +15,7 @@ export interface FramedRequest {
   readonly body: BodyFraming;
   /** The connection ends with the answer. */
   readonly close: boolean;
-  /** What the headers say, shared by all requests of a connection that send the same ones. */
+  /** The parsed headers, shared by all requests of a connection that send the same ones. */
   readonly block: HeaderBlock;
 }
 
@@ -130,7 +130,7 @@ export class RequestFramer {
 
 type RequestLine = readonly [whole: string, method: string, target: string, minor: string];
 
-/** As in `requestLine`. */
+/** Tests a character of the target, as in `requestLine`. */
 function isTargetCode(code: number): boolean {
   return code >= 0x21 && code <= 0x7e && code !== 0x23;
 }

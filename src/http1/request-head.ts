@@ -9,7 +9,7 @@ export interface RequestHead {
   readonly rawHeaders: readonly string[];
   /** The client speaks HTTP/1.0. */
   readonly http10?: boolean;
-  /** What they say of a read, or why it is none to be answered here, where that is known already. */
+  /** The headers' meaning for a read, or why the fast path cannot answer it, where that is known already. */
   readonly readHeaders?: ReadHeaders | HeaderFault | undefined;
 }
 

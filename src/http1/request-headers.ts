@@ -1,6 +1,6 @@
 /**
- * What of a request's headers bears on a needle read. Go looks at the first line of each name only; what could change
- * the answer in a way that is not reproduced here is refused.
+ * The headers of a request that bear on a needle read. Go looks at the first line of each name only; a header that
+ * could change the answer in a way that is not reproduced here is refused.
  */
 
 /** Why a request is not answered here; the same words as in the table of reasons. */
@@ -28,7 +28,7 @@ const refusedInValue = /[^\t\x20-\x7e\x80-\xff]/;
 export const continueExpected: RegExp = /^100-continue$/i;
 /** HTTP/2 without TLS, as clients written in Java offer it. */
 export const offeredProtocol: RegExp = /^h2c$/i;
-/** What a client of HTTP/1.0 may say in Connection. */
+/** Options that a client of HTTP/1.0 may send in Connection. */
 export const plainOption: RegExp = /^(?:keep-alive|close)$/i;
 /** The one in Rust refuses more than 100 lines. */
 const plainLinesMax = 64;
@@ -159,7 +159,7 @@ function refusal(lowerName: string, value: string): HeaderFault | undefined {
   }
 }
 
-/** Of HTTP/1.0, only the two plain options are taken, once: Go looks for `keep-alive` before it looks for `close`. */
+/** Takes only the two plain options of HTTP/1.0, once: Go looks for `keep-alive` before it looks for `close`. */
 function isPlainOption({ close }: Collected, value: string): boolean {
   return close === undefined && plainOption.test(value);
 }
