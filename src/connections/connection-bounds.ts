@@ -30,9 +30,9 @@ export class ConnectionBounds {
   readonly #places = new Map<Socket, Place>();
   /** Beside the reserve. */
   readonly #countOf = new Map<string, number>();
-  /** They have not sent a whole request yet; the oldest first. */
+  /** Connections that have not sent a whole request yet; the oldest first. */
   readonly #silent = new Set<Socket>();
-  /** They have, and have their answers; the one that is quiet longest first. */
+  /** Connections that have sent one, and have their answers; the one that is quiet longest first. */
   readonly #resting = new Set<Socket>();
 
   readonly #limits: ConnectionLimits;
