@@ -1,4 +1,4 @@
-/** What the corridor returns for one read: every expected way out is a value. */
+/** The corridor's result for one read: every expected way out is a value. */
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Answer } from './answer/answer.ts';
 import type { Reason } from './outcome.ts';
@@ -9,10 +9,10 @@ export type NeedleOutcome =
       readonly kind: 'answer';
       readonly source: 'rdma' | 'cache';
       readonly transport: string;
-      /** Of the session that brought it; 0n: none did. */
+      /** Session that brought the needle; 0n: none did. */
       readonly sessionId: bigint;
       readonly answer: Answer;
-      /** What a Cache-Status header says of it (RFC 9211), without the cache's name. */
+      /** The Cache-Status of the read (RFC 9211), without the cache's name. */
       readonly cacheStatus: string;
       /** The client asked for close: end the connection after the answer. */
       readonly close: boolean;
@@ -31,7 +31,7 @@ export type NeedleOutcome =
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
 
-/** Whoever waits for an outcome. */
+/** The receiver of an outcome. */
 export interface OutcomeReceiver {
   receive(outcome: NeedleOutcome): void;
   /** There is none: something threw that must not. */
@@ -40,15 +40,15 @@ export interface OutcomeReceiver {
 
 /** The corridor as the HTTP side sees it. */
 export interface NeedleRoute {
-  /** Calls one of the receiver's two once: at once where nobody has to be asked. Never throws. */
+  /** Calls one of the receiver's two once: at once where no server has to be asked. Never throws. */
   serve(head: RequestHead, hasBody: boolean, receiver: OutcomeReceiver): void;
   /** For what is not looked at (raw connections): the volume server for this request target, as far as it can be told. */
   upstreamFor(target: string): string;
-  /** Of decodes under way; they count as bytes in flight. */
+  /** Bytes of decodes under way; they count as bytes in flight. */
   readonly decodingBytes?: number;
 }
 
-/** The same as a promise, for whoever is in no hurry. Rejects where the receiver would be told to fail. */
+/** Returns the outcome as a promise, for callers off the hot path. Rejects where the receiver would be told to fail. */
 export function outcomeOf(
   route: NeedleRoute,
   head: RequestHead,

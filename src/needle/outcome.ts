@@ -1,4 +1,4 @@
-/** What became of one request: the unit of the traffic accounting (docs/architecture.md, law 4). */
+/** The record of one request: the unit of the traffic accounting (docs/architecture.md, law 4). */
 import type { RequestHead } from '../http1/request-head.ts';
 
 /**
@@ -53,7 +53,7 @@ export const troubleReasons: ReadonlySet<Reason | ''> = new Set<Reason>([
 
 /** The client's end of a connection. */
 export interface ClientEnd {
-  /** Its IP address; '' for a unix socket. */
+  /** The client's IP address; '' for a unix socket. */
   readonly address: string;
   /** This process connected to its own listener. */
   readonly isOwn: boolean;
@@ -64,19 +64,21 @@ export interface RequestRecord {
   readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error';
   readonly reason: Reason | '';
   readonly transport: string;
-  /** Of the session that brought the needle; 0n: none did. */
+  /** Session that brought the needle; 0n: none did. */
   readonly sessionId: bigint;
   readonly durationMs: number;
   /** Body bytes sent to the client. */
   readonly bodyBytes: number;
-  /** As it came. Of a connection piped raw: what its first line lets tell, and no headers. */
+  /** The request as it came. For a connection piped raw: the first line's facts, and no headers. */
   readonly request: RequestHead;
-  /** As it left, and perhaps with body bytes behind it; '' where none did. Valid during the call alone. */
+  /**
+   * The answer's head as it left, perhaps with body bytes behind it; '' where none left. Valid during the call alone.
+   */
   readonly answerHead: Buffer | string;
   readonly client: ClientEnd;
-  /** What went wrong with the volume server, in words; absent: nothing did. */
+  /** The volume server's failure, in words; absent: it did not fail. */
   readonly error?: string | undefined;
-  /** How long the corridor took until it said what becomes of the request; 0 where nobody asked for that. */
+  /** How long the corridor took until it said what becomes of the request; 0 where no observer asked for that. */
   readonly decidedMs: number;
 }
 

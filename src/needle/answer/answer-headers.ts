@@ -9,7 +9,7 @@ import { etagOf } from './etag.ts';
 import { formatHttpTime } from './http-time.ts';
 import { pairHeaders } from './pairs.ts';
 
-/** What every answer carries, the 304 too. */
+/** Headers that every answer carries, the 304 too. */
 export function commonHeaders(
   request: ReadRequest,
   needle: NeedleFacts,
@@ -49,7 +49,7 @@ export function setContentHeaders(
   }
 }
 
-/** As net/http sees it: an empty value is none. */
+/** Tests for an encoding as net/http does: an empty value is none. */
 export function hasEncoding(headers: ReadonlyMap<string, string>): boolean {
   return (headers.get('Content-Encoding') ?? '') !== '';
 }

@@ -1,9 +1,9 @@
-/** What planAnswer decides of an answer before its bytes are there, and what it needs to know. */
+/** The decisions of planAnswer, made before the bytes are there, and the facts that it needs. */
 import type { ServerKind } from '../../volume-server/rust-server.ts';
 import type { Reason } from '../outcome.ts';
 import type { ByteRange } from './ranges.ts';
 
-/** What only the volume server knows, learned from its own answers. */
+/** Facts that only the volume server knows, learned from its own answers. */
 export interface HostFacts {
   /** The `Server` value; undefined: not learned yet (`learn-server`). */
   readonly server: string | undefined;
@@ -38,14 +38,14 @@ export interface AnswerReady {
   readonly totalBytes: number;
   /** The stored gzip is sent as such: `Content-Encoding: gzip`. */
   readonly encoded: boolean;
-  /** As the host gives it, before any override; '' if there is none. Kept: facts may expire while the bytes come. */
+  /** The host's type, before any override; '' if there is none. Kept: facts may expire while the bytes come. */
   readonly contentType: string;
   /** Empty for HEAD and 304: no bytes are needed. In the order in which they are sent; may hold empty ranges. */
   readonly ranges: readonly ByteRange[];
   readonly multipart: boolean;
 }
 
-/** What differs from one answer to the next. */
+/** The parts that differ from one answer to the next. */
 export interface Varying {
   /** X-Amz-Request-Id. */
   readonly requestId: string;

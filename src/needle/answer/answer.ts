@@ -41,7 +41,7 @@ export interface Answer {
 }
 
 /**
- * What to answer, as far as it can be told: `decodedBytes` and `startsGzip` are absent until a plan asked for them.
+ * Plans an answer, as far as it can be told: `decodedBytes` and `startsGzip` are absent until a plan asked for them.
  */
 export function planAnswer(
   request: ReadRequest,
@@ -54,7 +54,7 @@ export function planAnswer(
   if (facts.kind === 'rust' && !canAnswerAsRust(request, needle)) {
     return passed('unsupported-server');
   }
-  // The volume server reads nothing of an empty needle from disk, so nobody has seen its cookie.
+  // The volume server reads nothing of an empty needle from disk, so its cookie is unknown.
   if (needle.dataBytes === 0) return passed('cookie');
   if (isImageOperation(request, needle)) return passed('image');
   if (isNotModified(request, needle)) return notModified;

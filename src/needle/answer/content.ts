@@ -1,4 +1,4 @@
-/** What a needle's answer says about its content, before any header is written (specification 5.2 and 5.3). */
+/** The headers about a needle's content, before any header is written (specification 5.2 and 5.3). */
 
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';

@@ -14,7 +14,7 @@ export function httpDate(): string {
   return text;
 }
 
-/** The same as `httpDateChars` bytes. `nowMs`: monotonic. */
+/** Writes the date as `httpDateChars` bytes. `nowMs`: monotonic. */
 export function writeHttpDate(target: Buffer, at: number, nowMs: number): void {
   refresh(nowMs);
   // So few that a call for them would cost more.

@@ -8,7 +8,7 @@ export type PartResult =
   | { readonly kind: 'part'; readonly bytes: Buffer; readonly totalBytes: number }
   | { readonly kind: 'corrupt' | 'too-large' };
 
-/** What one member's pass holds at a time. */
+/** Bytes that one member's pass holds at a time. */
 const chunkSize = 65_536;
 
 /** All of it is inflated, as its end alone tells whether it is whole; `wanted` of it, and one chunk, are in memory. */

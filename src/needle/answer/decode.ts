@@ -11,7 +11,7 @@ export type DecodeResult =
   | { readonly kind: 'corrupt' }
   | { readonly kind: 'too-large' };
 
-/** What is larger than this is inflated off the event loop. */
+/** Larger needles are inflated off the event loop. */
 const inlineBytesMax = 64 * 1024;
 
 /** Whether the volume server takes these first stored bytes for gzip. */
@@ -19,7 +19,7 @@ export function startsGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** What the end of stored gzip says of its decoded length: true of a single member of less than 4 GiB. */
+/** Reads the decoded length from the end of stored gzip: true of a single member of less than 4 GiB. */
 export function toldBytes(stored: Buffer): number {
   return stored.length < 4 ? 0 : stored.readUInt32LE(stored.length - 4);
 }
@@ -55,7 +55,7 @@ export async function decodeGzip(
   return { kind: 'decoded', bytes: parts.length === 1 ? first : Buffer.concat(parts) };
 }
 
-/** What inflating one member's data told. */
+/** The result of inflating one member's data. */
 export interface MemberPassed {
   readonly consumedBytes: number;
   readonly decodedBytes: number;

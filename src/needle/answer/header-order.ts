@@ -13,7 +13,7 @@ export function isHeaderName(name: string): boolean {
   return canonicalizable.test(name);
 }
 
-/** What net/http adds behind the handler's headers, in this order, only where it is set. */
+/** Headers that net/http adds behind the handler's headers, in this order, only where it is set. */
 export interface AddedHeaders {
   readonly date: string;
   readonly contentLength?: number | undefined;
@@ -26,7 +26,7 @@ export interface AddedHeaders {
 export interface HeadParts {
   /** For example "200 OK". */
   readonly status: string;
-  /** By canonical name; values may hold any byte. */
+  /** Headers by canonical name; values may hold any byte. */
   readonly headers: ReadonlyMap<string, string>;
   readonly added: AddedHeaders;
 }

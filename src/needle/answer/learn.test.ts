@@ -57,7 +57,7 @@ describe('learnedType', () => {
     ],
     ['a head without Date', 200, byExtension.slice(0, -2), needle],
     ['a head in another order', 200, ['Server', 's', ...sniffed], needle],
-    ['a head of somebody else', 200, ['Date', 'now', 'Content-Type', 'a/b'], needle],
+    ['a head of another server', 200, ['Date', 'now', 'Content-Type', 'a/b'], needle],
     ['an odd header behind Date', 200, [...byExtension, 'Via', 'x'], needle],
   ])('cannot tell from %s', (_, status, rawHeaders, asked) => {
     expect(learnedType(status, rawHeaders, asked)).toBeUndefined();

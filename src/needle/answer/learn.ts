@@ -7,7 +7,7 @@ import { isCompressed, isManifest } from '../request/flags.ts';
 import { etagOf } from './etag.ts';
 import { formatHttpTime } from './http-time.ts';
 
-/** What net/http itself puts behind Date. */
+/** Headers that net/http itself puts behind Date. */
 const behindDate: ReadonlySet<string> = new Set([
   'Content-Length',
   'Content-Type',
@@ -39,7 +39,7 @@ export function learnedType(
   return type.startsWith('multipart/byteranges') ? undefined : type;
 }
 
-/** Somebody between us and the volume server may have written the head anew: its order then tells nothing. */
+/** A proxy between this one and the volume server may have rewritten the head: its order then tells nothing. */
 function isGoOrder(names: readonly string[], dateAt: number): boolean {
   if (dateAt < 0) return false;
   const before = names.slice(0, dateAt);

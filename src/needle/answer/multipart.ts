@@ -4,7 +4,7 @@ import { type ByteRange, contentRange } from './ranges.ts';
 export interface MultipartShape {
   readonly ranges: readonly ByteRange[];
   readonly totalBytes: number;
-  /** Of each part, latin1; '' leaves `Content-Type: ` with nothing behind it. */
+  /** Content-Type of each part, latin1; '' leaves `Content-Type: ` with nothing behind it. */
   readonly partType: string;
 }
 

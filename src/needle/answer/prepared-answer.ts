@@ -9,7 +9,7 @@ import { httpDateChars, writeHttpDate } from './date.ts';
 const idMark = '\u0001';
 const dateMark = '\u0002';
 
-/** Of the object and its text beside its characters, as measured on Node 24. */
+/** Size of the object and its text beside its characters, as measured on Node 24. */
 const objectBytes = 136;
 
 /** Built with these, a head can be made into a template. */
@@ -26,14 +26,14 @@ export class PreparedAnswer {
   readonly status: AnswerReady['status'];
   /** Which bytes follow: all of them, or none. */
   readonly body: AnswerReady['form'] | 'none';
-  /** What the host said of the type, and its `Server` value, when this was made. */
+  /** The host's type and `Server` value when this answer was prepared. */
   readonly contentType: string;
   readonly server: string;
   readonly kind: ServerKind;
   /** Latin1, with blanks in place of the request id and the date. */
   readonly #head: string;
   readonly #idAt: number;
-  /** Of the same id once more; -1: it stands there once. */
+  /** Offset of the id's second place; -1: it stands there once. */
   readonly #idAgainAt: number;
   readonly #dateAt: number;
 
@@ -76,7 +76,7 @@ export class PreparedAnswer {
     return new PreparedAnswer(plan, facts, parts);
   }
 
-  /** What it costs to hold, in bytes. */
+  /** Memory that this answer takes, in bytes. */
   get bytes(): number {
     return this.#head.length + objectBytes;
   }
@@ -92,7 +92,7 @@ export class PreparedAnswer {
     return bytes.toString('latin1');
   }
 
-  /** The same, `headBytes` long, at the start of `target`. */
+  /** Writes the head, `headBytes` long, at the start of `target`. */
   writeHead(target: Buffer): void {
     target.write(this.#head, 0, 'latin1');
     const nowMs = performance.now();

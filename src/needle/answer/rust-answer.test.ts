@@ -132,7 +132,7 @@ describe('an answer of the volume server in Rust', () => {
     ['several ranges', request(['Range', 'bytes=0-1,3-4']), {}],
     ['a range behind the end', request(['Range', 'bytes=5-6']), {}],
     ['the last bytes', request(['Range', 'bytes=-2']), {}],
-    ['somebody else’s token', request(['Authorization', 'Bearer e30.e30.x']), {}],
+    ['another client’s token', request(['Authorization', 'Bearer e30.e30.x']), {}],
     ['another kind of bearer', request(['Authorization', `BEARER:${ownToken()}`]), {}],
     ['65 headers', request(Array.from({ length: 128 }, (_, i) => `X-${i}`)), {}],
     ['a date behind the year 9999', request(), { lastModifiedSeconds: 253_402_300_800 }],
@@ -184,7 +184,7 @@ describe('learnedOfRust', () => {
     expect(learnedOfRust(bufferedKey, 200, tracked)).toBe('tracked');
   });
 
-  it('cannot tell from another status, or from somebody else’s head', () => {
+  it('cannot tell from another status, or from another server’s head', () => {
     expect(learnedOfRust('.a', 404, counted)).toBeUndefined();
     expect(learnedOfRust(bufferedKey, 200, ['Content-Type', 'a/b', 'Server', 's'])).toBeUndefined();
   });

@@ -16,7 +16,7 @@ import { type ByteRange, contentRange } from './ranges.ts';
 
 /** From there on an uncompressed needle is sent as it is read, by another way with other headers. */
 const streamedBytesMin = 1024 * 1024 + 1;
-/** What it gives a body for which nobody has set a type. */
+/** The type that the Rust server gives a body without one. */
 const typeOfBytes = 'application/octet-stream';
 
 /** Under what is learned how it writes a body that it holds whole; a word with a blank, which is no extension. */
@@ -27,7 +27,7 @@ const plainSecondsMax = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 const plainName = /^[0-9A-Za-z._-]*$/;
 const plainType = /^[!-~][ -~]*$/;
 const plainRange = /^bytes=(\d{1,15})-(\d{0,15})$/;
-/** What it verifies as SeaweedFS's master and filer make it. */
+/** The token header that SeaweedFS's master and filer make and the Rust server verifies. */
 const ownHeader = '{"alg":"HS256","typ":"JWT"}';
 const ownClaims = /^\{"fid":"[0-9A-Za-z,]*"(?:,"exp":\d{1,12})?\}$/;
 
@@ -74,8 +74,9 @@ export function isStreamedByRust(request: ReadRequest, needle: NeedleFacts): boo
 }
 
 /**
- * It inflates the first gzip member only, and ignores what follows; the one in Go inflates all. RFC 1952 2.3.1: a member ends
- * with its length, so that several members show where `decoded` is all of them.
+ * Inflates as the Rust server does: it reads the first gzip member only, and ignores what follows; the one in Go
+ * inflates all. RFC 1952 2.3.1: a member ends with its length, so that several members show where `decoded` is all of
+ * them.
  */
 export function inflatesAsRust(stored: Buffer, decoded: Buffer): boolean {
   return stored.length >= 4 && stored.readUInt32LE(stored.length - 4) === decoded.length % 2 ** 32;
@@ -123,8 +124,8 @@ export function rustHead(answer: RustAnswer): string {
 }
 
 /**
- * What its own answer to a GET shows, of `key`: a type ('' where there is none), or how it writes bodies. undefined: it cannot
- * tell. `rawHeaders` are flat and in wire order.
+ * Learns from the server's own answer to a GET, for `key`: a type ('' where there is none), or how it writes bodies.
+ * undefined: it cannot tell. `rawHeaders` are flat and in wire order.
  */
 export function learnedOfRust(
   key: string,

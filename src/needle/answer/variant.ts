@@ -25,7 +25,7 @@ export function variantOf(read: ReadRequest): string | undefined {
   return `${bits} ${read.urlFilename}`;
 }
 
-/** Longer ones are nobody's way of asking for the same needle again and again. */
+/** Longer names are not asked for again and again, so they are not kept. */
 const filenameMax = 256;
 
 const plainVariants: readonly string[] = Array.from({ length: 128 }, (_, bits) => String(bits));

@@ -1,6 +1,6 @@
 /**
- * A request target as it may be written down: whoever knows a needle's cookie may read it, and whoever has a token may
- * use it, so neither stands in a log, a trace or a list. Pure.
+ * A request target as it may be written down: a client that knows a needle's cookie may read the needle, and one that
+ * has a token may use it, so neither stands in a log, a trace or a list. Pure.
  */
 import { needlePathOf } from './read-request.ts';
 import { splitTarget } from './url-path.ts';
@@ -52,7 +52,7 @@ function needleText(target: string): string | undefined {
   return `/${volumeId},${needleIdText(needle.needleId)}${masked}${tail}`;
 }
 
-/** As file ids spell it: whole bytes of hexadecimal digits. */
+/** Spells a needle id as file ids do: whole bytes of hexadecimal digits. */
 export function needleIdText(needleId: bigint): string {
   const digits = needleId.toString(16);
   return digits.length % 2 === 0 ? digits : `0${digits}`;

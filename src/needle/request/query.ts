@@ -6,7 +6,7 @@ import { percentDecode } from './url-path.ts';
 export type Query = ReadonlyMap<string, string>;
 
 export const noQuery: Query = new Map();
-/** Go gives up on 10,000 pairs; nobody sends so many. */
+/** Go gives up on 10,000 pairs; no real client sends so many. */
 const pairsMax = 1000;
 
 /** undefined: too many pairs. Pairs with a semicolon or a bad escape are dropped, as Go drops them. */

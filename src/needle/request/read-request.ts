@@ -48,7 +48,10 @@ export interface ReadRequest {
   readonly token: string | undefined;
   /** The connection ends with the answer. */
   readonly close: boolean;
-  /** Asked as SeaweedFS's own clients ask: both its volume servers, in Go and in Rust, read such a request alike. */
+  /**
+   * True if the request has the form of SeaweedFS's own clients: both its volume servers, in Go and in Rust, read such
+   * a request alike.
+   */
   readonly isPlain: boolean;
   /** The client speaks HTTP/1.0: the answer does, too, and names what becomes of the connection in other words. */
   readonly http10: boolean;

@@ -15,7 +15,7 @@ export function splitTarget(target: string): SplitTarget {
   return { rawPath: target.slice(0, mark), rawQuery: target.slice(mark + 1) };
 }
 
-/** What most clients send: nothing in it needs decoding, and no comma path of one segment needs cleaning. */
+/** The path that most clients send: it needs no decoding, and a comma path of one segment needs no cleaning. */
 const plainPath = /^\/[0-9A-Za-z,_]+$/;
 /** Go refuses control bytes; a blank cannot come out of a request line. */
 const refusedByte = /[^\x21-\x7e\x80-\xff]/;

@@ -72,7 +72,7 @@ describe('verifyReadToken', () => {
     [[]],
     ['null'],
     ['{'],
-    // What Go makes of a key that comes twice, or that it folds to ASCII, is left to Go.
+    // Keys that come twice, or that Go folds to ASCII, are left to Go.
     [`{"fid":"${fid}","fid":"${fid}"}`],
     [`{"fid":"${fid}","Fid":"${fid}"}`],
     [`{"fid":"${fid}","i\u017fs":5}`],
