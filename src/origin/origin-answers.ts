@@ -49,7 +49,7 @@ export function emptyNeedleAnswer(head: RequestHead): OriginAnswer {
   return originAnswer(head, { status: '200 OK', headers, ownLength: true });
 }
 
-/** What a volume server answers itself where a proxy passes a request on, as far as an origin knows how. */
+/** Answers, as far as an origin can, a request that a proxy would forward to the volume server. */
 export function answerFor(reason: Reason, head: RequestHead): OriginAnswer {
   switch (reason) {
     case 'method':

@@ -1,7 +1,7 @@
-/** What an origin says about itself: the real server learns its types from its host, an origin has a small table. */
+/** An origin's facts about itself: the real server learns its types from its host, an origin has a small table. */
 import { LearnedFacts } from '../proxy/fleet/learned-facts.ts';
 
-/** As a volume server of 4-byte offsets names itself. */
+/** The name of a volume server with 4-byte offsets. */
 export const originServer = 'SeaweedFS Volume 30GB 4.44';
 export const originVersion = '30GB 4.44 ';
 
