@@ -1,6 +1,6 @@
 /**
- * What may change while the proxy runs. Plain objects that the front and the corridor read at each use: nothing is asked
- * for on the way of a request.
+ * Settings that may change while the proxy runs. Plain objects that the front and the corridor read at each use, so
+ * that a request asks for nothing.
  */
 import type { FallbackOptions } from './corridor/fallback.ts';
 import type { HttpFront, HttpFrontOptions } from './server.ts';
@@ -20,7 +20,7 @@ export interface ProxyAdjustment {
 export class Adjustable {
   readonly limits: HttpFrontOptions['limits'];
   readonly policy: Pick<FallbackOptions, 'onCorrupt'>;
-  /** As soon as there is one. */
+  /** The front, once there is one. */
   front: HttpFront | undefined;
 
   constructor({ limits, onCorrupt }: Pick<HttpFrontOptions, 'limits'> & Adjustable['policy']) {

@@ -1,4 +1,4 @@
-/** What the admin API may do to a proxy. No logic. */
+/** The actions that the admin API may take on a proxy. No logic. */
 import type { ProxyActions } from '../admin/admin-options.ts';
 import type { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
 import type { NeedleCache } from './cache/needle-cache.ts';

@@ -1,4 +1,4 @@
-/** What the proxy's half of the fabric is made with: memory, and the devices of the routes to its targets. */
+/** The resources of the proxy's half of the fabric: memory, and the devices of the routes to its targets. */
 
 import type { Logger } from 'pino';
 import { ConnectionWatch } from '../rdma/connection-watch.ts';

@@ -15,7 +15,7 @@ export interface Framework {
 
 export type RequestHandler = (exchange: Exchange) => Promise<void>;
 
-/** What a handler throws fails its exchange. */
+/** Starts the framework. An error that a handler throws fails its exchange. */
 export async function startFramework(
   headBytesMax: number,
   handle: RequestHandler,

@@ -1,4 +1,4 @@
-/** What a proxy is started with. */
+/** The options that a proxy is started with. */
 import type { AdminPlace } from '../admin/admin-options.ts';
 import type { ConfigurationStatus } from '../admin/configuration.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
@@ -41,7 +41,7 @@ export interface ProxyOptions {
   readonly memory: { readonly bytes: number; readonly hugepages: 'try' | 'require' | 'off' };
   readonly needleBytesMax: number;
   readonly decodedBytesMax: number;
-  /** Of decoded forms that are being made or sent. */
+  /** Bytes of decoded forms that are being made or sent. */
   readonly decodingBytesMax: number;
   readonly requestsInFlightMax: number;
   /** RLIMIT_NOFILE. */
@@ -49,7 +49,7 @@ export interface ProxyOptions {
   readonly admin: AdminPlace;
   /** The listener for `weed mount`; absent: there is none. */
   readonly sidecar?: SidecarListenerOptions | undefined;
-  /** Absent: nobody looks on but the metrics. */
+  /** Absent: the metrics are the only observer. */
   readonly watch?: RequestWatch;
   readonly configuration?: () => ConfigurationStatus;
 }

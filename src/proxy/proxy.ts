@@ -66,7 +66,7 @@ function ucxTcpOf(devices: UcxDevices | undefined): ProxyStatus['ucxTcp'] {
 
 /** A second VALIDATE under way per target only splits the groups (docs/measurements/cache.md). */
 const validationsMaxDefault = 1;
-/** As long as there is no listener. */
+/** Counters while there is no listener. */
 const noFront = newFrontCounters();
 
 /** Throws RdmaUnavailableError or a system error when something cannot be had; nothing is left behind then. */

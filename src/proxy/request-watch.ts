@@ -1,15 +1,15 @@
-/** Whoever looks on while requests run: logs and traces, beside the metrics. */
+/** The observers of running requests: logs and traces, beside the metrics. */
 import type { RequestObserver } from '../needle/outcome.ts';
 import type { FrontLog } from './server.ts';
 
 export interface RequestWatch {
   /** One call per finished request. */
   readonly observe: RequestObserver;
-  /** Its records tell how long the corridor took. */
+  /** True if the records tell how long the corridor took. */
   readonly isTimed: boolean;
   /** For lines that may come with each request or connection. */
   readonly log: FrontLog;
-  /** Of these, how many a rate limit held back. */
+  /** Lines among these that a rate limit held back. */
   readonly suppressedLines: () => number;
 }
 

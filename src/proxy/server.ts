@@ -39,7 +39,7 @@ export interface HttpFrontOptions {
   readonly isTimed?: boolean;
 }
 
-/** As pino's: the fields, then the message. */
+/** A log with pino's arguments: the fields, then the message. */
 export interface FrontLog {
   warn(fields: { readonly event: string; readonly error: unknown }, message: string): void;
   error(fields: { readonly event: string; readonly error: unknown }, message: string): void;

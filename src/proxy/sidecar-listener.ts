@@ -13,7 +13,7 @@ export interface SidecarListenerOptions
   readonly volumeServerAliases: readonly string[];
 }
 
-/** As much as it needs to know of the proxy's own options. */
+/** The part of the proxy's options that the listener needs. */
 interface ProxyFacts {
   readonly version: string;
   readonly volumeServers: readonly { readonly url: string }[];

@@ -1,4 +1,4 @@
-/** What /health, /stats and the metrics say of one volume server and its target. */
+/** The state of one volume server and its target for /health, /stats and the metrics. */
 import { ObservedFetcher } from '../admin/metrics/observed-fetcher.ts';
 import type { TargetStatus } from '../admin/status.ts';
 import type { TargetEntry } from './fleet/target-directory.ts';

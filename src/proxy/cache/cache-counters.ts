@@ -27,12 +27,12 @@ export class CacheCounters {
 
 export interface CacheStats extends Readonly<CacheCounters> {
   readonly needles: number;
-  /** What the cached needles keep of the arena, and their prepared heads of the heap. */
+  /** Bytes that the cached needles hold in the arena, and their prepared heads on the heap. */
   readonly bytes: number;
   readonly bytesMax: number;
   readonly decodedBytes: number;
   readonly decodedForms: number;
-  /** Of decoded forms that are being made or sent. */
+  /** Bytes of decoded forms that are being made or sent. */
   readonly decodingBytes: number;
   /** Decodes that were not begun, for want of room. */
   readonly decodingRefusals: number;

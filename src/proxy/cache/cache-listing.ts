@@ -1,16 +1,16 @@
-/** What of the cache can be told to, and chosen by, whoever runs the proxy. */
+/** The view of the cache that the operator can list and choose from. */
 import type { CachedNeedle } from './cached-needle.ts';
 
 export interface ListedNeedle {
   readonly volumeId: number;
   readonly needleId: bigint;
-  /** Whoever knows it may read the needle: for this process alone, never listed to others. */
+  /** A client that knows the cookie may read the needle: for this process alone, never listed to others. */
   readonly cookie: number;
   /** Stored. */
   readonly bytes: number;
   /** An estimate: how often it was asked for lately, halved from time to time; 255 at most. */
   readonly hits: number;
-  /** Its decoded form is cached too. */
+  /** True if the decoded form is cached too. */
   readonly decoded: boolean;
 }
 

@@ -106,7 +106,7 @@ export class CachedNeedle implements NeedleFacts {
     return this.#data.lend();
   }
 
-  /** As of `KeptBytes`. Only while it is live. */
+  /** Holds the bytes as `KeptBytes` does. Only while the needle is live. */
   hold(): void {
     this.#data.hold();
   }
@@ -120,7 +120,7 @@ export class CachedNeedle implements NeedleFacts {
     this.#data.copyTo(target, at);
   }
 
-  /** It left the cache. */
+  /** Called when it leaves the cache. */
   leave(): void {
     this.#packed |= -1 << flagBits;
     this.#prepared = undefined;
@@ -132,7 +132,7 @@ export class CachedNeedle implements NeedleFacts {
     return variant === this.#variant ? this.#prepared : this.#others?.get(variant);
   }
 
-  /** How many bytes more it holds by that; 0 where it has as many answers as it may have. */
+  /** Returns how many bytes more it holds by that; 0 where it has as many answers as it may have. */
   prepare(variant: string, answer: PreparedAnswer): number {
     const before = this.preparedFor(variant)?.bytes;
     // A copy: what is cut out of a request's head would keep all of that head.

@@ -45,7 +45,7 @@ export class CachedTarget {
     return this.#volumes.values();
   }
 
-  /** As of `GroupValidation`. */
+  /** Validates as `GroupValidation` does. */
   validate(volume: CachedVolume, waiter: ValidationWaiter | undefined): void {
     this.#validation.validate(volume, waiter);
   }

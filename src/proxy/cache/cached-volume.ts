@@ -1,7 +1,7 @@
 /**
- * What the cache knows of one volume of one target. The one invariant (docs/architecture.md, "The cache"), except
- * with `immutable`, which looks at no state: every live needle of the volume is what the volume held at
- * `(epoch, position)`, or at a later position. Whatever breaks it drops the needle first.
+ * The cache's record of one volume of one target. The one invariant (docs/architecture.md, "The cache"), except with
+ * `immutable`, which looks at no state: every live needle of the volume is what the volume held at `(epoch, position)`,
+ * or at a later position. A change that would break it drops the needle first.
  */
 import type { ValidateVerdict, VolumeChange } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from './cached-needle.ts';
@@ -24,7 +24,7 @@ export interface NeedleDropper {
 
 const noFlights: readonly NeedleFlight[] = [];
 const needleIdBits = 64n;
-/** As many as fit beside a needle's flags in a small integer. */
+/** The most generations that fit beside a needle's flags in a small integer. */
 const generationsMax = 1 << 22;
 
 export class CachedVolume {
@@ -91,7 +91,7 @@ export class CachedVolume {
     if (others.length === 0) this.#flights.delete(flight.key);
   }
 
-  /** It is in the store now. */
+  /** Called when it is in the store. */
   link(needle: CachedNeedle): void {
     needle.next = this.#first;
     if (this.#first !== undefined) this.#first.previous = needle;
@@ -109,7 +109,7 @@ export class CachedVolume {
     return this.#keyBase | needleId;
   }
 
-  /** Its needles are served without asking: how many ms longer; Infinity for `immutable`. */
+  /** How many ms longer the volume's needles are served without asking; Infinity for `immutable`. */
   servedWithoutAskingMs(nowMs: number): number {
     switch (this.policy.consistency) {
       case 'strict':
@@ -147,7 +147,7 @@ export class CachedVolume {
         this.#begin(verdict.epoch, verdict.position, undefined);
         break;
       case 'changed':
-        // Asked about a generation that is not this one any more: nobody knows which of the two is the younger.
+        // The question was about another generation than the present one: which of the two is younger is unknown.
         if (askedEpoch !== this.#epoch || verdict.epoch !== this.#epoch) {
           this.forget('changed');
           return;
@@ -157,7 +157,7 @@ export class CachedVolume {
     if (verdict.leased) this.#leasedUntilMs = postedAtMs + this.policy.leaseMs;
   }
 
-  /** What the target pushed to the holder of a lease. */
+  /** Applies a change that the target pushed to the holder of a lease. */
   applyChange(change: VolumeChange): void {
     if (!this.#isKnown) return;
     if (change.changedIds === 'flush' || change.epoch !== this.#epoch) {
@@ -194,7 +194,7 @@ export class CachedVolume {
     return count;
   }
 
-  /** The target announces it no more: whoever still holds this record caches nothing. */
+  /** The target announces the volume no more: a holder of this record caches nothing. */
   retire(): void {
     this.#isRetired = true;
     this.forget('gone');
@@ -210,7 +210,7 @@ export class CachedVolume {
 
   #begin(epoch: bigint, position: bigint, reader: NeedleFlight | undefined): void {
     this.#dropAll('changed');
-    // Read at positions that nobody compared with this one.
+    // These flights read at positions that were not compared with this one.
     this.#outdateFlights(reader);
     this.endLease();
     this.#isKnown = true;

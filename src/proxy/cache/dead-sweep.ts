@@ -41,7 +41,7 @@ export class DeadSweep {
       for (; dead.first !== undefined && left > 0; left -= 1) {
         const needle: CachedNeedle = dead.first;
         dead.first = needle.next;
-        // It may have been evicted or replaced meanwhile.
+        // The needle may have been evicted or replaced meanwhile.
         if (this.#store.peek(needle.key) === needle) this.#store.delete(needle.key, dead.reason);
       }
       if (dead.first === undefined) this.#dead.shift();

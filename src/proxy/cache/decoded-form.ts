@@ -5,14 +5,17 @@ const freedBytesMin = 131_072;
 /** More slack than this share of it is copied away. */
 const slackShare = 1 / 16;
 
-/** A needle's bytes as they are after decoding, for clients that do not take gzip. Free when nobody holds or keeps it. */
+/**
+ * A needle's bytes as they are after decoding, for clients that do not take gzip. Freed when it is neither held nor
+ * kept.
+ */
 export class DecodedForm {
   readonly bytes: Buffer;
   readonly #room: DecodingRoom;
   #holds = 0;
   #isKept = false;
 
-  /** `bytes`: nobody else's. */
+  /** `bytes`: owned by this form alone. */
   constructor(bytes: Buffer, room: DecodingRoom) {
     this.bytes = withoutSlack(bytes);
     this.#room = room;
@@ -22,7 +25,7 @@ export class DecodedForm {
     return this.bytes.buffer.byteLength;
   }
 
-  /** Its bytes stay until `endHold`. */
+  /** Keeps the bytes until `endHold`. */
   hold(): void {
     if (this.#holds === 0) this.#room.hold(this.memoryBytes);
     this.#holds += 1;

@@ -6,19 +6,19 @@ import { DecodedForm } from './decoded-form.ts';
 import type { DecodingRoom } from './decoding-room.ts';
 
 export type Made =
-  /** Held for whoever asked. */
+  /** Held for the caller. */
   | { readonly kind: 'form'; readonly form: DecodedForm }
   /** `no-room`: others have all that there may be; nothing was begun. */
   | { readonly kind: 'corrupt' | 'too-large' | 'no-room' };
 
-/** What is to be decoded. */
+/** A request to decode a needle. */
 export interface Decoding {
   /**
-   * Whose bytes: whoever asks for the same ones meanwhile shares the form. A cached needle, whose position moves on though
-   * its bytes stay, or the state of which a target said that these are its bytes.
+   * Identity of the bytes: callers that ask for the same ones meanwhile share the form. It is a cached needle, whose
+   * position moves on though its bytes stay, or the state for which a target returned these bytes.
    */
   readonly key: CachedNeedle | string;
-  /** What the stored bytes say they inflate to; it may be a lie. */
+  /** Decoded size according to the stored bytes; it may be a lie. */
   readonly toldBytes: number;
   /** Larger ones are not decoded. */
   readonly maxBytes: number;
@@ -86,7 +86,7 @@ export class DecodedForms {
     const { key } = decoding;
     const running = this.#decode(decoding).then((made) => {
       this.#underWay.delete(key);
-      // Whoever waited has its own hold by then.
+      // Callers that waited have their own holds by then.
       if (made.kind === 'form') setImmediate(() => made.form.endHold());
       return made;
     });

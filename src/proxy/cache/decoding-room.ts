@@ -1,9 +1,9 @@
 /** How many bytes there are of decoded forms that are being made or sent: they lie on the heap, outside of every other bound. */
 export class DecodingRoom {
   readonly bytesMax: number;
-  /** Of decodes under way. */
+  /** Bytes of decodes under way. */
   #claimedBytes = 0;
-  /** Of forms that somebody has. */
+  /** Bytes of forms that are held. */
   #heldBytes = 0;
   #refusals = 0;
 
@@ -38,7 +38,7 @@ export class DecodingRoom {
     this.#claimedBytes -= bytes;
   }
 
-  /** Of a form that is there in any case. */
+  /** Counts a form that exists in any case. */
   hold(bytes: number): void {
     this.#heldBytes += bytes;
   }

@@ -1,4 +1,4 @@
-/** What a look into the cache finds, and who looks. */
+/** The results of a look into the cache, and the seeker that looks. */
 import type { StatusName } from '../../rdma/status.ts';
 import type { CachedNeedle } from './cached-needle.ts';
 
@@ -7,7 +7,7 @@ export type Found =
   | { readonly kind: 'hit'; readonly needle: CachedNeedle }
   /** `stale`: it was there, and had changed. */
   | { readonly kind: 'miss'; readonly stale: boolean }
-  /** The volume must not be served now, or nobody could be asked. */
+  /** The volume must not be served now, or no target could be asked. */
   | { readonly kind: 'barred'; readonly status: Exclude<StatusName, 'ok'> }
   /** The target would have to be asked, and may not be. */
   | { readonly kind: 'refused' };
@@ -16,7 +16,7 @@ export type Found =
 export interface Seeker {
   readonly needleId: bigint;
   readonly cookie: number;
-  /** It does not look again after it waited. */
+  /** True on the seeker's first look, which alone counts as a use. */
   readonly isFirst: boolean;
   /** Whether the target may be asked now; called when it is to be. */
   mayAsk(): boolean;

@@ -1,6 +1,6 @@
 /**
  * One VALIDATE for all hits that wait (docs/architecture.md, "The cache"): as in group commit, a round trip answers
- * everybody who was there when it left, for all volumes of the target, and whoever comes meanwhile waits for the next.
+ * every hit that was there when it left, for all volumes of the target, and hits that come meanwhile wait for the next.
  */
 import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
@@ -27,7 +27,7 @@ export interface ValidationWaiter {
   validated(validation: Validation, nowMs: number): void;
 }
 
-/** Whoever waits for one volume. */
+/** The hits that wait for one volume. */
 class Waiting {
   readonly volume: CachedVolume;
   #waiters: ValidationWaiter[] = [];
@@ -78,7 +78,8 @@ export class GroupValidation {
 
   /**
    * At the end of the event loop's next turn: requests that came in two turns leave together. Alone, one waits some
-   * microseconds for that; under load whoever was just answered has asked again by then, and the group is twice as large.
+   * microseconds for that; under load the clients just answered have asked again by then, and the group is twice as
+   * large.
    */
   #schedule(): void {
     if (this.#isDue || this.#inFlight >= this.#options.inFlightMax) return;
@@ -121,7 +122,7 @@ export class GroupValidation {
     if (result.kind === 'failed') {
       this.#options.onRoundTrip(this.#fetcher, result.status);
       for (const waiting of members) waiting.settle(result);
-      // Whoever waits for the next has waited as long for the same silence.
+      // Waiters for the next one have waited as long for the same silent target.
       if (result.status === 'deadline') this.#giveUpWaiting(result);
       return;
     }

@@ -27,11 +27,11 @@ import { type EvictionReason, NeedleStore } from './needle-store.ts';
 import { RangePatterns } from './range-patterns.ts';
 
 export interface NeedleCacheOptions {
-  /** Of slabs and prepared heads; 0: no cache. */
+  /** Bytes of slabs and prepared heads; 0: no cache. */
   readonly bytesMax: number;
-  /** Of decoded forms, on the heap. */
+  /** Bytes of decoded forms, on the heap. */
   readonly decodedBytesMax: number;
-  /** Of decoded forms that are being made or sent, on the heap. Default: no bound. */
+  /** Bytes of decoded forms that are being made or sent, on the heap. Default: no bound. */
   readonly decodingBytesMax?: number;
   readonly policyOf: (collection: string) => CachePolicy;
   readonly timeoutMs: number;
@@ -53,13 +53,15 @@ const gone: Found = { kind: 'barred', status: 'unknown_volume' };
 const refused: Found = { kind: 'refused' };
 const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
-/** Needles that are looked at for a list of those asked for most: some milliseconds, in which nobody is answered. */
+/**
+ * Needles that are looked at for a list of those asked for most: some milliseconds, in which no request is answered.
+ */
 const listedFromMax = 2048;
 /** Types whose text is shared among needles. */
 const mimesMax = 1024;
 /** A larger needle than this share of the cache is read range by range, whatever the pattern. */
 const runShare = 0.125;
-/** What a target grants at most (docs/protocol.md). */
+/** The longest lease that a target grants (docs/protocol.md). */
 const leaseMsMax = 60_000;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
@@ -208,12 +210,12 @@ export class NeedleCache {
     if (grown !== 0) this.#store.grow(needle.key, grown);
   }
 
-  /** As kept, and not held. */
+  /** Returns the kept decoded form, not held. */
   decodedForm(needle: CachedNeedle): DecodedForm | undefined {
     return this.#decoded.get(needle);
   }
 
-  /** As kept; else decoded, once for all who ask meanwhile, and kept where the needle is. */
+  /** Returns the kept form; else decodes the needle, once for all who ask meanwhile, and kept where the needle is. */
   async decoded(needle: CachedNeedle | undefined, decoding: Decoding): Promise<Made> {
     const kept = needle && this.#decoded.get(needle);
     if (kept !== undefined) {
@@ -248,7 +250,7 @@ export class NeedleCache {
       .map(({ value, asked }) => listed(value, asked, this.#decoded.has(value)));
   }
 
-  /** They leave the cache though nothing changed; returns how many. Those being sent go home when they are sent. */
+  /** Evicts the chosen needles. Returns their number. Those being sent are freed when they are sent. */
   evict(choice: EvictionChoice): number {
     let count = 0;
     for (const target of this.#targets.values()) {

@@ -14,7 +14,7 @@ import { ManualFetcher } from '../../../test/unit/manual-fetcher.ts';
 import type { Fetched } from './needle-flight.ts';
 
 describe('single flight', () => {
-  it('makes one READ for all, and validates for whoever came after it was posted', async () => {
+  it('makes one READ for all, and validates for readers that came after it was posted', async () => {
     const rig = new CacheRig();
     const owner = rig.fetch();
     const late = [rig.fetch(), rig.fetch()];
@@ -165,7 +165,7 @@ describe('single flight', () => {
 });
 
 describe('a READ that rejects', () => {
-  it('leaves nobody waiting for it', async () => {
+  it('leaves no reader waiting for it', async () => {
     const rig = new CacheRig();
     const fetcher = new ManualFetcher();
     fetcher.read = () => Promise.reject(new Error('a bug'));
@@ -222,7 +222,7 @@ describe('a write that passes through', () => {
     expect(strict.cache.stats().needles).toBe(1);
   });
 
-  it('lets nobody join a READ that it overtook, whichever of them lands first', async () => {
+  it('lets no reader join a READ that it overtook, whichever of them lands first', async () => {
     const rig = new CacheRig(modes.immutable);
     const before = rig.fetch();
     const slow = rig.lastRead;

@@ -1,8 +1,8 @@
 import type { FetchResult } from '../../rdma/needle-fetcher.ts';
 
 /**
- * What a reader of a needle gets: a READ's answer, its own or a shared one, or the advice to look again, since the READ
- * came too early for it. `isStored`: it is in the cache now.
+ * The result for a reader of a needle: a READ's answer, its own or a shared one, or the advice to look again, since the
+ * READ came too early for it. `isStored`: it is in the cache now.
  */
 export type Fetched =
   | (FetchResult & { readonly isShared?: true; readonly isStored?: boolean })
@@ -22,7 +22,7 @@ interface Joiner {
 export class NeedleFlight {
   readonly key: bigint;
   readonly cookie: number;
-  /** It brings the whole needle for sure; otherwise only if that is small. */
+  /** True if the READ brings the whole needle for sure; otherwise only if that is small. */
   readonly bringsWhole: boolean;
   readonly postedAtMs: number = performance.now();
   /** The target said that the needle changed, or may have, after the READ was posted. */
@@ -40,7 +40,7 @@ export class NeedleFlight {
     this.bringsWhole = bringsWhole;
   }
 
-  /** Its answer, or what it leaves in the cache, may be what a reader with this cookie wants. */
+  /** True if the answer, or the needle that it leaves in the cache, may serve a reader with this cookie. */
   mayServe(cookie: number, wantsWhole: boolean): boolean {
     if (this.isOverwritten || this.isOutdated || this.cookie !== cookie) return false;
     return this.bringsWhole || !wantsWhole;

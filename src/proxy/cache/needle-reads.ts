@@ -69,7 +69,7 @@ export class NeedleReads {
       volume.touchDown(flight);
       return this.#landed(volume, flight, fetched);
     } finally {
-      // Nobody may wait for ever, whatever went wrong.
+      // No reader may wait for ever, whatever went wrong.
       volume.touchDown(flight);
       flight.land(undefined);
     }
@@ -107,7 +107,7 @@ export class NeedleReads {
     const { needle, data } = fetched;
     if (data === undefined || data.view.length !== needle.dataBytes) {
       this.#options.patterns.noteSize(key, needle.dataBytes);
-      // Too large to be brought: so it is for whoever asked for all of it.
+      // Too large to be brought: so it is for every reader that asked for all of it.
       flight.land(flight.bringsWhole && data === undefined ? () => fetched : undefined);
       return fetched;
     }

@@ -1,9 +1,9 @@
 /**
- * What stays cached when there is not room for all: W-TinyLFU with sizes. New values live in a small window; whoever
- * leaves it, and whatever is too large for it, enters the main part only when it was asked for more often lately than
- * all values together that it would push out ("aggregated victims": Einziger, Eytan, Friedman, Manes, "Lightweight
- * Robust Size Aware Cache Management", 2021). So neither a scan nor one large needle empties it. It owns order and
- * accounting; what a value holds is released by `onLeave`.
+ * The choice of needles that stay cached when there is not room for all: W-TinyLFU with sizes. New values live in a
+ * small window; a value that leaves it, or that is too large for it, enters the main part only when it was asked for
+ * more often lately than all values together that it would push out ("aggregated victims": Einziger, Eytan, Friedman,
+ * Manes, "Lightweight Robust Size Aware Cache Management", 2021). So neither a scan nor one large needle empties it. It
+ * owns order and accounting; what a value holds is released by `onLeave`.
  */
 import { LRUCache } from 'lru-cache';
 import { FrequencySketch } from './frequency-sketch.ts';
@@ -39,7 +39,7 @@ interface Victim<V extends object> {
   readonly victim: bigint;
 }
 
-/** Of all bytes. */
+/** Share of all bytes. */
 const windowShare = 0.02;
 const protectedShare = 0.8;
 /** How much more a request for a smaller needle may count, as it leaves room for others. */
@@ -145,7 +145,7 @@ export class NeedleStore<V extends object> {
     return before - this.bytes;
   }
 
-  /** What it holds when the first is asked for, except what left meanwhile. No use is counted. */
+  /** Yields the entries held when the first is asked for, except those that left meanwhile. No use is counted. */
   *entries(): Generator<[bigint, V]> {
     // The iterators of lru-cache do not bear the deletion of the entry they stand on.
     for (const key of this.#segments.flatMap((part) => [...part.keys()])) {
@@ -268,8 +268,8 @@ export class NeedleStore<V extends object> {
 }
 
 /**
- * What a newcomer's requests count against those of victims that free more bytes than it takes. One hardly seen is worth
- * no more than any other, or a scan of small needles, and the sketch's errors about them, would push out large ones.
+ * Weighs a newcomer's requests against those of victims that free more bytes than it takes. One hardly seen is worth no
+ * more than any other, or a scan of small needles, and the sketch's errors about them, would push out large ones.
  */
 function weightOf(frequency: number, bytes: number, freed: number): number {
   return frequency < weighedFrequencyMin ? 1 : Math.min(weightMax, Math.max(1, freed / bytes));
@@ -290,7 +290,7 @@ function sizeIn<V extends object>(part: Segment<V>, key: bigint): number {
   return part.info(key)?.size ?? 0;
 }
 
-/** Of a segment that is not empty. */
+/** Returns the oldest key of a segment that is not empty. */
 function oldestOf<V extends object>(part: Segment<V>): bigint {
   return part.rkeys().next().value as bigint;
 }

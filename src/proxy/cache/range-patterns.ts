@@ -49,7 +49,7 @@ export class RangePatterns {
     return pattern.continuations >= continuationsMin && !pattern.isGivenUp;
   }
 
-  /** It came whole and was not let into the cache: its next runs are read range by range. */
+  /** Called when a needle came whole and the cache refused it: its next runs are read range by range. */
   giveUp(key: bigint): void {
     this.#patternOf(key).isGivenUp = true;
   }

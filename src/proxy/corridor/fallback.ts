@@ -1,4 +1,4 @@
-/** What happens to a read that the fast path does not answer: passed to the volume server, or an error of our own. */
+/** The fate of a read that the fast path does not answer: forwarded to the volume server, or an error of our own. */
 
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
@@ -65,7 +65,7 @@ const forbiddenFallbacks: ReadonlySet<Reason> = new Set([
   'overload',
 ]);
 
-/** What a volume server that does not answer explains as well. */
+/** Reasons that a silent volume server explains as well. */
 const waitsForServer: ReadonlySet<Reason> = new Set([
   'auth-unknown',
   'learn-server',

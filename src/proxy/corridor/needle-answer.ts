@@ -50,7 +50,7 @@ export function needsData(read: ReadRequest, needle: NeedleFacts, facts: HostFac
   return plan.kind !== 'answer' || plan.ranges.length > 0;
 }
 
-/** What was built for this variant before; undefined: nothing, or something it rests on is not the same any more. */
+/** Returns the answer built for this variant before; undefined: none, or a fact that it rests on has changed. */
 export function preparedHit(
   { cache, entry, read }: Reading,
   needle: CachedNeedle,
@@ -136,7 +136,7 @@ function answered(
   };
 }
 
-/** Of a cached needle: for good, where the next answer can be the same. */
+/** Builds a cached needle's answer, and stores it when later answers can reuse it. */
 function buildOnce(
   { cache, read }: Reading,
   plan: AnswerReady,
@@ -225,7 +225,7 @@ async function decode(
   return { kind: 'decoded', form, start: 0, totalBytes: form.bytes.length };
 }
 
-/** What a pass over a stream holds besides what is wanted. */
+/** Bytes that a pass over a stream holds besides the wanted ones. */
 const passBytes = 262_144;
 
 /** Where there is no room for all of it: what one range takes, or the length alone. */
@@ -263,8 +263,8 @@ function slicesOf({ form, start }: DecodedBytes, ranges: readonly ByteRange[]): 
 const settleMs = 20;
 
 /**
- * What the host says of an extension counts for everybody's needles, and whoever may write could say it of his own: it is
- * learned only from an answer to the very state that was fetched here.
+ * Learns the host's type for an extension, which counts for all needles. A writer could choose it for a needle of its
+ * own, so it is learned only from an answer to the very state that was fetched here.
  */
 function passLearning(
   { options, entry, fetcher }: Reading,
@@ -275,7 +275,7 @@ function passLearning(
   const { facts, upstreamUrl } = entry;
   if (learnExt === undefined) return passTo(upstreamUrl, plan.reason);
   const { server, kind } = facts;
-  // What is cached moves on with its volume.
+  // A cached needle moves on with its volume.
   const { volumeId, needleId, epoch, position } = needle;
   const state = { volumeId, needleId, epoch, position };
   const learn = async (type: string): Promise<void> => {

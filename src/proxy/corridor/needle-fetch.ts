@@ -121,7 +121,7 @@ export class AnswerData {
   }
 }
 
-/** As much of a fetcher as it takes. */
+/** The part of a fetcher that a read uses. */
 export type NeedleReader = Pick<NeedleFetcher, 'read' | 'validate'>;
 
 /** Brings the stored bytes of each range into `data`, and names them. */

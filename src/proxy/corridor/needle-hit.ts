@@ -1,6 +1,6 @@
 /**
- * What is sent for a cached needle whose answer was prepared: head and bytes stay where they are until they are copied
- * into the memory that leaves, or, where they are many, until they leave from the arena.
+ * Sends a cached needle whose answer was prepared: head and bytes stay where they are until they are copied into the
+ * memory that leaves, or, where they are many, until they leave from the arena.
  */
 
 import type { Answer, FlatAnswer } from '../../needle/answer/answer.ts';

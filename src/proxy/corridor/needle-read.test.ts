@@ -16,7 +16,7 @@ import { createNeedleRoute } from './needle-route.ts';
 const text = Buffer.from('the quick brown fox jumps over the lazy dog '.repeat(20));
 const path = '/3,0700000009';
 
-/** As ScriptedFetcher, with bytes of the test's choice. */
+/** A ScriptedFetcher with bytes of the test's choice. */
 class BytesFetcher extends ScriptedFetcher {
   bytes: Buffer = text;
 
@@ -407,7 +407,7 @@ describe('what is learned from a forwarded answer', () => {
     return corridor.facts.typeOf('.own');
   }
 
-  it('is the type of a needle that nobody has written since it was fetched', async () => {
+  it('is the type of a needle that no client has written since it was fetched', async () => {
     expect(await forwarded({})).toBe('text/x-own');
     expect(await forwarded({ changedIds: [8n] })).toBe('text/x-own');
   });

@@ -23,7 +23,7 @@ const attemptsMax = 3;
 type Attempt = NeedleOutcome | 'again' | 'changed' | 'data';
 
 /**
- * Looks into the cache, fetches, and looks again where somebody else fetched. A hit is answered in the turn in which it
+ * Looks into the cache, fetches, and looks again where another read fetched. A hit is answered in the turn in which it
  * is known to be fresh: no promise lies between.
  */
 export class NeedleRead implements Reading, Seeker {
@@ -151,7 +151,7 @@ async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
       : await cache.fetch(volume, fetcher, command, reading.arrival);
   if (fetched.kind === 'again') return 'again';
   if (fetched.kind === 'failed') {
-    // Whoever posted it has told the breaker.
+    // The read that posted it has told the breaker.
     if (fetched.isShared !== true) tellBreaker(entry, fetched.status);
     return failed(options, entry, fetched.status);
   }

@@ -136,7 +136,7 @@ describe('the corridor', () => {
     expect(rooms.fetcher.leasesOut).toBe(0);
   });
 
-  it('passes everything while nobody knows whether reads need tokens', async () => {
+  it('passes everything while it is unknown whether reads need tokens', async () => {
     const rooms = corridor();
     rooms.facts.learnProbe({
       server: 'S',

@@ -24,7 +24,7 @@ export interface NeedleRouteOptions extends ReadOptions {
   readonly readKey: () => string | undefined;
 }
 
-/** Finds out who has a volume that nobody is known to have. */
+/** Finds the server of a volume whose server is unknown. */
 export interface OwnerSearch {
   /** Calls `decided` once, within a bounded time. */
   ask(volumeId: number, decided: () => void): void;
@@ -62,7 +62,7 @@ export function createNeedleRoute(
   };
 }
 
-/** What the volume server takes for a write; other methods change nothing. */
+/** Methods that the volume server takes for a write; other methods change nothing. */
 const writeMethods: ReadonlySet<string> = new Set(['PUT', 'POST', 'DELETE']);
 
 function serve(
@@ -192,7 +192,7 @@ function isDenied(options: NeedleRouteOptions, read: ReadRequest): boolean {
   return !verifyReadToken(read.token, key, read.claimedFid, nowSeconds);
 }
 
-/** What must be known of the volume server first. */
+/** Returns why the fast path is barred until the volume server is known better. */
 function serverBar(options: NeedleRouteOptions, { facts }: TargetEntry): Reason | undefined {
   if (options.readKey() === undefined && facts.auth !== 'open') return 'auth-unknown';
   return facts.server === undefined ? 'learn-server' : undefined;

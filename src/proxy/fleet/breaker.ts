@@ -45,7 +45,7 @@ export class Breaker {
   #opens = 0;
   /** The target is being asked for a sign of life. */
   #isAsking = false;
-  /** It gave none when it was asked last. */
+  /** True if it gave none when it was asked last. */
   #isSilent = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;

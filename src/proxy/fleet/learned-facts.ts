@@ -1,7 +1,7 @@
 /**
- * What one volume server's own answers have told about its host: the `Server` value, the Content-Type by extension,
- * and whether reads need a token. Never assumed, never for long: a fact expires, and a changed `Server` forgets the rest.
- * Also whether it answers at all.
+ * Facts about a host, learned from its volume server's own answers: the `Server` value, the Content-Type by extension,
+ * and whether reads need a token. Never assumed, never for long: a fact expires, and a changed `Server` forgets the
+ * rest. Also whether it answers at all.
  */
 
 import type { HostFacts } from '../../needle/answer/answer-plan.ts';
@@ -23,13 +23,13 @@ export const learnedFactsDefaults: LearnedFactsLimits = {
   now: () => performance.now(),
 };
 
-/** By the last probe that has ended. `strange`: something answers that is no volume server. */
+/** State by the last probe that has ended. `strange`: something answers that is no volume server. */
 export type UpstreamState =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'up' }
   | { readonly kind: 'strange' | 'down'; readonly detail: string };
 
-/** What an answered probe tells. */
+/** Facts from an answered probe. */
 export interface ProbeFacts {
   readonly server: string;
   readonly requiresToken: boolean;
@@ -70,7 +70,7 @@ export class LearnedFacts implements HostFacts {
     return undefined;
   }
 
-  /** 'open': reads need no token; 'required': they do; 'unknown': nobody has answered lately. */
+  /** 'open': reads need no token; 'required': they do; 'unknown': no answer came lately. */
   get auth(): 'open' | 'required' | 'unknown' {
     if (this.#requiresToken === undefined) return 'unknown';
     if (this.#limits.now() - this.#probedAt > this.#limits.authMsMax) return 'unknown';
@@ -81,7 +81,7 @@ export class LearnedFacts implements HostFacts {
     return this.#upstream;
   }
 
-  /** By the last answered probe; kept while the server does not answer. */
+  /** The server's kind by the last answered probe; kept while the server does not answer. */
   get kind(): ServerKind {
     return this.#kind;
   }

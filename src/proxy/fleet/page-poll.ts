@@ -16,12 +16,12 @@ export interface PagePollOptions {
   readonly read: (body: string) => void;
 }
 
-/** Reading answers takes at most this share of the time while somebody asks all the time. */
+/** Reading answers takes at most this share of the time while questions come all the time. */
 const readingShareMax = 0.05;
 
 export class PagePoll {
   readonly #options: PagePollOptions;
-  /** Asked rarely: a connection that idles meanwhile would be closed under the next question. */
+  /** Questions are rare: a connection that idles meanwhile would be closed under the next question. */
   readonly #agent = new Agent({ keepAlive: false, maxSockets: 1 });
   #running: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
@@ -38,7 +38,7 @@ export class PagePoll {
     return performance.now() - this.#begunAt;
   }
 
-  /** As `ask`, unless the last question began at most `ageMsMax` ago: then with that one's end. */
+  /** Calls `ask`, unless the last question began at most `ageMsMax` ago: then with that one's end. */
   askIfOlder(ageMsMax: number): Promise<void> {
     return this.ageMs > ageMsMax ? this.ask() : (this.#running ?? Promise.resolve());
   }

@@ -1,6 +1,6 @@
 /**
- * The volumes that volume servers list as their own, asked only when somebody wants to know: a volume that no target
- * announces may be erasure coded, tiered or at another server, and then nothing is wrong.
+ * The volumes that volume servers list as their own, asked only on demand: a volume that no target announces may be
+ * erasure coded, tiered or at another server, and then nothing is wrong.
  */
 import { servedVolumes } from '../../volume-server/served-volumes.ts';
 import { PagePoll } from './page-poll.ts';
@@ -10,7 +10,7 @@ const timeoutMs = 5_000;
 const gapMsMin = 1_000;
 
 export class ServerLists {
-  /** By URL; what a server said last is kept when it does not answer. */
+  /** Lists by URL; a server's last list is kept when it does not answer. */
   readonly #lists = new Map<string, ReadonlySet<number>>();
   readonly #polls: readonly PagePoll[];
 
@@ -21,7 +21,7 @@ export class ServerLists {
     });
   }
 
-  /** By the last answers; false before the first. */
+  /** Answers from the last lists; false before the first. */
   has(volumeId: number): boolean {
     for (const list of this.#lists.values()) if (list.has(volumeId)) return true;
     return false;

@@ -60,7 +60,7 @@ function rig(count = 2): Rig {
 }
 
 describe('the directory', () => {
-  it('knows nobody at first, and with a single server that one', () => {
+  it('knows no server at first, and with a single server that one', () => {
     expect(rig().find(3)).toEqual([]);
     expect(rig(1).find(3)).toEqual([0]);
   });
@@ -116,7 +116,7 @@ describe('the directory', () => {
     expect(directory.lastHolder(3)?.entry).toBe(entries[0]);
   });
 
-  it('remembers who had a volume that nobody lists, until another server lists it', () => {
+  it('remembers who had a volume that no server lists, until another server lists it', () => {
     const { find, list, directory, entries } = rig();
     list(0, 3);
     list(0);

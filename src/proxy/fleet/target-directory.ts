@@ -73,7 +73,7 @@ export class TargetDirectory {
 
   /**
    * The servers that have the volume, the best first: whose target has it confirmed, which list it and answer, whose
-   * target announces it, which listed it and do not answer now. Empty: nobody is known. A single server has them all.
+   * target announces it, which listed it and do not answer now. Empty: none is known. A single server has them all.
    */
   find(volumeId: number): readonly VolumeHolder[] {
     if (this.entries.length === 1) return [holderOf(this.#first, volumeId)];

@@ -111,7 +111,7 @@ describe('what /health says', () => {
     expect(volumes.snapshot()).toEqual({ count: 2, first: [7, 9], reads: 3 });
   });
 
-  it('it ends when a target serves the volume, or nobody reads it any more', () => {
+  it('it ends when a target serves the volume, or no client reads it any more', () => {
     volumes.answered(7, true);
     volumes.answered(9, true);
     vi.advanceTimersByTime(unannouncedGraceMs);

@@ -18,7 +18,7 @@ const idsShownMax = 20;
 export interface UnannouncedVolumesOptions {
   /** A target announces it, confirmed by its volume server. */
   readonly isServed: (volumeId: number) => boolean;
-  /** What the volume servers list; a volume of no list is not a target's to announce. */
+  /** Lists of the volume servers; a volume of no list is not a target's to announce. */
   readonly lists: {
     readonly has: (volumeId: number) => boolean;
     /** Called often while it matters. */
@@ -33,7 +33,7 @@ export interface UnannouncedVolumesOptions {
 /** Volumes that are read for longer than the grace time, and listed by their server, although no target serves them. */
 export interface UnannouncedStatus {
   readonly count: number;
-  /** Of many, some. */
+  /** The first of many. */
   readonly first: readonly number[];
   /** Their reads since they are not served. */
   readonly reads: number;

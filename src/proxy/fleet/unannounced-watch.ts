@@ -7,7 +7,7 @@ import type { UnannouncedVolumes } from './unannounced-volumes.ts';
 
 /**
  * Validating a volume that a target does not serve makes it look (docs/protocol.md). The answer tells nothing: a target
- * that finds the volume announces it. Asked are the targets beside the servers that have it; all where nobody is known.
+ * that finds the volume announces it. Asked are the targets beside the servers that have it; all where none is known.
  */
 export function askToLook(
   directory: TargetDirectory,
@@ -44,7 +44,7 @@ function isTelling({ outcome, reason, request: { method } }: RequestRecord): boo
 }
 
 function tell({ answerHead, request, reason }: RequestRecord, volumes: UnannouncedVolumes): void {
-  // Anybody may ask for a volume that is nowhere: what tells is the volume server's answer.
+  // A client may ask for a volume that does not exist: the volume server's answer decides.
   const statusLine = answerHead.slice(0, 'HTTP/1.1 200'.length).toString();
   if (!/^HTTP\/1\.[01] (2..|304)$/.test(statusLine)) return;
   const volumeId = needlePathOf(request.target)?.volumeId;

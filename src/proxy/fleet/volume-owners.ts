@@ -1,7 +1,7 @@
 /**
  * Finds out which of several volume servers has a volume, from the servers' own pages: `GET /status` of all of them at
- * the start, then rarely, and at once when a volume is asked for that nobody is known to have. Erasure coded volumes
- * stand in `/ui/index.html` alone, which is asked last.
+ * the start, then rarely, and at once when a volume is asked for whose server is unknown. Erasure coded volumes stand
+ * in `/ui/index.html` alone, which is asked last.
  */
 import { ecVolumes } from '../../volume-server/ec-volumes.ts';
 import { servedVolumes } from '../../volume-server/served-volumes.ts';
@@ -16,7 +16,7 @@ export interface VolumeOwnersOptions {
   readonly waitMsMax: number;
   /** Between two questions to one server for its list. */
   readonly gapMsMin: number;
-  /** A volume that nobody has is not asked for again so long. */
+  /** A volume that no server has is not asked for again so long. */
   readonly unknownMs: number;
 }
 
@@ -68,7 +68,7 @@ export class VolumeOwners {
     for (const pages of this.#pages) refreshed(pages, doubtfulMs);
   }
 
-  /** Calls `decided` once: when somebody is known to have the volume, when all have said what they have, or in time. */
+  /** Calls `decided` once: when a server is known to have the volume, when all have said what they have, or in time. */
   ask(volumeId: number, decided: () => void): void {
     if (this.#isUnknown(volumeId)) {
       decided();

@@ -23,7 +23,7 @@ export function watchUpstream(
       const fields = { event, upstream: upstreamUrl, detail };
       if (ok) logger.info(fields, 'the volume server answers');
       else if (kind === 'down') logger.warn(fields, 'the volume server does not answer');
-      else logger.warn(fields, 'what answers in the place of the volume server is another server');
+      else logger.warn(fields, 'another server answers in the place of the volume server');
       if (ok) onUp();
     },
   });

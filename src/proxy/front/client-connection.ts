@@ -1,7 +1,7 @@
 /**
- * One client's socket: reads it request by request, gives each to whoever may handle it (the corridor, the framework,
- * the raw pipe) and takes the socket back when the answer is complete. Answers go out in the order of their requests;
- * a client that does not read stops being read.
+ * One client's socket: reads it request by request, gives each to its handler (the corridor, the framework, the raw
+ * pipe) and takes the socket back when the answer is complete. Answers go out in the order of their requests; a client
+ * that does not read stops being read.
  */
 import type { Socket } from 'node:net';
 import { InputBuffer } from '../../http1/input-buffer.ts';
@@ -39,7 +39,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   #scannedBytes = 0;
   #exchange: Exchange | undefined;
   #handover: Handover | undefined;
-  /** Of a request that is not the framework's: what is still to be taken. */
+  /** Unread body bytes of a request that the lane handles. */
   #bodyLeftBytes = 0;
   /** Carriage returns and line feeds that may stand before the next request. */
   #ignoredBytesLeft = 0;
@@ -107,7 +107,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     this.destroy();
   }
 
-  /** It goes on, but by too few bytes at a time. */
+  /** True for a connection that goes on, but by too few bytes at a time. */
   #isLate(nowMs: number): boolean {
     const isRaw = this.#state === 'raw';
     if (!isRaw && !this.#owesBody) {
@@ -118,7 +118,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     return isRaw ? this.#progress.isPipeLate(nowMs) : this.#progress.isBodyLate(nowMs);
   }
 
-  /** Whoever takes the body has all that came of it. */
+  /** True while the client owes body bytes and those that came are all taken. */
   get #owesBody(): boolean {
     if (this.#state !== 'busy' || this.bodyDone || this.#input.length > 0) return false;
     return this.#exchange?.awaitsContinue !== true;

@@ -9,7 +9,7 @@ export type ProgressLimits = Pick<
   'bodyTimeoutMs' | 'bodyBytesMin' | 'upstreamTimeoutMs'
 >;
 
-/** What is looked at of a socket. */
+/** The counters of a socket that are looked at. */
 export interface SocketProgress {
   readonly bytesRead: number;
   readonly bytesWritten: number;
@@ -42,15 +42,15 @@ export class ClientProgress {
     this.#sentBytes = socket.bytesWritten - socket.writableLength;
   }
 
-  /** Of a client that owes bytes of a body. */
+  /** True for a client that is late with bytes of a body. */
   isBodyLate(nowMs: number): boolean {
     if (this.#isEnough || this.#socket.isPaused()) this.#restart(nowMs);
     return nowMs - this.#sinceMs > this.#limits.bodyTimeoutMs;
   }
 
   /**
-   * Of a connection whose requests nobody reads here. The volume server may take its time to answer, so a client that
-   * says no more is not late. One is that goes on saying little, and both are when nothing moves.
+   * Judges a connection whose requests the proxy does not parse. The volume server may take its time to answer, so a
+   * silent client is not late. A client that goes on sending little is late, and both sides are when nothing moves.
    */
   isPipeLate(nowMs: number): boolean {
     const { bytesRead, bytesWritten, writableLength } = this.#socket;

@@ -1,4 +1,4 @@
-/** What the connections of a front share, and who helps them. */
+/** The shared part of a front's connections, and their helpers. */
 
 import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
@@ -15,13 +15,13 @@ export interface Relay extends Forwarder {
   accepts(request: FramedRequest): boolean;
 }
 
-/** What all connections of a front share. */
+/** The state that all connections of a front share. */
 export interface ConnectionHost {
   readonly route: NeedleRoute;
   readonly observe: RequestObserver;
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
-  /** Whoever carries what is passed without the framework. */
+  /** The relay that forwards requests without the framework. */
   readonly relay: Relay;
   /** False: everything goes the framework's way, but HTTP/1.0, which only the relay forwards as such. */
   readonly isLaneOn: boolean;

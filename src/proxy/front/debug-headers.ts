@@ -1,7 +1,7 @@
 export interface DebugFacts {
   /** X-Rdma-Source. */
   readonly source: string;
-  /** What follows the cache's name in Cache-Status (RFC 9211). */
+  /** The part of Cache-Status behind the cache's name (RFC 9211). */
   readonly cacheStatus: string;
   readonly durationMs: number;
 }

@@ -12,7 +12,7 @@ export interface Forwarder {
 }
 
 export interface DeliverOptions extends NeedleSendOptions {
-  /** Somebody wants to know how long the corridor took. */
+  /** An observer wants to know how long the corridor took. */
   readonly isTimed: boolean;
 }
 

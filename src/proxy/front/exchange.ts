@@ -1,6 +1,6 @@
 /**
- * One request on a client connection and its answer. Whoever answers calls `start`, `write` and `finish`; the bytes go
- * to the client's socket as they are, and the framing is counted here, so that the connection knows when it may be
+ * One request on a client connection and its answer. The answering side calls `start`, `write` and `finish`; the bytes
+ * go to the client's socket as they are, and the framing is counted here, so that the connection knows when it may be
  * used again. Accounts for the request exactly once.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -13,7 +13,7 @@ import type { AnswerSink, Carrier } from './answer-sink.ts';
 import { type RefusalStatus, refusalBody, refusalHead } from './refusal.ts';
 import type { SendPace } from './send-pace.ts';
 
-/** Who answered, or whose failure it was. */
+/** The side that answered, or whose failure it was. */
 export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
 
 const none: AnswerFraming = { kind: 'none' };
@@ -24,7 +24,7 @@ export class Exchange implements OutcomeReceiver {
   /** Head bytes as they came. */
   readonly headBytes: Buffer;
   carrier: Carrier | undefined;
-  /** As Node sees the request, once it was handed over. */
+  /** Node's view of the request, once it was handed over. */
   incoming: IncomingMessage | undefined;
   outgoing: ServerResponse | undefined;
   /** Called when the socket can take more. */
@@ -35,16 +35,16 @@ export class Exchange implements OutcomeReceiver {
   endsWithConnection = false;
 
   readonly #sink: AnswerSink<Exchange>;
-  /** Asked for at once: a closed socket does not tell. */
+  /** Taken at the start: a closed socket does not tell. */
   readonly #client: ClientEnd;
   readonly #observer: RequestObserver;
   readonly startedAtMs: number = performance.now();
   /** Since then, when the corridor had decided; 0: not asked for. */
   decidedMs = 0;
-  /** A reference: whoever observes reads it while the answer ends. */
+  /** A reference: observers read it while the answer ends. */
   answerHead: Buffer | string = '';
   sessionId = 0n;
-  /** What went wrong with the volume server, for the log. */
+  /** The volume server's failure, for the log. */
   error: string | undefined;
   #source: AnswerSource | undefined;
   #framing: AnswerFraming | undefined;
@@ -146,7 +146,7 @@ export class Exchange implements OutcomeReceiver {
     if (this.#over) this.#settle();
   }
 
-  /** `100 Continue` of the volume server, for a client that waits for it; nobody else is told. */
+  /** `100 Continue` of the volume server, for a client that waits for it; no other client is told. */
   sendInterim(head: string): void {
     if (this.#over || this.started || !this.request.block.expectsContinue) return;
     this.#awaitsContinue = false;
@@ -154,8 +154,8 @@ export class Exchange implements OutcomeReceiver {
   }
 
   /**
-   * The final answer to a request with `Expect` begins. If its body is not all here, nobody can tell any more whether
-   * the client's next bytes are the rest of it or another request.
+   * The final answer to a request with `Expect` begins. If its body is not all here, the proxy can no longer tell
+   * whether the client's next bytes are the rest of it or another request.
    */
   #endIfBodyIsInDoubt(): void {
     if (this.request.block.expectsContinue && !this.#sink.bodyDone) this.#close = true;
@@ -230,7 +230,9 @@ export class Exchange implements OutcomeReceiver {
     return hasLeft;
   }
 
-  /** The same in two pieces; `flushed` is called once: when they have left, or never will. True: they left at once. */
+  /**
+   * Finishes with two pieces; `flushed` is called once: when they have left, or never will. True: they left at once.
+   */
   finishWithBoth(head: Buffer, body: Buffer, close: boolean, flushed: () => void): boolean {
     if (this.#over || this.started) {
       flushed();

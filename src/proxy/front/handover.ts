@@ -8,9 +8,9 @@ import { RequestBody } from '../../http1/request-body.ts';
 import type { Exchange } from './exchange.ts';
 import { VirtualConnection, type VirtualConnectionOwner } from './virtual-connection.ts';
 
-/** What a handover needs of the client connection. */
+/** The parts of the client connection that a handover needs. */
 export interface HandoverSide {
-  /** Bytes of the client that nobody has taken yet. */
+  /** Bytes of the client that no handler has taken yet. */
   readonly unread: InputBuffer;
   /** False: no more bytes are wanted for now. */
   setReading(reading: boolean): void;
@@ -118,7 +118,7 @@ export class Handover implements VirtualConnectionOwner {
 
 /**
  * Node acts by itself on an expectation and on an offer to switch protocols: it is shown where such a request ends, and
- * nothing else. Whoever forwards it has the head as it came.
+ * nothing else. The forwarding handler has the head as it came.
  */
 function headForNode({ request, headBytes }: Exchange): Buffer {
   const { head, body, block } = request;

@@ -1,4 +1,4 @@
-/** What the front allows, and what happens at each limit. */
+/** The front's limits, and what happens at each. */
 export interface FrontLimits {
   /** Over this a new connection takes the place of one without a request, or is answered 503 and closed. */
   readonly connections: number;
@@ -32,11 +32,11 @@ export interface FrontLimits {
  */
 export const lingerMs = 5_000;
 
-/** Counted across all connections of one front: plain additions, read when somebody looks. */
+/** Counted across all connections of one front: plain additions, read on demand. */
 export interface FrontCounters {
   connections: number;
   requestsInFlight: number;
-  /** Of the needles being sent. */
+  /** Bytes of the needles being sent. */
   bytesInFlight: number;
   /** Copied for slow clients, not sent yet. */
   bytesCopied: number;

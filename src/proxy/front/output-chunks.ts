@@ -16,7 +16,7 @@ export class OutputChunk {
     this.#view = bytes;
   }
 
-  /** Its first bytes; at most as many as were asked for. */
+  /** The chunk's first bytes; at most as many as were asked for. */
   view(bytes: number): Buffer {
     if (this.#view.length !== bytes) this.#view = this.#bytes.subarray(0, bytes);
     return this.#view;
@@ -40,7 +40,7 @@ export class OutputChunks {
     return this.#idle.pop() ?? new OutputChunk(Buffer.allocUnsafeSlow(this.#chunkBytes));
   }
 
-  /** Its bytes have left, and nobody holds them. */
+  /** Takes back a chunk whose bytes have left and are not held. */
   giveBack(chunk: OutputChunk): void {
     this.#idle.push(chunk);
   }

@@ -1,4 +1,4 @@
-/** What becomes of a request when too much is in hand already; undefined: nothing, the corridor decides. */
+/** Decides about a request when too much is in hand already; undefined: the corridor decides. */
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { FrontCounters, FrontLimits } from './limits.ts';
@@ -16,7 +16,7 @@ export function overload(
   if (counters.requestsInFlight > limits.requestsInFlight * 2) {
     return { kind: 'error', status: 503, reason: 'overload' };
   }
-  // What is no read passes in any case, and the corridor must see it pass.
+  // Requests that are no reads are forwarded in any case, and the corridor must see them.
   if (method !== 'GET' && method !== 'HEAD') return undefined;
   const tooMany = counters.requestsInFlight > limits.requestsInFlight;
   const bytesInFlight = counters.bytesInFlight + (route.decodingBytes ?? 0);

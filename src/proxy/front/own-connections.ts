@@ -1,6 +1,7 @@
 /**
  * Connections that this process made to its own listener, for the admin API: their answers say who gave them, whatever
- * `debug_headers` says. Known by the addresses of their two ends, which nobody else can have while they are open.
+ * `debug_headers` says. Known by the addresses of their two ends, which no other connection can have while they are
+ * open.
  */
 import type { Socket } from 'node:net';
 import type { ClientEnd } from '../../needle/outcome.ts';

@@ -12,13 +12,13 @@ export interface RawPipeEnd {
   readonly answerBytes: number;
   /** The volume server could not be reached, or broke off. */
   readonly failed: boolean;
-  /** What was answered in its place; '' where it answered. */
+  /** The proxy's own answer; '' where the volume server answered. */
   readonly ownAnswer: string;
 }
 
 export interface RawPipeOptions {
   readonly upstreamUrl: string;
-  /** What was read from the client and not handed on. */
+  /** Bytes that were read from the client and not handed on. */
   readonly prefix: readonly Buffer[];
   readonly connectTimeoutMs: number;
   /** How long a client may keep sending after the volume server has closed. */
@@ -78,8 +78,8 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
     if (client.readableEnded) upstream.end();
     else client.on('end', () => setImmediate(passOn));
     client.resume();
-    // What the client still sends is read and dropped: closing over unread bytes would reset the connection and take
-    // the answer with it.
+    // Bytes that the client still sends are read and dropped: closing over unread bytes would reset the connection and
+    // take the answer with it.
     const endClient = (): void => {
       isEnding = true;
       endWhenSent(client);

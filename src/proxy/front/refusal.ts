@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { connectionLine, statusLineStart } from '../../http1/http-version.ts';
 import { newRequestId } from '../../http1/request-id.ts';
 
-/** What Go says to a head that it does not understand, or not in time. */
+/** Go's answer to a head that it does not understand, or not in time. */
 export const malformed =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request';
 
@@ -32,7 +32,7 @@ export function refusalBody(text: string): string {
   return `${text}\n`;
 }
 
-/** Says whose error it is, so that nobody looks for it in the volume server's log. */
+/** Says whose error it is, so that the operator does not look for it in the volume server's log. */
 export function refusalText(text: string): string {
   return `seaweed-rdma: ${text}`;
 }

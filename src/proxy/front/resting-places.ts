@@ -4,9 +4,9 @@
  * no sort on them. Pure.
  */
 
-/** What is looked at of a connection. */
+/** The part of a connection that is looked at. */
 export interface PlaceHolder {
-  /** It has sent a whole request. */
+  /** True if the client has sent a whole request. */
   readonly hasAsked: boolean;
   /** How long it has had nothing in hand; 0: it has a request or an answer. */
   restingMs(nowMs: number): number;

@@ -8,7 +8,7 @@ const bytesMax = 1_048_576;
 const bytesFirst = 262_144;
 /** A client that took longer for what it was given is slow. */
 const slowMs = 250;
-/** Whoever is done by then may have more at a time. */
+/** A client that is done by then may have more at a time. */
 const fastMs = 50;
 
 export class SendPace {

@@ -1,6 +1,6 @@
 /**
- * How a forwarded request may end, whoever carries it: the same failure has the same status, the same words and the
- * same accounting. Tells the corridor once whether there is an answer.
+ * How a forwarded request may end, on either way: the same failure has the same status, the same words and the same
+ * accounting. Tells the corridor once whether there is an answer.
  */
 
 import { endsUnanswered } from '../../needle/answer/unanswered.ts';
@@ -22,7 +22,7 @@ export interface ForwardingOptions {
   };
 }
 
-/** What all requests of one way share. */
+/** The terms that all requests of one way share. */
 export interface ForwardingTerms extends ForwardingOptions {
   readonly budget: RetryBudget;
 }
@@ -117,7 +117,7 @@ export abstract class Forwarding {
     return true;
   }
 
-  /** What came cannot be told from another answer's beginning, or is none: not a byte of it goes to the client. */
+  /** The bytes that came may begin another answer, or are none: not one of them goes to the client. */
   protected noValidAnswer(): void {
     this.refuse(502, 'the volume server sent no valid answer');
   }

@@ -117,10 +117,10 @@ class Forward extends Forwarding {
   #socket: Socket | undefined;
   #onUsedSocket = false;
   #timedOut = false;
-  /** What came of the answer's head. */
+  /** The part of the answer's head that came so far. */
   #head: HeadFound | undefined;
   #stopReading: () => void = () => undefined;
-  /** Of the connection, when silence was looked at last: an upload is progress too. */
+  /** The connection's sent bytes when silence was looked at last: an upload is progress too. */
   #sentBytes = 0;
   #silence: NodeJS.Timeout;
   #answer: IncomingMessage | undefined;
@@ -141,7 +141,8 @@ class Forward extends Forwarding {
     this.#socket = socket;
     this.#onUsedSocket = usedSockets.has(socket);
     this.#readHead(socket);
-    // Nobody is asked to switch protocols: what clients offer ends here. Without a listener Node drops the connection and tells nobody.
+    // The proxy asks no server to switch protocols: a client's offer ends here. Without a listener Node drops the
+    // connection silently.
     upstream.on('upgrade', (_answer, switched) => {
       switched.destroy();
       if (!this.over) this.noValidAnswer();
@@ -160,7 +161,7 @@ class Forward extends Forwarding {
       this.#head = reader.read(bytes);
       if (this.#head.kind === 'incomplete') return;
       socket.off('data', read);
-      // Of interim answers without end Node would never tell.
+      // Node would never report interim answers without end.
       if (this.#head.kind === 'broken' && !this.over) {
         this.#upstream?.destroy();
         this.#misread();

@@ -7,7 +7,7 @@ it('is used again when it was given back, and not before', () => {
   const other = ReadMemory.take();
   expect(other).not.toBe(lent);
   giveBack();
-  // Whoever read into it still sees that it is no longer his.
+  // The reader still sees that the memory is no longer its own.
   expect(lent.wasLent).toBe(true);
   const again = ReadMemory.take();
   expect(again).toBe(lent);

@@ -11,7 +11,7 @@ const spare: ReadMemory[] = [];
 
 export class ReadMemory {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(memoryBytes);
-  /** Its reader must take another one, also where it was given back already. */
+  /** True once lent: the reader must take another memory, also where this one was given back already. */
   wasLent = false;
 
   static take(): ReadMemory {
@@ -31,7 +31,7 @@ export class ReadMemory {
   };
 }
 
-/** Bytes that are all of their memory, and that nobody looks at any more. */
+/** Bytes that are all of their memory, and that no code looks at any more. */
 export function freeAtOnce({ buffer, byteLength }: Buffer): void {
   if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
 }

@@ -25,12 +25,12 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   #answerCloses = false;
   /** The volume server has asked for the body with `100 Continue`. */
   #isContinued = false;
-  /** It has answered without asking for the body: what still comes may be no body. */
+  /** The volume server has answered without asking for the body: what still comes may be no body. */
   #isBodyRefused = false;
   #isPaused = false;
   /** Without a sign of life from the volume server. */
   #quietTicks = 0;
-  /** Of the connection, when silence was looked at last: an upload is progress too. */
+  /** The connection's sent bytes when silence was looked at last: an upload is progress too. */
   #sentBytes = 0;
 
   constructor(
@@ -48,7 +48,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#pool.acquire(this);
   }
 
-  /** As `begin`, for a request that was sent before and will not be sent once more. */
+  /** Works like `begin`, for a request that was sent before and will not be sent once more. */
   beginAgain(): void {
     this.exchange.carrier = this;
     this.wasRetried = true;
@@ -162,7 +162,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     this.#goOn(body, hungry, taken < bytes.length);
   }
 
-  /** @param isStray there are bytes behind the answer that nobody asked for */
+  /** @param isStray there are bytes behind the answer that no request asked for */
   #goOn(body: AnswerBody, hungry: boolean, isStray: boolean): void {
     if (body.done) {
       this.#complete(!isStray && !this.#answerCloses);

@@ -1,20 +1,20 @@
 /**
  * One connection to a volume server: carries one request at a time and knows whose the bytes are that come. It reads
- * into memory of its own; bytes that nobody waits for end it.
+ * into memory of its own; bytes that no request waits for end it.
  */
 import { connect, type Socket } from 'node:net';
 import { freeAtOnce, ReadMemory } from './read-memory.ts';
 
-/** Whoever has the connection. */
+/** The request that uses the connection. */
 export interface ConnectionUser {
   /**
    * @param bytes valid during the call, and until their memory is given back where it was lent
-   * @returns false: somebody else still looks at the bytes
+   * @returns false: another reader still looks at the bytes
    */
   received(bytes: Buffer, memory: ReadMemory): boolean;
   /** The connection takes more. */
   writable(): void;
-  /** It is gone. `error` undefined: the volume server closed it in good order. */
+  /** Called when the connection is gone. `error` undefined: the volume server closed it in good order. */
   upstreamGone(error: NodeJS.ErrnoException | undefined): void;
 }
 
@@ -29,7 +29,7 @@ const freedBytesMin = 16_384;
 export class UpstreamConnection {
   user: ConnectionUser | undefined;
   isConnected = false;
-  /** It has answered before: if it dies now, it may have been closed for idleness. */
+  /** True if the connection has answered before: if it dies then, it may have been closed for idleness. */
   isUsed = false;
   /** Since it was opened or given back; counted by the pool. */
   ticks = 0;
@@ -46,7 +46,7 @@ export class UpstreamConnection {
       noDelay: true,
       keepAlive: true,
       onread: {
-        // Asked before each read, and anew for each address that is tried.
+        // Called before each read, and anew for each address that is tried.
         buffer: () => this.#memory.bytes,
         callback: (byteCount) => this.#received(byteCount),
       },
@@ -76,7 +76,7 @@ export class UpstreamConnection {
     return this.#socket.write(bytes);
   }
 
-  /** As `write`, of memory that nobody else looks at: large pieces are freed when they have left. */
+  /** Works like `write`, for memory that no other code looks at: large pieces are freed when they have left. */
   writeOwned(bytes: Buffer): boolean {
     return bytes.length < freedBytesMin
       ? this.#socket.write(bytes)

@@ -1,4 +1,4 @@
-/** Bytes that came behind an answer while nobody looked at the socket. */
+/** Bytes that came behind an answer while no request looked at the socket. */
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import type { UpstreamConnection } from './upstream-connection.ts';
@@ -45,7 +45,7 @@ class User implements PoolUser {
   tick(): void {}
 }
 
-it('end the connection: whoever waits for one gets another', async () => {
+it('end the connection: a request that waits for one gets another', async () => {
   const worker = new Worker(server, { eval: true });
   const port = await new Promise((resolve) => worker.once('message', resolve));
   const pool = new UpstreamPool(`http://127.0.0.1:${port}`, 1);

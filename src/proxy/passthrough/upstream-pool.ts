@@ -35,7 +35,7 @@ export class UpstreamPool {
   readonly #connections = new Set<UpstreamConnection>();
   /** Used last, last. */
   readonly #idle: UpstreamConnection[] = [];
-  /** Given back, and not looked at since: what has come on them by then belongs to nobody. */
+  /** Connections given back and not looked at since: bytes that have come on them by then belong to no request. */
   #resting: UpstreamConnection[] = [];
   readonly #waiting: PoolUser[] = [];
   readonly #upstreamUrl: string;
@@ -48,7 +48,7 @@ export class UpstreamPool {
     this.#connectionsMax = connectionsMax;
   }
 
-  /** Nothing is open and nobody waits. */
+  /** True if nothing is open and no request waits. */
   get isEmpty(): boolean {
     return this.#connections.size === 0 && this.#waiting.length === 0;
   }

@@ -1,7 +1,7 @@
 /**
- * What http.request is told about a forwarded request. http-proxy-3 fills an object that it is given with its own
- * reading of the request: a path that went through a URL parser and headers that were joined and put in lower case.
- * Both are accessors here that keep the bytes as they came.
+ * Options of http.request for a forwarded request. http-proxy-3 fills an object that it is given with its own reading
+ * of the request: a path that went through a URL parser and headers that were joined and put in lower case. Both are
+ * accessors here that keep the bytes as they came.
  */
 
 import { requestHeaders } from '../../http1/hop-by-hop.ts';

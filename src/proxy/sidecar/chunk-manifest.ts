@@ -4,7 +4,7 @@
  * (filer_pb.FileChunkManifest), which is stored like any other needle. Nothing in the needle says so but its content.
  */
 
-/** As many of a needle's first bytes as are looked at. */
+/** Bytes at a needle's start that are looked at. */
 export const manifestLookBytes = 512;
 
 const varint = 0;
@@ -33,9 +33,9 @@ const sizeField = 3;
 const chunkTag = 0x0a;
 
 /**
- * `start`: the needle's first bytes, all of it where it has fewer than `manifestLookBytes`. A needle whose beginning reads
- * as one whole chunk, with another one or nothing behind it, counts as a list: whoever stores such bytes as a file's
- * content gets them over HTTP.
+ * `start`: the needle's first bytes, all of it where it has fewer than `manifestLookBytes`. A needle whose beginning
+ * reads as one whole chunk, with another one or nothing behind it, counts as a list: a client that stores such bytes as
+ * a file's content gets them over HTTP.
  */
 export function startsChunkManifest(start: Buffer): boolean {
   if (start[0] !== chunkTag) return false;

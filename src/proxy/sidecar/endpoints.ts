@@ -17,7 +17,7 @@ import { TempFiles } from './temp-files.ts';
 export interface Endpoint {
   readonly name: SidecarPath;
   readonly methods: readonly string[];
-  /** It is refused where there is too much under way, and counts as that. */
+  /** True for requests that are refused where too much is under way, and that count as under way. */
   readonly isRead: boolean;
   answer(request: SidecarRequest): SidecarAnswer | Promise<SidecarAnswer>;
 }

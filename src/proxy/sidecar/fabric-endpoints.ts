@@ -43,7 +43,7 @@ function causeOf(fabric: FabricView, isConnected: boolean, isDraining: boolean):
   return hasServer ? '' : 'no target is up and no volume server answers';
 }
 
-/** What UCX calls the transports of RDMA devices. */
+/** UCX's names for the transports of RDMA devices. */
 const rdmaTransport = /^(rc|dc|ud)(_|$)/;
 
 /** The earlier sidecar's keys. Which device carries a transport, and its GID and LID, UCX does not tell. */

@@ -16,7 +16,7 @@ export interface FastBytes {
   /** Views, valid until `release`, which is called once. */
   readonly slices: readonly Buffer[];
   readonly bytes: number;
-  /** Of the whole needle, decoded. */
+  /** Size of the whole needle, decoded. */
   readonly totalBytes: number;
   release(): void;
 }
@@ -122,7 +122,7 @@ export class FastReads {
     return given(outcome, outcome.answer.body[0] ?? noBytes, totalBytes);
   }
 
-  /** Looks at the needle's first bytes, once; what is neither says why nobody could look. */
+  /** Looks at the needle's first bytes, once; another value says why it could not look. */
   async #isChunkList(
     fid: string,
     authorization: string | undefined,
@@ -153,7 +153,7 @@ function isTooMuch(outcome: NeedleOutcome): boolean {
   return outcome.kind !== 'answer' && tooMuch.has(outcome.reason);
 }
 
-/** It was fetched, and not for somebody who keeps it. */
+/** True if the needle was fetched and not kept. */
 function isNotKept(cacheStatus: string): boolean {
   return cacheStatus.startsWith('fwd=') && !/stored|collapsed/.test(cacheStatus);
 }
@@ -192,7 +192,7 @@ function given(outcome: Answered, slice: Buffer, totalBytes: number): FastBytes 
   };
 }
 
-/** Of an answer to a range. */
+/** Returns the size from an answer to a range. */
 function totalOf({ answer }: Answered): number {
   const total = /\r\nContent-Range: bytes \d+-\d+\/(\d+)\r\n/i.exec(answer.head)?.[1];
   return total === undefined ? answer.bodyBytes : Number(total);

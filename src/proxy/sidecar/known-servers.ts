@@ -1,6 +1,6 @@
 /**
- * Which volume servers a client may name. Names are compared as they are written, not by what they resolve to: a look-up
- * would let whoever controls a name choose where the proxy sends requests.
+ * Which volume servers a client may name. Names are compared as they are written, not by what they resolve to: a
+ * look-up would let the owner of a name choose where the proxy sends requests.
  */
 import { badParameter, refusal, type SidecarRefusal } from './refusal.ts';
 

@@ -11,7 +11,7 @@ test('a read that is shorter than those before it and ends with the chunk looks 
   expect(cuts.looksCut('3,01', chunk - 32 * page, 32 * page, chunk)).toBe(false);
 });
 
-test('a short read of a chunk that nobody has read yet looks cut where it ends with it', () => {
+test('a short read of a chunk that no client has read yet looks cut where it ends with it', () => {
   const cuts = new CutReads('auto');
   expect(cuts.looksCut('3,01', chunk - page, page, chunk)).toBe(true);
   expect(cuts.looksCut('3,02', chunk - 64 * page, 64 * page, chunk)).toBe(false);

@@ -1,10 +1,10 @@
 /**
  * Which reads up to a needle's end the mount had better do itself.
  *
- * `weed mount` cuts a read at the end of a chunk and hands the short rest to the kernel, which takes that for the end of
- * the file: whoever reads a file of several chunks would find it ending at the first boundary that a read crosses
- * (weed/mount/filehandle_read.go, tryRDMARead, 4.44). A read that says `X-RDMA-Used: false` is done again by the mount over
- * HTTP, across the boundary. The sidecar sees neither the file nor how long the read was before it was cut.
+ * `weed mount` cuts a read at the end of a chunk and hands the short rest to the kernel, which takes that for the end
+ * of the file: a reader of a file of several chunks would find it ending at the first boundary that a read crosses
+ * (weed/mount/filehandle_read.go, tryRDMARead, 4.44). A read that says `X-RDMA-Used: false` is done again by the mount
+ * over HTTP, across the boundary. The sidecar sees neither the file nor how long the read was before it was cut.
  */
 
 /** auto: what looks cut; decline: every read up to an end; serve: none. */
@@ -12,7 +12,7 @@ export type NeedleEnds = 'auto' | 'decline' | 'serve';
 
 /** The kernel reads whole pages, so that a cut read starts and ends at one where chunks do. */
 const pageBytes = 4_096;
-/** What the kernel reads ahead unless it is told otherwise: shorter reads of a needle that nobody has read yet look cut. */
+/** The kernel's default read-ahead: shorter reads of a needle that no client has read yet look cut. */
 const usualReadBytes = 131_072;
 const rememberedMax = 16_384;
 

@@ -1,4 +1,4 @@
-/** What an endpoint answers; the listener sends it and counts it. */
+/** An endpoint's answer; the listener sends it and counts it. */
 import type { SidecarRefusal } from './refusal.ts';
 import type { SidecarOutcome } from './sidecar-ledger.ts';
 
@@ -47,7 +47,7 @@ function outcomeOf(status: number): SidecarOutcome {
   return status < 500 ? 'refused' : 'error';
 }
 
-/** As Go's time.Duration reads it. */
+/** Formats a time as Go's time.Duration reads it. */
 export function goDuration(ms: number): string {
   if (ms >= 1_000) return `${(ms / 1_000).toFixed(6)}s`;
   return ms >= 1 ? `${ms.toFixed(3)}ms` : `${(ms * 1_000).toFixed(1)}us`;

@@ -53,7 +53,7 @@ export class SidecarExchange {
 
   async run(): Promise<void> {
     const answer = await this.#answered();
-    // Whoever has gone cannot be told, and nothing would give the bytes back later.
+    // A client that has gone cannot be told, and nothing would give the bytes back later.
     if (this.#gone.signal.aborted) {
       answer.release?.();
       return;
@@ -195,7 +195,7 @@ function overload(what: string, key: string): SidecarRefusal {
   return refusal(503, 'overload', `more ${what} under way than sidecar.${key}`, retryAfter);
 }
 
-/** What no page of the web can make a name for: a browser would send the page's own host name. */
+/** Tests for a name that a page of the web cannot use: a browser would send the page's own host name. */
 function isOwnName(host: string | undefined): boolean {
   const name = (host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
   return name.toLowerCase() === 'localhost' || isIP(name) !== 0;

@@ -1,4 +1,4 @@
-/** What became of every request to the sidecar, in plain numbers. The sum is the requests that were parsed. */
+/** The outcomes of all requests to the sidecar, in plain numbers. The sum is the requests that were parsed. */
 
 export const sidecarPaths = [
   'read',

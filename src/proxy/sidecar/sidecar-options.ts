@@ -1,4 +1,4 @@
-/** What the sidecar's listener is told at its start, and what it asks of the proxy around it. */
+/** The options of the sidecar's listener, and the parts of the proxy around it that it uses. */
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { NeedleEnds } from './needle-ends.ts';
 import type { SidecarObserver } from './sidecar-ledger.ts';
@@ -6,7 +6,7 @@ import type { SidecarObserver } from './sidecar-ledger.ts';
 export interface SidecarLimits {
   /** A longer read is refused: 413. */
   readonly readBytesMax: number;
-  /** Of answers that are being made and sent; over this reads are refused: 503. */
+  /** Bytes of answers that are being made and sent; over this limit reads are refused: 503. */
   readonly bytesInFlightMax: number;
   /** Over this reads are refused: 503. */
   readonly requestsInFlightMax: number;
@@ -23,11 +23,11 @@ export interface SidecarLimits {
 
 export interface TempOptions {
   readonly dir: string;
-  /** Of all files together; beyond it answers come in the body alone. */
+  /** Bytes of all files together; beyond this limit answers come in the body alone. */
   readonly bytesMax: number;
   /** Shorter answers come in the body alone. */
   readonly minBytes: number;
-  /** What nobody has cleaned up is removed after that. */
+  /** A file that its client did not clean up is removed after that. */
   readonly ttlMs: number;
   readonly fileMode: number;
 }
@@ -41,7 +41,7 @@ export interface SidecarOptions {
   readonly volumeServers: readonly string[];
   /** Reads without a token are signed here. */
   readonly signsReads: boolean;
-  /** What the fast path does not answer is read from the volume server. */
+  /** Reads that the fast path does not answer are read from the volume server. */
   readonly httpFallback: boolean;
   readonly needleEnds: NeedleEnds;
   readonly limits: SidecarLimits;
@@ -53,7 +53,7 @@ export interface SidecarOptions {
   readonly hasSecret: boolean;
 }
 
-/** What the sidecar tells of the proxy's targets. */
+/** The sidecar's view of the proxy's targets. */
 export interface FabricView {
   readonly mode: 'prefer' | 'require' | 'off';
   readonly fabricFailure: string | undefined;
@@ -89,7 +89,7 @@ export interface SidecarHost {
   readonly fabric: () => FabricView;
   /** Asks every target that is up. */
   readonly ping: () => Promise<readonly FabricPing[]>;
-  /** Of the target that has the volume; '' where none is up. */
+  /** Session of the target that has the volume; '' where none is up. */
   readonly sessionOf: (volumeId: number) => string;
   readonly observe: SidecarObserver;
   readonly log: SidecarLog;

@@ -4,7 +4,7 @@ import type { Query } from '../../needle/request/query.ts';
 export interface SidecarRequest {
   readonly method: string;
   readonly isHead: boolean;
-  /** Of the URL, or of the JSON body that a POST brought. */
+  /** Parameters of the URL, or of the JSON body that a POST brought. */
   readonly query: Query;
   readonly wantsJson: boolean;
   readonly authorization: string | undefined;

@@ -128,7 +128,7 @@ class SidecarServer implements RunningSidecar {
     const exchanges = this.#exchanges;
     // Bound, and the folder for temp files is still being looked at.
     if (exchanges === undefined) request.socket.destroy();
-    // Ended for its pipeline: nobody would read the answer.
+    // The connection was closed for its pipeline: no client would read the answer.
     else if (request.socket.destroyed) return;
     else void new SidecarExchange(exchanges, request, response).run();
   }

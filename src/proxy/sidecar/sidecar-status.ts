@@ -12,7 +12,7 @@ export interface SidecarStatus {
   readonly connectionsEvicted: number;
   readonly requestsInFlight: number;
   readonly bytesInFlight: number;
-  /** What became of every request. */
+  /** The outcomes of all requests. */
   readonly requests: readonly SidecarSeries[];
   /** In answers, by who gave them. */
   readonly needleBytes: Readonly<Record<'cache' | 'rdma' | 'http', number>>;

@@ -13,9 +13,9 @@ export interface TempFileStats {
   readonly files: number;
   readonly bytes: number;
   readonly created: number;
-  /** By clients. */
+  /** Files removed for clients. */
   readonly cleaned: number;
-  /** By the reaper, and at the end. */
+  /** Files removed by the reaper, and at the end. */
   readonly reaped: number;
   /** Answers that went without: no room, or the file could not be written. */
   readonly refused: number;
@@ -26,9 +26,9 @@ interface TempFile {
   readonly madeAtMs: number;
 }
 
-/** Of statfs: tmpfs and ramfs. */
+/** Types in statfs: tmpfs and ramfs. */
 const memoryFilesystems: readonly number[] = [0x0102_1994, 0x8584_58f6];
-/** Clients open files by name; nobody else needs to list the folder. */
+/** Clients open files by name; no other user needs to list the folder. */
 const folderMode = 0o711;
 const reapsPerTtl = 4;
 
@@ -98,7 +98,7 @@ export class TempFiles {
       await unlink(path).catch(ignore);
       return undefined;
     }
-    // Closed meanwhile: there is nobody left who would remove it later.
+    // Closed meanwhile: no timer is left that would remove the file later.
     if (this.#isClosed) {
       await unlink(path).catch(ignore);
       return undefined;
@@ -142,7 +142,7 @@ export class TempFiles {
     return true;
   }
 
-  /** What an earlier run of this sidecar left behind. */
+  /** Removes the files that an earlier run of this sidecar left behind. */
   #sweep(): void {
     const uid = process.getuid?.();
     for (const name of readdirSync(this.#dir)) {
@@ -174,7 +174,7 @@ function unlinkQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Whoever removed it has done what was to be done.
+    // The file is gone already, which is all that was to be done.
   }
 }
 

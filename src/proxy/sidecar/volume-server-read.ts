@@ -10,7 +10,7 @@ export interface VolumeServerRead {
   readonly offset: number;
   /** undefined: to the end. */
   readonly size: number | undefined;
-  /** Of the client, or signed here. */
+  /** The client's token, or one signed here. */
   readonly authorization: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -18,7 +18,7 @@ export interface VolumeServerRead {
 export interface ReadBytes {
   readonly kind: 'bytes';
   readonly bytes: Buffer;
-  /** Of the whole needle, decoded. */
+  /** Size of the whole needle, decoded. */
   readonly totalBytes: number;
 }
 
