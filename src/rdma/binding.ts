@@ -8,7 +8,7 @@ import { RdmaUnavailableError } from './errors.ts';
 import type { Binding } from './native-types.ts';
 import { layoutVersion } from './shared-layout.ts';
 
-/** Of native/protocol/wire.h. */
+/** Version of native/protocol/wire.h. */
 export const protocolVersion = 1;
 
 /**

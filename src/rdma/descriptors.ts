@@ -1,8 +1,8 @@
-/** What takes a process' descriptors (RLIMIT_NOFILE), and what to say where there are too few. Pure. */
+/** Counts the descriptors that a process needs (RLIMIT_NOFILE), and explains a shortage. Pure. */
 
 /** Node, the native part, logs and what UCX opens. */
 export const descriptorsOfProgram: number = 256;
-/** Of a volume that a target serves: .dat and .idx. */
+/** Descriptors of a volume that a target serves: .dat and .idx. */
 export const descriptorsOfVolume: number = 2;
 /** Measured: a connection of UCX over TCP; one over shared memory takes one. */
 export const descriptorsOfSession: number = 2;
@@ -24,12 +24,12 @@ export function limitText(limit: number): string {
 export interface VolumeShortage {
   readonly limit: number;
   readonly volumes: number;
-  /** Of these. */
+  /** The volumes among these that are not served. */
   readonly without: number;
   readonly sessionsMax: number;
 }
 
-/** Of a target that leaves volumes to the volume server. */
+/** Explains why a target leaves volumes to the volume server. */
 export function shortageText({ limit, volumes, without, sessionsMax }: VolumeShortage): string {
   const wanted = descriptorsOfTarget(volumes, sessionsMax);
   return `${without} of ${volumes} volumes are not served: ${limitText(limit)}, and a volume takes ${descriptorsOfVolume} descriptors. About ${wanted} are needed with ${sessionsMax} sessions (${descriptorAdvice(wanted)})`;

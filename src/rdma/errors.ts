@@ -1,10 +1,10 @@
 /**
- * What this room throws. Expected outcomes of a fetch are returned (see needle-fetcher.ts); thrown are only a part that
- * cannot start and a caller's mistake.
+ * The errors that this room throws. Expected outcomes of a fetch are returned (see needle-fetcher.ts); thrown are only
+ * a part that cannot start and a caller's mistake.
  */
 
 interface ErrorRow {
-  /** Whose fault: the machine's set-up, the configuration, or the calling code. */
+  /** The side at fault: the machine's set-up, the configuration, or the calling code. */
   readonly fault: 'setup' | 'configuration' | 'caller';
   /** Reads may be served without this part: over HTTP, or by another transport. */
   readonly mayFallBack: boolean;
@@ -28,7 +28,10 @@ export const rdmaErrors: Readonly<Record<RdmaErrorCode, ErrorRow>> = {
   'no-ucx': { fault: 'setup', mayFallBack: true },
   /** Memory, UCX, the engine or the listener cannot be had; the message says which and why. */
   'start-failed': { fault: 'configuration', mayFallBack: true },
-  /** UCX's TCP would listen beyond loopback, and nobody has said that the network may be trusted with that. */
+  /**
+   * UCX's TCP would listen beyond loopback, and the configuration does not say that the network may be trusted with
+   * that.
+   */
   'untrusted-network': { fault: 'configuration', mayFallBack: true },
   /** A call after close(), or one that the kind of client does not have. */
   misuse: { fault: 'caller', mayFallBack: false },

@@ -83,7 +83,7 @@ describe('kept bytes', () => {
     expect(() => kept.lend()).toThrow(RdmaMisuseError);
   });
 
-  it('are made of a lease that nobody shares', () => {
+  it('are made of a lease that no other holder shares', () => {
     const { pool } = poolWithLog();
     const lease = pool.take(7, 100);
     const share = lease.share();

@@ -1,9 +1,9 @@
 import { RdmaMisuseError } from './errors.ts';
 
 /**
- * A counted hold on a needle's bytes in the arena. Whoever reads the view holds a lease; the last release
- * returns the slab. Releasing while a socket write is pending shows the next owner's bytes to a client:
- * release in the write's callback or on close.
+ * A counted hold on a needle's bytes in the arena. A reader of the view holds a lease; the last release returns the
+ * slab. Releasing while a socket write is pending shows the next owner's bytes to a client: release in the write's
+ * callback or on close.
  */
 export interface Lease {
   /** Bytes held in the arena. */
@@ -26,11 +26,11 @@ export interface Lease {
  */
 export interface KeptBytes {
   readonly bytes: number;
-  /** The bytes with a lease of their own. Throws RdmaMisuseError once nobody keeps, borrows or holds them. */
+  /** The bytes with a lease of their own. Throws RdmaMisuseError once they are neither kept, lent nor held. */
   lend(): { readonly view: Buffer; readonly lease: Lease };
   /**
-   * For whoever copies the bytes in a moment, cheaper than a lease and not watched like one: they stay until `endHold`,
-   * called once for each, though the keeper lets go. Throws as `lend` does.
+   * Holds the bytes for a caller that copies them in a moment, cheaper than a lease and not watched like one: they stay
+   * until `endHold`, called once for each, though the keeper lets go. Throws as `lend` does.
    */
   hold(): void;
   endHold(): void;
@@ -45,7 +45,7 @@ interface Hold {
   handle: number;
   bytes: number;
   shares: number;
-  /** Whose bytes are lent; undefined: the pool's own. */
+  /** The owner of the lent bytes; undefined: the pool's own. */
   keeper: ArenaBytes | undefined;
 }
 
@@ -117,7 +117,7 @@ export class LeasePool {
     else keeper.returned();
   }
 
-  /** Nobody keeps or borrows the slab any more. */
+  /** Returns a slab that is neither kept nor lent any more. */
   giveBack(handle: number): void {
     this.#giveBack(handle);
   }
@@ -154,7 +154,7 @@ class ArenaBytes implements KeptBytes {
   readonly #handle: number;
   /** In the arena; -1 - offset after the keeper let go. */
   #offset: number;
-  /** The keeper's, each loan's and each `hold`'s; 0: the slab is somebody else's. */
+  /** Count of the keeper, the loans and the `hold`s; 0: the slab has another owner. */
   #holds = 1;
 
   constructor(pool: LeasePool, handle: number, offset: number, bytes: number) {
@@ -196,7 +196,7 @@ class ArenaBytes implements KeptBytes {
   }
 }
 
-/** Of bytes kept or let go. No private method: that would cost each of a million objects a word. */
+/** The start of bytes kept or let go. No private method: that would cost each of a million objects a word. */
 function startOf(offset: number): number {
   return offset < 0 ? -1 - offset : offset;
 }

@@ -1,6 +1,6 @@
 /**
- * What the native part exports (native/addon). Arguments are valid when they get there: the native side re-checks only
- * what would corrupt memory. Times are in ns, in numbers: exact up to 104 days.
+ * Types of the native part's exports (native/addon). Arguments are valid when they get there: the native side re-checks
+ * only what would corrupt memory. Times are in ns, in numbers: exact up to 104 days.
  */
 import type { NativeVolumeFiles } from './native-volume-types.ts';
 
@@ -56,7 +56,7 @@ export type NativeTargetEvent =
       readonly epoch: bigint;
       readonly from: bigint;
       readonly to: bigint;
-      /** As in a verdict row; all but `changed` end the lease. */
+      /** The verdict, as in a verdict row; all but `changed` end the lease. */
       readonly verdict: number;
       /** 64 bits each. */
       readonly ids: ArrayBuffer;
@@ -130,7 +130,7 @@ export interface NativeClient {
   postPing(target: number, ticket: number, timeoutNs: number): void;
   release(handle: number): void;
   stats(): NativeClientStats;
-  /** As NativeTarget's. undefined: UCX has no port, or nobody asked for a watch. One at a time. */
+  /** Works like NativeTarget's. undefined: UCX has no port, or no watch was asked for. One at a time. */
   lookAtConnections(): Promise<NativeConnectionCounts> | undefined;
   /** For inproc alone. */
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
@@ -174,7 +174,7 @@ export interface NativeTargetStats {
   /** Answers by the status' name; those never given are absent. */
   readonly readsByStatus: Readonly<Record<string, number>>;
   readonly validations: number;
-  /** Of all sessions. */
+  /** Leases of all sessions. */
   readonly volumeLeases: number;
   /** To the holders of leases. */
   readonly changesPushed: number;
@@ -189,9 +189,9 @@ export interface NativeTargetStats {
 
 /** TCP connections that are no session's. */
 export interface NativeConnectionCounts {
-  /** They have not said yet who they are. */
+  /** Connections whose peers have not said yet who they are. */
   readonly waiting: number;
-  /** By a bound, since the start. */
+  /** Connections ended by a bound, since the start. */
   readonly ended: number;
   /** Open in this process, whatever they are. */
   readonly descriptors: number;
@@ -203,7 +203,7 @@ export interface NativeSessionEvent {
   readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost';
   /** 0n: refused before there was a session. */
   readonly sessionId: bigint;
-  /** Why it was refused or ended; that of `ok`: nobody said. */
+  /** Why it was refused or ended; that of `ok`: no reason was given. */
   readonly status: number;
 }
 
@@ -215,7 +215,7 @@ export interface NativeTarget {
   stats(): NativeTargetStats;
   /** Ends those that have waited for too long, or are too many of one address. */
   lookAtConnections(): NativeConnectionCounts;
-  /** In order, each once; the last 256 that nobody has taken. */
+  /** Takes the events in order, each once; the last 256 are kept. */
   takeSessionEvents(): readonly NativeSessionEvent[];
   volumes(): readonly NativeVolume[];
   /** Drains; `stopped` is called when no request is left. */
@@ -226,11 +226,11 @@ export interface NativeTarget {
 
 export interface Binding extends NativeVolumeFiles {
   readonly protocolVersion: number;
-  /** Of the memory that it shares with JavaScript; undefined: an older one. */
+  /** Version of the memory that it shares with JavaScript; undefined: an older one. */
   readonly layoutVersion: number | undefined;
   readonly statusTable: readonly (readonly [name: string, number: number])[];
   readonly hasUcx: boolean;
-  /** Of the library that is loaded; '' without UCX. */
+  /** Version of the library that is loaded; '' without UCX. */
   readonly ucxVersion: string;
   readonly RdmaClient: new (options: NativeClientOptions, onBatch: OnBatch) => NativeClient;
   readonly TargetHost: new (options: NativeTargetOptions) => NativeTarget;

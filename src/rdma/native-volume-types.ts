@@ -1,4 +1,7 @@
-/** What the native part exports for volumes on disk (native/addon/volume_binding.cc). Arguments are valid when they get there. */
+/**
+ * Types of the native part's exports for volumes on disk (native/addon/volume_binding.cc). Arguments are valid when
+ * they get there.
+ */
 
 export interface NativeVolumeName {
   readonly dir: string;
@@ -36,12 +39,12 @@ export interface NativeNeedle {
 export interface WrittenNeedle {
   /** In the .dat, bytes. */
   readonly offset: number;
-  /** As the index has it: 0 for a needle without data. */
+  /** The size in the index: 0 for a needle without data. */
   readonly size: number;
 }
 
 export interface VacuumReport {
-  /** Of the .dat. */
+  /** Bytes of the .dat. */
   readonly bytesBefore: number;
   readonly bytesAfter: number;
   readonly needlesKept: number;
@@ -71,7 +74,7 @@ export interface VolumeReport {
     readonly compactionRevision: number;
     readonly extraBytes: number;
   } | null;
-  /** Of the .vif; null where there is none that can be understood. */
+  /** Contents of the .vif; null where there is none that can be understood. */
   readonly info: {
     readonly isTiered: boolean;
     readonly isReadOnly: boolean;

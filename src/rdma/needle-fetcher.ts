@@ -5,7 +5,7 @@
 import type { Lease } from './lease.ts';
 import type { StatusName } from './status.ts';
 
-/** What an answer to a client is made of. Strings are latin1: one character is one stored byte. */
+/** The facts in an answer to a client. Strings are latin1: one character is one stored byte. */
 export interface NeedleFacts {
   readonly volumeId: number;
   readonly needleId: bigint;
@@ -17,7 +17,7 @@ export interface NeedleFacts {
   readonly flags: number;
   /** Stored data, in bytes; compressed needles: compressed bytes. */
   readonly dataBytes: number;
-  /** What the ETag shows: the computed checksum of a whole needle, the stored one of a stream needle. */
+  /** The checksum in the ETag: the computed checksum of a whole needle, the stored one of a stream needle. */
   readonly checksum: number;
   /** 0: none. */
   readonly lastModifiedSeconds: number;
@@ -28,7 +28,7 @@ export interface NeedleFacts {
 
 /** A needle as a target answered it. */
 export interface Needle extends NeedleFacts {
-  /** Of the superblock: 1, 2 or 3. */
+  /** Version in the superblock: 1, 2 or 3. */
   readonly volumeVersion: number;
   /** The size in the index row; over 1 MiB, uncompressed and no manifest: `isStream`. */
   readonly indexBytes: number;
@@ -36,7 +36,7 @@ export interface Needle extends NeedleFacts {
   readonly isStream: boolean;
   /** 0 in volume versions 1 and 2. */
   readonly appendAtNs: bigint;
-  /** By the target's clock when it answered; undefined: never expires. */
+  /** The time left by the target's clock when it answered; undefined: never expires. */
   readonly ttlLeftMs: number | undefined;
 }
 
@@ -87,9 +87,9 @@ export interface ValidateVerdict {
 }
 
 /**
- * What a target pushed of a leased volume: the changes past `from` up to `to`. It may tell again what a validation told; one
- * whose `from` is past what the holder knows means that it missed a push. `flush`: another generation, too many ids, or a
- * volume that is gone or unconfirmed; the lease is over.
+ * A target's push for a leased volume: the changes past `from` up to `to`. It may tell again what a validation told;
+ * one whose `from` is past what the holder knows means that it missed a push. `flush`: another generation, too many
+ * ids, or a volume that is gone or unconfirmed; the lease is over.
  */
 export interface VolumeChange {
   readonly volumeId: number;
@@ -128,7 +128,7 @@ export type TargetState =
   | { readonly kind: 'down'; readonly status: StatusName; readonly detail: string };
 
 export interface NeedleFetcher {
-  /** As configured: "host:port", or "inproc". */
+  /** The address as configured: "host:port", or "inproc". */
   readonly address: string;
   readonly state: TargetState;
   readonly volumes: ReadonlyMap<number, TargetVolume>;

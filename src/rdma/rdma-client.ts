@@ -33,7 +33,10 @@ export interface UcxClientOptions extends CommonOptions {
   /** UCX_NET_DEVICES and UCX_TLS; "auto": UCX's own choice. */
   readonly deviceName?: string;
   readonly tls?: string;
-  /** Of UCX's TCP, which speaks one address family in a process. Targets of the other are not connected over it. */
+  /**
+   * Address family of UCX's TCP, which speaks one address family in a process. Targets of the other are not connected
+   * over it.
+   */
   readonly isIpv6?: boolean;
   /** Bounds of connections to UCX's own TCP ports; absent: none, and lookAtConnections() has nothing to tell. */
   readonly connectionBounds?: {
@@ -83,16 +86,21 @@ export interface RdmaClient {
   readonly kind: 'ucx' | 'inproc';
   /** undefined: UCX has the shared memory that it wants. */
   readonly shmLoss: ShmLoss | undefined;
-  /** Of kind ucx: connects, and again with a growing pause whenever the target is lost. Close the fetcher to stop. */
+  /**
+   * Connects a client of kind ucx to a target, and again with a growing pause whenever the target is lost. Close the
+   * fetcher to stop.
+   */
   addTarget(address: TargetAddress): NeedleFetcher;
-  /** Of kind inproc: the fetcher that reads the directories in this process. */
+  /** Returns the fetcher that reads the directories in this process, for kind inproc. */
   inproc(): NeedleFetcher;
-  /** Of kind inproc: a poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
+  /** Reports a successful poll of the volume server, for kind inproc; `startedAgoMs` since before it was sent. */
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
-  /** Of kind inproc. */
+  /** The engine's counters, for kind inproc. */
   engineStats(): NativeEngineStats;
   stats(): RdmaClientStats;
-  /** Of kind ucx: enforces `connectionBounds`; to be called every so often, one at a time. undefined: nothing to bound. */
+  /**
+   * Enforces `connectionBounds`, for kind ucx; to be called every so often, one at a time. undefined: nothing to bound.
+   */
   lookAtConnections(): Promise<ConnectionCounts> | undefined;
   /**
    * Closes every fetcher; requests in flight end as `closed`. Leases stay valid until released. Idempotent. As with a

@@ -1,6 +1,6 @@
 /**
- * What is in flight, by ticket: a small number that the native part carries through and gives back with the completion.
- * One book for each client; it owns the completion callback.
+ * The requests in flight, by ticket: a small number that the native part carries through and gives back with the
+ * completion. One book for each client; it owns the completion callback.
  */
 
 import { CompletionReader, failureOf, VerdictRows } from './completion-reader.ts';
@@ -32,7 +32,7 @@ const noRows = new VerdictRows(new ArrayBuffer(0));
 type Result = FetchResult | ValidateResult | PingResult;
 type Resolve = (result: Result) => void;
 
-/** Who asked: told when its requests end, and what its target does. */
+/** The owner of requests: called when they end, and when its target's state changes. */
 export interface BookOwner {
   onSettled(): void;
   onTargetEvent(event: NativeTargetEvent): void;

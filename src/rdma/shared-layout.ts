@@ -12,7 +12,7 @@ export const entryBytes = 128;
 /** `kind` of an entry. */
 export const entryKind = { read: 1, validate: 2, pong: 3 } as const;
 
-/** Of ReadReply.reply_flags. */
+/** Flags of ReadReply.reply_flags. */
 export const replyFlag = { stream: 2, ttl: 4 } as const;
 
 /** Positions in an entry, in units of the view that reads them. */
@@ -28,22 +28,22 @@ export const entryU32 = {
   /** Bytes from the lowest: name bytes, mime bytes, needle flags, volume version. */
   packed: 7,
   replyFlags: 8,
-  /** Of a validation. */
+  /** Fields of a validation. */
   rows: 9,
-  /** Of a pong. */
+  /** Fields of a pong. */
   requestsInFlight: 9,
   sessions: 10,
 } as const;
 
 export const entryF64 = {
-  /** Of the stored bytes in the arena; name, mime and pairs follow them. */
+  /** Offset of the stored bytes in the arena; name, mime and pairs follow them. */
   payloadOffset: 6,
   dataBytesTotal: 7,
   dataOffset: 8,
   dataBytes: 9,
   lastModifiedSeconds: 10,
   ttlLeftMs: 11,
-  /** Of a pong. */
+  /** Fields of a pong. */
   roundTripUs: 6,
   arenaBytes: 7,
   arenaBytesUsed: 8,

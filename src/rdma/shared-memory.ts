@@ -37,7 +37,7 @@ function isWritable(path: string): boolean {
   }
 }
 
-/** What is wrong with it, and what to do; undefined: a worker of UCX has room there. */
+/** Explains a shortage of shared memory, and what to do; undefined: a worker of UCX has room there. */
 export function shmShortage(room: ShmRoom | undefined): string | undefined {
   const absence = shmAbsence(room);
   if (room === undefined || absence !== undefined) return absence;
@@ -46,7 +46,7 @@ export function shmShortage(room: ShmRoom | undefined): string | undefined {
   return `${shmPath} has ${free}, and each process that uses UCX needs ${mebibytes(shmBytesOfWorker)} there: ${shmFix}`;
 }
 
-/** As shmShortage, but for how much of it is free. */
+/** Works like shmShortage, but does not look at the free space. */
 function shmAbsence(room: ShmRoom | undefined): string | undefined {
   if (room === undefined) return `there is no ${shmPath}: ${shmMountFix}`;
   return room.isWritable ? undefined : `${shmPath} cannot be written: ${shmMountFix}`;
@@ -64,7 +64,7 @@ function mebibytes(bytes: number): string {
 
 /** Shared memory that UCX could not have. */
 export interface ShmLoss {
-  /** What UCX uses instead, as `rdma.tls` would say it. */
+  /** The transports that UCX uses instead, as `rdma.tls` would name them. */
   readonly tls: string;
   readonly reason: string;
 }
@@ -116,7 +116,7 @@ function startWithLess<T>(create: (tls: string) => T, reason: string): ShmStarte
   return undefined;
 }
 
-/** As pino's: the fields, then the message. */
+/** A log with pino's arguments: the fields, then the message. */
 interface Log {
   warn(fields: object, message: string): void;
 }

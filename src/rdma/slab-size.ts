@@ -1,4 +1,4 @@
-/** What a lease takes from the arena: native/memory/slabs.h in numbers; a contract test compares the two. */
+/** The bytes that a lease takes from the arena: native/memory/slabs.h in numbers; a contract test compares the two. */
 
 const smallBytesMin = 256;
 const smallBytesMax = 65_536;

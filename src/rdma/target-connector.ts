@@ -48,7 +48,7 @@ export class TargetConnector implements Connector {
 
   lost(status: StatusName): void {
     if (this.#link === undefined) return;
-    // Neither gets better soon: somebody has to change a configuration.
+    // Neither gets better soon: an operator has to change a configuration.
     const isHopeless = status === 'unauthorized' || status === 'unsupported_version';
     const pauseMs = isHopeless
       ? pauseMsMax

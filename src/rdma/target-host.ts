@@ -42,12 +42,12 @@ export interface TargetHostOptions {
 export type ServedVolume = NativeServedVolume;
 export type TargetHostStats = NativeTargetStats;
 
-/** What became of a session. */
+/** The start or end of a session. */
 export interface SessionEvent {
   readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost';
   /** undefined: refused before there was a session. */
   readonly sessionId: bigint | undefined;
-  /** Why it was refused or ended; undefined: nobody said. */
+  /** Why it was refused or ended; undefined: no reason was given. */
   readonly status: Exclude<StatusName, 'ok'> | undefined;
 }
 
@@ -70,9 +70,9 @@ export interface TargetHost {
    * address. UCX itself waits for them without end.
    */
   lookAtConnections(): ConnectionCounts;
-  /** In order, each once; the last 256 that nobody has taken. */
+  /** Takes the events in order, each once; the last 256 are kept. */
   takeSessionEvents(): readonly SessionEvent[];
-  /** What is served, as last announced to the sessions. */
+  /** The served volumes, as last announced to the sessions. */
   volumes(): readonly TargetVolume[];
   /** Until it is stopped it keeps the process up. No new sessions, GOODBYE to the others, requests in flight finished within `drainMs`. Idempotent. */
   stop(drainMs: number): Promise<void>;

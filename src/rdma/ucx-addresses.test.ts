@@ -46,7 +46,7 @@ describe('a target', () => {
     expect(listenFault(auto, '0.0.0.0', chosen)).toBeUndefined();
   });
 
-  it('on loopback with RDMA alone is told that nobody will come', () => {
+  it('on loopback with RDMA alone is told that no proxy can connect', () => {
     for (const tls of ['rc', 'rc_verbs,ud', 'ib,self']) {
       expect(listenFault({ ...auto, tls }, '127.0.0.1', machine)).toContain('RDMA alone');
       expect(listenFault({ ...auto, tls }, '10.0.0.1', machine)).toBeUndefined();

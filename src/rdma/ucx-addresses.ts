@@ -1,7 +1,7 @@
 /**
  * Addresses at which UCX cannot be reached. Each side of a TCP connection of UCX dials the address that it sees of the
- * other, and UCX 1.13 listens on the first address of each device alone (ucs_netif_get_addr, uct_tcp_iface_listener_init):
- * behind a second address, or another's address by NAT, nobody answers.
+ * other, and UCX 1.13 listens on the first address of each device alone (ucs_netif_get_addr,
+ * uct_tcp_iface_listener_init): behind a second address, or another's address by NAT, no side answers.
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import {
@@ -42,7 +42,9 @@ export function secondAddress(address: string, interfaces: Interfaces): SecondAd
   return first === undefined || first === address ? undefined : { address, device, first };
 }
 
-/** Why nobody will connect to a target at `host`, a literal address; undefined: nothing is known against it. */
+/**
+ * Explains why no proxy can connect to a target at `host`, a literal address; undefined: nothing is known against it.
+ */
 export function listenFault(
   { tls, deviceName }: Pick<UcxChoice, 'tls' | 'deviceName'>,
   host: string,
@@ -99,7 +101,7 @@ function secondText({ address, device, first }: SecondAddress): string {
   return `${address} is not the first address of ${device} (${first}), and UCX's TCP listens on the first alone`;
 }
 
-/** As pino's: the fields, then the message. */
+/** A log with pino's arguments: the fields, then the message. */
 interface Log {
   warn(fields: object, message: string): void;
 }
@@ -110,7 +112,7 @@ export function logAddressFaults(log: Log, faults: readonly (string | undefined)
   }
 }
 
-/** What UCX says of a connection that failed, with what it mostly means; the rest is told as it is. */
+/** Adds the usual meaning to UCX's text about a failed connection; other texts stay as they are. */
 export function withMeaning(detail: string): string {
   const meaning = meanings[detail];
   return meaning === undefined ? detail : `${detail} (${meaning})`;

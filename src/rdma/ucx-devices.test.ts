@@ -169,7 +169,7 @@ describe('the devices of a role that connects', () => {
     expect((await devicesToReach(auto, hosts, machine())).isIpv6).toBe(isIpv6);
   });
 
-  it('are loopback for nobody', async () => {
+  it('are loopback for no role', async () => {
     expect((await devicesToReach(auto, [], machine())).deviceName).toBe('lo');
   });
 

@@ -1,6 +1,7 @@
 /**
- * Which devices UCX may use. Its TCP transport listens on each network device that it is given, and whoever reaches such
- * a port writes into this process's memory (UCX knows no credentials): it gets those that the configuration means, no more.
+ * Which devices UCX may use. Its TCP transport listens on each network device that it is given, and a host that reaches
+ * such a port writes into this process's memory (UCX knows no credentials): it gets those that the configuration means,
+ * no more.
  */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
@@ -32,7 +33,7 @@ export interface UcxReach extends UcxDevices {
   readonly isIpv6: boolean;
 }
 
-/** What of the machine is looked at; tests give their own. */
+/** The parts of the machine that are looked at; tests give their own. */
 export interface Machine {
   readonly sysRoot: string;
   readonly environment: NodeJS.ProcessEnv;
@@ -45,7 +46,7 @@ export const thisMachine: Machine = {
   interfaces: networkInterfaces,
 };
 
-/** As pino's: the fields, then the message. */
+/** A log with pino's arguments: the fields, then the message. */
 interface Log {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -60,11 +61,11 @@ export function logDevices(log: Log, { deviceName, exposed }: UcxDevices): void 
   }
   log.warn(
     fields,
-    'whoever reaches a TCP port of UCX on these network devices can write into this process: rdma.ucx_tcp_trusted_network says that only proxies and targets do',
+    'a host that reaches a TCP port of UCX on these network devices can write into this process: rdma.ucx_tcp_trusted_network says that only proxies and targets do',
   );
 }
 
-/** Of a role that listens on `host`, a literal address. */
+/** Chooses the devices of a role that listens on `host`, a literal address. */
 export function devicesToListen(
   choice: UcxChoice,
   host: string,
@@ -77,8 +78,8 @@ export function devicesToListen(
 }
 
 /**
- * Of a role that connects to `hosts`: the devices of the routes to them, as they are now. Never throws; where a route is
- * not known, because a name does not resolve yet, nothing is left out.
+ * Chooses the devices of a role that connects to `hosts`: those of the routes to them, as they are now. Never throws;
+ * where a route is not known, because a name does not resolve yet, nothing is left out.
  */
 export async function devicesToReach(
   choice: UcxChoice,
@@ -123,7 +124,7 @@ function chosen(
     if (!names.includes('all')) return { deviceName, exposed: exposedOf(names) };
   }
   const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
-  // RDMA needs no TCP of UCX beside it. Whoever connects to nobody needs a device all the same.
+  // RDMA needs no TCP of UCX beside it. A role without peers needs a device all the same.
   const isLocal = (ports.length > 0 && !isNetworkTrusted) || wanted?.length === 0;
   const local = isLocal ? all.filter((name) => exposedOf([name]).length === 0) : wanted;
   const nets = set === undefined ? local : undefined;
@@ -151,19 +152,19 @@ export function refuseExposed(
   if (exposed.length === 0 || isNetworkTrusted) return;
   throw new RdmaUnavailableError(
     'untrusted-network',
-    `UCX would open a TCP port on ${exposed.join(', ')}, and whoever reaches it can write into this process, without any secret. Where only proxies and targets reach this host on it (docs/security.md), set ${option}; else stay on loopback, or use RDMA alone (rdma.tls without tcp)`,
+    `UCX would open a TCP port on ${exposed.join(', ')}, and a host that reaches it can write into this process, without any secret. Where only proxies and targets reach this host on it (docs/security.md), set ${option}; else stay on loopback, or use RDMA alone (rdma.tls without tcp)`,
   );
 }
 
-/** As UCX_TLS has them. An empty key leaves the choice to UCX, as "auto" does. */
+/** Lists the transports in the form of UCX_TLS. An empty key leaves the choice to UCX, as "auto" does. */
 export function transportsOf(tls: string, { environment }: Machine = thisMachine): string {
   return isAuto(tls) ? (environment['UCX_TLS'] ?? 'all') : tls;
 }
 
 /**
- * Of what is no network device, such as "mlx5_0:1", false. An address that others route to may be of lo: UCX takes it in
- * IPv6, where it leaves ::1 out, and in IPv4 where it is the first of the device. One that is not up yet counts: it may be
- * when UCX looks.
+ * False for names of other than network devices, such as "mlx5_0:1". An address that others route to may be of lo: UCX
+ * takes it in IPv6, where it leaves ::1 out, and in IPv4 where it is the first of the device. One that is not up yet
+ * counts: it may be when UCX looks.
  */
 function isBeyondLoopback(
   name: string,
@@ -225,7 +226,7 @@ async function routesTo(
   const sources = await Promise.all(
     addresses.map((address) => sourceFor(address).catch(() => undefined)),
   );
-  // Of a name with several addresses those count that can be reached.
+  // If a name has several addresses, those that can be reached count.
   const names = sources.flatMap((source) =>
     source === undefined ? [] : [deviceOf(source, machine)],
   );

@@ -1,7 +1,7 @@
 /**
- * What a value of UCX_TLS lets UCX use: a list of names, or with ^ what is left out of all. A backslash takes a name
- * exactly; ":aux" takes it for connecting alone, and its port is open all the same. UCX knows no blanks: " tcp" is no name
- * that it could leave out. Pure.
+ * Reads the transports that a value of UCX_TLS allows: a list of names, or with ^ the names left out of all. A
+ * backslash takes a name exactly; ":aux" takes it for connecting alone, and its port is open all the same. UCX knows no
+ * blanks: " tcp" is no name that it could leave out. Pure.
  */
 
 interface Transports {

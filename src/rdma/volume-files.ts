@@ -116,7 +116,7 @@ export function openVolume(volume: VolumeName): VolumeWriter {
   });
 }
 
-/** What the files say without reading the needles; `problems` is empty for a sound volume. */
+/** Inspects a volume's files without reading the needles; `problems` is empty for a sound volume. */
 export function inspectVolume(volume: VolumeName): Promise<VolumeReport> {
   return loadBinding().inspectVolume(nativeName(volume));
 }
@@ -144,7 +144,10 @@ export function listNeedles(
   );
 }
 
-/** By ascending id; of several directories the first one that holds an id wins. `idxDirs`: none, one for all, or one for each. */
+/**
+ * Lists volumes by ascending id; the first directory that holds an id wins. `idxDirs`: none, one for all, or one for
+ * each.
+ */
 export function listVolumes(
   dirs: readonly string[],
   idxDirs: readonly string[] = [],
@@ -152,7 +155,7 @@ export function listVolumes(
   return loadBinding().listVolumes({ dirs, idxDirs });
 }
 
-/** As SeaweedFS writes it: whole bytes of the id, then the cookie. */
+/** Writes a fid as SeaweedFS does: whole bytes of the id, then the cookie. */
 export function formatFid(volumeId: number, needleId: bigint, cookie: number): string {
   const id = needleId.toString(16);
   return `${volumeId},${id.length % 2 === 0 ? id : `0${id}`}${cookie.toString(16).padStart(8, '0')}`;
