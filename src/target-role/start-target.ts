@@ -46,15 +46,15 @@ export interface TargetOptions {
   readonly admin: AdminPlace;
   /** For /stats, /health and the metrics. */
   readonly configuration?: () => ConfigurationStatus;
-  /** Told of each session within `confirmEveryMs`, or a second where nobody confirms. */
+  /** Called for each session within `confirmEveryMs`, or a second where no poll confirms volumes. */
   readonly onSession?: (event: SessionEvent) => void;
-  /** Told when connections were ended that did not become sessions in time. */
+  /** Called when connections were ended that did not become sessions in time. */
   readonly onConnectionsEnded?: (ended: number, waiting: number) => void;
 }
 
 const lookEveryMs = 1_000;
 
-/** As pino's: the fields, then the message. */
+/** A log with pino's arguments: the fields, then the message. */
 export interface TargetLogger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -14,7 +14,7 @@ const idsShownMax = 20;
 export interface VolumeCoverageOptions {
   /** `target.dirs`. */
   readonly dirs: readonly string[];
-  /** What the target announces now. */
+  /** The volumes that the target announces now. */
   readonly volumes: () => readonly TargetVolume[];
   /** Called when the volumes that have been missing for longer than the grace time are others than before. */
   readonly onChange: (change: { readonly isOk: boolean; readonly status: CoverageStatus }) => void;
