@@ -1,7 +1,7 @@
 /** The log for lines that may come with each request or connection: so many a minute of each event, and no more. */
 import { LineBudget } from './line-budget.ts';
 
-/** As pino's: the fields, then the message. */
+/** A log with pino's arguments: the fields, then the message. */
 export interface LineSink {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -12,7 +12,7 @@ export interface LineBudgetOptions {
 }
 
 export class LineBudget {
-  /** Of all minutes. */
+  /** Lines held back in all minutes. */
   heldBackTotal = 0;
   readonly #onHeldBack: (lines: number) => void;
   #linesPerMinute: number;

@@ -10,7 +10,7 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** Of values in ascending order; 0 without any. */
+/** Returns a percentile of values in ascending order; 0 without any. */
 export function nearestRank(sorted: Float64Array, share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
 }

@@ -1,17 +1,17 @@
-/** What a line or a span says of a finished request, read from the record when somebody wants it. Pure. */
+/** Facts of a finished request for log lines and spans, read from its record on demand. Pure. */
 
 import { firstHeader } from '../http1/request-head.ts';
 import { type Reason, type RequestRecord, troubleReasons } from '../needle/outcome.ts';
 import { maskedTarget } from '../needle/request/masked-target.ts';
 
-/** Of a head, where a request id may stand: pairs come behind it in the volume server's order, not before. */
+/** Bytes of a head in which a request id may stand: pairs come behind it in the volume server's order, not before. */
 const headBytesMax = 16_384;
 const idCharsMax = 128;
 const statusLine = /^HTTP\/1\.1 ([1-9][0-9]{2}) /;
 const requestIdLine = /\r\nX-Amz-Request-Id:[\t ]*([^\r\n]*)/i;
 
 export interface AnswerFacts {
-  /** undefined: no answer began, or nobody looked at it (raw). */
+  /** undefined: no answer began, or the proxy did not read it (raw). */
   readonly status: number | undefined;
   /** X-Amz-Request-Id of the answer: made here, or the volume server's. */
   readonly requestId: string | undefined;
@@ -35,7 +35,9 @@ function headText(head: RequestRecord['answerHead']): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
-/** What the client calls the request: its X-Amz-Request-Id, which the volume server ignores, or its X-Request-Id. */
+/**
+ * Returns the client's id of the request: its X-Amz-Request-Id, which the volume server ignores, or its X-Request-Id.
+ */
 export function clientRequestId({ request }: RequestRecord): string | undefined {
   return shortened(
     firstHeader(request, 'x-amz-request-id') ?? firstHeader(request, 'x-request-id'),

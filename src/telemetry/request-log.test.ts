@@ -105,7 +105,7 @@ describe('which requests get a line', () => {
     expect(lines).toHaveLength(8);
   });
 
-  test('trouble is bounded, and what somebody asked for is not', () => {
+  test('trouble is bounded, and lines that the operator asked for are not', () => {
     const few = logOf({ requests: 'trouble' }, 2);
     for (let count = 0; count < 5; count += 1) few.log.observe(failed);
     expect(few.lines).toHaveLength(2);

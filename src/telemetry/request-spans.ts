@@ -93,14 +93,14 @@ export class RequestSpans {
     span.end(endMs);
   }
 
-  /** What came before the corridor had decided, and what came after. */
+  /** Adds the spans before and after the corridor's decision. */
   #children(record: RequestRecord, parent: Api.Context, startMs: number, endMs: number): void {
     if (record.decidedMs === 0) return;
     const decidedMs = startMs + record.decidedMs;
     const before = waitOf(record);
     const { SpanKind } = this.#api;
     if (before !== undefined) this.#child(before, SpanKind.CLIENT, parent, [startMs, decidedMs]);
-    // An error that is made at once has asked nobody.
+    // An error that is made at once has asked no server.
     if (record.outcome === 'error' && endMs - decidedMs < shortMs) return;
     const [after, kind] =
       record.outcome === 'cache' || record.outcome === 'rdma'
@@ -145,7 +145,7 @@ const targetReasons: ReadonlySet<RequestRecord['reason']> = new Set([
   'deadline',
 ]);
 
-/** What the corridor did: lookup, with the validation that it waited for; undefined: nothing that is worth a span. */
+/** Names the corridor's work: lookup, with the validation that it waited for; undefined: too little for a span. */
 function waitOf({ outcome, reason }: RequestRecord): 'lookup' | 'fetch' | undefined {
   if (outcome === 'cache') return 'lookup';
   return outcome === 'rdma' || targetReasons.has(reason) ? 'fetch' : undefined;

@@ -11,7 +11,7 @@ export interface TracesOptions {
   readonly serviceName: string;
   readonly version: string;
   readonly environment: Environment;
-  /** What the SDK has to say, such as that nobody takes its spans. */
+  /** Takes the SDK's warnings, such as that no collector takes its spans. */
   readonly log: { warn(fields: EventFields, message: string): void };
 }
 
@@ -21,7 +21,7 @@ export interface Traces {
   close(timeoutMs: number): Promise<void>;
 }
 
-/** Whether somebody wants traces: an exporter or an endpoint is named, and nothing says no. */
+/** True if the operator wants traces: an exporter or an endpoint is named, and nothing says no. */
 export function tracesAsked(environment: Environment): boolean {
   if (environment['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true') return false;
   const exporter = environment['OTEL_TRACES_EXPORTER']?.trim() ?? '';
