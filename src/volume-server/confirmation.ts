@@ -1,8 +1,8 @@
 /**
  * Asks the volume server `GET /status` at every interval: a volume is served only while its server serves it
  * (docs/architecture.md, "Coherence"). The next poll begins one interval after the last one began, or when that one
- * ended if it took longer; earlier when somebody asks for it, because a volume was just created.
- * Never throws; a failed poll confirms nothing, and what was confirmed runs out by itself two intervals later.
+ * ended if it took longer; earlier when a caller asks for it, because a volume was just created. Never throws; a failed
+ * poll confirms nothing, and what was confirmed runs out by itself two intervals later.
  */
 import { Agent } from 'node:http';
 import type { ServedVolume } from '../rdma/target-host.ts';

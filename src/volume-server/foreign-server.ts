@@ -5,7 +5,10 @@
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** As in "this is a filer"; undefined: it may be a volume server. Of the body the first bytes are enough. */
+/**
+ * Names the foreign server, as in "this is a filer"; undefined: it may be a volume server. The body's first bytes are
+ * enough.
+ */
 export function foreignServer(headers: Headers, body: string): string | undefined {
   const server = String(headers['server'] ?? '');
   const contentType = String(headers['content-type'] ?? '');

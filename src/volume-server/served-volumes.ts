@@ -2,7 +2,7 @@
 import type { ServedVolume } from '../rdma/target-host.ts';
 
 export interface ListedVolume extends ServedVolume {
-  /** Its data lies in a remote tier. */
+  /** True if the volume's data lies in a remote tier. */
   readonly isTiered: boolean;
 }
 
