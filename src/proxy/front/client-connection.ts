@@ -101,8 +101,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     } else if (this.#state === 'head' && this.#input.length > 0) {
       counters.headTimeouts += 1;
       this.#socket.write(malformed, 'latin1');
-      this.#close();
-      return;
+      return this.#close();
     }
     this.destroy();
   }
