@@ -1,29 +1,55 @@
 // Every test: types, lint and format, native tests (plain, then under ASan and UBSan), vitest, real clients of SeaweedFS.
-// Each suite runs whatever the ones before it did; the last line is the sum. `npm test -- --only types,vitest` runs some of them.
+// Each suite runs whatever the ones before it did; the last line is the sum. `npm test -- --help` says how to run some of them.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { binFolder, continueUnderPinnedNode, pinnedEnv, root } from './setup/pinned-node.mjs';
 import { runNativeSuite } from './test/native-suite.mjs';
-import { runClientsSuite, runVitestSuite } from './test/vitest-suite.mjs';
+import { runClientsSuite, runUnitSuite, runVitestSuite } from './test/vitest-suite.mjs';
 
 continueUnderPinnedNode();
 
+const formatNative = ['node', join(root, 'scripts', 'format-native.mjs'), '--check'];
 const suites = [
-  { name: 'types', run: () => runCheck('tsc', ['-p', 'tsconfig.json', '--noEmit']) },
-  { name: 'lint', run: () => runCheck('biome', ['check', '.']) },
-  { name: 'native', run: () => runNativeSuite({ folder: 'build-test', sanitize: '' }) },
+  {
+    name: 'types',
+    tells: 'tsc over src, test and scripts',
+    run: () => runChecks([['tsc', '-p', 'tsconfig.json', '--noEmit']]),
+  },
+  {
+    name: 'lint',
+    tells: 'biome; clang-format over native',
+    run: () => runChecks([['biome', 'check', '.'], formatNative]),
+  },
+  {
+    name: 'native',
+    tells: 'gtest programs',
+    run: () => runNativeSuite({ folder: 'build-test', sanitize: '' }),
+  },
   {
     name: 'native-sanitized',
+    tells: 'the same under ASan and UBSan',
     run: () => runNativeSuite({ folder: 'build-asan', sanitize: 'address,undefined' }),
   },
-  { name: 'vitest', run: runVitestSuite },
-  { name: 'clients', run: runClientsSuite },
+  { name: 'vitest', tells: 'all of src and test', run: runVitestSuite },
+  { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", run: runClientsSuite },
+  // Not run by default: the suite vitest has its tests.
+  { name: 'unit', tells: 'src and the house rules alone', isExtra: true, run: runUnitSuite },
 ];
+const fast = ['types', 'lint', 'unit'];
 
-const only = onlyArgument();
+const usage = `npm test                       every suite, one after the other
+npm test -- --fast             ${fast.join(', ')}: the loop of a person, under two minutes
+npm test -- --only NAME[,NAME] some of them
+
+${suites.map(({ name, tells }) => `  ${name.padEnd(18)}${tells}`).join('\n')}
+
+One file or one test: CONTRIBUTING.md.`;
+
+const chosen = chosenSuites();
 const sum = { passed: 0, failed: 0, skipped: 0 };
 const rows = [];
-for (const suite of suites.filter((each) => only === undefined || only.includes(each.name))) {
+for (const suite of chosen) {
   console.log(`\n== ${suite.name}`);
   const startedAt = Date.now();
   const counts = suite.run();
@@ -39,24 +65,54 @@ function describe(counts) {
   return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 
-function runCheck(command, args) {
-  const result = spawnSync(join(binFolder, command), args, {
-    cwd: root,
-    env: pinnedEnv(),
-    stdio: 'inherit',
-  });
-  const isGood = result.status === 0;
-  return { passed: isGood ? 1 : 0, failed: isGood ? 0 : 1, skipped: 0 };
+/** A check that ends with 69 has not got what it needs. */
+function runChecks(checks) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const [command, ...args] of checks) {
+    const { status } = spawnSync(join(binFolder, command), args, {
+      cwd: root,
+      env: pinnedEnv(),
+      stdio: 'inherit',
+    });
+    if (status === 0) counts.passed += 1;
+    else if (status === 69) counts.skipped += 1;
+    else counts.failed += 1;
+  }
+  return counts;
 }
 
-function onlyArgument() {
-  const at = process.argv.indexOf('--only');
-  if (at === -1) return undefined;
-  const names = (process.argv[at + 1] ?? '').split(',');
+function chosenSuites() {
+  const { help, fast: isFast, only } = options();
+  if (help) {
+    console.log(usage);
+    process.exit(0);
+  }
+  if (isFast && only !== undefined) endWithUsage('--fast and --only: give one of them');
+  if (isFast) return suites.filter(({ name }) => fast.includes(name));
+  if (only === undefined) return suites.filter(({ isExtra }) => !isExtra);
+  const names = only.split(',');
   const unknown = names.find((name) => !suites.some((suite) => suite.name === name));
-  if (unknown === undefined) return names;
-  console.error(
+  if (unknown === undefined) return suites.filter(({ name }) => names.includes(name));
+  return endWithUsage(
     `--only ${unknown}: the suites are ${suites.map((suite) => suite.name).join(', ')}`,
   );
+}
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        fast: { type: 'boolean' },
+        only: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    return endWithUsage(error.message);
+  }
+}
+
+function endWithUsage(problem) {
+  console.error(`${problem}\n\n${usage}`);
   process.exit(2);
 }

@@ -1,13 +1,16 @@
-// Builds the tools that only tests need and that no package manager of the project has: Helm, and a strict decoder of
-// Kubernetes objects, both made by Go where that is there. Without it their tests are skipped and say why.
+// Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
+// Kubernetes objects and a linter of workflows, made by Go where that is there, and clang-format. Tests of a tool that is
+// missing are skipped and say why.
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { ensureClangFormat } from './clang-format.mjs';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
 
 /** The last of its line that needs no newer Go than its own go.mod says. */
 const helmVersion = 'v3.22.0';
+const actionlintVersion = 'v1.7.12';
 /** Carries the Compose file's own schema. */
 const composeVersion = 'v2.16.2';
 
@@ -15,9 +18,17 @@ const composeVersion = 'v2.16.2';
 export const toolsFolder = join(root, 'build', 'tools');
 
 export async function ensureTestTools(say) {
-  if (!onPath('go')) return say('Helm: not made (no Go): the tests of the chart will be skipped');
+  await ensureClangFormat(say);
+  await ensureGoTools(say);
+}
+
+async function ensureGoTools(say) {
+  if (!onPath('go')) {
+    return say('Helm and actionlint: not made (no Go): tests of the chart are skipped');
+  }
   const stamp = join(toolsFolder, '.stamp');
-  const hash = hashOf(root, ['test/deploy/strict-decode'], `${helmVersion} ${composeVersion}`);
+  const versions = [helmVersion, composeVersion, actionlintVersion].join(' ');
+  const hash = hashOf(root, ['test/deploy/strict-decode'], versions);
   if (isStamped(stamp, hash)) return say('test tools: up to date');
   // A checkout of another owner has no version that Go could read.
   const env = { ...process.env, GOBIN: toolsFolder, GOFLAGS: '-buildvcs=false' };
@@ -31,6 +42,15 @@ export async function ensureTestTools(say) {
       title: 'a decoder of Kubernetes objects (go install)',
       args: ['install', '-ldflags=-s -w', '.'],
       cwd: join(root, 'test', 'deploy', 'strict-decode'),
+    },
+    {
+      title: 'actionlint (go install)',
+      args: [
+        'install',
+        '-ldflags=-s -w',
+        `github.com/rhysd/actionlint/cmd/actionlint@${actionlintVersion}`,
+      ],
+      cwd: root,
     },
     {
       title: "the Compose file's schema (go mod download)",

@@ -14,6 +14,11 @@ export function runVitestSuite() {
   return runVitest([]);
 }
 
+/** What lies in src/, and the house rules. */
+export function runUnitSuite() {
+  return runVitest(['src/', 'test/house.test.ts']);
+}
+
 /** Real clients of SeaweedFS through target and proxy, where `WEED_BIN` names its program. */
 export function runClientsSuite() {
   if ((process.env.WEED_BIN ?? '') !== '') return runVitest(['--config', clientsConfig]);
