@@ -3,6 +3,7 @@
 // (18 or later), with nothing installed.
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureGitHook, withoutOwnHook } from './setup/git-hook.mjs';
 import {
   binFolder,
   installedVersion,
@@ -32,6 +33,7 @@ try {
   await ensureNativePart();
   await ensureCompiledTypeScript();
   if (process.argv.includes('--tests')) await ensureTestTools(say);
+  if (!isQuiet) ensureGitHook(say);
   say('set-up is complete: npm run demo, npm test, bin/seaweed-rdma --help');
 } catch (error) {
   if (!(error instanceof StepFailed)) throw error;
@@ -47,6 +49,7 @@ async function ensureNodeModules() {
   }
   await runRequiredStep('node modules (npm ci)', 'npm', ['ci', '--include=dev'], {
     cwd: root,
+    env: withoutOwnHook,
   });
   if (installedVersion() !== pinnedVersion()) {
     // An npm that does not run install scripts leaves the package `node` without its binary.

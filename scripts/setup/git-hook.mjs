@@ -1,0 +1,22 @@
+// The hook that checks a commit (lefthook.yml). It is a person's: setup installs it in a git checkout, from a terminal. CI
+// and scripts get none, and where it cannot be installed set-up goes on without it.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { binFolder, pinnedEnv, root } from './pinned-node.mjs';
+
+/** lefthook's own install script, which npm may run, would ask none of this: in CI it does nothing. */
+export const withoutOwnHook = { ...process.env, CI: process.env.CI || '1' };
+
+export function ensureGitHook(say) {
+  if ((process.env.CI ?? '') !== '' || !process.stdout.isTTY) return;
+  if (!existsSync(join(root, '.git'))) return;
+  const { status, stderr, error } = spawnSync(join(binFolder, 'lefthook'), ['install'], {
+    cwd: root,
+    env: pinnedEnv(),
+    encoding: 'utf8',
+  });
+  if (status === 0) return say('git hook: checks what is committed (lefthook.yml)');
+  const why = (error?.message ?? stderr).trim().split('\n').at(-1);
+  console.log(`git hook: not installed, commits are not checked: ${why}`);
+}
