@@ -182,9 +182,10 @@ describe('the house', () => {
   });
 
   test('docs name only files that exist', () => {
-    const pages = ['README.md', ...filesBelow('docs', /\.md$/)].filter((page) =>
-      existsSync(join(root, page)),
-    );
+    const pages = [
+      ...rootFiles(/\.md$/),
+      ...['docs', '.github'].flatMap((folder) => filesBelow(folder, /\.md$/)),
+    ];
     const wrong = pages.flatMap((page) =>
       namedFiles(page)
         .filter((name) => !existsSync(join(root, name)))
@@ -197,10 +198,8 @@ describe('the house', () => {
   test('nothing of the machine that it was written on', () => {
     const folders = ['src', 'native', 'scripts', 'test', 'docs', 'config', 'deploy', 'bin'];
     const files = [
-      'README.md',
-      'package.json',
-      'package-lock.json',
-      'CMakeLists.txt',
+      ...rootFiles(/\.(md|json|yml)$|^CMakeLists\.txt$|^\.(editorconfig|git\w+)$/),
+      ...filesBelow('.github', /./),
       ...folders.flatMap((folder) => filesBelow(folder, /^(?!.*\/fixtures\/)/)),
     ];
     const foreign = /\/work\/(main|shared|weed)|registry\.npmjs|\.pyenv|deb\.debian\.org/;
@@ -210,6 +209,12 @@ describe('the house', () => {
     expect(wrong).toEqual([]);
   });
 });
+
+function rootFiles(pattern: RegExp): readonly string[] {
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && pattern.test(entry.name))
+    .map((entry) => entry.name);
+}
 
 /** Paths from the root, in order. */
 function filesBelow(folder: string, pattern: RegExp): readonly string[] {

@@ -90,6 +90,7 @@ describe('the Dockerfile', () => {
       'native',
       'CMakeLists.txt',
       'scripts/install.mjs',
+      'CHANGELOG.md',
       'README.md',
       'examples',
       'docs/*.md',

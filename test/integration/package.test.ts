@@ -64,6 +64,7 @@ describe('the package', () => {
       'package.json',
       'LICENSE',
       'README.md',
+      'CHANGELOG.md',
       'bin/seaweed-rdma',
       'dist/main.js',
       'dist/index.js',
