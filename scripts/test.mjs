@@ -33,8 +33,19 @@ const suites = [
   },
   { name: 'vitest', tells: 'all of src and test', run: runVitestSuite },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", run: runClientsSuite },
-  // Not run by default: the suite vitest has its tests.
-  { name: 'unit', tells: 'src and the house rules alone', isExtra: true, run: runUnitSuite },
+  // Not run by default: the first has no other tests than native, the second none that vitest has not.
+  {
+    name: 'native-tsan',
+    tells: 'native under TSan; by name only',
+    isExtra: true,
+    run: () => runNativeSuite({ folder: 'build-tsan', sanitize: 'thread' }),
+  },
+  {
+    name: 'unit',
+    tells: 'src and the house rules; by name only',
+    isExtra: true,
+    run: runUnitSuite,
+  },
 ];
 const fast = ['types', 'lint', 'unit'];
 

@@ -15,8 +15,13 @@ const testEnv = {
   UCX_ERROR_SIGNALS: '',
   UCX_WARN_UNUSED_ENV_VARS: 'n',
   ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_stack_use_after_return=1',
+  TSAN_OPTIONS:
+    process.env.TSAN_OPTIONS ?? `suppressions=${join(root, 'scripts', 'test', 'tsan.supp')}`,
   UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'halt_on_error=1:print_stacktrace=1',
 };
+
+/** Else UCX takes a lock in each new thread before TSan knows the thread, which ends the process. */
+const threadSanitizerEnv = { ...testEnv, UCX_MEM_EVENTS: 'no' };
 
 /**
  * @param {{ folder: string, sanitize: string }} build `sanitize`: '' or what -fsanitize= takes
@@ -37,7 +42,11 @@ export function runNativeSuite(build) {
   for (const name of readdirSync(folder)
     .filter((each) => each.endsWith('_test'))
     .sort()) {
-    const one = runProgram(folder, name);
+    const one = runProgram(
+      folder,
+      name,
+      build.sanitize === 'thread' ? threadSanitizerEnv : testEnv,
+    );
     console.log(`  ${name}: ${one.passed} passed, ${one.failed} failed, ${one.skipped} skipped`);
     for (const key of Object.keys(counts)) counts[key] += one[key];
   }
@@ -68,13 +77,13 @@ function buildTests(folder, sanitize) {
   return true;
 }
 
-function runProgram(folder, name) {
+function runProgram(folder, name, env) {
   const report = join(folder, `${name}.json`);
   rmSync(report, { force: true });
   const result = spawnSync(
     'nice',
     [join(folder, name), '--gtest_brief=1', `--gtest_output=json:${report}`],
-    { env: testEnv, encoding: 'utf8', timeout: programTimeoutMs, maxBuffer: 1 << 28, cwd: folder },
+    { env, encoding: 'utf8', timeout: programTimeoutMs, maxBuffer: 1 << 28, cwd: folder },
   );
   const counts = countReport(report);
   if (result.status !== 0 && counts.failed === 0) counts.failed = 1;

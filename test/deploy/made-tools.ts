@@ -25,6 +25,7 @@ function find(name: string, variable: string): string | undefined {
 export const helm: string | undefined = find('helm', 'HELM');
 export const kustomize: readonly string[] | undefined = findKustomize();
 export const strictDecode: string | undefined = find('strictdecode', 'STRICT_DECODE');
+export const actionlint: string | undefined = find('actionlint', 'ACTIONLINT');
 export const composeSchema: string | undefined = find('compose-spec.json', 'COMPOSE_SCHEMA');
 
 function findKustomize(): readonly string[] | undefined {

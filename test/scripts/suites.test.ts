@@ -13,7 +13,16 @@ describe('npm test', () => {
   test('--help names every suite and runs none', async () => {
     const { status, stdout } = await suites(['--help']);
     expect(status).toBe(0);
-    for (const name of ['types', 'lint', 'native', 'native-sanitized', 'vitest', 'clients', 'unit'])
+    for (const name of [
+      'types',
+      'lint',
+      'native',
+      'native-sanitized',
+      'vitest',
+      'clients',
+      'native-tsan',
+      'unit',
+    ])
       expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
     expect(stdout).not.toContain('passed');
   });
