@@ -111,7 +111,8 @@ napi_value Stats(FetchClient& client, const Napi::CallbackInfo& info) {
   return record.value();
 }
 
-/// A promise: on a proxy with many clients a look takes milliseconds. undefined: there are no ports to look at.
+/// A promise: on a proxy with many clients a look takes milliseconds. undefined: there are no ports
+/// to look at.
 napi_value LookAtConnections(FetchClient& client, const Napi::CallbackInfo& info) {
   if (!MustBeOpen(client, info)) return nullptr;
   const client::Client::ConnectionLook look = client.client()->connection_look();

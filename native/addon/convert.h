@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "addon/js.h"
-#include "memory/arena.h"
 #include "engine/engine.h"
+#include "memory/arena.h"
 #include "ucx/waiting_connections.h"
 
 // Values that both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has
@@ -40,8 +40,7 @@ class Record {
 };
 
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
-[[nodiscard]] Napi::Value ConnectionCountsValue(Napi::Env env,
-                                                const ucx::ConnectionCounts& counts);
+[[nodiscard]] Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& counts);
 [[nodiscard]] napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats);
 
 /// Builds the object for a client::VolumeInfo or an engine::VolumeInfo.

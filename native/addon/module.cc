@@ -1,7 +1,7 @@
 // The addon's entry: one per environment, without any state of its own.
-#include "addon/shared_layout.h"
 #include "addon/client_binding.h"
 #include "addon/js.h"
+#include "addon/shared_layout.h"
 #include "addon/target_binding.h"
 #include "addon/volume_binding.h"
 #include "protocol/status.h"

@@ -9,7 +9,8 @@
 // same positions. Quantities are doubles there, which hold every whole number below 2^53.
 namespace addon {
 
-/// Raised with every change of this file that moves or reuses a field; src/rdma/shared-layout.ts has the same number.
+/// Raised with every change of this file that moves or reuses a field; src/rdma/shared-layout.ts
+/// has the same number.
 inline constexpr uint32_t kLayoutVersion = 1;
 
 enum class EntryKind : uint32_t { kRead = 1, kValidate = 2, kPong = 3 };

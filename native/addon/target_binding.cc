@@ -92,9 +92,8 @@ class HostedTarget {
   HostedTarget(napi_env env, uv_loop_t* loop, std::unique_ptr<server::TargetServer> server)
       : env_(env), server_(std::move(server)) {
     async_.data = this;
-    uv_async_init(loop, &async_, [](uv_async_t* handle) {
-      static_cast<HostedTarget*>(handle->data)->OnTold();
-    });
+    uv_async_init(loop, &async_,
+                  [](uv_async_t* handle) { static_cast<HostedTarget*>(handle->data)->OnTold(); });
     napi_add_async_cleanup_hook(env, OnEnvironmentCleanup, this, &cleanup_);
   }
 

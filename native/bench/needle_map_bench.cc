@@ -9,8 +9,8 @@
 
 #include "storage/needle_map_load.h"
 
-// Prints CPU seconds and bytes of a bulk load, and the cost of a lookup, for 10 thousand to 10 million
-// needles: needle_map_bench [ROWS…].
+// Prints CPU seconds and bytes of a bulk load, and the cost of a lookup, for 10 thousand to 10
+// million needles: needle_map_bench [ROWS…].
 namespace {
 
 using storage::NeedleMap;
@@ -61,10 +61,11 @@ void Measure(uint64_t row_count) {
   if (sum == 0) std::abort();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("%9llu needles  load %6.3f CPU s  %5.2f bytes/needle  %6.1f ns/lookup  peak RSS %ld MiB\n",
-              static_cast<unsigned long long>(row_count), load_s,
-              static_cast<double>(map.bytes()) / static_cast<double>(row_count),
-              lookup_s * 1e9 / static_cast<double>(kLookups), usage.ru_maxrss / 1024);
+  std::printf(
+      "%9llu needles  load %6.3f CPU s  %5.2f bytes/needle  %6.1f ns/lookup  peak RSS %ld MiB\n",
+      static_cast<unsigned long long>(row_count), load_s,
+      static_cast<double>(map.bytes()) / static_cast<double>(row_count),
+      lookup_s * 1e9 / static_cast<double>(kLookups), usage.ru_maxrss / 1024);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@
 
 #include "client/ucx_client.h"
 #include "protocol/clock.h"
-#include "storage/writer.h"
 #include "server/target_server.h"
+#include "storage/writer.h"
 
 namespace {
 

@@ -13,9 +13,10 @@
 #include "protocol/wire.h"
 #include "ucx/waiting_connections.h"
 
-// The proxy's side of the protocol: fetches and validations in flight, by request id. One Client per
-// process and thread, many targets. Two kinds: over UCX (client/ucx_client.h) and in this process over
-// the target's engine (client/inproc_client.h). Never blocks, owns no thread, touches no JavaScript.
+// The proxy's side of the protocol: fetches and validations in flight, by request id. One Client
+// per process and thread, many targets. Two kinds: over UCX (client/ucx_client.h) and in this
+// process over the target's engine (client/inproc_client.h). Never blocks, owns no thread, touches
+// no JavaScript.
 namespace client {
 
 using TargetId = uint32_t;
@@ -32,16 +33,16 @@ struct ReadCommand {
   bool metadata_only;
 };
 
-/// Delivered once for each posted read. With Status::ok the bytes are checked: a whole needle against its
-/// stored checksum (either form), a slice against data_crc32c; `checksum` is then the ETag's (computed raw
-/// for kWhole without kStream, stored otherwise).
+/// Delivered once for each posted read. With Status::ok the bytes are checked: a whole needle
+/// against its stored checksum (either form), a slice against data_crc32c; `checksum` is then the
+/// ETag's (computed raw for kWhole without kStream, stored otherwise).
 struct ReadCompletion {
   uint64_t request_id;
   protocol::Status status;
   uint32_t checksum;
-  protocol::ReadReply reply;       // meaningful with Status::ok
-  memory::Lease lease;             // empty when there is no payload
-  uint64_t payload_offset;         // in lease.bytes(): [stored bytes][name][mime][pairs]
+  protocol::ReadReply reply;  // meaningful with Status::ok
+  memory::Lease lease;        // empty when there is no payload
+  uint64_t payload_offset;    // in lease.bytes(): [stored bytes][name][mime][pairs]
 };
 
 struct ValidateVerdict {
@@ -74,27 +75,27 @@ struct VolumeInfo {
 struct TargetEvent {
   enum class Kind { kUp, kDown, kVolumes, kChanged } kind;
   TargetId target;
-  protocol::Status status;         // kDown: why
-  std::string detail;              // kDown: UCX's own words
-  std::string transport;           // kUp
-  uint64_t session_id;             // kUp
-  std::vector<VolumeInfo> volumes; // kVolumes: the whole list
-  protocol::Changed change;        // kChanged
-  std::vector<uint64_t> ids;       // kChanged
+  protocol::Status status;          // kDown: why
+  std::string detail;               // kDown: UCX's own words
+  std::string transport;            // kUp
+  uint64_t session_id;              // kUp
+  std::vector<VolumeInfo> volumes;  // kVolumes: the whole list
+  protocol::Changed change;         // kChanged
+  std::vector<uint64_t> ids;        // kChanged
 };
 
 struct TargetAddress {
   std::string host;
   uint16_t port;
-  std::string secret;              // empty: none
+  std::string secret;  // empty: none
   uint64_t connect_timeout_ns;
 };
 
 struct ClientStats {
-  uint64_t bytes_received;         // payload bytes of replies, whatever became of them
-  uint64_t bytes_sent;             // headers and lists of requests
-  uint64_t late_replies;           // arrived after their request had completed, dropped
-  uint32_t sessions;               // targets that are up
+  uint64_t bytes_received;  // payload bytes of replies, whatever became of them
+  uint64_t bytes_sent;      // headers and lists of requests
+  uint64_t late_replies;    // arrived after their request had completed, dropped
+  uint32_t sessions;        // targets that are up
 };
 
 /// Events and completions since the last Take(). The vectors are swapped out, so their capacity is
@@ -113,8 +114,8 @@ class Client {
  public:
   virtual ~Client() = default;
 
-  /// Starts to connect; kUp or kDown follows. A target that went down is connected again by calling Connect again
-  /// with its id (the caller owns the back-off).
+  /// Starts to connect; kUp or kDown follows. A target that went down is connected again by calling
+  /// Connect again with its id (the caller owns the back-off).
   virtual TargetId AddTarget(const TargetAddress& address) = 0;
   virtual void Connect(TargetId target) = 0;
   /// Says GOODBYE and closes; requests in flight complete with Status::closed.
@@ -122,13 +123,15 @@ class Client {
 
   /// Each returns the request id that its completion carries. Never completes from within the call.
   virtual uint64_t PostRead(TargetId target, const ReadCommand& command) = 0;
-  /// `lease_ms` over 0 (at most kLeaseMsMax) asks for leases; rows that got one are flagged kLeased.
-  virtual uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items, uint64_t timeout_ns,
-                                uint32_t lease_ms) = 0;
+  /// `lease_ms` over 0 (at most kLeaseMsMax) asks for leases; rows that got one are flagged
+  /// kLeased.
+  virtual uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
+                                uint64_t timeout_ns, uint32_t lease_ms) = 0;
   virtual uint64_t PostPing(TargetId target, uint64_t timeout_ns) = 0;
 
-  /// Advances everything that can be advanced without blocking and fails what is past its deadline. True if it did something
-  /// in this call; completions that were already waiting to be taken do not count.
+  /// Advances everything that can be advanced without blocking and fails what is past its deadline.
+  /// True if it did something in this call; completions that were already waiting to be taken do
+  /// not count.
   virtual bool Progress() = 0;
   /// Before the thread may sleep on event_fd(): false when there is more to progress first.
   [[nodiscard]] virtual bool Arm() = 0;
@@ -139,9 +142,9 @@ class Client {
   virtual void Take(Batch& batch) = 0;
   [[nodiscard]] virtual uint32_t requests_in_flight() const = 0;
   [[nodiscard]] virtual ClientStats stats() const = 0;
-  /// Ends TCP connections to UCX's own ports that say nothing for too long, or are too many of one address. It looks at
-  /// each descriptor of the process: not for the thread of the client, and for one at a time. It may outlive the
-  /// client. Empty where there are no such ports.
+  /// Ends TCP connections to UCX's own ports that say nothing for too long, or are too many of one
+  /// address. It looks at each descriptor of the process: not for the thread of the client, and for
+  /// one at a time. It may outlive the client. Empty where there are no such ports.
   using ConnectionLook = std::function<ucx::ConnectionCounts()>;
   [[nodiscard]] virtual ConnectionLook connection_look() const { return {}; }
 };

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "client/client.h"
-#include "memory/arena.h"
 #include "engine/engine.h"
+#include "memory/arena.h"
 
 // The Client without UCX: the target's engine in this process, on the caller's thread. Answers pass
 // the same checks as those from the wire. Every target that is added is this one engine.

@@ -9,10 +9,10 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/engine.h"
 #include "memory/arena.h"
 #include "protocol/clock.h"
 #include "storage/crc32c.h"
-#include "engine/engine.h"
 
 // An engine for tests of the wire: needles made up from their id, answers held back or spoilt on
 // request.

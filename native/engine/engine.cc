@@ -12,14 +12,14 @@
 #include <unordered_map>
 #include <utility>
 
-#include "memory/check.h"
-#include "protocol/clock.h"
-#include "storage/unique_fd.h"
 #include "engine/idx_tail.h"
 #include "engine/io_threads.h"
 #include "engine/read_job.h"
 #include "engine/verified_needles.h"
 #include "engine/volume_table.h"
+#include "memory/check.h"
+#include "protocol/clock.h"
+#include "storage/unique_fd.h"
 
 namespace engine {
 namespace {

@@ -1,7 +1,7 @@
 #include <fcntl.h>
 
-#include "storage/vacuum.h"
 #include "engine/engine_fixture_test.h"
+#include "storage/vacuum.h"
 
 namespace engine {
 namespace {

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-#include "storage/unique_fd.h"
 #include "engine/engine_fixture_test.h"
+#include "storage/unique_fd.h"
 
 namespace engine {
 namespace {

@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/engine.h"
 #include "protocol/clock.h"
 #include "storage/writer.h"
-#include "engine/engine.h"
 
 // An engine over a directory of its own, and the answers it gave.
 namespace engine {
@@ -43,7 +43,8 @@ class EngineTest : public testing::Test, public ReadSink {
     char path[] = "/tmp/seaweed-engine-XXXXXX";
     dir_ = mkdtemp(path);
     std::string error;
-    arena_ = memory::Arena::Create({.bytes = kArenaBytes, .hugepages = memory::Hugepages::kOff}, error);
+    arena_ =
+        memory::Arena::Create({.bytes = kArenaBytes, .hugepages = memory::Hugepages::kOff}, error);
   }
   ~EngineTest() override {
     engine_.reset();

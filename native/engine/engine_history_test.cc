@@ -4,8 +4,8 @@
 #include <random>
 #include <thread>
 
-#include "storage/vacuum.h"
 #include "engine/engine_fixture_test.h"
+#include "storage/vacuum.h"
 
 // Reads while a writer puts, deletes and vacuums on another thread: each answer must be a state
 // that the needle had between the read's beginning and its end. Versions of a needle count up, and

@@ -2,8 +2,8 @@
 
 #include <ctime>
 
-#include "storage/crc32c.h"
 #include "engine/engine_fixture_test.h"
+#include "storage/crc32c.h"
 
 namespace engine {
 namespace {

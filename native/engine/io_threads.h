@@ -10,8 +10,8 @@
 
 #include "storage/unique_fd.h"
 
-// The engine's own threads for whatever may block on a disk. Work runs there and returns what the owner
-// thread shall do with the result; event_fd() is readable while results wait.
+// The engine's own threads for whatever may block on a disk. Work runs there and returns what the
+// owner thread shall do with the result; event_fd() is readable while results wait.
 namespace engine {
 
 class IoThreads {

@@ -6,16 +6,16 @@
 #include <memory>
 #include <optional>
 
+#include "engine/engine.h"
 #include "memory/arena.h"
 #include "protocol/status.h"
 #include "storage/file_read.h"
 #include "storage/needle_record.h"
 #include "storage/volume.h"
-#include "engine/engine.h"
 
-// One READ from the needle's place to the answer, as steps that each need at most a few positioned reads.
-// Prepare() and Accept() belong to the owner thread; Run() may be done on an I/O thread instead, one
-// thread at a time.
+// One READ from the needle's place to the answer, as steps that each need at most a few positioned
+// reads. Prepare() and Accept() belong to the owner thread; Run() may be done on an I/O thread
+// instead, one thread at a time.
 namespace engine {
 
 /// Where the answer is read from, fixed when the request was looked up.
@@ -31,8 +31,10 @@ struct ReadPlace {
 
 class ReadJob {
  public:
-  /// `verified`: the computed checksum, when the whole needle was verified in this generation before.
-  ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place, std::optional<uint32_t> verified);
+  /// `verified`: the computed checksum, when the whole needle was verified in this generation
+  /// before.
+  ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place,
+          std::optional<uint32_t> verified);
 
   /// Takes what the next step needs. Anything but ok ends the job.
   [[nodiscard]] protocol::Status Prepare(memory::Arena& arena);
@@ -82,7 +84,8 @@ class ReadJob {
   [[nodiscard]] std::optional<protocol::Status> AcceptHead();
   [[nodiscard]] protocol::Status AcceptRecord();
   [[nodiscard]] protocol::Status AcceptSlice();
-  [[nodiscard]] protocol::Status Judge(std::span<const std::byte> tail_bytes, std::span<const std::byte> data);
+  [[nodiscard]] protocol::Status Judge(std::span<const std::byte> tail_bytes,
+                                       std::span<const std::byte> data);
   [[nodiscard]] protocol::Status JudgeTtl();
   void Arrange(uint64_t data_at, uint64_t tail_at);
 

@@ -5,8 +5,8 @@
 #include <unordered_map>
 #include <vector>
 
-// Which needles' whole checksums were found right, in which generation. Bounded: the oldest is forgotten,
-// which only costs another verification.
+// Which needles' whole checksums were found right, in which generation. Bounded: the oldest is
+// forgotten, which only costs another verification.
 namespace engine {
 
 class VerifiedNeedles {
@@ -34,7 +34,9 @@ class VerifiedNeedles {
     [[nodiscard]] bool operator==(const Key&) const = default;
   };
   struct Hash {
-    size_t operator()(const Key& key) const { return key.epoch ^ (key.offset / 8 * 0x9e3779b97f4a7c15ull); }
+    size_t operator()(const Key& key) const {
+      return key.epoch ^ (key.offset / 8 * 0x9e3779b97f4a7c15ull);
+    }
   };
 
   std::unordered_map<Key, uint32_t, Hash> checksums_;

@@ -7,8 +7,8 @@
 #include <tuple>
 #include <utility>
 
-#include "protocol/clock.h"
 #include "engine/idx_tail.h"
+#include "protocol/clock.h"
 
 namespace engine {
 namespace {
@@ -266,8 +266,8 @@ void VolumeTable::Confirm(uint64_t started_ns, std::span<const ServedVolume> ser
   Relist();
 }
 
-// The volume server lists a volume when its files are complete. A list that lacks nothing new causes
-// no scan, so that volumes in other directories cost none either.
+// The volume server lists a volume when its files are complete. A list that lacks nothing new
+// causes no scan, so that volumes in other directories cost none either.
 void VolumeTable::TakeUp(std::span<const ServedVolume> served) {
   bool is_missing = false;
   for (const ServedVolume& volume : served) {

@@ -7,14 +7,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/engine.h"
+#include "engine/io_threads.h"
 #include "protocol/status.h"
 #include "storage/catalogue.h"
 #include "storage/volume.h"
-#include "engine/engine.h"
-#include "engine/io_threads.h"
 
-// The volumes that the directories hold and the generation of each. Owner thread; loads, long catch-ups and
-// scans of the directories are done on the I/O threads, and a volume is not answered for meanwhile.
+// The volumes that the directories hold and the generation of each. Owner thread; loads, long
+// catch-ups and scans of the directories are done on the I/O threads, and a volume is not answered
+// for meanwhile.
 namespace engine {
 
 class VolumeTable {
@@ -55,12 +56,12 @@ class VolumeTable {
     std::string idx_path;
     std::unique_ptr<storage::Volume> volume;  // kReady
     Phase phase = Phase::kUnsettled;
-    uint64_t ticket = 0;       // of the work under way; results of older work are dropped
+    uint64_t ticket = 0;  // of the work under way; results of older work are dropped
     uint64_t tried_ns = 0;
-    bool is_load_due = false;  // the load under way may have looked too early
+    bool is_load_due = false;             // the load under way may have looked too early
     bool is_without_descriptors = false;  // the last load had none left
-    uint64_t fingerprint = 0;  // of the files when the sweep last saw them
-    uint8_t version = 0;       // 0: never was ready
+    uint64_t fingerprint = 0;             // of the files when the sweep last saw them
+    uint8_t version = 0;                  // 0: never was ready
     uint64_t live_count = 0;
     uint64_t unconfirmed_ns = 0;  // since when it is asked for and looks closed; 0: it does not
   };
@@ -93,7 +94,8 @@ class VolumeTable {
   bool was_polled_ = false;
   uint64_t poll_started_ns_ = 0;
   std::unordered_map<uint32_t, ServedVolume> served_;
-  // When a volume that served_ lacks, or knows as it was before, was last asked for; 0: not since the poll.
+  // When a volume that served_ lacks, or knows as it was before, was last asked for; 0: not since
+  // the poll.
   uint64_t wanted_ns_ = 0;
   bool was_want_taken_ = false;
   uint64_t generation_ = 0;

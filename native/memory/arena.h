@@ -17,10 +17,10 @@ enum class PageKind { kHugetlb, kTransparent, kNormal };
 
 struct ArenaStats {
   uint64_t bytes_total;
-  uint64_t bytes_leased;       // sum of the slab sizes that are out, not of the bytes asked for
+  uint64_t bytes_leased;  // sum of the slab sizes that are out, not of the bytes asked for
   uint64_t leases_outstanding;
-  uint64_t refusals;           // allocations that found no slab
-  uint64_t refused_bytes;      // what the last of them asked for
+  uint64_t refusals;       // allocations that found no slab
+  uint64_t refused_bytes;  // what the last of them asked for
 };
 
 class Arena;
@@ -57,8 +57,10 @@ struct ArenaOptions {
 
 class Arena {
  public:
-  /// Nothing when the memory cannot be had (or no hugepages with kRequire); `error` then says why and what to do.
-  [[nodiscard]] static std::unique_ptr<Arena> Create(const ArenaOptions& options, std::string& error);
+  /// Nothing when the memory cannot be had (or no hugepages with kRequire); `error` then says why
+  /// and what to do.
+  [[nodiscard]] static std::unique_ptr<Arena> Create(const ArenaOptions& options,
+                                                     std::string& error);
   ~Arena();  // every lease must be home
 
   /// An empty lease when no slab is free: exhaustion is an ordinary outcome.

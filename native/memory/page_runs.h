@@ -6,7 +6,8 @@
 #include <vector>
 
 // Runs of pages within one range: two-level segregated fit with out-of-band boundary tags, so that
-// allocation and coalescing take constant time and no byte of the range is ever touched. One thread.
+// allocation and coalescing take constant time and no byte of the range is ever touched. One
+// thread.
 namespace memory {
 
 class PageRuns {

@@ -7,8 +7,9 @@
 
 #include "memory/page_runs.h"
 
-// Slabs of a range: up to 64 KiB from chunks of one size class, four classes a doubling (at most a quarter
-// is wasted); larger ones are runs of 16 KiB pages of their own. One thread. Touches no byte of the range.
+// Slabs of a range: up to 64 KiB from chunks of one size class, four classes a doubling (at most a
+// quarter is wasted); larger ones are runs of 16 KiB pages of their own. One thread. Touches no
+// byte of the range.
 namespace memory {
 
 inline constexpr uint64_t kPageBytes = 16ull << 10;

@@ -4,6 +4,7 @@
 // Every struct is an active-message header or a row of a list in the message's data. Little-endian,
 // fixed width, no implicit padding; reserved fields are sent as zero and refused otherwise.
 // UCX hands headers at unaligned addresses: decode with memcpy only (see decode.h).
+// clang-format off: laid out by hand, as a table of fields and what each guards against
 
 #include <bit>
 #include <cstdint>

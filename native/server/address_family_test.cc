@@ -55,8 +55,9 @@ int RunInNamespace(const std::string& test) {
 class AddressFamily : public testing::Test {
  protected:
   static bool HasNamespaces() {
-    return Shell("unshare -n -m sh -c 'mount -t sysfs sysfs /sys && ip link add v0 type veth peer "
-                 "name v1' 2>/dev/null") == 0;
+    return Shell(
+               "unshare -n -m sh -c 'mount -t sysfs sysfs /sys && ip link add v0 type veth peer "
+               "name v1' 2>/dev/null") == 0;
   }
   static client::TargetAddress AddressOf(const Loopback& loopback, const char* host) {
     client::TargetAddress address = loopback.Address();
@@ -120,8 +121,7 @@ TEST_F(AddressFamily, DISABLED_ServesOneFamilyAtTheWildcard) {
 
 TEST_F(AddressFamily, OfTheAddressIsUcxsOwn) {
   if (!HasNamespaces()) GTEST_SKIP() << "no network namespaces, or no ip(8), here";
-  for (const char* test :
-       {"ServesIpv6", "RefusesTheOtherFamily", "ServesOneFamilyAtTheWildcard"}) {
+  for (const char* test : {"ServesIpv6", "RefusesTheOtherFamily", "ServesOneFamilyAtTheWildcard"}) {
     EXPECT_EQ(RunInNamespace(test), 0) << test;
   }
 }

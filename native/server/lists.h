@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "protocol/wire.h"
 #include "engine/engine.h"
+#include "protocol/wire.h"
 
 // The lists that a target sends, as bytes. Pure.
 namespace server {

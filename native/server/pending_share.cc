@@ -18,8 +18,8 @@ std::optional<uint64_t> GivesPlace(std::span<const PendingSession> pending,
     share.oldest = std::min(share.oldest, each.id);
   }
   const size_t own = by_address[peer.address].count;
-  const auto most = std::ranges::max_element(
-      by_address, {}, [](const auto& entry) { return entry.second.count; });
+  const auto most = std::ranges::max_element(by_address, {},
+                                             [](const auto& entry) { return entry.second.count; });
   if (most->second.count <= own + 1) return std::nullopt;
   return most->second.oldest;
 }

@@ -14,8 +14,9 @@ struct PendingSession {
   ucx::PeerEnd peer;
 };
 
-/// Where all places are taken: the session that gives its own to a newcomer from `peer`. It is the oldest of the address
-/// that has most, if that has more than the newcomer's would have then; else nothing.
+/// Where all places are taken: the session that gives its own to a newcomer from `peer`. It is the
+/// oldest of the address that has most, if that has more than the newcomer's would have then; else
+/// nothing.
 [[nodiscard]] std::optional<uint64_t> GivesPlace(std::span<const PendingSession> pending,
                                                  const ucx::PeerEnd& peer);
 

@@ -11,10 +11,11 @@
 
 namespace server {
 
-/// Connection requests that are refused. UCX 1.13.1 may abort where a TCP connection is rejected: the rejection asks for
-/// the socket to be writable, sends and closes it at once, and the event that comes of it is delivered to the next
-/// connection that gets the same descriptor (ucs_async_poll_missed, tcp_sockcm_ep.c:416). So the connection is ended
-/// first, and rejected when UCX knows that it is gone: it sends nothing then. For the progress thread.
+/// Connection requests that are refused. UCX 1.13.1 may abort where a TCP connection is rejected:
+/// the rejection asks for the socket to be writable, sends and closes it at once, and the event
+/// that comes of it is delivered to the next connection that gets the same descriptor
+/// (ucs_async_poll_missed, tcp_sockcm_ep.c:416). So the connection is ended first, and rejected
+/// when UCX knows that it is gone: it sends nothing then. For the progress thread.
 class RefusedConnections {
  public:
   explicit RefusedConnections(uint16_t listen_port) : ports_{listen_port} {}

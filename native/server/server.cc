@@ -151,7 +151,8 @@ int Server::TimeoutMs(uint64_t now_ns) const {
     return static_cast<int>((next_look_ns_ - now_ns + kMillisecondNs - 1) / kMillisecondNs);
   }
   if (is_stats_due_) return static_cast<int>(kPublishIntervalNs / kMillisecondNs);
-  const bool is_watching = is_stopping_ || (listener_ && !refused_->empty()) || stats_.sessions_pending > 0 || sends_.in_flight() > 0 ||
+  const bool is_watching = is_stopping_ || (listener_ && !refused_->empty()) ||
+                           stats_.sessions_pending > 0 || sends_.in_flight() > 0 ||
                            sessions_.size() > stats_.sessions_active;
   if (is_watching) return static_cast<int>(kCheckIntervalNs / kMillisecondNs);
   return sessions_.empty() ? -1 : 1000;

@@ -6,9 +6,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/engine.h"
 #include "memory/arena.h"
 #include "protocol/decode.h"
-#include "engine/engine.h"
 #include "server/inbox.h"
 #include "server/lists.h"
 #include "server/pending_share.h"
@@ -84,7 +84,8 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   // Sessions.
   static void OnConnection(ucp_conn_request_h request, void* arg);
   [[nodiscard]] bool MayAccept(const ucx::PeerEnd& peer);
-  /// Where too many are pending, an address with fewer takes the place of one of the address with most.
+  /// Where too many are pending, an address with fewer takes the place of one of the address with
+  /// most.
   [[nodiscard]] bool MakePlace(const ucx::PeerEnd& peer);
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
   void AcceptPending(uint64_t now_ns);

@@ -41,7 +41,8 @@ bool Server::MayAccept(const ucx::PeerEnd& peer) {
     return each.address == peer.address;
   };
   const auto accepted = std::ranges::count_if(sessions_, [&](const auto& entry) {
-    return IsPending(entry.second->state) && !entry.second->doomed && of_address(entry.second->peer);
+    return IsPending(entry.second->state) && !entry.second->doomed &&
+           of_address(entry.second->peer);
   });
   const auto waiting = std::ranges::count_if(
       connections_, [&](const PendingConnection& each) { return of_address(each.peer); });

@@ -5,8 +5,8 @@
 #include <optional>
 #include <thread>
 
-#include "server/inbox.h"
 #include "protocol/clock.h"
+#include "server/inbox.h"
 #include "server/server.h"
 
 namespace server {
@@ -35,7 +35,7 @@ class ThreadedTargetServer final : public TargetServer {
     if (started_->ok) {
       connections_.emplace(started_->ports,
                            ucx::WaitingConnections::Rules{options.handshake_timeout_ns,
-                                                     options.pending_per_address_max});
+                                                          options.pending_per_address_max});
     }
     return started_->ok;
   }

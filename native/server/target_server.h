@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "memory/arena.h"
 #include "protocol/status.h"
 #include "ucx/waiting_connections.h"
-#include "engine/engine.h"
 
 // The target over UCX: a listener and its sessions around the engine, all on one progress thread of
 // its own that owns worker, arena and engine. The calls below may come from any one other thread
@@ -61,7 +61,7 @@ struct SessionEvent {
     kLost,     // by an error or by force
   };
   Kind kind = Kind::kWelcomed;
-  uint64_t session_id = 0;                       // 0: refused before there was a session
+  uint64_t session_id = 0;                         // 0: refused before there was a session
   protocol::Status status = protocol::Status::ok;  // why it was refused or ended; ok: no reason
 };
 
@@ -89,8 +89,8 @@ class TargetServer {
 
   /// A poll of the volume server that succeeded; see engine::Engine::Confirm.
   virtual void Confirm(uint64_t started_ns, std::vector<engine::ServedVolume> served) = 0;
-  /// `listener` is called on the progress thread when engine::Engine::TakePollWanted says so. It must not wait, nor call
-  /// back.
+  /// `listener` is called on the progress thread when engine::Engine::TakePollWanted says so. It
+  /// must not wait, nor call back.
   virtual void OnPollWanted(std::function<void()> listener) = 0;
   [[nodiscard]] virtual TargetServerStats stats() const = 0;
   /// Ends those that have waited for too long, or are too many of one address; to be called every

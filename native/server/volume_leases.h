@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "protocol/wire.h"
 #include "engine/engine.h"
+#include "protocol/wire.h"
 
 // The sessions to tell of each volume's changes, and what each knows already. Pure: the server
 // looks when it is time, sends what a look found, and says when that was sent.

@@ -23,15 +23,15 @@ struct FileId {
 struct FoundVolume {
   VolumePaths paths;
   FileId idx;
-  FileId dat;               // zero where there is none: tiered, or about to vanish
+  FileId dat;                // zero where there is none: tiered, or about to vanish
   uint64_t fingerprint = 0;  // changes with the files' sizes and times
 };
 
 using FoundVolumes = std::expected<std::vector<FoundVolume>, std::string>;
 
-/// Volumes with an .idx; of several directories the first one that holds an id wins. Directories that
-/// cannot be read count as empty. Sorted by volume id. An error where this process lacks a descriptor
-/// or memory to list them: nothing is known then.
+/// Volumes with an .idx; of several directories the first one that holds an id wins. Directories
+/// that cannot be read count as empty. Sorted by volume id. An error where this process lacks a
+/// descriptor or memory to list them: nothing is known then.
 [[nodiscard]] FoundVolumes ScanDirectories(std::span<const std::string> dirs,
                                            std::span<const std::string> idx_dirs);
 

@@ -17,8 +17,9 @@ enum class ReadOutcome {
 
 enum class Blocking { kNo, kYes };
 
-/// Fills `bytes` from `offset`. With Blocking::kNo only from the page cache: a part that is there is not
-/// told apart from none.
-[[nodiscard]] ReadOutcome ReadAt(int fd, std::span<std::byte> bytes, uint64_t offset, Blocking blocking);
+/// Fills `bytes` from `offset`. With Blocking::kNo only from the page cache: a part that is there
+/// is not told apart from none.
+[[nodiscard]] ReadOutcome ReadAt(int fd, std::span<std::byte> bytes, uint64_t offset,
+                                 Blocking blocking);
 
 }  // namespace storage

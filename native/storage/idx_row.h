@@ -6,7 +6,8 @@
 
 #include "storage/big_endian.h"
 
-// A row of the .idx file: id u64, offset in 8-byte units, size i32 (specification, sections 1.3 and 2.1).
+// A row of the .idx file: id u64, offset in 8-byte units, size i32 (specification, sections 1.3
+// and 2.1).
 namespace storage {
 
 inline constexpr uint64_t kOffsetUnitBytes = 8;

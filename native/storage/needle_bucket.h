@@ -16,7 +16,9 @@ struct NeedleMap::Bucket {
   uint32_t depth : 8;
 
   [[nodiscard]] std::byte* entries() { return reinterpret_cast<std::byte*>(this + 1); }
-  [[nodiscard]] const std::byte* entries() const { return reinterpret_cast<const std::byte*>(this + 1); }
+  [[nodiscard]] const std::byte* entries() const {
+    return reinterpret_cast<const std::byte*>(this + 1);
+  }
 };
 
 inline constexpr uint32_t kBucketCapacityMax = (1u << 24) - 1;
@@ -24,7 +26,8 @@ inline constexpr uint32_t kSplitCount = 128;  // entries at which a bucket is sp
 inline constexpr uint32_t kLoadCount = 88;    // entries a bucket that a bulk load aims at, at most
 inline constexpr uint32_t kDepthMax = 28;     // deeper: buckets grow instead
 
-/// Entry codec for one local depth: the key is the hash's low bytes that the depth leaves undetermined.
+/// Entry codec for one local depth: the key is the hash's low bytes that the depth leaves
+/// undetermined.
 class EntryCodec {
  public:
   EntryCodec(uint32_t depth, uint32_t offset_bytes)
@@ -65,8 +68,8 @@ class EntryCodec {
   uint64_t key_mask_;
 };
 
-/// First index whose key is not less than the hash's. Keys are uniform, so a linear guess lands a few
-/// entries off: the search touches one or two cache lines where a binary one touches five.
+/// First index whose key is not less than the hash's. Keys are uniform, so a linear guess lands a
+/// few entries off: the search touches one or two cache lines where a binary one touches five.
 template <typename Bucket>
 [[nodiscard]] uint32_t LowerBound(const Bucket& bucket, const EntryCodec& codec, uint64_t hash) {
   const uint32_t bytes = codec.bytes();

@@ -9,9 +9,10 @@
 
 #include "storage/idx_row.h"
 
-// Needle id → place in the .dat, about 15 bytes a needle: extendible hashing over a seeded bijection of the
-// id. A bucket of local depth d holds sorted packed entries that keep only the hash's bytes below its
-// depth, the offset at the row's own width, and the size. One thread at a time.
+// Needle id → place in the .dat, about 15 bytes a needle: extendible hashing over a seeded
+// bijection of the id. A bucket of local depth d holds sorted packed entries that keep only the
+// hash's bytes below its depth, the offset at the row's own width, and the size. One thread at a
+// time.
 namespace storage {
 
 struct NeedlePlace {
@@ -29,8 +30,8 @@ class NeedleMap {
 
   [[nodiscard]] std::optional<NeedlePlace> Find(uint64_t needle_id) const;
 
-  /// One row of the .idx, as a replay applies it: a delete of an unknown id changes nothing, a deleted
-  /// needle stays as a tombstone.
+  /// One row of the .idx, as a replay applies it: a delete of an unknown id changes nothing, a
+  /// deleted needle stays as a tombstone.
   void Apply(const IdxRow& row);
 
   [[nodiscard]] uint64_t live_count() const { return live_count_; }
@@ -42,7 +43,8 @@ class NeedleMap {
     uint64_t needle_id;
     NeedlePlace place;
   };
-  /// All entries, tombstones included, by ascending id. Costs 24 bytes an entry: for tools, not for reads.
+  /// All entries, tombstones included, by ascending id. Costs 24 bytes an entry: for tools, not for
+  /// reads.
   [[nodiscard]] std::vector<Item> Items() const;
 
  private:
@@ -51,7 +53,9 @@ class NeedleMap {
 
   [[nodiscard]] uint64_t HashOf(uint64_t needle_id) const;
   [[nodiscard]] uint64_t IdOf(uint64_t hash) const;
-  [[nodiscard]] uint64_t SlotOf(uint64_t hash) const { return depth_ == 0 ? 0 : hash >> (64 - depth_); }
+  [[nodiscard]] uint64_t SlotOf(uint64_t hash) const {
+    return depth_ == 0 ? 0 : hash >> (64 - depth_);
+  }
   [[nodiscard]] Bucket* NewBucket(uint32_t depth, uint32_t capacity);
   void DeleteBucket(Bucket* bucket);
   [[nodiscard]] Bucket* Resize(Bucket* bucket, uint32_t capacity);

@@ -6,8 +6,9 @@
 
 #include "storage/needle_map.h"
 
-// Replays a whole .idx into an empty needle map in two passes over the same rows: count what each bucket
-// will hold, then scatter the rows into exact-fit buckets, sort each and keep the last word on each id.
+// Replays a whole .idx into an empty needle map in two passes over the same rows: count what each
+// bucket will hold, then scatter the rows into exact-fit buckets, sort each and keep the last word
+// on each id.
 namespace storage {
 
 class NeedleMapLoad {
@@ -35,7 +36,7 @@ class NeedleMapLoad {
     uint64_t key;
     uint32_t rank;
   };
-  std::vector<Ranked> ranked_;       // scratch of SortBucket
+  std::vector<Ranked> ranked_;  // scratch of SortBucket
   std::vector<std::byte> sorted_;
 };
 

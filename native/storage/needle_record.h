@@ -5,13 +5,15 @@
 #include <optional>
 #include <span>
 
-// The needle record of a .dat file, versions 1 to 3 (specification, section 1.2). Pure: bytes in, fields out.
+// The needle record of a .dat file, versions 1 to 3 (specification, section 1.2). Pure: bytes in,
+// fields out.
 namespace storage {
 
 inline constexpr uint64_t kNeedleHeaderBytes = 16;
 inline constexpr uint64_t kDataSizeBytes = 4;  // in front of the data, versions 2 and 3
 inline constexpr uint64_t kNeedleAlignment = 8;
-inline constexpr uint64_t kStreamSizeMin = (1 << 20) + 1;  // from this index size on: read metadata-only
+inline constexpr uint64_t kStreamSizeMin =
+    (1 << 20) + 1;  // from this index size on: read metadata-only
 inline constexpr uint64_t kStreamTailBytesMax = 128 << 10;
 
 enum NeedleFlag : uint8_t {
@@ -56,11 +58,14 @@ struct NeedleTail {
 /// Bytes of the whole record, padding included.
 [[nodiscard]] uint64_t RecordBytes(uint8_t version, uint64_t size);
 
-/// Where the data lies in a record whose first 20 bytes are `head`; nothing when they contradict `size`.
-[[nodiscard]] std::optional<Piece> DataPiece(uint8_t version, uint64_t size, std::span<const std::byte> head);
+/// Where the data lies in a record whose first 20 bytes are `head`; nothing when they contradict
+/// `size`.
+[[nodiscard]] std::optional<Piece> DataPiece(uint8_t version, uint64_t size,
+                                             std::span<const std::byte> head);
 
-/// Parses the record's bytes from the end of the data to the end of the record; pieces count from the
-/// beginning of `tail`. Nothing when a field does not fit: the volume server answers 500 then.
-[[nodiscard]] std::optional<NeedleTail> ParseTail(uint8_t version, uint64_t size, std::span<const std::byte> tail);
+/// Parses the record's bytes from the end of the data to the end of the record; pieces count from
+/// the beginning of `tail`. Nothing when a field does not fit: the volume server answers 500 then.
+[[nodiscard]] std::optional<NeedleTail> ParseTail(uint8_t version, uint64_t size,
+                                                  std::span<const std::byte> tail);
 
 }  // namespace storage

@@ -11,12 +11,12 @@ namespace storage {
 inline constexpr uint64_t kSuperblockBytes = 8;
 
 struct Superblock {
-  uint8_t version;              // 1, 2, 3
-  uint8_t replica_placement;    // dc*100 + rack*10 + node
+  uint8_t version;            // 1, 2, 3
+  uint8_t replica_placement;  // dc*100 + rack*10 + node
   uint8_t ttl_count;
   uint8_t ttl_unit;
   uint16_t compaction_revision;
-  uint16_t extra_bytes;         // not 0: the volume server cannot load the volume
+  uint16_t extra_bytes;  // not 0: the volume server cannot load the volume
 };
 
 /// Nothing when the bytes are too few or the version is unknown.

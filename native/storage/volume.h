@@ -14,8 +14,8 @@
 #include "storage/volume_info.h"
 #include "storage/volume_paths.h"
 
-// One generation of a volume: the pair of files that were opened together, and what their .idx said so far.
-// Loading follows specification section 13.4 and blocks: I/O threads only.
+// One generation of a volume: the pair of files that were opened together, and what their .idx said
+// so far. Loading follows specification section 13.4 and blocks: I/O threads only.
 namespace storage {
 
 /// The descriptors, shared with reads that outlive the generation.
@@ -26,10 +26,12 @@ struct VolumeFiles {
 
 enum class LoadFailure {
   kMissing,      // .idx or .dat is not there
-  kUnsettled,    // a vacuum commit or a copy is under way, or the files changed while being opened: try again
-  kUnsupported,  // superblock extra, unknown version, tiered, torn .idx, .vif that cannot be understood
+  kUnsettled,    // a vacuum commit or a copy is under way, or the files changed while being opened:
+                 // try again
+  kUnsupported,  // superblock extra, unknown version, tiered, torn .idx, .vif that cannot be
+                 // understood
   kNoDescriptors,  // RLIMIT_NOFILE leaves none for this volume
-  kFailed,       // permission or I/O error
+  kFailed,         // permission or I/O error
 };
 
 struct LoadError {
@@ -50,7 +52,8 @@ struct Volume {
 
   [[nodiscard]] uint64_t row_bytes() const { return IdxRowBytes(info.offset_bytes); }
 
-  [[nodiscard]] static std::expected<std::unique_ptr<Volume>, LoadError> Load(const VolumePaths& paths);
+  [[nodiscard]] static std::expected<std::unique_ptr<Volume>, LoadError> Load(
+      const VolumePaths& paths);
 };
 
 [[nodiscard]] inline FileId FileIdOf(const struct stat& file) { return {file.st_dev, file.st_ino}; }

@@ -15,11 +15,12 @@ struct VolumeInfo {
   bool is_read_only = false;
 };
 
-/// Empty text counts as an absent file. Nothing when it cannot be understood: the volume is not served then.
+/// Empty text counts as an absent file. Nothing when it cannot be understood: the volume is not
+/// served then.
 [[nodiscard]] std::optional<VolumeInfo> ParseVolumeInfo(std::string_view text);
 
 /// The text that a volume server writes for a new volume.
-[[nodiscard]] std::string EncodeVolumeInfo(uint32_t version, std::string_view replication, uint32_t offset_bytes,
-                                           uint64_t expire_at_s);
+[[nodiscard]] std::string EncodeVolumeInfo(uint32_t version, std::string_view replication,
+                                           uint32_t offset_bytes, uint64_t expire_at_s);
 
 }  // namespace storage

@@ -30,7 +30,7 @@ struct VolumeName {
 [[nodiscard]] std::optional<VolumeName> ParseVolumeName(std::string_view stem);
 
 /// `idx_dir` empty: beside the .dat. An .idx that lies beside the .dat wins over `idx_dir`.
-[[nodiscard]] VolumePaths PathsOf(std::string_view dir, std::string_view idx_dir, std::string_view collection,
-                                  uint32_t volume_id);
+[[nodiscard]] VolumePaths PathsOf(std::string_view dir, std::string_view idx_dir,
+                                  std::string_view collection, uint32_t volume_id);
 
 }  // namespace storage

@@ -117,9 +117,8 @@ std::vector<uint16_t> ListeningPorts() {
 
 std::vector<uint16_t> ListeningPortsSince(std::span<const uint16_t> before) {
   std::vector<uint16_t> ports = ListeningPorts();
-  std::erase_if(ports, [&](uint16_t port) {
-    return std::ranges::find(before, port) != before.end();
-  });
+  std::erase_if(ports,
+                [&](uint16_t port) { return std::ranges::find(before, port) != before.end(); });
   return ports;
 }
 

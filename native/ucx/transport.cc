@@ -93,7 +93,7 @@ std::vector<std::string> ContextTransports(ucp_context_h context) {
 
 bool ReachOtherProcesses(const std::vector<std::string>& transports) {
   // Copies between memories of one machine, and messages to oneself.
-  static constexpr std::string_view kNone[] = {"self/", "cma/",       "knem/",  "cuda_",
+  static constexpr std::string_view kNone[] = {"self/", "cma/",  "knem/", "cuda_",
                                                "gdr_",  "rocm_", "ze_"};
   return std::ranges::any_of(transports, [](const std::string& transport) {
     return std::ranges::none_of(

@@ -22,8 +22,8 @@ namespace ucx {
 /// Lists the transports that a context may use, as "tcp/lo" or "posix/memory".
 [[nodiscard]] std::vector<std::string> ContextTransports(ucp_context_h context);
 
-/// Whether one of them carries active messages to another process. UCX 1.13 does not say so itself: it connects, fails,
-/// and crashes in ucp_ep_set_failed.
+/// Whether one of them carries active messages to another process. UCX 1.13 does not say so itself:
+/// it connects, fails, and crashes in ucp_ep_set_failed.
 [[nodiscard]] bool ReachOtherProcesses(const std::vector<std::string>& transports);
 
 struct Capabilities {

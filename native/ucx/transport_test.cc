@@ -51,7 +51,8 @@ TEST(Context, NeedsOneTransportThatReachesOthers) {
   EXPECT_TRUE(ReachOtherProcesses({"self/memory0", "tcp/lo"}));
   EXPECT_TRUE(ReachOtherProcesses({"cma/memory", "rc_mlx5/mlx5_0:1"}));
   EXPECT_TRUE(ReachOtherProcesses({"posix/memory"}));
-  EXPECT_FALSE(ReachOtherProcesses({"self/memory0", "cma/memory", "knem/memory", "cuda_copy/cuda"}));
+  EXPECT_FALSE(
+      ReachOtherProcesses({"self/memory0", "cma/memory", "knem/memory", "cuda_copy/cuda"}));
   EXPECT_FALSE(ReachOtherProcesses({}));
 }
 

@@ -1,7 +1,6 @@
 /**
- * One client's socket: reads it request by request, gives each to its handler (the corridor, the framework, the raw
- * pipe) and takes the socket back when the answer is complete. Answers go out in the order of their requests; a client
- * that does not read stops being read.
+ * One client's socket: reads it request by request, gives each to its handler (corridor, framework, raw pipe) and takes it
+ * back when the answer is complete. Answers go out in the order of requests; a client that does not read is not read.
  */
 import type { Socket } from 'node:net';
 import { InputBuffer } from '../../http1/input-buffer.ts';
@@ -101,7 +100,8 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     } else if (this.#state === 'head' && this.#input.length > 0) {
       counters.headTimeouts += 1;
       this.#socket.write(malformed, 'latin1');
-      return this.#close();
+      this.#close();
+      return;
     }
     this.destroy();
   }
