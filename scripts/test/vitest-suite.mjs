@@ -14,7 +14,7 @@ export function runVitestSuite() {
   return runVitest([]);
 }
 
-/** What lies in src/, and the house rules. */
+/** Unit tests of src/, and the house rules. */
 export function runUnitSuite() {
   return runVitest(['src/', 'test/house.test.ts']);
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { createProgram } from '../../src/commands/program.ts';
+import { createProgram } from '../../src/cli/program.ts';
 
 interface Form {
   readonly name: string;
