@@ -5,6 +5,7 @@
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import {
+  activePorts,
   addressesOf,
   isAuto,
   isWildcard,
@@ -54,10 +55,17 @@ export function listenFault(
   if (isRdmaAlone(transports) && (host.startsWith('127.') || host === '::1')) {
     return `rdma.listen = "${host}" is loopback, and "${transports}" is RDMA alone, which has no loopback: set rdma.listen to an address of the RDMA port's network device, or rdma.tls = "auto"`;
   }
-  if (!allowsTcp(transports)) return undefined;
+  if (!allowsTcp(transports)) return withoutTcpFault(host, transports, machine);
   if (isWildcard(host)) return wildcardFault(host, deviceName, machine);
   const second = secondAddress(host, machine.interfaces());
   return second && `${secondText(second)}: set rdma.listen = "${second.first}"`;
+}
+
+/** Without TCP and RDMA each attempt fails, and UCX 1.13 keeps the descriptor of each. */
+function withoutTcpFault(host: string, transports: string, machine: Machine): string | undefined {
+  const isLoopback = host.startsWith('127.') || host === '::1';
+  if (isLoopback || activePorts(machine.sysRoot).length > 0) return undefined;
+  return `UCX_TLS "${transports}" leaves TCP out and no RDMA port is up: no other host can connect to rdma.listen = "${host}", and each attempt takes a descriptor for good. Set rdma.listen = "127.0.0.1", or rdma.tls = "auto"`;
 }
 
 /** UCX tells its peer of every device, and the peer takes one without asking whether it has a route to it. */

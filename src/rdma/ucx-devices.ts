@@ -187,7 +187,7 @@ function isNetworkDevice(device: string, { sysRoot }: Machine): boolean {
 }
 
 /** "mlx5_0:1" of each RDMA port that is up. */
-function activePorts(sysRoot: string): readonly string[] {
+export function activePorts(sysRoot: string): readonly string[] {
   const root = join(sysRoot, 'class', 'infiniband');
   return entriesOf(root).flatMap((device) =>
     entriesOf(join(root, device, 'ports'))
