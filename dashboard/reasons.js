@@ -12,12 +12,12 @@ export const reasons = {
   },
   query: {
     kind: 'meaning',
-    when: 'a query that the volume server reads in a way that cannot be told from outside (two spellings of one response-* parameter, letters beyond ASCII in a name, over 1000 parameters)',
+    when: 'a query whose effect on the volume server the proxy cannot determine (two spellings of one response-* parameter, letters beyond ASCII in a name, over 1000 parameters)',
     todo: 'nothing',
   },
   headers: {
     kind: 'meaning',
-    when: 'a header that changes the answer in a way that is not answered here, or is malformed, repeated or unexpected; more than 32 ranges. Expect: 100-continue, an offer of HTTP/2 (Upgrade: h2c) and Proxy-Connection: keep-alive change nothing of a read: such reads are answered here',
+    when: 'a header that changes the answer in a way that the proxy does not reproduce, or that is malformed, repeated or unexpected; more than 32 ranges. Expect: 100-continue, an offer of HTTP/2 (Upgrade: h2c) and Proxy-Connection: keep-alive do not change a read: the proxy answers such reads',
     todo: 'nothing',
   },
   body: {
@@ -27,7 +27,7 @@ export const reasons = {
   },
   image: {
     kind: 'meaning',
-    when: 'an image that is to be resized or cropped',
+    when: 'a request to resize or crop an image',
     todo: 'nothing',
   },
   manifest: {
@@ -52,7 +52,7 @@ export const reasons = {
   },
   ttl: {
     kind: 'meaning',
-    when: "the needle has expired, or does within two seconds: the volume server's clock decides",
+    when: "the needle has expired, or expires within two seconds: the volume server's clock decides",
     todo: 'nothing',
   },
   corrupt: {
@@ -62,7 +62,7 @@ export const reasons = {
   },
   'too-large': {
     kind: 'meaning',
-    when: 'larger than limits.needle_bytes, or inflates to more than limits.decoded_bytes',
+    when: 'the needle is larger than limits.needle_bytes, or inflates to more than limits.decoded_bytes',
     todo: 'raise the limit and memory.size if such needles are frequent',
   },
   'unsupported-volume': {
@@ -73,7 +73,7 @@ export const reasons = {
   'unknown-volume': {
     kind: 'meaning',
     when: "the target beside the volume's server is up and does not announce the volume: it was created a moment ago, is erasure coded, or the target misses it; or, with several volume servers, no server is known to have it, and the first one answers",
-    todo: "if it lasts: the check volumes of /health, here and on the target; target.dirs on the volume's server; the volume must stand in /status of one of the servers",
+    todo: "if it lasts: read the check volumes of /health, on the proxy and on the target; check target.dirs on the volume's server, and that one of the servers lists the volume in /status",
   },
   'volume-unconfirmed': {
     kind: 'meaning',
@@ -82,7 +82,7 @@ export const reasons = {
   },
   auth: {
     kind: 'meaning',
-    when: 'the read token is absent or does not verify here: the volume server answers',
+    when: 'the read token is absent, or the proxy cannot verify it: the volume server answers',
     todo: "check the clients' tokens, and security_toml",
   },
   'auth-unknown': {
@@ -93,27 +93,27 @@ export const reasons = {
   'learn-server': {
     kind: 'meaning',
     when: "the volume server's Server value is not known yet",
-    todo: 'nothing: it is known with the first answered probe',
+    todo: 'nothing: the proxy knows it after the first answered probe',
   },
   'learn-type': {
     kind: 'meaning',
-    when: "the Content-Type that the server's host gives to this extension is not known yet; this answer tells it",
-    todo: 'nothing: once for each extension, and again when facts expire after ten minutes',
+    when: "the Content-Type that the server's host gives to this extension is not known yet; the proxy learns it from this answer",
+    todo: 'nothing: this happens once for each extension, and again when facts expire after ten minutes',
   },
   'unsupported-server': {
     kind: 'meaning',
-    when: "the volume server is SeaweedFS's in Rust, and this is no read as SeaweedFS's own clients send it (a query, a HEAD, a condition, several ranges, a cookie, HTTP/1.0, a needle with headers of its own), or it limits its downloads: its answer is not reproduced here",
-    todo: 'nothing: it answers these itself',
+    when: "the volume server is SeaweedFS's in Rust, and SeaweedFS's own clients do not send such a read (a query, a HEAD, a condition, several ranges, a cookie, HTTP/1.0, a needle with headers of its own), or the server limits its downloads: the proxy does not reproduce these answers",
+    todo: 'nothing: the volume server answers these requests',
   },
   'no-slab': {
     kind: 'trouble',
-    when: 'the arena has no room for the needle now',
+    when: 'the arena has no room for the needle at the moment',
     todo: 'raise memory.size; look for slow clients',
   },
   'slow-reader': {
     kind: 'trouble',
     when: 'clients that read slowly hold too much of the arena',
-    todo: 'see limits.connection_bytes, limits.bytes_in_flight',
+    todo: 'adjust limits.connection_bytes, limits.bytes_in_flight',
   },
   deadline: {
     kind: 'trouble',
@@ -123,17 +123,17 @@ export const reasons = {
   'target-down': {
     kind: 'trouble',
     when: 'no session with the target: connecting, refused, lost',
-    todo: "see /health: the transport's own words are there",
+    todo: "read /health: it has the transport's own error",
   },
   breaker: {
     kind: 'trouble',
     when: 'the target failed several times in a row, and single requests probe it; or it gave no sign of life after a read ran into its deadline, and pings probe it',
-    todo: 'as target-down and deadline',
+    todo: 'see target-down and deadline',
   },
   'upstream-down': {
     kind: 'trouble',
-    when: 'the volume server does not answer the probe, so that nothing of it can be served; or a request was forwarded and the server could not be reached or did not answer in time',
-    todo: 'bring the volume server back; the error says where it was looked for',
+    when: 'the volume server does not answer the probe, so that the proxy can serve none of its needles; or a request was forwarded and the server could not be reached or did not answer in time',
+    todo: 'bring the volume server back; the error names the address that was tried',
   },
   off: {
     kind: 'meaning',
@@ -142,12 +142,12 @@ export const reasons = {
   },
   overload: {
     kind: 'trouble',
-    when: 'a bound on requests, bytes in flight or bytes being decoded is reached, here or on the target',
-    todo: 'see [limits]; add targets or proxies',
+    when: 'a bound on requests, bytes in flight or bytes being decoded is reached, on the proxy or on the target',
+    todo: 'raise the bound in [limits]; add targets or proxies',
   },
   raw: {
     kind: 'meaning',
-    when: 'the connection carries what cannot be reproduced byte for byte (bare line feeds, folded headers, absolute targets, offers of another protocol than HTTP/2, heads over limits.head_bytes; HTTP/1.0 with chunks or with two options for the connection): piped unread to its end, counted once per connection',
+    when: 'the connection carries a request that the proxy cannot reproduce byte for byte (bare line feeds, folded headers, absolute targets, offers of another protocol than HTTP/2, heads over limits.head_bytes; HTTP/1.0 with chunks or with two options for the connection): it is piped unread to its end, and counted once per connection',
     todo: "find the client by the log's line; [docs/in-front.md](in-front.md) has settings for nginx and Envoy",
   },
 };
