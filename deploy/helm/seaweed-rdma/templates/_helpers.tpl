@@ -61,7 +61,7 @@ startupProbe:
   periodSeconds: 2
   # Ten million needles load in seconds, from a cold disk in minutes.
   failureThreshold: 150
-# Not /readyz: the pod's readiness is the volume server's, which passes need also while the target is not ready.
+# Not /readyz: the pod's readiness is the volume server's, since forwarded requests need it even while the target is not ready.
 livenessProbe:
   httpGet: { path: /livez, port: rdma-admin }
   periodSeconds: 10
