@@ -93,7 +93,7 @@ export function cacheMarkdown({ bench, overhead, hitRatio, bars }) {
     '',
     '## The cache, 64 connections, 4 KiB',
     '',
-    `Asked by ${generator}. CPU is user and system time of the whole process. Generator-bound: the proxy could have done more, since who asked was slower or another process had its core.`,
+    `Load generator: ${generator}. CPU is user and system time of the whole process. Generator-bound: the proxy could have done more, since the load generator was slower or another process had its core.`,
     '',
     ...table(
       [
@@ -122,7 +122,7 @@ export function cacheMarkdown({ bench, overhead, hitRatio, bars }) {
     '',
     '## What a validated hit allocates',
     '',
-    'Sampled by V8, garbage included. ArrayBuffers lie outside of the heap, where nothing counts them: by how much they were seen to grow, a lower bound.',
+    'V8 samples the heap, garbage included. ArrayBuffers lie outside of the heap and are not counted; their observed growth is a lower bound.',
     '',
     ...table(
       [
@@ -153,7 +153,7 @@ export function cacheMarkdown({ bench, overhead, hitRatio, bars }) {
         'bytes per needle',
         'after three generations',
         'prepared head',
-        'of that counted as the cache’s own',
+        'part counted as the cache’s own',
       ],
       [
         [

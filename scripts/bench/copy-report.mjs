@@ -9,7 +9,7 @@ export function copyMarkdown(copy) {
   return [
     '## Where copying ends',
     '',
-    `${isPinned ? 'The sender has one core, who asks the other.' : 'Not pinned: everything shares the cores.'} Asked by ${generator} on ${connections} connections, for needles at random places of ${size(arenaBytes)}. CPU is the sender’s, of one answer. Medians of ${rounds} rounds of ${seconds} s, after one that is dropped; a ratio is the median of the rounds’ own.`,
+    `${isPinned ? 'The sender has one core, the load generator the other.' : 'Not pinned: all processes share the cores.'} ${generator} asks on ${connections} connections for needles at random places of ${size(arenaBytes)}. CPU is the sender’s, of one answer. Medians of ${rounds} rounds of ${seconds} s, after one that is dropped; a ratio is the median of the rounds’ own.`,
     '',
     ...table(
       [
@@ -39,12 +39,12 @@ function waitedLines(cells) {
   if (cells.every(isFull)) return [];
   return [
     '',
-    'Where the sender ran for less than 95 % of the time it waited, for who asks or for its core: measure such sizes again where nothing else runs.',
+    'If the sender ran for less than 95 % of the time, it waited for the load generator or for its core: measure such sizes again on an idle machine.',
   ];
 }
 
 function limitLine({ limit, current }) {
-  if (limit === current) return `Copied up to ${size(limit)}, which is what is set.`;
+  if (limit === current) return `Copied up to ${size(limit)}, the value that is set.`;
   const set = `${size(current)} is set.`;
   if (limit > 0) return `Copied up to ${size(limit)}; ${set}`;
   return `Two pieces are cheaper at every size that was measured; ${set}`;

@@ -20,7 +20,7 @@ export function figuresMarkdown(serve) {
   return [
     '## The proxy against other servers: the figures',
     '',
-    `${isPinned ? 'Whatever is measured has one core; who asks, the target and the volume server behind it share the other.' : 'Not pinned: everything shares the cores.'} Asked by ${generator}. Medians of ${rounds} rounds of ${seconds} s, after one that is dropped; a ratio is the median of the rounds' own.`,
+    `${isPinned ? 'The measured server has one core; the load generator, the target and the volume server behind it share the other.' : 'Not pinned: all processes share the cores.'} Load generator: ${generator}. Medians of ${rounds} rounds of ${seconds} s, after one that is dropped; a ratio is the median of the rounds' own.`,
     ...(missing.length === 0 ? [] : ['', `Not installed: ${missing.map(missingName).join(', ')}.`]),
     '',
     ...table(
@@ -49,7 +49,7 @@ function cellsMarkdown({ cells }) {
   return [
     '## The proxy against other servers: everything',
     '',
-    'CPU is of one request: of the server and all its processes, of its target, of the volume server behind it. Requests per CPU second are those of server and target together. Generator-bound: the server’s core had time left; not left alone: something else took of it.',
+    'CPU is of one request: of the server and all its processes, of its target, of the volume server behind it. Requests per CPU second are those of server and target together. Generator-bound: the server’s core had time left; not left alone: another process used it.',
     ...[...groups].flatMap(([title, group]) => [
       '',
       title,
@@ -83,7 +83,7 @@ function latencyMarkdown({ latencies }) {
     'Late: how far the load generator lagged behind its schedule, with a connection free (p99). It is part of the latency.',
     '',
     ...table(
-      ['', 'requests/s', 'half of', 'p50 µs', 'p99 µs', 'p99.9 µs', 'late µs', 'who asks', ''],
+      ['', 'requests/s', 'half of', 'p50 µs', 'p99 µs', 'p99.9 µs', 'late µs', 'load generator', ''],
       latencies.map((each) => [
         serverNames[each.subject],
         ...[each.requestsPerSecond, each.halfOf, each.p50Us, each.p99Us, each.p999Us],

@@ -86,7 +86,7 @@ describe('the tables', () => {
   });
 
   test('the limit is told with what is set', () => {
-    expect(copyMarkdown(copy)).toContain('Copied up to 16 KiB, which is what is set.');
+    expect(copyMarkdown(copy)).toContain('Copied up to 16 KiB, the value that is set.');
     expect(copyMarkdown({ ...copy, limit: 32_768 })).toContain(
       'Copied up to 32 KiB; 16 KiB is set.',
     );
