@@ -16,7 +16,8 @@ const generated = [
 const pictures = new Set(['.png', '.svg']);
 /** Whole texts; in every other file the comments are read. */
 const texts = new Set(['.md', '.txt']);
-const files = ['README.md', ...['docs', 'config', 'deploy'].flatMap(filesBelow)].filter(
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+const files = [...pages, ...['docs', 'config', 'deploy'].flatMap(filesBelow)].filter(
   (file) => !generated.includes(file) && !pictures.has(extname(file)),
 );
 
