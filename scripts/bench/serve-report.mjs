@@ -83,7 +83,17 @@ function latencyMarkdown({ latencies }) {
     'Late: how far the load generator lagged behind its schedule, with a connection free (p99). It is part of the latency.',
     '',
     ...table(
-      ['', 'requests/s', 'half of', 'p50 µs', 'p99 µs', 'p99.9 µs', 'late µs', 'load generator', ''],
+      [
+        '',
+        'requests/s',
+        'half of',
+        'p50 µs',
+        'p99 µs',
+        'p99.9 µs',
+        'late µs',
+        'load generator',
+        '',
+      ],
       latencies.map((each) => [
         serverNames[each.subject],
         ...[each.requestsPerSecond, each.halfOf, each.p50Us, each.p99Us, each.p999Us],
