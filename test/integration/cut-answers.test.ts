@@ -29,17 +29,6 @@ async function asked(text: string): Promise<RawClient> {
 const long = Buffer.alloc(24 * 2 ** 20, 'x');
 
 describe.each([true, false])('a whole answer, with lane %s,', (lane) => {
-  it('reaches a client that has closed its half, also when it comes late', async () => {
-    stage.answer = ({ socket }) => {
-      setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlate'), 700);
-      setTimeout(() => socket.write('rest'), 1_400);
-    };
-    await front({ lane });
-    const client = fixture.connect();
-    client.socket.end('GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n');
-    expect(await client.until((text) => text.endsWith('laterest'))).toContain('200 OK');
-  });
-
   it('reaches a client that is slower than the volume server may be', async () => {
     stage.answer = ({ socket }) => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${long.length}\r\n\r\n`);

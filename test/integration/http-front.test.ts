@@ -142,7 +142,6 @@ describe.each([true, false])('requests on one connection, lane %s', (lane) => {
     let asked = false;
     await front({
       lane,
-      limits: { idleTimeoutMs: 500 },
       serve: async () => {
         asked = true;
         await waiting;

@@ -14,7 +14,7 @@ import type { ConnectionHost } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { Exchange } from './exchange.ts';
 import { Handover, type HandoverSide } from './handover.ts';
-import { type FrontLimits, lingerMs } from './limits.ts';
+import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
 import { pipeObserved } from './observed-pipe.ts';
 import { overload } from './overload.ts';
 import { malformed, refusalText } from './refusal.ts';
@@ -124,15 +124,14 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   }
 
   #patienceMs(limits: FrontLimits): number {
-    // A client that closed its sending side may wait for its answer, or be gone.
-    const isHalfClosed = this.#state === 'busy' && this.#inputEnded;
-    if (isHalfClosed || this.#socket.writableLength > 0) return limits.idleTimeoutMs;
+    if (this.#socket.writableLength > 0) return limits.idleTimeoutMs;
     switch (this.#state) {
       case 'closing':
         return lingerMs;
       case 'head':
         return this.#input.length > 0 ? limits.headTimeoutMs : limits.idleTimeoutMs;
       default:
+        if (this.#state === 'busy' && this.#inputEnded) return halfClosedMs;
         return Number.POSITIVE_INFINITY;
     }
   }
