@@ -363,7 +363,7 @@ describe.skipIf(missingBrowser !== undefined)('the dashboard', () => {
       await proxy.line('target-down');
       await ask(`${http}/${fid(4n)}?jwt=secret`);
       const listed = (): Promise<string> => textOf('#fallbacks');
-      await eventually(listed).toMatch(/target-down: .*What to do: see \/health/);
+      await eventually(listed).toMatch(/target-down: .*What to do: read \/health/);
       expect(await textOf('#fallback-table tbody')).toContain('GET /3,04…?jwt=…');
       expect(await textOf('#target-list')).toContain('down');
       expect(await textOf('#verdict-text')).toBe('degraded');
