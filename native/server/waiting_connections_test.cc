@@ -3,15 +3,21 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <spawn.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <string>
 #include <thread>
 
 #include "client/loopback_test.h"
 #include "server/raw_peer_test.h"
 
 // UCX has no time-out for a peer that connects and says nothing, and takes 1,024 of them at most.
+extern char** environ;
+
 namespace server_test {
 namespace {
 
@@ -119,23 +125,22 @@ TEST(WaitingConnections, OfUcxPeersThatDoNotGreetAreRefusedBeyondTheBound) {
   EXPECT_EQ(loopback.server->stats().sessions_pending, 2u);
 }
 
-/// With UCX 1.13.1 the process ended here, within a second (tcp_sockcm_ep.c:416).
-TEST(WaitingConnections, ThatAreRefusedAgainAndAgainHurtNothing) {
-  auto options = ServerOptions(kTcp);
-  options.pending_per_address_max = 2;
-  Loopback loopback(options);
-  const auto target = loopback.Up();
+constexpr char kAttackedPortVariable[] = "SEAWEED_TEST_ATTACKED_PORT";
+
+/// The child's side: two workers of UCX in one process would take each other's events.
+TEST(WaitingConnections, DISABLED_ComeAgainAndAgain) {
+  const char* const port = std::getenv(kAttackedPortVariable);
+  ASSERT_NE(port, nullptr);
   std::string error;
   const auto context = ucx::Context::Create({.tls = kTcp}, error);
   const auto worker = ucx::Worker::Create(*context, error);
-  const auto address = ucx::ParseAddress("127.0.0.1", loopback.server->port());
+  const auto address = ucx::ParseAddress("127.0.0.1", static_cast<uint16_t>(std::atoi(port)));
+  const ucx::ErrorHandler ignore{.on_error = [](void*, ucp_ep_h, ucs_status_t) {}, .arg = nullptr};
   std::vector<ucx::Endpoint> endpoints;
   const uint64_t until_ns = protocol::NowNs() + 4 * kSecondNs;
   while (protocol::NowNs() < until_ns) {
     while (endpoints.size() < 80) {
       ucs_status_t status = UCS_OK;
-      const ucx::ErrorHandler ignore{.on_error = [](void*, ucp_ep_h, ucs_status_t) {},
-                                     .arg = nullptr};
       endpoints.push_back(
           ucx::Endpoint::Connect(*worker, address->get(), address->bytes, ignore, status));
     }
@@ -144,6 +149,24 @@ TEST(WaitingConnections, ThatAreRefusedAgainAndAgainHurtNothing) {
     for (ucx::Endpoint& each : endpoints) each.ForceClose();
     endpoints.clear();
   }
+  _exit(0);
+}
+
+/// With UCX 1.13.1 the target's process ended here, within a second (tcp_sockcm_ep.c:416).
+TEST(WaitingConnections, ThatAreRefusedAgainAndAgainHurtNothing) {
+  auto options = ServerOptions(kTcp);
+  options.pending_per_address_max = 2;
+  Loopback loopback(options);
+  const auto target = loopback.Up();
+  setenv(kAttackedPortVariable, std::to_string(loopback.server->port()).c_str(), 1);
+  char program[] = "/proc/self/exe";
+  char filter[] = "--gtest_filter=WaitingConnections.DISABLED_ComeAgainAndAgain";
+  char disabled[] = "--gtest_also_run_disabled_tests";
+  char brief[] = "--gtest_brief=1";
+  char* arguments[] = {program, filter, disabled, brief, nullptr};
+  pid_t attacker = 0;
+  ASSERT_EQ(posix_spawn(&attacker, program, nullptr, nullptr, arguments, environ), 0);
+  waitpid(attacker, nullptr, 0);
   EXPECT_GT(loopback.server->stats().sessions_refused, 100u);
   EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(65536)).status, Status::ok);
 }
