@@ -135,19 +135,29 @@ TEST(WaitingConnections, DISABLED_ComeAgainAndAgain) {
   const auto context = ucx::Context::Create({.tls = kTcp}, error);
   const auto worker = ucx::Worker::Create(*context, error);
   const auto address = ucx::ParseAddress("127.0.0.1", static_cast<uint16_t>(std::atoi(port)));
-  const ucx::ErrorHandler ignore{.on_error = [](void*, ucp_ep_h, ucs_status_t) {}, .arg = nullptr};
-  std::vector<ucx::Endpoint> endpoints;
-  const uint64_t until_ns = protocol::NowNs() + 4 * kSecondNs;
+  struct Caller {
+    ucx::Endpoint endpoint;
+    bool is_lost = true;
+    uint64_t called_ns = 0;
+  };
+  const auto on_lost = [](void* arg, ucp_ep_h, ucs_status_t) {
+    static_cast<Caller*>(arg)->is_lost = true;
+  };
+  std::vector<Caller> callers(70);
+  const uint64_t until_ns = protocol::NowNs() + 6 * kSecondNs;
   while (protocol::NowNs() < until_ns) {
-    while (endpoints.size() < 80) {
+    for (Caller& each : callers) {
+      if (!each.is_lost || protocol::NowNs() - each.called_ns < kSecondNs / 20) continue;
+      if (each.endpoint) each.endpoint.ForceClose();
+      each.is_lost = false;
+      each.called_ns = protocol::NowNs();
       ucs_status_t status = UCS_OK;
-      endpoints.push_back(
-          ucx::Endpoint::Connect(*worker, address->get(), address->bytes, ignore, status));
+      each.endpoint = ucx::Endpoint::Connect(*worker, address->get(), address->bytes,
+                                             {.on_error = on_lost, .arg = &each}, status);
+      for (int round = 0; round < 20; ++round) worker->Progress();
     }
-    const uint64_t next_ns = protocol::NowNs() + kSecondNs / 20;
-    while (protocol::NowNs() < next_ns) worker->Progress();
-    for (ucx::Endpoint& each : endpoints) each.ForceClose();
-    endpoints.clear();
+    worker->Progress();
+    usleep(500);
   }
   _exit(0);
 }
