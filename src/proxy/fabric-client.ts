@@ -46,8 +46,15 @@ export function clientOptions(
   };
   if (rdma.transport === 'ucx') {
     const { deviceName, isIpv6 } = devices ?? { deviceName: rdma.deviceName, isIpv6: false };
-    const connectionBounds = rdma;
-    return { ...common, kind: 'ucx', deviceName, tls: rdma.tls, spinUs, isIpv6, connectionBounds };
+    return {
+      ...common,
+      kind: 'ucx',
+      deviceName,
+      tls: rdma.tls,
+      spinUs,
+      isIpv6,
+      connectionBounds: rdma,
+    };
   }
   return {
     ...common,

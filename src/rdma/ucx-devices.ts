@@ -112,18 +112,20 @@ function chosen(
   wanted: readonly string[] | undefined,
   { machine, isIpv6 }: { readonly machine: Machine; readonly isIpv6: boolean },
 ): UcxDevices {
-  const { environment } = machine;
+  const { environment, sysRoot } = machine;
   const transports = transportsOf(tls, machine);
   if (!allowsTcp(transports)) return { deviceName, exposed: [] };
-  const all = Object.keys(machine.interfaces());
+  // One look: what is judged is what is listed.
+  const interfaces = machine.interfaces();
+  const all = Object.keys(interfaces);
   const exposedOf = (names: readonly string[]): readonly string[] =>
-    names.filter((name) => isBeyondLoopback(name, { machine, isIpv6 }));
+    names.filter((name) => isBeyondLoopback(name, { interfaces, sysRoot, isIpv6 }));
   const set = isAuto(deviceName) ? environment['UCX_NET_DEVICES'] : deviceName;
   if (set !== undefined) {
     const names = set.split(',').map((name) => name.trim());
     if (!names.includes('all')) return { deviceName, exposed: exposedOf(names) };
   }
-  const ports = allowsVerbs(transports) ? activePorts(machine.sysRoot) : [];
+  const ports = allowsVerbs(transports) ? activePorts(sysRoot) : [];
   // RDMA needs no TCP of UCX beside it. A role without peers needs a device all the same.
   const isLocal = (ports.length > 0 && !isNetworkTrusted) || wanted?.length === 0;
   const local = isLocal ? all.filter((name) => exposedOf([name]).length === 0) : wanted;
@@ -168,21 +170,29 @@ export function transportsOf(tls: string, { environment }: Machine = thisMachine
  */
 function isBeyondLoopback(
   name: string,
-  { machine, isIpv6 }: { readonly machine: Machine; readonly isIpv6: boolean },
+  {
+    interfaces,
+    sysRoot,
+    isIpv6,
+  }: {
+    readonly interfaces: ReturnType<Machine['interfaces']>;
+    readonly sysRoot: string;
+    readonly isIpv6: boolean;
+  },
 ): boolean {
   const device = withoutAlias(name);
-  const rows = Object.entries(machine.interfaces())
+  const rows = Object.entries(interfaces)
     .filter(([label]) => withoutAlias(label) === device)
     .flatMap(([, each]) => each ?? []);
-  if (rows.length === 0) return device !== 'lo' && isNetworkDevice(device, machine);
+  if (rows.length === 0) return device !== 'lo' && isNetworkDevice(device, sysRoot);
   if (rows.some(({ internal }) => !internal)) return true;
-  const own = machine.interfaces()[device] ?? [];
+  const own = interfaces[device] ?? [];
   const ofFamily = own.filter(({ address }) => address.includes(':') === isIpv6);
   if (isIpv6) return ofFamily.some(({ address }) => address !== '::1');
   return ofFamily[0] !== undefined && !ofFamily[0].address.startsWith('127.');
 }
 
-function isNetworkDevice(device: string, { sysRoot }: Machine): boolean {
+function isNetworkDevice(device: string, sysRoot: string): boolean {
   return entriesOf(join(sysRoot, 'class', 'net')).includes(device);
 }
 

@@ -9,25 +9,26 @@ interface Transports {
   readonly names: readonly string[];
 }
 
+/** With ^ a name is taken as it stands: neither "tcp:aux" nor " tcp" leaves tcp out. */
 function parse(transports: string): Transports {
+  const isLeftOut = transports.startsWith('^');
   const names = transports
     .replace(/^\^/, '')
     .split(',')
-    .map((name) => name.trim().replace(/^\\/, '').replace(/:.*/, ''));
-  return { isLeftOut: transports.startsWith('^'), names };
+    .map((name) => (isLeftOut ? name : name.trim().replace(/:.*/, '')).replace(/^\\/, ''));
+  return { isLeftOut, names };
 }
 
-/** With ^ a name is taken as it stands: neither "tcp:aux" nor " tcp" leaves tcp out. */
-function leavesOut(transports: string, wanted: readonly string[]): boolean {
-  const names = transports.replace(/^\^/, '').split(',');
-  return names.some((name) => wanted.includes(name.replace(/^\\/, '')));
+/** `wanted`: names that are, or contain, the transport. */
+function allows(transports: string, wanted: readonly string[]): boolean {
+  const { isLeftOut, names } = parse(transports);
+  return isLeftOut
+    ? !names.some((name) => wanted.includes(name))
+    : names.some((name) => name === 'all' || wanted.includes(name));
 }
 
 export function allowsTcp(transports: string): boolean {
-  const { isLeftOut, names } = parse(transports);
-  return isLeftOut
-    ? !leavesOut(transports, ['tcp'])
-    : names.some((name) => name === 'tcp' || name === 'all');
+  return allows(transports, ['tcp']);
 }
 
 /** UCX warns of devices that none of its transports uses. */
@@ -36,14 +37,9 @@ export function allowsVerbs(transports: string): boolean {
   return isLeftOut || names.some((name) => /^(?:all$|ib|rc|ud|dc)/.test(name));
 }
 
-/** Names that are, or contain, shared memory in /dev/shm. */
-const shmNames = ['posix', 'mm', 'shm', 'sm'];
-
+/** Shared memory in /dev/shm. */
 export function allowsShm(transports: string): boolean {
-  const { isLeftOut, names } = parse(transports);
-  return isLeftOut
-    ? !leavesOut(transports, shmNames)
-    : names.some((name) => name === 'all' || shmNames.includes(name));
+  return allows(transports, ['posix', 'mm', 'shm', 'sm']);
 }
 
 /** Nothing but what needs an RDMA port. */
