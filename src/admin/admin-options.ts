@@ -4,6 +4,7 @@ import type { ConnectionLimits } from '../connections/connection-bounds.ts';
 import type { CacheStats } from '../proxy/cache/cache-counters.ts';
 import type { EvictionChoice, ListedNeedle } from '../proxy/cache/cache-listing.ts';
 import type { Health, Readiness } from './health.ts';
+import type { Exposition } from './metrics/metric-set.ts';
 import type { TrafficWatch } from './traffic/traffic-watch.ts';
 
 export type AdminListen =
@@ -52,7 +53,7 @@ export interface AdminOptions extends AdminPlace {
   readonly readiness: () => Readiness;
   /** Plain data for /stats. */
   readonly stats: () => object;
-  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  readonly metrics: () => Promise<Exposition>;
   /** undefined on a target. */
   readonly proxy?: ProxyActions;
 }

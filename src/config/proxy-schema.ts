@@ -2,7 +2,7 @@
 import type { ListenAddress } from './address.ts';
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
-import { handshakeFields } from './handshake-settings.ts';
+import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
 import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
 import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
 
@@ -31,7 +31,7 @@ export interface ProxySettings {
     readonly masters: undefined;
     readonly securityToml: string;
   };
-  readonly rdma: {
+  readonly rdma: HandshakeSettings & {
     readonly mode: 'prefer' | 'require' | 'off';
     readonly transport: 'ucx' | 'inproc';
     /** host:port. */
@@ -41,8 +41,6 @@ export interface ProxySettings {
     readonly isNetworkTrusted: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
-    readonly handshakeTimeoutMs: number;
-    readonly pendingPerAddressMax: number;
     readonly secretFile: string;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;

@@ -1,11 +1,11 @@
 /** Every key of target.toml: name, default, type. The single source; docs/configuration.md explains them. */
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
-import { handshakeFields } from './handshake-settings.ts';
+import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
 import { type LoggingSettings, loggingFields } from './logging.ts';
 
 export interface TargetSettings {
-  readonly rdma: {
+  readonly rdma: HandshakeSettings & {
     readonly listen: string;
     readonly port: number;
     readonly deviceName: string;
@@ -13,8 +13,6 @@ export interface TargetSettings {
     readonly isNetworkTrusted: boolean;
     readonly maxSessions: number;
     readonly sessionTimeoutMs: number;
-    readonly handshakeTimeoutMs: number;
-    readonly pendingPerAddressMax: number;
     readonly bufferBytes: number;
     readonly hugepages: 'try' | 'require' | 'off';
     readonly secretFile: string;

@@ -3,7 +3,7 @@ import type { RequestObserver } from '../../needle/outcome.ts';
 import type { ProxyStatus } from '../status.ts';
 import { type CacheMetrics, cacheMetrics } from './cache-metrics.ts';
 import { proxyGauges } from './gauges.ts';
-import { MetricSet, MirroredCounter } from './metric-set.ts';
+import { type Exposition, MetricSet, MirroredCounter } from './metric-set.ts';
 import { type ProxyMetricName, proxyMetricTable } from './metric-table.ts';
 import { RequestLedger, type RequestTotals } from './request-ledger.ts';
 import { type SidecarMetrics, sidecarMetrics } from './sidecar-metrics.ts';
@@ -30,7 +30,7 @@ export interface ProxyMetrics {
   watch(status: () => ProxyStatus): void;
   /** Requests so far, for /health and /stats. */
   totals(): RequestTotals;
-  expose(): Promise<{ readonly type: string; readonly text: string }>;
+  expose(): Promise<Exposition>;
 }
 
 export function createProxyMetrics(version: string): ProxyMetrics {

@@ -3,11 +3,11 @@
 import { configurationGauges } from '../configuration.ts';
 import type { TargetRoleStatus } from '../status.ts';
 import { arenaGauges } from './gauges.ts';
-import { MetricSet, MirroredCounter } from './metric-set.ts';
+import { type Exposition, MetricSet, MirroredCounter } from './metric-set.ts';
 import { type TargetMetricName, targetMetricTable } from './metric-table.ts';
 
 export interface TargetMetrics {
-  expose(): Promise<{ readonly type: string; readonly text: string }>;
+  expose(): Promise<Exposition>;
 }
 
 export function createTargetMetrics(
