@@ -21,6 +21,7 @@ FetchClientOptions ReadOptions(const Napi::Object& options) {
   read.device_name = GetString(options, "deviceName");
   read.tls = GetString(options, "tls");
   read.is_ipv6 = GetBool(options, "isIpv6");
+  read.is_guarded = GetBool(options, "isGuarded");
   read.connections = {.timeout_ns = GetUint64(options, "handshakeTimeoutNs"),
                       .per_address_max = GetUint32(options, "pendingPerAddressMax")};
   read.engine = ReadEngineOptions(options);
@@ -63,8 +64,23 @@ napi_value AddTarget(FetchClient& client, const Napi::CallbackInfo& info) {
 }
 
 napi_value Connect(FetchClient& client, const Napi::CallbackInfo& info) {
-  if (MustBeOpen(client, info) && MustHaveTarget(client, info)) client.Connect(Uint32At(info, 0));
+  if (!MustBeOpen(client, info) || !MustHaveTarget(client, info)) return nullptr;
+  const uint32_t port = Uint32At(info, 1);
+  if (port > UINT16_MAX) return Throw(info.Env(), "not a port");
+  client.ConnectAt(Uint32At(info, 0), static_cast<uint16_t>(port), ToUint64(NumberAt(info, 2)));
   return nullptr;
+}
+
+napi_value AdmitPeers(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info)) return nullptr;
+  std::string error;
+  if (client.client()->AdmitPeers(ReadHosts(info[0]), error)) return nullptr;
+  return Throw(info.Env(), error);
+}
+
+napi_value GuardFault(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info)) return nullptr;
+  return Napi::String::New(info.Env(), client.client()->guard_fault());
 }
 
 napi_value Disconnect(FetchClient& client, const Napi::CallbackInfo& info) {
@@ -173,6 +189,8 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   DefineMethod<FetchClient, AddTarget>(env, self, "addTarget", client);
   DefineMethod<FetchClient, Connect>(env, self, "connect", client);
   DefineMethod<FetchClient, Disconnect>(env, self, "disconnect", client);
+  DefineMethod<FetchClient, AdmitPeers>(env, self, "admitPeers", client);
+  DefineMethod<FetchClient, GuardFault>(env, self, "guardFault", client);
   DefineMethod<FetchClient, PostRead>(env, self, "postRead", client);
   DefineMethod<FetchClient, PostValidate>(env, self, "postValidate", client);
   DefineMethod<FetchClient, PostPing>(env, self, "postPing", client);

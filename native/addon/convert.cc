@@ -1,5 +1,9 @@
 #include "addon/convert.h"
 
+#include <arpa/inet.h>
+
+#include <optional>
+
 #include "protocol/clock.h"
 
 namespace addon {
@@ -39,6 +43,31 @@ std::vector<engine::ServedVolume> ReadServedVolumes(const Napi::Value& rows) {
     });
   }
   return served;
+}
+
+namespace {
+
+std::optional<ucx::HostAddress> HostOf(const std::string& text) {
+  ucx::HostAddress host{};
+  if (inet_pton(AF_INET6, text.c_str(), host.data()) == 1) return host;
+  host[10] = host[11] = std::byte{0xff};
+  if (inet_pton(AF_INET, text.c_str(), &host[12]) == 1) return host;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::set<ucx::HostAddress> ReadHosts(const Napi::Value& hosts) {
+  std::set<ucx::HostAddress> read;
+  if (!hosts.IsArray()) return read;
+  const Napi::Array array = hosts.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value value = array.Get(i).UnwrapOr(hosts.Env().Undefined());
+    if (!value.IsString()) continue;
+    const auto host = HostOf(value.As<Napi::String>().Utf8Value());
+    if (host) read.insert(*host);
+  }
+  return read;
 }
 
 uint64_t AgoNs(double ago) {

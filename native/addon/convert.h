@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "addon/js.h"
@@ -40,6 +41,8 @@ class Record {
 };
 
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
+/// From an array of literal addresses; what is none is left out.
+[[nodiscard]] std::set<ucx::HostAddress> ReadHosts(const Napi::Value& hosts);
 [[nodiscard]] Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& counts);
 [[nodiscard]] napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats);
 

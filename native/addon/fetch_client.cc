@@ -18,8 +18,8 @@ std::unique_ptr<client::Client> CreateUcx([[maybe_unused]] const FetchClientOpti
                                           [[maybe_unused]] memory::Arena& arena,
                                           std::string& error) {
 #if SEAWEED_HAS_UCX
-  const client::UcxClientOptions ucx{options.device_name, options.tls, options.requests_max,
-                                     options.connections, options.is_ipv6};
+  const client::UcxClientOptions ucx{options.device_name, options.tls,        options.requests_max,
+                                     options.connections, options.is_guarded, options.is_ipv6};
   return client::CreateUcxClient(ucx, arena, error);
 #else
   error = "built without UCX";
@@ -85,8 +85,8 @@ client::TargetId FetchClient::AddTarget(const client::TargetAddress& address) {
   return target;
 }
 
-void FetchClient::Connect(client::TargetId target) {
-  client_->Connect(target);
+void FetchClient::ConnectAt(client::TargetId target, uint16_t port, uint64_t connect_timeout_ns) {
+  client_->ConnectAt(target, port, connect_timeout_ns);
   live_targets_.insert(target);
   pump_->Wake();
   UpdateKeepAlive();

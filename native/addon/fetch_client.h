@@ -32,6 +32,7 @@ struct FetchClientOptions {
   memory::ArenaOptions arena{};
   std::string device_name;
   bool is_ipv6 = false;
+  bool is_guarded = false;
   std::string tls;
   ucx::WaitingConnections::Rules connections = {};
   engine::EngineOptions engine;
@@ -65,7 +66,7 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
   void Wake() { pump_->Wake(); }
 
   client::TargetId AddTarget(const client::TargetAddress& address);
-  void Connect(client::TargetId target);
+  void ConnectAt(client::TargetId target, uint16_t port, uint64_t connect_timeout_ns);
   void Disconnect(client::TargetId target);
   [[nodiscard]] bool MayPost(uint32_t ticket) const;
   void PostRead(client::TargetId target, uint32_t ticket);

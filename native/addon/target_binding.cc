@@ -29,6 +29,7 @@ server::TargetServerOptions ReadOptions(const Napi::Object& options) {
   read.spin_ns = GetUint64(options, "spinNs");
   read.device_name = GetString(options, "deviceName");
   read.tls = GetString(options, "tls");
+  read.is_guarded = GetBool(options, "isGuarded");
   read.engine = ReadEngineOptions(options);
   read.arena = ReadArenaOptions(options);
   return read;
@@ -191,6 +192,13 @@ napi_value Stats(Handle& handle, const Napi::CallbackInfo& info) {
   return record.value();
 }
 
+napi_value AdmitPeers(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
+  std::string error;
+  if (handle.hosted->server().AdmitPeers(ReadHosts(info[0]), error)) return nullptr;
+  return Throw(info.Env(), error);
+}
+
 napi_value LookAtConnections(Handle& handle, const Napi::CallbackInfo& info) {
   if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
   return ConnectionCountsValue(info.Env(), handle.hosted->server().LookAtConnections());
@@ -253,7 +261,10 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   if (handle->hosted == nullptr) return Throw(env, error);
   handle->hosted->SetOwner(&handle->hosted);
   Napi::Object self = info.This().As<Napi::Object>();
-  Set(self, "port", static_cast<double>(handle->hosted->server().port()));
+  const server::TargetServer& server = handle->hosted->server();
+  Set(self, "port", static_cast<double>(server.port()));
+  Set(self, "guardFault", server.guard_fault());
+  DefineMethod<Handle, AdmitPeers>(env, self, "admitPeers", handle);
   DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
   DefineMethod<Handle, OnPollWanted>(env, self, "onPollWanted", handle);
   DefineMethod<Handle, Stats>(env, self, "stats", handle);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -118,6 +119,8 @@ class Client {
   /// Connect again with its id (the caller owns the back-off).
   virtual TargetId AddTarget(const TargetAddress& address) = 0;
   virtual void Connect(TargetId target) = 0;
+  /// Connects to another port of its host, with another time for it.
+  virtual void ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) = 0;
   /// Says GOODBYE and closes; requests in flight complete with Status::closed.
   virtual void Disconnect(TargetId target) = 0;
 
@@ -142,6 +145,12 @@ class Client {
   virtual void Take(Batch& batch) = 0;
   [[nodiscard]] virtual uint32_t requests_in_flight() const = 0;
   [[nodiscard]] virtual ClientStats stats() const = 0;
+  /// The hosts that UCX's TCP ports take packets of; none at first. False: those of the last call
+  /// keep on being admitted. Without a guard, or UCX, nothing happens.
+  virtual bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) = 0;
+  /// Why the guard could not be had; empty: it is as asked for.
+  [[nodiscard]] virtual std::string guard_fault() const { return {}; }
+
   /// Ends TCP connections to UCX's own ports that say nothing for too long, or are too many of one
   /// address. It looks at each descriptor of the process: not for the thread of the client, and for
   /// one at a time. It may outlive the client. Empty where there are no such ports.

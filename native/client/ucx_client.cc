@@ -43,7 +43,9 @@ std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, me
   const std::vector<uint16_t> others = ucx::ListeningPorts();
   client->worker_ = ucx::Worker::Create(*client->context_, error);
   if (!client->worker_ || !client->SetHandlers(error)) return nullptr;
-  client->WatchConnections(ucx::ListeningPortsSince(others), options.connections);
+  std::vector<uint16_t> ports = ucx::ListeningPortsSince(others);
+  if (options.is_guarded) (void)client->peers_.Guard(ports, client->guard_fault_);
+  client->WatchConnections(std::move(ports), options.connections);
   return client;
 }
 
@@ -101,6 +103,13 @@ void UcxClient::Connect(TargetId target) {
   SetState(connection, UcxConnection::State::kGreeting);
   connection.connect_by_ns = protocol::NowNs() + connection.address.connect_timeout_ns;
   SendHello(connection);
+}
+
+void UcxClient::ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) {
+  UcxConnection& connection = *connections_[target];
+  connection.address.port = port;
+  connection.address.connect_timeout_ns = connect_timeout_ns;
+  Connect(target);
 }
 
 std::string UcxClient::ConnectFault(const ucx::SocketAddress& address) const {

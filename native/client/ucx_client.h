@@ -16,7 +16,8 @@ struct UcxClientOptions {
   uint32_t requests_max =
       4096;  // in flight over all targets, at most 65535; more complete with overload
   ucx::WaitingConnections::Rules connections = {};
-  bool is_ipv6 = false;  // of UCX's TCP, which speaks one family; targets of the other fail
+  bool is_guarded = false;  // UCX's TCP ports take packets of admitted hosts only
+  bool is_ipv6 = false;     // of UCX's TCP, which speaks one family; targets of the other fail
 };
 
 /// Registers the whole of `arena` with UCX, once. The arena must outlive the client, and so must

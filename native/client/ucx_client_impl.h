@@ -11,6 +11,7 @@
 #include "client/ucx_client.h"
 #include "client/ucx_connection.h"
 #include "ucx/handles.h"
+#include "ucx/peer_filter.h"
 #include "ucx/send_pool.h"
 
 namespace client {
@@ -25,6 +26,7 @@ class UcxClient final : public Client, public ucx::SendListener {
 
   TargetId AddTarget(const TargetAddress& address) override;
   void Connect(TargetId target) override;
+  void ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) override;
   void Disconnect(TargetId target) override;
   uint64_t PostRead(TargetId target, const ReadCommand& command) override;
   uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
@@ -38,6 +40,10 @@ class UcxClient final : public Client, public ucx::SendListener {
   uint32_t requests_in_flight() const override { return waiting_count_; }
   ClientStats stats() const override;
   ConnectionLook connection_look() const override { return connection_look_; }
+  bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) override {
+    return peers_.Admit(hosts, error);
+  }
+  std::string guard_fault() const override { return guard_fault_; }
 
   void OnSent(const ucx::Send& send, ucs_status_t status) override;
 
@@ -120,6 +126,8 @@ class UcxClient final : public Client, public ucx::SendListener {
   uint32_t connecting_count_ = 0;
   uint32_t waiting_count_ = 0;
   ConnectionLook connection_look_;
+  ucx::PeerFilter peers_;
+  std::string guard_fault_;
   ClientStats stats_{};
   Batch batch_;
 };

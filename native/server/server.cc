@@ -24,9 +24,9 @@ constexpr uint32_t kSpinsPerPoll = 32;
 }  // namespace
 
 std::unique_ptr<Server> Server::Create(const TargetServerOptions& options,
-                                       const EngineFactory& engine, Inbox& inbox,
+                                       const EngineFactory& engine, const Shared& shared,
                                        std::string& error) {
-  auto server = std::unique_ptr<Server>(new Server(options, inbox));
+  auto server = std::unique_ptr<Server>(new Server(options, shared));
   return server->Start(engine, error) ? std::move(server) : nullptr;
 }
 
@@ -51,6 +51,7 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
   const std::vector<uint16_t> others = ucx::ListeningPorts();
   if (!(worker_ = ucx::Worker::Create(*context_, error)) || !SetHandlers(error)) return false;
   data_ports_ = ucx::ListeningPortsSince(others);
+  Guard(data_ports_);
   if (!(engine_ = engine(*arena_, *this, error))) return false;
   PushVolumes();
   ucp_listener_conn_handler_t handler{};
@@ -61,9 +62,14 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
     error += " (listening on " + options_.host + ":" + std::to_string(options_.port) + ")";
     return false;
   }
+  Guard(std::array{listener_->port()});
   refused_.emplace(listener_->port());
   PublishStats(protocol::NowNs());
   return true;
+}
+
+void Server::Guard(std::span<const uint16_t> ports) {
+  if (options_.is_guarded && guard_fault_.empty()) (void)peers_.Guard(ports, guard_fault_);
 }
 
 Server::~Server() {

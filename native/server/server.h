@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "server/target_server.h"
 #include "server/volume_leases.h"
 #include "ucx/handles.h"
+#include "ucx/peer_filter.h"
 #include "ucx/send_pool.h"
 
 namespace server {
@@ -25,9 +27,15 @@ namespace server {
 /// only note what happened and post answers; endpoints are closed between two calls of progress.
 class Server final : public engine::ReadSink, public ucx::SendListener {
  public:
+  /// Shared with the threads that ask.
+  struct Shared {
+    Inbox& inbox;
+    ucx::PeerFilter& peers;
+  };
+
   [[nodiscard]] static std::unique_ptr<Server> Create(const TargetServerOptions& options,
-                                                      const EngineFactory& engine, Inbox& inbox,
-                                                      std::string& error);
+                                                      const EngineFactory& engine,
+                                                      const Shared& shared, std::string& error);
   ~Server() override;
 
   /// Until a stop was asked for and is done; returns whom to tell once the server is destroyed.
@@ -37,6 +45,8 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   /// TCP ports that UCX opened for its data.
   [[nodiscard]] const std::vector<uint16_t>& data_ports() const { return data_ports_; }
   [[nodiscard]] memory::PageKind page_kind() const { return arena_->page_kind(); }
+  /// See TargetServer.
+  [[nodiscard]] const std::string& guard_fault() const { return guard_fault_; }
 
   void OnRead(uint64_t token, engine::ReadResult&& result) override;
   void OnSent(const ucx::Send& send, ucs_status_t status) override;
@@ -65,9 +75,10 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   enum SendTag : uint32_t { kControl = 0, kAnswer = 1, kVolumePage = 2, kChange = 3 };
   using Handler = void (Server::*)(const Incoming&);
 
-  Server(const TargetServerOptions& options, Inbox& inbox)
-      : options_(options), inbox_(inbox), sends_(*this) {}
+  Server(const TargetServerOptions& options, const Shared& shared)
+      : options_(options), inbox_(shared.inbox), peers_(shared.peers), sends_(*this) {}
   bool Start(const EngineFactory& engine, std::string& error);
+  void Guard(std::span<const uint16_t> ports);
 
   // Loop.
   void RunOnce();
@@ -117,6 +128,7 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
 
   const TargetServerOptions options_;
   Inbox& inbox_;
+  ucx::PeerFilter& peers_;
 
   // Destroyed from below: the engine answers what it still has, endpoints complete their sends, and
   // only when the worker is gone may the slots and slabs go that UCX was told about.
@@ -133,6 +145,7 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   std::unique_ptr<engine::Engine> engine_;
 
   std::vector<uint16_t> data_ports_;
+  std::string guard_fault_;
   std::vector<PendingConnection> connections_;  // to be accepted
   std::optional<RefusedConnections> refused_;   // since there is a listener
   std::vector<uint64_t> doomed_;

@@ -18,6 +18,7 @@ struct Started {
   std::string error;
   ucx::WaitingConnections::Ports ports;
   memory::PageKind page_kind;
+  std::string guard_fault;
 };
 
 class ThreadedTargetServer final : public TargetServer {
@@ -42,6 +43,10 @@ class ThreadedTargetServer final : public TargetServer {
 
   uint16_t port() const override { return started_->ports.listen; }
   memory::PageKind page_kind() const override { return started_->page_kind; }
+  const std::string& guard_fault() const override { return started_->guard_fault; }
+  bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) override {
+    return peers_.Admit(hosts, error);
+  }
   void Confirm(uint64_t started_ns, std::vector<engine::ServedVolume> served) override {
     inbox_.Confirm({started_ns, std::move(served)});
   }
@@ -59,12 +64,15 @@ class ThreadedTargetServer final : public TargetServer {
  private:
   void RunThread(const TargetServerOptions& options, const EngineFactory& engine) {
     std::string error;
-    auto server = Server::Create(options, engine, inbox_, error);
+    auto server = Server::Create(options, engine, {inbox_, peers_}, error);
     {
       const std::lock_guard lock(started_mutex_);
-      started_ =
-          server ? Started{true, {}, {server->port(), server->data_ports()}, server->page_kind()}
-                 : Started{false, error, {}, memory::PageKind::kNormal};
+      started_ = server ? Started{true,
+                                  {},
+                                  {server->port(), server->data_ports()},
+                                  server->page_kind(),
+                                  server->guard_fault()}
+                        : Started{false, error, {}, memory::PageKind::kNormal, {}};
     }
     started_changed_.notify_one();
     if (!server) return;
@@ -74,6 +82,7 @@ class ThreadedTargetServer final : public TargetServer {
   }
 
   Inbox inbox_;
+  ucx::PeerFilter peers_;
   std::mutex started_mutex_;
   std::condition_variable started_changed_;
   std::optional<Started> started_;

@@ -66,11 +66,6 @@ bool IsListening(int fd) {
   return SocketOption<int>(fd, SOL_SOCKET, SO_ACCEPTCONN).value_or(0) != 0;
 }
 
-uint64_t InodeOf(int fd) {
-  struct stat facts{};
-  return fstat(fd, &facts) == 0 && S_ISSOCK(facts.st_mode) ? facts.st_ino : 0;
-}
-
 std::optional<AcceptedSocket> AcceptedOn(int fd, std::span<const uint16_t> ports) {
   const uint16_t local_port = LocalTcpPort(fd);
   if (local_port == 0 || std::ranges::find(ports, local_port) == ports.end()) return std::nullopt;
@@ -79,13 +74,18 @@ std::optional<AcceptedSocket> AcceptedOn(int fd, std::span<const uint16_t> ports
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &bytes) != 0) return std::nullopt;
   const auto end = PeerEndOf(peer);
   const auto info = TcpInfo(fd);
-  const uint64_t inode = InodeOf(fd);
+  const uint64_t inode = SocketInode(fd);
   if (!end || !info || inode == 0) return std::nullopt;
   if (info->tcpi_state != kEstablished && info->tcpi_state != kCloseWait) return std::nullopt;
   return AcceptedSocket{fd, inode, *end, local_port, info->tcpi_bytes_received};
 }
 
 }  // namespace
+
+uint64_t SocketInode(int fd) {
+  struct stat facts{};
+  return fstat(fd, &facts) == 0 && S_ISSOCK(facts.st_mode) ? facts.st_ino : 0;
+}
 
 std::optional<PeerEnd> PeerEndOf(const sockaddr_storage& address) {
   PeerEnd end;
@@ -135,7 +135,8 @@ OwnSockets OwnDescriptors::SocketsOn(std::span<const uint16_t> ports) {
       sockets.accepted.push_back(*socket);
     } else if (IsListening(fd)) {
       const uint16_t port = LocalTcpPort(fd);
-      if (std::ranges::find(ports, port) != ports.end()) sockets.listening.push_back(port);
+      if (std::ranges::find(ports, port) != ports.end())
+        sockets.listening.push_back({fd, SocketInode(fd), port});
     }
   });
   return sockets;
@@ -148,7 +149,7 @@ bool OwnDescriptors::EndConnection(const AcceptedSocket& socket) {
   // With none left for a copy UCX takes each that comes free to accept one more: the connection
   // must go, though its number could change hands between the two calls.
   const int held = copy < 0 && errno == EMFILE ? socket.fd : copy;
-  const bool is_same = held >= 0 && InodeOf(held) == socket.inode;
+  const bool is_same = held >= 0 && SocketInode(held) == socket.inode;
   if (is_same) shutdown(held, SHUT_RDWR);
   if (copy >= 0) close(copy);
   return is_same;

@@ -14,9 +14,12 @@
 // only once it has said who it is. Any thread; nothing here waits.
 namespace ucx {
 
-/// The far end of a connection. An IPv4 address is written as the IPv6 one that maps it.
+/// IPv6; an IPv4 address is written as the IPv6 one that maps it.
+using HostAddress = std::array<std::byte, 16>;
+
+/// The far end of a connection.
 struct PeerEnd {
-  std::array<std::byte, 16> address{};
+  HostAddress address{};
   uint16_t port = 0;
   auto operator<=>(const PeerEnd&) const = default;
 };
@@ -32,11 +35,20 @@ struct AcceptedSocket {
   uint64_t received_bytes = 0;
 };
 
-struct OwnSockets {
-  std::vector<AcceptedSocket> accepted;  // open, and on one of the ports that were asked for
-  std::vector<uint16_t> listening;       // of those ports
-  size_t descriptors = 0;                // of the process, whatever they are
+struct ListeningSocket {
+  int fd = -1;
+  uint64_t inode = 0;
+  uint16_t port = 0;
 };
+
+struct OwnSockets {
+  std::vector<AcceptedSocket> accepted;    // open, and on one of the ports that were asked for
+  std::vector<ListeningSocket> listening;  // of those ports
+  size_t descriptors = 0;                  // of the process, whatever they are
+};
+
+/// 0: no open socket has this descriptor.
+[[nodiscard]] uint64_t SocketInode(int fd);
 
 /// TCP ports that this process listens on, without repetition.
 [[nodiscard]] std::vector<uint16_t> ListeningPorts();

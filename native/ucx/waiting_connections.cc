@@ -33,7 +33,7 @@ ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const PeerE
   counts_.waiting = 0;
   counts_.descriptors = sockets.descriptors;
   counts_.lost_ports = static_cast<size_t>(std::ranges::count_if(ports_, [&](uint16_t port) {
-    const auto found = std::ranges::find(sockets.listening, port);
+    const auto found = std::ranges::find(sockets.listening, port, &ListeningSocket::port);
     return port != listen_port_ && found == sockets.listening.end();
   }));
   for (auto& [address, waiting] : by_address) {

@@ -14,7 +14,7 @@ function proxyVolumes(unannounced: ProxyStatus['unannounced']): HealthCheck | un
 }
 
 function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): HealthCheck | undefined {
-  const ucxTcp = { devices: 'lo', exposed: [] };
+  const ucxTcp = { devices: 'lo', exposed: [], guardFault: undefined };
   const connections = { waiting: 0, ended: 0, descriptors: 30, descriptorsMax: 1024, lostPorts: 0 };
   const status = {
     coverage,

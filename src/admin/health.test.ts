@@ -59,7 +59,7 @@ describe('the health of a target', () => {
       descriptorsMax: 1_000,
       lostPorts: 0,
     };
-    const ucxTcp = { devices: 'lo', exposed: [] };
+    const ucxTcp = { devices: 'lo', exposed: [], guardFault: undefined };
     const status = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     const check = targetHealth(status).checks['connections'];
     expect(check).toMatchObject({ status: verdict, ...connections });
@@ -73,7 +73,7 @@ describe('the health of a target', () => {
       descriptorsMax: 1_000,
       lostPorts: 1,
     };
-    const ucxTcp = { devices: 'lo', exposed: [] };
+    const ucxTcp = { devices: 'lo', exposed: [], guardFault: undefined };
     const status = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     expect(targetHealth(status).checks['connections']).toMatchObject({
       status: 'degraded',
@@ -82,8 +82,9 @@ describe('the health of a target', () => {
   });
 
   it('says on which network devices UCX has TCP ports, as that of a proxy does', () => {
-    const ucxTcp = { devices: 'lo,eth0', exposed: ['eth0'] };
-    const facts = { status: 'ok', ...ucxTcp, isBeyondLoopback: true };
+    const where = { devices: 'lo,eth0', exposed: ['eth0'] };
+    const ucxTcp = { ...where, guardFault: undefined };
+    const facts = { status: 'ok', ...where, isBeyondLoopback: true };
     const connections = { waiting: 0, ended: 0, descriptors: 1, descriptorsMax: 10, lostPorts: 0 };
     const target = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     expect(targetHealth(target).checks['ucx-tcp']).toMatchObject(facts);
@@ -91,5 +92,10 @@ describe('the health of a target', () => {
     const totals = createProxyMetrics('0').totals();
     expect(proxyHealth(proxy, totals).checks['ucx-tcp']).toMatchObject(facts);
     expect(proxyHealth({ ...status, ucxTcp: undefined }, totals).checks['ucx-tcp']).toBeUndefined();
+    const unguarded = { ...proxy, ucxTcp: { ...ucxTcp, guardFault: 'no filter' } };
+    expect(proxyHealth(unguarded, totals).checks['ucx-tcp']).toMatchObject({
+      status: 'degraded',
+      detail: expect.stringContaining('every host that reaches them (no filter)'),
+    });
   });
 });

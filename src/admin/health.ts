@@ -231,12 +231,19 @@ function confirmationCheck({ confirmation }: TargetRoleStatus): HealthCheck {
  * Gives no verdict: the operator gave it with `rdma.ucx_tcp_trusted_network`. The check still names the ports that rest
  * on it.
  */
-function ucxTcpCheck({ devices, exposed }: UcxTcpStatus): HealthCheck {
-  const detail =
-    exposed.length === 0
-      ? 'UCX has no TCP port beyond loopback'
-      : `UCX has TCP ports on ${exposed.join(', ')}: a host that reaches them can write into this process, without a secret`;
-  return { status: 'ok', detail, devices, exposed, isBeyondLoopback: exposed.length > 0 };
+function ucxTcpCheck({ devices, exposed, guardFault }: UcxTcpStatus): HealthCheck {
+  const isBeyondLoopback = exposed.length > 0;
+  const facts = { devices, exposed, isBeyondLoopback };
+  if (!isBeyondLoopback) {
+    return { status: 'ok', detail: 'UCX has no TCP port beyond loopback', ...facts };
+  }
+  const who =
+    guardFault === undefined ? 'an admitted host' : `every host that reaches them (${guardFault})`;
+  return {
+    status: guardFault === undefined ? 'ok' : 'degraded',
+    detail: `UCX has TCP ports on ${exposed.join(', ')}: ${who} can write into this process`,
+    ...facts,
+  };
 }
 
 /**

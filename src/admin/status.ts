@@ -81,6 +81,8 @@ export interface UcxTcpStatus {
   readonly devices: string;
   /** Those beyond loopback with a TCP port. */
   readonly exposed: readonly string[];
+  /** Why the ports take packets of every host; undefined: of admitted ones alone. */
+  readonly guardFault: string | undefined;
 }
 
 export interface ProxyStatus {

@@ -72,6 +72,7 @@ function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Pr
     'target',
     [
       { key: 'rdma.port', address: { host: rdma.listen, port: rdma.port } },
+      { key: 'rdma.ucx_port', address: { host: rdma.listen, port: rdma.ucxPort } },
       { key: 'admin.listen', address: admin.listen },
     ],
     [

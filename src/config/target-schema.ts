@@ -8,6 +8,7 @@ export interface TargetSettings {
   readonly rdma: HandshakeSettings & {
     readonly listen: string;
     readonly port: number;
+    readonly ucxPort: number;
     readonly deviceName: string;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;
@@ -33,6 +34,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
   rdma: {
     listen: field.host('listen', '127.0.0.1'),
     port: field.integer('port', 18515, { min: 0, max: 65535 }),
+    ucxPort: field.integer('ucx_port', 0, { min: 0, max: 65535 }),
     deviceName: field.ucxNames('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),

@@ -12,7 +12,7 @@ import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
-import { logDevices, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
+import { logDevices, logGuardFault, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
 import type { Confirmation } from '../volume-server/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import { proxyActions } from './admin-actions.ts';
@@ -60,8 +60,13 @@ export interface RunningProxy {
   close(drainMs: number): Promise<void>;
 }
 
-function ucxTcpOf(devices: UcxDevices | undefined): ProxyStatus['ucxTcp'] {
-  return devices && { devices: devices.deviceName, exposed: devices.exposed };
+function ucxTcpOf(
+  client: RdmaClient | undefined,
+  devices: UcxDevices | undefined,
+): ProxyStatus['ucxTcp'] {
+  if (client === undefined || devices === undefined) return undefined;
+  const { deviceName, exposed } = devices;
+  return { devices: deviceName, exposed, guardFault: client.guardFault };
 }
 
 /** A second VALIDATE under way per target only splits the groups (docs/measurements/cache.md). */
@@ -233,7 +238,7 @@ class ProxyRole implements RunningProxy {
       mode: this.#options.rdma.mode,
       fabricFailure: this.#fabricFailure,
       shmLoss: this.#client?.shmLoss?.reason,
-      ucxTcp: ucxTcpOf(this.#client === undefined ? undefined : this.#devices),
+      ucxTcp: ucxTcpOf(this.#client, this.#devices),
       fabricConnections: this.#fabricConnections?.snapshot(),
       isListening: this.#front !== undefined && this.#closing === undefined,
       isDraining: this.#closing !== undefined,
@@ -291,6 +296,7 @@ class ProxyRole implements RunningProxy {
     try {
       const client = createRdmaClient(clientOptions(this.#options, this.#devices));
       logShmLoss(this.#logger, client.shmLoss);
+      logGuardFault(this.#logger, client.guardFault);
       return client;
     } catch (error) {
       const isOfMachine = error instanceof RdmaUnavailableError && error.fault === 'setup';

@@ -12,6 +12,7 @@ export interface NativeClientOptions {
   readonly spinNs: number;
   readonly deviceName: string;
   readonly tls: string;
+  readonly isGuarded: boolean;
   readonly isIpv6: boolean;
   /** 0: connections to UCX's own ports are not watched. */
   readonly handshakeTimeoutNs: number;
@@ -115,8 +116,13 @@ export interface NativeClient {
   /** The next READ's fields or VALIDATE's items are written here, then posted; see completion-ring.ts. */
   readonly command: ArrayBuffer;
   addTarget(host: string, port: number, secret: string, connectTimeoutNs: number): number;
-  connect(target: number): void;
+  /** Again, to the port where the target's UCX listens now. */
+  connect(target: number, port: number, connectTimeoutNs: number): void;
   disconnect(target: number): void;
+  /** With `isGuarded`: UCX's TCP ports take packets of these literal addresses alone; none at first. Throws. */
+  admitPeers(hosts: readonly string[]): void;
+  /** Why `isGuarded` could not be had; '': it is as asked for. */
+  guardFault(): string;
   /** `ticket`: below requestsMax and not in flight; its completion carries it. */
   postRead(target: number, ticket: number): void;
   /** `leaseMs`: 0 asks for none. */
@@ -154,6 +160,7 @@ export interface NativeTargetOptions {
   readonly spinNs: number;
   readonly deviceName: string;
   readonly tls: string;
+  readonly isGuarded: boolean;
   readonly arenaBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
   readonly dirs: readonly string[];
@@ -208,7 +215,11 @@ export interface NativeSessionEvent {
 }
 
 export interface NativeTarget {
+  /** UCX listens there. */
   readonly port: number;
+  /** Works like NativeClient's. */
+  readonly guardFault: string;
+  admitPeers(hosts: readonly string[]): void;
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
   /** Called when a volume was asked for that the last poll does not list; replaces the listener before. */
   onPollWanted(listener: () => void): void;

@@ -4,6 +4,7 @@
  */
 import { loadBinding } from './binding.ts';
 import type { ConnectionCounts } from './connection-watch.ts';
+import { AdmittedHosts } from './control/admitted-hosts.ts';
 import { messageOf, RdmaMisuseError, RdmaUnavailableError } from './errors.ts';
 import type {
   NativeClient,
@@ -14,7 +15,12 @@ import type {
 import type { NeedleFetcher } from './needle-fetcher.ts';
 import { RequestBook } from './request-book.ts';
 import { type ShmLoss, type ShmStarted, startWithShm } from './shared-memory.ts';
-import { InprocConnector, type TargetAddress, TargetConnector } from './target-connector.ts';
+import {
+  type FabricSide,
+  InprocConnector,
+  type TargetAddress,
+  TargetConnector,
+} from './target-connector.ts';
 import { type Connector, TargetFetcher } from './target-fetcher.ts';
 import type { ServedVolume } from './target-host.ts';
 import { transportsOf } from './ucx-devices.ts';
@@ -86,6 +92,8 @@ export interface RdmaClient {
   readonly kind: 'ucx' | 'inproc';
   /** undefined: UCX has the shared memory that it wants. */
   readonly shmLoss: ShmLoss | undefined;
+  /** Why UCX's TCP ports take packets of every host; undefined: of admitted ones alone. */
+  readonly guardFault: string | undefined;
   /**
    * Connects a client of kind ucx to a target, and again with a growing pause whenever the target is lost. Close the
    * fetcher to stop.
@@ -119,15 +127,15 @@ const requestsMaxDefault = 4096;
 class NativeRdmaClient implements RdmaClient {
   readonly kind: 'ucx' | 'inproc';
   shmLoss: ShmLoss | undefined;
+  readonly guardFault: string | undefined;
   readonly #native: NativeClient;
   readonly #book: RequestBook;
-  readonly #isIpv6: boolean;
+  readonly #side: FabricSide;
   readonly #fetchers: NeedleFetcher[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: RdmaClientOptions) {
     this.kind = options.kind;
-    this.#isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
     const requestsMax = options.requestsMax ?? requestsMaxDefault;
     this.#book = new RequestBook(requestsMax, (onBatch) => {
       const { made, loss } = createNative(nativeOptions(options, requestsMax), onBatch);
@@ -135,13 +143,16 @@ class NativeRdmaClient implements RdmaClient {
       return made;
     });
     this.#native = this.#book.native;
+    this.guardFault = this.#native.guardFault() || undefined;
+    const isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
+    this.#side = { peers: new AdmittedHosts(this.#native), isIpv6 };
   }
 
   addTarget(address: TargetAddress): NeedleFetcher {
     this.#mustBe('ucx', 'addTarget');
     const { host, port } = address;
     const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    return this.#fetcher(name, new TargetConnector(this.#native, address, this.#isIpv6));
+    return this.#fetcher(name, new TargetConnector(this.#native, address, this.#side));
   }
 
   inproc(): NeedleFetcher {
@@ -237,6 +248,7 @@ function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeC
     deviceName: ucx?.deviceName ?? 'auto',
     tls: ucx?.tls ?? 'auto',
     isIpv6: ucx?.isIpv6 ?? false,
+    isGuarded: true,
     handshakeTimeoutNs: (ucx?.connectionBounds?.handshakeTimeoutMs ?? 0) * 1e6,
     pendingPerAddressMax: ucx?.connectionBounds?.pendingPerAddressMax ?? 0,
     dirs: inproc?.dirs ?? [],

@@ -1,9 +1,14 @@
 /**
- * Keeps one UCX target connected: looks its name up at each attempt, tries the addresses in turn, and pauses longer
- * after each failure, with jitter so that many proxies do not return to a restarted target in step.
+ * Keeps one UCX target connected: looks its name up at each attempt, tries the addresses in turn, has the target admit
+ * this host (control-connection.ts) before UCX connects, and pauses longer after each failure, with jitter so that many
+ * proxies do not return to a restarted target in step.
  */
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
+import type { AdmittedHosts } from './control/admitted-hosts.ts';
+import { ControlConnection, NotAdmittedError } from './control/control-connection.ts';
+import type { UcxPlace } from './control/control-protocol.ts';
+import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
@@ -17,23 +22,33 @@ export interface TargetAddress {
   readonly connectTimeoutMs: number;
 }
 
+/** Shared by the connectors of one client. */
+export interface FabricSide {
+  readonly peers: AdmittedHosts;
+  /** The family that UCX's TCP speaks. */
+  readonly isIpv6: boolean;
+}
+
 const pauseMsMin = 100;
 const pauseMsMax = 5_000;
 
 export class TargetConnector implements Connector {
   readonly #native: NativeClient;
   readonly #address: TargetAddress;
+  readonly #peers: AdmittedHosts;
   readonly #family: 4 | 6;
   /** Native targets by literal address: one that is tried again is not added again. */
   readonly #targets = new Map<string, number>();
   #link: ConnectorLink | undefined;
+  /** Open for as long as the session that it led to. */
+  #control: ControlConnection | undefined;
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `isIpv6`: the family that UCX's TCP speaks. */
-  constructor(native: NativeClient, address: TargetAddress, isIpv6: boolean) {
+  constructor(native: NativeClient, address: TargetAddress, { peers, isIpv6 }: FabricSide) {
     this.#native = native;
     this.#address = address;
+    this.#peers = peers;
     this.#family = isIpv6 ? 6 : 4;
   }
 
@@ -47,6 +62,7 @@ export class TargetConnector implements Connector {
   }
 
   lost(status: StatusName): void {
+    this.#endControl();
     if (this.#link === undefined) return;
     // Neither gets better soon: an operator has to change a configuration.
     const isHopeless = status === 'unauthorized' || status === 'unsupported_version';
@@ -55,13 +71,20 @@ export class TargetConnector implements Connector {
       : Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.#attempts, 10));
     this.#attempts += 1;
     this.#timer = setTimeout(() => this.#attempt(), pauseMs * (0.5 + Math.random() / 2));
-    this.#timer.unref();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#link = undefined;
+    this.#endControl();
+    this.#peers.drop(this);
     for (const target of this.#targets.values()) this.#native.disconnect(target);
+  }
+
+  #endControl(): void {
+    const control = this.#control;
+    this.#control = undefined;
+    control?.close();
   }
 
   #attempt(): void {
@@ -84,17 +107,34 @@ export class TargetConnector implements Connector {
   }
 
   #connect(host: string): void {
-    const link = this.#link;
-    if (link === undefined) return;
-    const { port, secret, connectTimeoutMs } = this.#address;
-    let target = this.#targets.get(host);
-    if (target === undefined) {
-      target = this.#native.addTarget(host, port, secret, connectTimeoutMs * 1e6);
-      this.#targets.set(host, target);
-    } else {
-      this.#native.connect(target);
-    }
-    link.open(target);
+    if (this.#link === undefined) return;
+    const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
+    const startedMs = performance.now();
+    const control = new ControlConnection({ host, port, secret, timeoutMs });
+    this.#control = control;
+    control.admitted.then(
+      ({ ucx, hosts }) => {
+        if (this.#control !== control) return;
+        this.#peers.set(this, [host, ...hosts]);
+        const leftMs = timeoutMs - (performance.now() - startedMs);
+        this.#open(ucx, Math.max(leftMs, timeoutMs / 2));
+      },
+      (error: unknown) => {
+        if (this.#control !== control) return;
+        const status = error instanceof NotAdmittedError ? error.status : 'not_connected';
+        this.#link?.failed(status, messageOf(error));
+        this.lost(status);
+      },
+    );
+  }
+
+  #open({ host, port }: UcxPlace, timeoutMs: number): void {
+    const timeoutNs = Math.ceil(timeoutMs * 1e6);
+    const known = this.#targets.get(host);
+    const target = known ?? this.#native.addTarget(host, port, this.#address.secret, timeoutNs);
+    if (known !== undefined) this.#native.connect(known, port, timeoutNs);
+    this.#targets.set(host, target);
+    this.#link?.open(target);
   }
 }
 

@@ -1,14 +1,30 @@
-/** The target's half of the native part: listener, sessions and engine on a progress thread of their own. */
+/**
+ * The target's half of the native part: sessions and engine on a progress thread of their own, behind the control port
+ * that admits proxies to it.
+ */
 
+import { networkInterfaces } from 'node:os';
 import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
 import { failureOf } from './completion-reader.ts';
 import type { ConnectionCounts } from './connection-watch.ts';
+import {
+  type ControlListener,
+  type ControlOptions,
+  openControlListener,
+} from './control/control-listener.ts';
 import { messageOf, RdmaUnavailableError } from './errors.ts';
-import type { NativeServedVolume, NativeTarget, NativeTargetStats } from './native-types.ts';
+import type {
+  Binding,
+  NativeServedVolume,
+  NativeTarget,
+  NativeTargetOptions,
+  NativeTargetStats,
+} from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
 import { type ShmLoss, startWithShm } from './shared-memory.ts';
 import { type StatusName, statusNumbers } from './status.ts';
+import { secondAddress } from './ucx-addresses.ts';
 import { transportsOf } from './ucx-devices.ts';
 
 export interface TargetHostOptions {
@@ -16,6 +32,8 @@ export interface TargetHostOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Where UCX listens; 0, the default: any free one. */
+  readonly ucxPort?: number;
   /** Empty: everyone who speaks the protocol is served. */
   readonly secret: string;
   readonly arenaBytes: number;
@@ -52,11 +70,14 @@ export interface SessionEvent {
 }
 
 export interface TargetHost {
+  /** Takes control connections; UCX's own port is told to those that are admitted. */
   readonly port: number;
   /** "host:port". */
   readonly address: string;
   /** undefined: UCX has the shared memory that it wants. */
   readonly shmLoss: ShmLoss | undefined;
+  /** Why UCX's TCP ports take packets of every host; undefined: of admitted ones alone. */
+  readonly guardFault: string | undefined;
   /** A poll of the volume server that succeeded; `startedAgoMs` since before it was sent. */
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void;
   /**
@@ -78,61 +99,102 @@ export interface TargetHost {
   stop(drainMs: number): Promise<void>;
 }
 
-/** Throws RdmaUnavailableError when UCX, the memory, a directory or the address cannot be had. */
-export function startTargetHost(options: TargetHostOptions): TargetHost {
-  const binding = loadBinding();
-  if (!binding.hasUcx) {
-    throw new RdmaUnavailableError(
-      'no-ucx',
-      'the native part was built without UCX, so there can be no target: install UCX (libucx-dev) and libsodium (libsodium-dev), then run "npm run build:native"',
-    );
-  }
-  const create = (tls: string): NativeTarget =>
-    new binding.TargetHost({
-      host: options.host,
-      port: options.port,
-      secret: options.secret,
-      sessionsMax: options.sessionsMax ?? 1000,
-      requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
-      sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
-      handshakeTimeoutNs: (options.handshakeTimeoutMs ?? 5_000) * 1e6,
-      pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
-      // The server's own bound; stop() has its own and ends the draining.
-      drainTimeoutNs: 3600e9,
-      spinNs: (options.spinUs ?? 0) * 1e3,
-      deviceName: options.deviceName ?? 'auto',
-      tls,
-      arenaBytes: options.arenaBytes,
-      hugepages: options.hugepages,
-      dirs: options.dirs,
-      idxDirs: options.idxDirs ?? [],
-      unconfirmed: options.unconfirmed ?? false,
-      confirmIntervalNs: (options.confirmIntervalMs ?? 1000) * 1e6,
-      ioThreads: options.ioThreads ?? 2,
-    });
-  const tls = options.tls ?? 'auto';
+/** @throws RdmaUnavailableError when UCX, the memory or a directory cannot be had; a system error for the address. */
+export async function startTargetHost(options: TargetHostOptions): Promise<TargetHost> {
+  const { TargetHost: Native } = ucxBinding();
+  const { host, port, secret, tls = 'auto' } = options;
+  const control = await openControlListener({ host, port, secret, ...boundsOf(options) });
   try {
-    const { made, loss } = startWithShm({ tls, transports: transportsOf(tls) }, create);
-    return new NativeTargetHost(made, options.host, loss);
+    const { made, loss } = startWithShm(
+      { tls, transports: transportsOf(tls) },
+      (chosen) => new Native(nativeOptions(options, chosen)),
+    );
+    control.serve({
+      ucxPlace: (reached) => ({ host: ucxHostOf(reached), port: made.port }),
+      admit: (hosts) => made.admitPeers(hosts),
+    });
+    return new NativeTargetHost(made, control, { host, shmLoss: loss });
   } catch (cause) {
+    control.end();
     throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
   }
+}
+
+/** UCX's TCP is reached at the first address of a device alone. */
+function ucxHostOf(host: string): string {
+  return secondAddress(host, networkInterfaces())?.first ?? host;
+}
+
+function ucxBinding(): Binding {
+  const binding = loadBinding();
+  if (binding.hasUcx) return binding;
+  throw new RdmaUnavailableError(
+    'no-ucx',
+    'the native part was built without UCX, so there can be no target: install UCX (libucx-dev) and libsodium (libsodium-dev), then run "npm run build:native"',
+  );
+}
+
+function boundsOf(
+  options: TargetHostOptions,
+): Pick<ControlOptions, 'handshakeTimeoutMs' | 'pendingPerAddressMax' | 'admittedMax'> {
+  return {
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5_000,
+    pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
+    admittedMax: options.sessionsMax ?? 1000,
+  };
+}
+
+function nativeOptions(options: TargetHostOptions, tls: string): NativeTargetOptions {
+  const { handshakeTimeoutMs, pendingPerAddressMax, admittedMax } = boundsOf(options);
+  return {
+    host: ucxHostOf(options.host),
+    port: options.ucxPort ?? 0,
+    secret: options.secret,
+    sessionsMax: admittedMax,
+    requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
+    sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
+    handshakeTimeoutNs: handshakeTimeoutMs * 1e6,
+    pendingPerAddressMax,
+    // The server's own bound; stop() has its own and ends the draining.
+    drainTimeoutNs: 3600e9,
+    spinNs: (options.spinUs ?? 0) * 1e3,
+    deviceName: options.deviceName ?? 'auto',
+    tls,
+    isGuarded: true,
+    arenaBytes: options.arenaBytes,
+    hugepages: options.hugepages,
+    dirs: options.dirs,
+    idxDirs: options.idxDirs ?? [],
+    unconfirmed: options.unconfirmed ?? false,
+    confirmIntervalNs: (options.confirmIntervalMs ?? 1000) * 1e6,
+    ioThreads: options.ioThreads ?? 2,
+  };
+}
+
+interface HostFacts {
+  readonly host: string;
+  readonly shmLoss: ShmLoss | undefined;
 }
 
 class NativeTargetHost implements TargetHost {
   readonly port: number;
   readonly address: string;
   readonly shmLoss: ShmLoss | undefined;
+  readonly guardFault: string | undefined;
   readonly #native: NativeTarget;
+  readonly #control: ControlListener;
   readonly #forget: () => void;
   #stopping: Promise<void> | undefined;
 
-  constructor(native: NativeTarget, host: string, shmLoss: ShmLoss | undefined) {
+  constructor(native: NativeTarget, control: ControlListener, facts: HostFacts) {
     this.#native = native;
-    this.shmLoss = shmLoss;
+    this.#control = control;
+    this.shmLoss = facts.shmLoss;
+    this.guardFault = native.guardFault || undefined;
     this.#forget = atExit(() => native.destroy());
-    this.port = native.port;
-    this.address = host.includes(':') ? `[${host}]:${native.port}` : `${host}:${native.port}`;
+    this.port = control.port;
+    const { host } = facts;
+    this.address = host.includes(':') ? `[${host}]:${this.port}` : `${host}:${this.port}`;
   }
 
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void {
@@ -144,19 +206,26 @@ class NativeTargetHost implements TargetHost {
   }
 
   stats(): TargetHostStats {
-    return this.#native.stats();
+    const stats = this.#native.stats();
+    return { ...stats, sessionsRefused: stats.sessionsRefused + this.#control.refused };
   }
 
   lookAtConnections(): ConnectionCounts {
-    return this.#native.lookAtConnections();
+    const counts = this.#native.lookAtConnections();
+    const { pending, ended } = this.#control;
+    return { ...counts, waiting: counts.waiting + pending, ended: counts.ended + ended };
   }
 
   takeSessionEvents(): readonly SessionEvent[] {
-    return this.#native.takeSessionEvents().map(({ kind, sessionId, status }) => ({
+    const refused = this.#control
+      .takeRefusals()
+      .map((status) => ({ kind: 'refused', sessionId: undefined, status }) as const);
+    const events = this.#native.takeSessionEvents().map(({ kind, sessionId, status }) => ({
       kind,
       sessionId: sessionId === 0n ? undefined : sessionId,
       status: status === statusNumbers.ok ? undefined : failureOf(status).status,
     }));
+    return [...refused, ...events];
   }
 
   volumes(): readonly TargetVolume[] {
@@ -171,8 +240,10 @@ class NativeTargetHost implements TargetHost {
   async #drain(drainMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(() => this.#native.destroy(), drainMs);
+    this.#control.stop();
     this.#native.stop(resolve);
     await promise;
+    this.#control.end();
     clearTimeout(timer);
     this.#native.destroy();
     this.#forget();

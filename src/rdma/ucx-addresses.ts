@@ -1,7 +1,8 @@
 /**
  * Addresses at which UCX cannot be reached. Each side of a TCP connection of UCX dials the address that it sees of the
  * other, and UCX 1.13 listens on the first address of each device alone (ucs_netif_get_addr,
- * uct_tcp_iface_listener_init): behind a second address, or another's address by NAT, no side answers.
+ * uct_tcp_iface_listener_init). A target tells proxies that address (control-listener.ts); a proxy that comes from
+ * another one, or through NAT, is not dialled back.
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import {
@@ -56,9 +57,7 @@ export function listenFault(
     return `rdma.listen = "${host}" is loopback, and "${transports}" is RDMA alone, which has no loopback: set rdma.listen to an address of the RDMA port's network device, or rdma.tls = "auto"`;
   }
   if (!allowsTcp(transports)) return withoutTcpFault(host, transports, machine);
-  if (isWildcard(host)) return wildcardFault(host, deviceName, machine);
-  const second = secondAddress(host, machine.interfaces());
-  return second && `${secondText(second)}: set rdma.listen = "${second.first}"`;
+  return isWildcard(host) ? wildcardFault(host, deviceName, machine) : undefined;
 }
 
 /** Without TCP and RDMA each attempt fails, and UCX 1.13 keeps the descriptor of each. */
@@ -131,9 +130,8 @@ const noDialBack =
 
 const meanings: Readonly<Record<string, string>> = {
   'Endpoint timeout':
-    "nothing answers at the target's data port: the target's address is not the first of its device, on which alone UCX's TCP listens, the target listens on all of its devices (0.0.0.0) and this host has no route to one of them, or a firewall drops it",
+    "nothing answers at the target's UCX ports: a firewall drops it, or the target listens on all of its devices (0.0.0.0) and this host has no route to one of them",
   'Endpoint is not connected': noDialBack,
-  'Destination is unreachable':
-    "no route, no transport in common, or the target's address is not the first of its device, on which alone UCX's TCP listens",
-  'Operation rejected by remote peer': `another program listens there, or ${noDialBack}`,
+  'Destination is unreachable': 'no route, or no transport in common',
+  'Operation rejected by remote peer': noDialBack,
 };

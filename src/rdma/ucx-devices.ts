@@ -65,6 +65,15 @@ export function logDevices(log: Log, { deviceName, exposed }: UcxDevices): void 
   );
 }
 
+/** Says that the kernel does not keep strangers from UCX's TCP ports; undefined: it does. */
+export function logGuardFault(log: Log, fault: string | undefined): void {
+  if (fault === undefined) return;
+  log.warn(
+    { event: 'ucx-unguarded', detail: fault },
+    "UCX's TCP ports take packets of every host that reaches them, not of admitted ones alone: close them with a firewall (docs/security.md)",
+  );
+}
+
 /** Chooses the devices of a role that listens on `host`, a literal address. */
 export function devicesToListen(
   choice: UcxChoice,

@@ -13,6 +13,7 @@ import { listenFault, logAddressFaults } from '../rdma/ucx-addresses.ts';
 import {
   devicesToListen,
   logDevices,
+  logGuardFault,
   refuseExposed,
   type UcxDevices,
 } from '../rdma/ucx-devices.ts';
@@ -22,7 +23,10 @@ import { VolumeCoverage } from './volume-coverage.ts';
 
 export interface TargetOptions {
   readonly version: string;
+  /** Takes control connections. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where UCX listens for those that are admitted; 0, the default: any free port. */
+  readonly ucxPort?: number;
   readonly deviceName: string;
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
@@ -79,7 +83,7 @@ export async function startTarget(
   refuseExposed(devices, options.isNetworkTrusted);
   logDevices(logger, devices);
   logAddressFaults(logger, [listenFault(options, host)]);
-  const target = startTargetHost({
+  const target = await startTargetHost({
     ...options,
     deviceName: devices.deviceName,
     host,
@@ -90,6 +94,7 @@ export async function startTarget(
     sessionsMax: options.maxSessions,
   });
   logShmLoss(logger, target.shmLoss);
+  logGuardFault(logger, target.guardFault);
   const role = new TargetRole(target, devices, options, logger);
   try {
     await role.openAdmin(options);
@@ -238,7 +243,11 @@ class TargetRole implements RunningTarget {
       sessionsRefused: stats.sessionsRefused,
       sessionsLost: stats.sessionsLost,
       connections: this.#connections.snapshot(),
-      ucxTcp: { devices: this.#devices.deviceName, exposed: this.#devices.exposed },
+      ucxTcp: {
+        devices: this.#devices.deviceName,
+        exposed: this.#devices.exposed,
+        guardFault: this.#target.guardFault,
+      },
       bytesSent: stats.bytesSent,
       bytesReceived: stats.bytesReceived,
       reads: stats.readsByStatus,

@@ -4,7 +4,7 @@ import { startTargetHost } from '../../src/rdma/target-host.ts';
 const [dir, tls, spinUs] = process.argv.slice(2);
 if (dir === undefined || tls === undefined) throw new TypeError('fetch-target DIR TLS SPIN_US');
 
-const host = startTargetHost({
+const host = await startTargetHost({
   host: '127.0.0.1',
   port: 0,
   secret: '',

@@ -40,7 +40,7 @@ export class VolumeFolder {
   }
 }
 
-export function startHost(dir: string, tls: string, port = 0): TargetHost {
+export function startHost(dir: string, tls: string, port = 0): Promise<TargetHost> {
   return startTargetHost({
     host: '127.0.0.1',
     port,
@@ -93,7 +93,7 @@ export const clientWays: readonly ClientWay[] = [
 ];
 
 async function overTarget(dir: string, tls: string): ReturnType<ClientWay['open']> {
-  const host = startHost(dir, tls);
+  const host = await startHost(dir, tls);
   const client = await connect(targetOptions([host], tls));
   return { client, stop: () => host.stop(1_000) };
 }

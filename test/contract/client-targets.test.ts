@@ -43,8 +43,8 @@ function folderWith(id: number, bytes: Uint8Array): VolumeFolder {
   return folder;
 }
 
-function host(dir: string, port = 0): TargetHost {
-  const started = startHost(dir, tcp, port);
+async function host(dir: string, port = 0): Promise<TargetHost> {
+  const started = await startHost(dir, tcp, port);
   hosts.push(started);
   return started;
 }
@@ -68,8 +68,8 @@ async function readFrom(from: NeedleClient, id = volumeId): Promise<string> {
 
 describe('several targets', () => {
   it('each volume is read from the target that announces it', async () => {
-    const first = host(folderWith(volumeId, data).dir);
-    const second = host(folderWith(8, data).dir);
+    const first = await host(folderWith(volumeId, data).dir);
+    const second = await host(folderWith(8, data).dir);
     const both = await client(targetOptions([first, second], tcp));
     expect(await readFrom(both, volumeId)).toBe(`${first.address} true`);
     expect(await readFrom(both, 8)).toBe(`${second.address} true`);
@@ -82,8 +82,8 @@ describe('several targets', () => {
   });
 
   it('a replica takes over when its target goes away, without a failed read', async () => {
-    const first = host(folderWith(volumeId, data).dir);
-    const second = host(folderWith(volumeId, data).dir);
+    const first = await host(folderWith(volumeId, data).dir);
+    const second = await host(folderWith(volumeId, data).dir);
     const both = await client(targetOptions([first, second], tcp));
     await whenClient(both, () => both.volumes().length === 2);
     const outcomes = new Map<string, number>();
@@ -110,8 +110,8 @@ describe('several targets', () => {
   it('a damaged record is read from another replica', async () => {
     const damaged = folderWith(volumeId, data);
     damaged.volume.flipDataByte(1n);
-    const first = host(damaged.dir);
-    const second = host(folderWith(volumeId, data).dir);
+    const first = await host(damaged.dir);
+    const second = await host(folderWith(volumeId, data).dir);
     const both = await client(targetOptions([first, second], tcp));
     await whenClient(both, () => both.volumes().length === 2);
     expect(await readFrom(both)).toBe(`${second.address} true`);
@@ -120,14 +120,14 @@ describe('several targets', () => {
   it('a target that comes back is read from again', async () => {
     const [port] = await freePorts(1);
     const { dir } = folderWith(volumeId, data);
-    const before = host(dir, port);
+    const before = await host(dir, port);
     const one = await client(targetOptions([before], tcp));
     expect(await readFrom(one)).toBe(`${before.address} true`);
     await before.stop(1_000);
     await whenClient(one, () => one.targets[0]?.state.kind === 'down');
     const failed = await one.readNeedle(needle).catch((error: unknown) => error);
     expect(failed).toMatchObject({ status: 'not_connected', retryable: true, fault: 'fabric' });
-    const after = host(dir, port);
+    const after = await host(dir, port);
     await whenClient(one, () => one.volumes().some(({ confirmed }) => confirmed));
     expect(await readFrom(one)).toBe(`${after.address} true`);
   });
@@ -136,7 +136,7 @@ describe('several targets', () => {
 describe('connect', () => {
   it('is content with the target that answers', async () => {
     const [nobody] = await freePorts(1);
-    const there = host(folderWith(volumeId, data).dir);
+    const there = await host(folderWith(volumeId, data).dir);
     const options = targetOptions([there], tcp);
     const one = await client({ ...options, targets: [`127.0.0.1:${nobody}`, ...options.targets] });
     expect(await readFrom(one)).toBe(`${there.address} true`);
@@ -152,7 +152,7 @@ describe('connect', () => {
   });
 
   it('says at once that the secret is wrong', async () => {
-    const there = host(folderWith(volumeId, data).dir);
+    const there = await host(folderWith(volumeId, data).dir);
     const options = { ...targetOptions([there], tcp), secret: 'another', connectTimeoutMs: 60_000 };
     await expect(connect(options)).rejects.toThrow(/unauthorized/);
   });
@@ -171,7 +171,7 @@ describe('connect', () => {
 
   it('takes targets, secret and transport from a proxy.toml, and a secret from a file', async () => {
     const folder = folderWith(volumeId, data);
-    const there = host(folder.dir);
+    const there = await host(folder.dir);
     const secretFile = join(folder.dir, 'secret');
     writeFileSync(secretFile, `${secret}\n`, { mode: 0o600 });
     const file = join(folder.dir, 'proxy.toml');
@@ -188,7 +188,7 @@ describe('connect', () => {
 
   it('works in a worker thread', async () => {
     const { dir } = folderWith(volumeId, data);
-    const there = host(dir);
+    const there = await host(dir);
     const { href } = new URL('./client-worker.ts', import.meta.url);
     const worker = new Worker(new URL(href), {
       workerData: { ...targetOptions([there], tcp), needle },
@@ -202,7 +202,7 @@ describe('connect', () => {
 
 describe('waiting for a target', () => {
   it('a read that is aborted while it waits, or whose client is closed, ends at once', async () => {
-    const there = host(folderWith(volumeId, data).dir);
+    const there = await host(folderWith(volumeId, data).dir);
     const one = await client(targetOptions([there], tcp));
     expect(await readFrom(one)).toBe(`${there.address} true`);
     // Not announced: for its first second a target may yet do so.

@@ -64,7 +64,7 @@ describe.each(subjectKinds)('the port over $name', (kind) => {
       lastModifiedSeconds: 1_700_000_000,
     });
     volume.put(2n, large);
-    subject = kind.open({ dir, arenaBytes: 64 * mebibyte });
+    subject = await kind.open({ dir, arenaBytes: 64 * mebibyte });
     await whenServed(subject.fetcher, volumeId);
   });
 

@@ -16,7 +16,7 @@ test.skipIf(!loadBinding().hasUcx)('a lease takes the slab that slabBytes says',
   for (const [index, bytes] of sizes.entries())
     volume.put(BigInt(index + 1), Buffer.alloc(bytes, 1));
   const kind = subjectKinds.find(({ name }) => name === 'ucx-tcp');
-  const subject = kind?.open({ dir, arenaBytes: 1 << 25 });
+  const subject = await kind?.open({ dir, arenaBytes: 1 << 25 });
   if (subject === undefined) throw new Error('no such subject');
   try {
     await whenServed(subject.fetcher, 3);

@@ -18,7 +18,7 @@ export interface SubjectOptions {
 export interface SubjectKind {
   readonly name: string;
   /** The fetcher is connecting still. */
-  open(options: SubjectOptions): Subject;
+  open(options: SubjectOptions): Promise<Subject>;
 }
 
 export const subjectKinds: readonly SubjectKind[] = [
@@ -27,7 +27,7 @@ export const subjectKinds: readonly SubjectKind[] = [
   { name: 'ucx-tcp', open: (options) => openUcx(options, 'tcp,self') },
 ];
 
-function openInproc({ dir, arenaBytes }: SubjectOptions): Subject {
+async function openInproc({ dir, arenaBytes }: SubjectOptions): Promise<Subject> {
   const client = createRdmaClient({
     kind: 'inproc',
     dirs: [dir],
@@ -38,8 +38,8 @@ function openInproc({ dir, arenaBytes }: SubjectOptions): Subject {
   return { client, fetcher: client.inproc(), close: () => client.close() };
 }
 
-function openUcx({ dir, arenaBytes }: SubjectOptions, tls: string): Subject {
-  const host = startTargetHost({
+async function openUcx({ dir, arenaBytes }: SubjectOptions, tls: string): Promise<Subject> {
+  const host = await startTargetHost({
     host: '127.0.0.1',
     port: 0,
     secret: 'contract',

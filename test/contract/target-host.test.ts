@@ -60,8 +60,8 @@ describe('a target host', () => {
     rmSync(dir, { recursive: true });
   });
 
-  function start(change: Partial<TargetHostOptions> = {}): TargetHost {
-    const host = startTargetHost({
+  async function start(change: Partial<TargetHostOptions> = {}): Promise<TargetHost> {
+    const host = await startTargetHost({
       host: '127.0.0.1',
       port: 0,
       secret: 'right',
@@ -96,7 +96,7 @@ describe('a target host', () => {
   }
 
   it('is reached by name, and counts what it serves', async () => {
-    const host = start();
+    const host = await start();
     const fetcher = connect(host.port, { host: 'localhost' });
     await whenServed(fetcher, volumeId);
     expect(fetcher.address).toBe(`localhost:${host.port}`);
@@ -109,7 +109,7 @@ describe('a target host', () => {
   });
 
   it('refuses a wrong secret', async () => {
-    const fetcher = connect(start().port, { secret: 'wrong' });
+    const fetcher = connect((await start()).port, { secret: 'wrong' });
     await whenDown(fetcher);
     expect(fetcher.state).toMatchObject({ kind: 'down', status: 'unauthorized' });
     expect(await fetcher.read(command)).toEqual({ kind: 'failed', status: 'not_connected' });
@@ -131,7 +131,7 @@ describe('a target host', () => {
   });
 
   it('ends what is in flight when it stops, and is found again at its port', async () => {
-    const host = start();
+    const host = await start();
     const fetcher = connect(host.port);
     await whenServed(fetcher, volumeId);
     const pending = Array.from({ length: 200 }, () => fetcher.read(command));
@@ -140,7 +140,7 @@ describe('a target host', () => {
     await whenDown(fetcher);
     expect(fetcher.volumes.size).toBe(0);
 
-    start({ port: host.port });
+    await start({ port: host.port });
     await whenServed(fetcher, volumeId);
     const again = await fetcher.read(command);
     expect(again.kind).toBe('needle');
@@ -148,7 +148,7 @@ describe('a target host', () => {
   });
 
   it('serves a volume only while its server confirms it', async () => {
-    const host = start({ unconfirmed: false, confirmIntervalMs: 200 });
+    const host = await start({ unconfirmed: false, confirmIntervalMs: 200 });
     const fetcher = connect(host.port);
     await when(fetcher, () => fetcher.volumes.has(volumeId));
     expect(fetcher.volumes.get(volumeId)?.confirmed).toBe(false);
@@ -165,11 +165,11 @@ describe('a target host', () => {
     expect(await fetcher.read(command)).toEqual({ kind: 'failed', status: 'volume_unconfirmed' });
   });
 
-  it('says what it cannot have', () => {
-    expect(() => start({ dirs: [join(dir, 'missing')] })).toThrow(RdmaUnavailableError);
-    expect(() => start({ dirs: [join(dir, 'missing')] })).toThrow(/missing/);
-    const { port } = start();
-    expect(() => start({ port })).toThrow(RdmaUnavailableError);
+  it('says what it cannot have', async () => {
+    await expect(start({ dirs: [join(dir, 'missing')] })).rejects.toThrow(RdmaUnavailableError);
+    await expect(start({ dirs: [join(dir, 'missing')] })).rejects.toThrow(/missing/);
+    const { port } = await start();
+    await expect(start({ port })).rejects.toThrow(/EADDRINUSE/);
   });
 
   it('refuses calls that a client of the other kind has', () => {

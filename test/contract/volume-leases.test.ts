@@ -23,7 +23,7 @@ describe.each(subjectKinds)('leases over $name', (kind) => {
     volume = new SampleVolume(dir, volumeId);
     volume.put(1n, bytes);
     volume.put(2n, bytes);
-    subject = kind.open({ dir, arenaBytes: 16 * 1024 * 1024 });
+    subject = await kind.open({ dir, arenaBytes: 16 * 1024 * 1024 });
     await whenServed(subject.fetcher, volumeId);
     changes.length = 0;
     subject.fetcher.onVolumeChanged((change) => changes.push(change));

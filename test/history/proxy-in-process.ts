@@ -63,7 +63,7 @@ export class ProxyInProcess {
     const { volumeIds = [firstVolumeId] } = options;
     const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-planted-'));
     const server = await startVolumeServer({ dirs: [dir], volumeIds });
-    const subject = options.kind.open({ dir, arenaBytes: 64 * mebibyte });
+    const subject = await options.kind.open({ dir, arenaBytes: 64 * mebibyte });
     const fetcher = new InterposedFetcher(subject.fetcher, options.interposition);
     await Promise.all(volumeIds.map((volumeId) => whenServed(fetcher, volumeId)));
     const cache = options.newCache({

@@ -1,8 +1,11 @@
 /**
  * What somebody does who has reached a TCP port of UCX: its magic number, a request to connect, and a PUT. Here of no
  * bytes; with an address and bytes it would write them there. Prints what became of it at each HOST:PORT of its arguments.
+ * With --admitted-by HOST:PORT it becomes a peer of that target first, as a proxy without a secret does.
  */
 import { connect } from 'node:net';
+import { parseArgs } from 'node:util';
+import { ControlConnection } from '../../src/rdma/control/control-connection.ts';
 
 /** As uct/tcp/tcp.h of UCX 1.13 lays them out. */
 const requestToConnect = (): Buffer => {
@@ -35,8 +38,16 @@ const packet = Buffer.concat([
 /** No answer by then: the packet was not taken. */
 const patienceMs = 1_500;
 
-/** refused: nobody listens; silent, closed: somebody does, and answers nothing to this; taken: UCX has done it. */
-export type Fate = 'refused' | 'silent' | 'closed' | 'http' | 'taken';
+/**
+ * refused: no program is reached; silent, closed: one is, and answers nothing to this; http, control: it answers as the
+ * roles' own listeners do; taken: UCX has done it.
+ */
+export type Fate = 'refused' | 'silent' | 'closed' | 'http' | 'control' | 'taken';
+
+const answers: readonly (readonly [start: string, fate: Fate])[] = [
+  ['HTTP/', 'http'],
+  ['{"refused"', 'control'],
+];
 
 function fateAt(place: string): Promise<Fate> {
   const { hostname, port } = new URL(`tcp://${place}`);
@@ -52,14 +63,29 @@ function fateAt(place: string): Promise<Fate> {
       isConnected = true;
       socket.write(packet);
     });
-    socket.on('data', (bytes) =>
-      end(bytes.toString('latin1').startsWith('HTTP/') ? 'http' : 'taken'),
-    );
+    socket.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      end(answers.find(([start]) => text.startsWith(start))?.[1] ?? 'taken');
+    });
     socket.on('error', () => end(isConnected ? 'closed' : 'refused'));
     socket.on('close', () => end('closed'));
   });
 }
 
-const places = process.argv.slice(2);
+async function becomePeer(place: string): Promise<ControlConnection> {
+  const { hostname: host, port } = new URL(`tcp://${place}`);
+  const at = { host, port: Number(port), secret: '', timeoutMs: 5_000 };
+  const control = new ControlConnection(at);
+  await control.admitted;
+  return control;
+}
+
+const { positionals: places, values } = parseArgs({
+  allowPositionals: true,
+  options: { 'admitted-by': { type: 'string' } },
+});
+const by = values['admitted-by'];
+const control = by === undefined ? undefined : await becomePeer(by);
 const fates = await Promise.all(places.map(fateAt));
+control?.close();
 console.log(JSON.stringify(Object.fromEntries(places.map((place, at) => [place, fates[at]]))));

@@ -1,7 +1,8 @@
 /**
- * UCX's TCP ports wrote what they were told to write, into the memory of a target on loopback, for whoever reached the
- * machine on another address. Here somebody on another host sends exactly that to each port that a role listens on.
+ * UCX's TCP ports write what they are told to write into the memory of the process, for every peer that they accept. Here
+ * a program on another host sends exactly that to each port that a role listens on.
  */
+import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
 import { listeningSockets } from './listening-sockets.ts';
@@ -75,8 +76,11 @@ async function started(name: 'target' | 'proxy', config: string): Promise<RolePr
   return role;
 }
 
-/** Ports at which somebody was there, by what they did about the packet; refused ones are left out. */
-async function intrude(role: RoleProcess): Promise<ReadonlyMap<number, Fate>> {
+/** Ports that were reached, by what became of the packet there. */
+async function intrude(
+  role: RoleProcess,
+  words: readonly string[] = [],
+): Promise<ReadonlyMap<number, Fate>> {
   const ports = [...new Set(listeningSockets(role.pid).map(({ port }) => port))];
   expect(ports.length).toBeGreaterThan(1);
   const [ip = '', ...under] = hosts.onOther;
@@ -86,9 +90,10 @@ async function intrude(role: RoleProcess): Promise<ReadonlyMap<number, Fate>> {
     ...under,
     process.execPath,
     intruder,
+    ...words,
     ...places,
   ]);
-  expect(stderr).toBe('');
+  if (stderr !== '') throw new Error(stderr);
   const fates = Object.entries(JSON.parse(stdout) as Record<string, Fate>);
   return new Map(
     fates
@@ -138,12 +143,39 @@ describe.skipIf(reason !== '')(`from another host${reason && ` (${reason})`}`, (
     },
   );
 
-  // The packet is the right one: where the operator has said that the network is trusted, it is taken.
-  test('a trusted network is trusted: a target on it has a port that takes the packet', async () => {
-    const it = await target({ listen: hosts.address, more: 'ucx_tcp_trusted_network = true' });
-    const fates = await intrude(it);
+  const trusted = 'ucx_tcp_trusted_network = true';
+
+  test('of a target on a trusted network, rdma.listen alone is, and does not take it', async () => {
+    const it = await target({ listen: hosts.address, more: trusted });
+    expect(await intrude(it)).toEqual(new Map([[portOf(it, 'rdma'), 'control']]));
+  });
+
+  test('of a proxy on a trusted network, only HTTP and the admin listener are', async () => {
+    const it = await target({ listen: hosts.address, more: trusted });
+    const front = await proxy(String(it.bound['rdma']), '0.0.0.0', trusted);
+    const fates = await intrude(front);
+    const listeners = [portOf(front, 'http'), portOf(front, 'admin')];
+    expect([...fates.keys()].sort()).toEqual(listeners.sort());
+    expect([...fates.values()]).not.toContain('taken');
+  });
+
+  // The packet is the right one, and a host that was admitted is trusted with it.
+  test('a host that was admitted by the target has a port that takes the packet, until it leaves', async () => {
+    const it = await target({ listen: hosts.address, more: trusted });
+    const fates = await intrude(it, ['--admitted-by', String(it.bound['rdma'])]);
     expect([...fates.values()]).toContain('taken');
-    expect(fates.get(portOf(it, 'rdma'))).not.toBe('taken');
+    expect(fates.get(portOf(it, 'rdma'))).toBe('control');
+    expect(await intrude(it)).toEqual(new Map([[portOf(it, 'rdma'), 'control']]));
+  });
+
+  test('a host that does not know the secret is not admitted', async () => {
+    const secret = `${folder}/secret`;
+    writeFileSync(secret, 'sesame', { mode: 0o600 });
+    const more = `secret_file = "${secret}"\n${trusted}`;
+    const it = await target({ listen: hosts.address, more });
+    const asking = intrude(it, ['--admitted-by', String(it.bound['rdma'])]);
+    await expect(asking).rejects.toThrow(/does not know the secret/);
+    expect(await intrude(it)).toEqual(new Map([[portOf(it, 'rdma'), 'control']]));
   });
 
   test('and no role starts on it untrusted', async () => {

@@ -36,7 +36,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async 'exits from a listener'(): Promise<void> {
-    const { fetcher } = open();
+    const { fetcher } = await open();
     await when(fetcher, () => {
       if (fetcher.state.kind !== 'up') return false;
       console.log('done');
@@ -51,7 +51,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async 'throws in a listener'(): Promise<void> {
-    const { fetcher } = open();
+    const { fetcher } = await open();
     console.log('done');
     fetcher.onChange(() => {
       throw new Error('thrown in a listener');
@@ -62,7 +62,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   async 'survives what a listener throws'(): Promise<void> {
     const thrown: Error[] = [];
     process.on('uncaughtException', (error) => thrown.push(error));
-    const subject = open();
+    const subject = await open();
     let once = true;
     subject.fetcher.onChange(() => {
       if (!once) return;
@@ -77,7 +77,7 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   async 'closes from a listener'(): Promise<void> {
-    const subject = open();
+    const subject = await open();
     const { promise, resolve } = Promise.withResolvers<void>();
     subject.fetcher.onChange(() => {
       if (subject.fetcher.state.kind === 'up') resolve(subject.close());
@@ -133,12 +133,12 @@ const run = scenarios[scenario];
 if (run === undefined) throw new RangeError(`no scenario "${scenario}"`);
 await run();
 
-function open(): Subject {
+function open(): Promise<Subject> {
   return openSubject(kindName, dir);
 }
 
 async function serve(): Promise<Subject> {
-  const subject = open();
+  const subject = await open();
   await whenServed(subject.fetcher, 3);
   return subject;
 }

@@ -17,7 +17,7 @@ export const command: ReadCommand = {
   timeoutMs: 10_000,
 };
 
-export function openSubject(kindName: string, dir: string): Subject {
+export async function openSubject(kindName: string, dir: string): Promise<Subject> {
   const kind = subjectKinds.find(({ name }) => name === kindName);
   if (kind === undefined) throw new RangeError(`no kind "${kindName}"`);
   return kind.open({ dir, arenaBytes: 64 * 1024 * 1024 });

@@ -9,7 +9,7 @@ const { way, kindName, dir } = workerData as {
   readonly dir: string;
 };
 
-const subject = openSubject(kindName, dir);
+const subject = await openSubject(kindName, dir);
 await whenServed(subject.fetcher, 3);
 await fetchAndRelease(subject.fetcher);
 parentPort?.postMessage('ready');

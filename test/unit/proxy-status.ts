@@ -4,7 +4,7 @@ import type { ProxyStatus } from '../../src/admin/status.ts';
 export const status: ProxyStatus = {
   mode: 'prefer',
   fabricFailure: undefined,
-  ucxTcp: { devices: 'lo', exposed: [] },
+  ucxTcp: { devices: 'lo', exposed: [], guardFault: undefined },
   isListening: true,
   isDraining: false,
   fabricConnections: undefined,

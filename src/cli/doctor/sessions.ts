@@ -139,7 +139,8 @@ async function lookTarget(
 function mayBeHttp({ tcpFailure }: TargetFacts, { state }: SessionFacts): boolean {
   if (tcpFailure !== '' || state.kind !== 'down') return false;
   const isPeer = /Destination is unreachable|Endpoint (?:timeout|is not connected)/;
-  return state.status === 'not_connected' && !isPeer.test(state.detail);
+  const isOpen = state.status === 'not_connected' || state.status === 'protocol_error';
+  return isOpen && !isPeer.test(state.detail);
 }
 
 async function httpServerAt(name: string, timeoutMs: number): Promise<string> {

@@ -99,19 +99,22 @@ describe('the way to a target', () => {
       down('unsupported_version'),
       down('not_connected', 'Destination is unreachable'),
       down('not_connected', 'Operation rejected by remote peer (…)'),
-      down('not_connected', 'Connection reset by remote peer'),
+      down(
+        'not_connected',
+        'it closed the connection: another program, or a target of an older version, listens there',
+      ),
     ].map((session) => one(judge({ session }), 'target-session').summary);
     expect(summaries.map((summary) => summary.replace(/^[^ ]+ /, ''))).toEqual([
       'wrong secret',
       'it speaks another protocol version',
       'the target accepts, and UCX finds no way to it',
-      'the target there cannot dial this host back, or something else listens there',
+      'the target accepts, and cannot dial this host back',
       'something else listens there',
     ]);
   });
 
   test('tells a stopped target, a silent place and another server apart', () => {
-    const late = down('deadline', 'the target did not answer within the connect timeout');
+    const late = down('not_connected', 'no answer within 1000 ms');
     const listener = (role: string | undefined, state: string): TargetContext => ({
       ...quiet,
       listeners: [

@@ -164,45 +164,32 @@ function noSession(
   evidence: readonly string[],
 ): Finding {
   const { name, host, port, session, httpServer } = facts;
-  const rejection = /Operation rejected by remote peer|Endpoint is not connected/;
-  const isRejected = evidence.some((line) => rejection.test(line));
+  const says = (words: RegExp): boolean => evidence.some((line) => words.test(line));
   const owner = isOnThisHost(host)
     ? listeners.find((listener) => listener.port === port && listener.owner !== undefined)?.owner
     : undefined;
-  // UCX says so when the peer has answered with its addresses and none of them can be reached.
-  const isPeer = evidence.some((line) => /Destination is unreachable|Endpoint timeout/.test(line));
-  const isTarget = isPeer || owner?.role === 'target';
-  const isElse = httpServer !== '' || (owner !== undefined && !isTarget);
-  if (isElse) return somethingElse(facts, settings, owner, evidence);
-  const isSilent = session?.state.kind === 'silent' || isLate(session);
-  if (isSilent && !isPeer) return noAnswer(facts, owner, evidence);
-  if (isRejected) return rejected(facts, settings, evidence);
-  if (!isTarget) return somethingElse(facts, settings, owner, evidence);
+  const isElse = httpServer !== '' || (owner !== undefined && owner.role !== 'target');
+  if (isElse || says(strangerWords)) return somethingElse(facts, settings, owner, evidence);
+  const isStopped = owner?.state === 'T' || owner?.state === 't';
+  if (session?.state.kind === 'silent' || says(silentWords) || isStopped) {
+    return noAnswer(facts, owner, evidence);
+  }
+  // It has admitted this host on the control connection: the rest is UCX's.
   return fail('target-session', {
-    summary: `${name}: the target accepts, and UCX finds no way to it`,
+    summary: says(noDialWords)
+      ? `${name}: the target accepts, and cannot dial this host back`
+      : `${name}: the target accepts, and UCX finds no way to it`,
     evidence: [...evidence, `device_name = "${deviceName}"`],
     fix: [
       'rdma.device_name = "auto" and rdma.tls = "auto" here and on the target',
-      "over TCP: set the target's rdma.listen to the first address of its device (ip -o address show), and rdma.target to the same; no NAT between",
+      'over TCP: let each host reach all ports of the other (UCX dials in both directions), without source NAT between; this host must come from the first address of its device (ip route get, ip -o address show)',
     ],
   });
 }
 
-/** UCX says the same of a target that cannot dial back and of a program that closes the connection. */
-function rejected({ name }: TargetFacts, settings: Settings, evidence: readonly string[]): Finding {
-  return fail('target-session', {
-    summary: `${name}: the target there cannot dial this host back, or something else listens there`,
-    evidence,
-    fix: [
-      "the target's log says which address it dialled: over TCP this host must come from the first address of its device (ip route get, ip -o address show), without NAT between",
-      `else set ${settings.targetKey} to the target's address (its "ready" line: rdma; not the volume server's port, not the admin port)`,
-    ],
-  });
-}
-
-function isLate(session: SessionFacts | undefined): boolean {
-  return session?.state.kind === 'down' && session.state.status === 'deadline';
-}
+const strangerWords = /another program, or a target of an older version|^protocol_error/;
+const silentWords = /no answer within/;
+const noDialWords = /Operation rejected by remote peer|Endpoint is not connected/;
 
 /** The kernel accepts connections for a process that does not run. */
 function noAnswer(

@@ -2,9 +2,8 @@
 import type { SessionEvent } from '../../rdma/target-host.ts';
 import type { LimitedLog, LineSink } from '../../telemetry/limited-log.ts';
 
-/** Each side proves that it knows the secret, the target first. */
 const unproven =
-  "a connection ended before it had proved anything: the secrets differ, or one side could not dial the other back: over UCX's TCP each must be at the first address of its device, without NAT or a firewall between";
+  "a connection of UCX ended before it became a session: one side could not dial the other back. Over UCX's TCP a proxy must come from the first address of its device, without source NAT or a firewall between";
 const notDialled =
   'UCX could not dial a proxy back: it comes from an address that is not the first of its device, or through NAT, or has another family or transports';
 

@@ -82,9 +82,10 @@ function keysOf(config: TargetConfig): RoleKeys {
 }
 
 function placesOf({ rdma, admin }: TargetConfig): StartPlace[] {
-  const address = { host: rdma.listen, port: rdma.port };
+  const { listen: host } = rdma;
   return [
-    { hostKey: 'rdma.listen', portKey: 'rdma.port', address },
+    { hostKey: 'rdma.listen', portKey: 'rdma.port', address: { host, port: rdma.port } },
+    { hostKey: 'rdma.listen', portKey: 'rdma.ucx_port', address: { host, port: rdma.ucxPort } },
     placeOf('admin.listen', admin.listen),
   ];
 }
@@ -98,6 +99,7 @@ function targetOptions(
   return {
     version: packageVersion(),
     listen: { host: rdma.listen, port: rdma.port },
+    ucxPort: rdma.ucxPort,
     deviceName: rdma.deviceName,
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,

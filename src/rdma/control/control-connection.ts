@@ -1,0 +1,149 @@
+/** A proxy's control connection to one target: open for as long as the session that it leads to. */
+import { connect, type Socket } from 'node:net';
+import type { StatusName } from '../status.ts';
+import {
+  Conversation,
+  controlVersion,
+  type Fields,
+  hostsOf,
+  isHost,
+  isNonce,
+  isPort,
+  LineReader,
+  newNonce,
+  ownHosts,
+  type Refusal,
+  refusalIn,
+  type UcxPlace,
+  unproved,
+} from './control-protocol.ts';
+
+export interface ControlPlace {
+  /** A literal address. */
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+  readonly timeoutMs: number;
+}
+
+export interface Admitted {
+  /** Where the target's UCX listens. */
+  readonly ucx: UcxPlace;
+  /** Addresses of the target from which its packets may come. */
+  readonly hosts: readonly string[];
+}
+
+/** No admission: the status as the target's, or one of the client's own. */
+export class NotAdmittedError extends Error {
+  readonly status: Refusal;
+
+  constructor(status: Refusal, message: string) {
+    super(message);
+    this.name = 'NotAdmittedError';
+    this.status = status;
+  }
+}
+
+const keepAliveMs = 30_000;
+
+export class ControlConnection {
+  /** Rejects with a NotAdmittedError; also when close() comes first. */
+  readonly admitted: Promise<Admitted>;
+  readonly #socket: Socket;
+  readonly #conversation: Conversation;
+  readonly #settle: PromiseWithResolvers<Admitted>;
+  readonly #reader = new LineReader();
+  readonly #timer: NodeJS.Timeout;
+  #state: 'greeting' | 'proving' | 'settled' = 'greeting';
+
+  constructor({ host, port, secret, timeoutMs }: ControlPlace) {
+    this.#conversation = new Conversation(secret);
+    this.#settle = Promise.withResolvers<Admitted>();
+    this.admitted = this.#settle.promise;
+    this.#socket = connect({ host, port, noDelay: true });
+    this.#timer = setTimeout(
+      () => this.#fail('not_connected', `no answer within ${timeoutMs} ms`),
+      timeoutMs,
+    ).unref();
+    this.#socket.on('connect', () => this.#greet());
+    this.#socket.on('data', (bytes) => this.#read(bytes));
+    this.#socket.on('error', ({ message }) => this.#fail('not_connected', message));
+    this.#socket.on('close', () =>
+      this.#fail('not_connected', `it closed the connection: ${strangerText}`),
+    );
+  }
+
+  close(): void {
+    this.#fail('closed', 'closed here');
+    this.#socket.destroy();
+  }
+
+  #greet(): void {
+    const version = { version_min: controlVersion, version_max: controlVersion };
+    const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts: ownHosts() };
+    this.#socket.write(this.#conversation.say('proxy', hello, false));
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#state === 'settled') return;
+    const { line, isTooMuch } = this.#reader.read(bytes);
+    if (isTooMuch) this.#fail('protocol_error', `its answer is not a target's: ${strangerText}`);
+    else if (line !== undefined) this.#hear(line);
+  }
+
+  #hear(line: string): void {
+    const refusal = refusalIn(line);
+    if (refusal !== undefined) {
+      this.#fail(refusal, refusalTexts[refusal] ?? `the target refuses: ${refusal}`);
+      return;
+    }
+    const fields = this.#conversation.hear('target', line, true);
+    if (fields === undefined) {
+      this.#fail('protocol_error', `its answer is not a target's: ${strangerText}`);
+    } else if (fields === unproved) {
+      this.#fail('unauthorized', 'the target does not know the secret of rdma.secret_file');
+    } else if (this.#state === 'greeting') {
+      this.#prove(fields);
+    } else {
+      this.#enter(fields);
+    }
+  }
+
+  #prove({ version, nonce }: Fields): void {
+    if (version !== controlVersion || !isNonce(nonce)) {
+      this.#fail('protocol_error', 'its challenge is malformed');
+      return;
+    }
+    this.#state = 'proving';
+    this.#socket.write(this.#conversation.say('proxy', {}, true));
+  }
+
+  #enter(welcome: Fields): void {
+    const { ucx_host: ucxHost, ucx_port: ucxPort } = welcome;
+    const hosts = hostsOf(welcome['hosts']);
+    if (!isHost(ucxHost) || !isPort(ucxPort) || hosts === undefined) {
+      this.#fail('protocol_error', 'its welcome is malformed');
+      return;
+    }
+    this.#state = 'settled';
+    clearTimeout(this.#timer);
+    this.#socket.setKeepAlive(true, keepAliveMs);
+    this.#settle.resolve({ ucx: { host: ucxHost, port: ucxPort }, hosts: [ucxHost, ...hosts] });
+  }
+
+  #fail(status: Refusal, detail: string): void {
+    if (this.#state === 'settled') return;
+    this.#state = 'settled';
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    this.#settle.reject(new NotAdmittedError(status, detail));
+  }
+}
+
+const strangerText = 'another program, or a target of an older version, listens there';
+
+const refusalTexts: Partial<Record<StatusName, string>> = {
+  unauthorized: 'the target refuses the secret of rdma.secret_file',
+  unsupported_version: 'the target speaks another version of the control connection',
+  overload: 'the target has as many sessions as rdma.max_sessions admits',
+};

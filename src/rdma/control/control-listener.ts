@@ -1,0 +1,312 @@
+/**
+ * The target's port for proxies. A peer that does not know the secret gets no further: UCX's own ports take packets of
+ * admitted hosts alone, and a host is admitted while a control connection of it is open.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  Conversation,
+  controlVersion,
+  type Fields,
+  hostsOf,
+  isNonce,
+  LineReader,
+  newNonce,
+  ownHosts,
+  plainHost,
+  type Refusal,
+  type UcxPlace,
+  unproved,
+} from './control-protocol.ts';
+
+export interface ControlOptions {
+  /** A literal address. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly secret: string;
+  /** From the accept to the proof. */
+  readonly handshakeTimeoutMs: number;
+  /** Connections of one address that have not proved themselves; the oldest gives place to more. */
+  readonly pendingPerAddressMax: number;
+  /** Connections that have. */
+  readonly admittedMax: number;
+}
+
+/** UCX's side, as it is once the address is had. */
+export interface AdmittedTo {
+  /** Where proxies connect to by UCX once they are admitted; `host` is where they came to. */
+  readonly ucxPlace: (host: string) => UcxPlace;
+  /** Replaces the hosts of which UCX's ports take packets. Throws where that fails. */
+  readonly admit: (hosts: readonly string[]) => void;
+}
+
+/** Bounds the connections of all addresses that have not proved themselves. */
+const pendingMax = 256;
+const backlog = 4_096;
+const refusalsMax = 256;
+const keepAliveMs = 30_000;
+
+export interface ControlListener {
+  readonly port: number;
+  /** Begins to answer. To be called in the turn of the event loop in which the listener was opened. */
+  serve(to: AdmittedTo): void;
+  /** Connections that have not proved themselves. */
+  readonly pending: number;
+  /** Those that were ended by a bound, since the start. */
+  readonly ended: number;
+  /** Those that were told why they are refused, since the start. */
+  readonly refused: number;
+  /** Why; the first `refusalsMax` since the last call. */
+  takeRefusals(): readonly Refusal[];
+  /** Takes no more connections; those that are admitted stay until `end`. */
+  stop(): void;
+  /** Ends all. */
+  end(): void;
+}
+
+/** @throws a system error where the address cannot be had. */
+export async function openControlListener(options: ControlOptions): Promise<ControlListener> {
+  const server = createServer({ noDelay: true });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  // `ipv6Only`: as UCX's own listener, "::" takes IPv6 alone.
+  server.listen({ host: options.host, port: options.port, ipv6Only: true, backlog }, resolve);
+  await promise;
+  return new TcpControlListener(server, options);
+}
+
+class TcpControlListener implements ControlListener {
+  readonly port: number;
+  readonly #server: Server;
+  readonly #options: ControlOptions;
+  /** The oldest first. */
+  readonly #pending = new Set<Peer>();
+  readonly #admitted = new Map<Peer, readonly string[]>();
+  readonly #refusals: Refusal[] = [];
+  #ended = 0;
+  #refused = 0;
+
+  constructor(server: Server, options: ControlOptions) {
+    const address = server.address();
+    this.port = typeof address === 'object' && address !== null ? address.port : 0;
+    this.#server = server;
+    this.#options = options;
+    // Without a descriptor left accept() fails, and is tried again.
+    server.on('error', () => {});
+  }
+
+  serve(to: AdmittedTo): void {
+    this.#server.on('connection', (socket) => this.#came(socket, to));
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  get ended(): number {
+    return this.#ended;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  takeRefusals(): readonly Refusal[] {
+    return this.#refusals.splice(0);
+  }
+
+  stop(): void {
+    this.#server.close();
+    for (const peer of this.#pending) peer.end();
+  }
+
+  end(): void {
+    this.stop();
+    for (const peer of this.#admitted.keys()) peer.end();
+  }
+
+  #came(socket: Socket, { ucxPlace, admit }: AdmittedTo): void {
+    const host = plainHost(socket.remoteAddress);
+    if (host === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#makePlace(host);
+    const { secret, handshakeTimeoutMs } = this.#options;
+    const peer = new Peer(
+      { socket, host, ucxPlace, secret, handshakeTimeoutMs },
+      {
+        admit: (hosts) => this.#admit(peer, hosts, admit),
+        refused: (status) => this.#tellRefusal(status),
+        gone: () => this.#gone(peer, admit),
+        timedOut: () => this.#end(peer),
+      },
+    );
+    this.#pending.add(peer);
+  }
+
+  /** For a newcomer: the oldest of its address goes, or of the address that has most. */
+  #makePlace(host: string): void {
+    const counts = new Map<string, number>();
+    for (const peer of this.#pending) counts.set(peer.host, (counts.get(peer.host) ?? 0) + 1);
+    const own = counts.get(host) ?? 0;
+    if (own >= this.#options.pendingPerAddressMax) this.#endOldest(host);
+    else if (this.#pending.size >= pendingMax) {
+      const most = [...counts].reduce((left, right) => (right[1] > left[1] ? right : left));
+      this.#endOldest(most[0]);
+    }
+  }
+
+  #endOldest(host: string): void {
+    const oldest = [...this.#pending].find((peer) => peer.host === host);
+    if (oldest !== undefined) this.#end(oldest);
+  }
+
+  #end(peer: Peer): void {
+    this.#ended += 1;
+    this.#pending.delete(peer);
+    peer.end();
+  }
+
+  #admit(peer: Peer, hosts: readonly string[], admit: Admit): Refusal | undefined {
+    if (this.#admitted.size >= this.#options.admittedMax) return 'overload';
+    this.#pending.delete(peer);
+    this.#admitted.set(peer, [peer.host, ...hosts]);
+    if (this.#tellHosts(admit)) return undefined;
+    this.#admitted.delete(peer);
+    return 'overload';
+  }
+
+  #tellRefusal(status: Refusal): void {
+    this.#refused += 1;
+    if (this.#refusals.length < refusalsMax) this.#refusals.push(status);
+  }
+
+  #gone(peer: Peer, admit: Admit): void {
+    this.#pending.delete(peer);
+    if (this.#admitted.delete(peer)) this.#tellHosts(admit);
+  }
+
+  #tellHosts(admit: Admit): boolean {
+    try {
+      admit([...new Set([...this.#admitted.values()].flat())]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+type Admit = AdmittedTo['admit'];
+
+interface PeerOptions
+  extends Pick<ControlOptions, 'secret' | 'handshakeTimeoutMs'>,
+    Pick<AdmittedTo, 'ucxPlace'> {
+  readonly socket: Socket;
+  readonly host: string;
+}
+
+interface PeerEvents {
+  /** `hosts` have proved themselves; returns why they are refused all the same. */
+  admit(hosts: readonly string[]): Refusal | undefined;
+  refused(status: Refusal): void;
+  gone(): void;
+  timedOut(): void;
+}
+
+/** One connection, from accept to close. */
+class Peer {
+  readonly host: string;
+  readonly #socket: Socket;
+  readonly #ucxPlace: AdmittedTo['ucxPlace'];
+  readonly #events: PeerEvents;
+  readonly #conversation: Conversation;
+  readonly #reader = new LineReader();
+  readonly #timer: NodeJS.Timeout;
+  #state: 'greeting' | 'proving' | 'admitted' | 'refused' = 'greeting';
+  #hosts: readonly string[] = [];
+
+  constructor(options: PeerOptions, events: PeerEvents) {
+    const { socket, handshakeTimeoutMs } = options;
+    this.host = options.host;
+    this.#socket = socket;
+    this.#ucxPlace = options.ucxPlace;
+    this.#events = events;
+    this.#conversation = new Conversation(options.secret);
+    this.#timer = setTimeout(() => events.timedOut(), handshakeTimeoutMs).unref();
+    socket.on('data', (bytes) => this.#read(bytes));
+    socket.on('error', () => {});
+    socket.on('end', () => socket.destroy());
+    socket.once('close', () => {
+      clearTimeout(this.#timer);
+      events.gone();
+    });
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#state === 'refused') return;
+    // An admitted proxy says nothing more.
+    if (this.#state === 'admitted') {
+      this.end();
+      return;
+    }
+    const { line, isTooMuch } = this.#reader.read(bytes);
+    if (isTooMuch) this.#refuse('bad_request');
+    else if (line !== undefined) this.#hear(line);
+  }
+
+  #hear(line: string): void {
+    const isProved = this.#state === 'proving';
+    const fields = this.#conversation.hear('proxy', line, isProved);
+    if (fields === undefined) this.#refuse('bad_request');
+    else if (fields === unproved) this.#refuse('unauthorized');
+    else if (isProved) this.#admit();
+    else this.#challenge(fields);
+  }
+
+  #challenge(hello: Fields): void {
+    const hosts = hostsOf(hello['hosts']);
+    if (hello['hello'] !== 'seaweed-rdma' || !isNonce(hello['nonce']) || hosts === undefined) {
+      this.#refuse('bad_request');
+      return;
+    }
+    const isSpoken =
+      Number(hello['version_min']) <= controlVersion &&
+      Number(hello['version_max']) >= controlVersion;
+    if (!isSpoken) {
+      this.#refuse('unsupported_version');
+      return;
+    }
+    this.#hosts = hosts;
+    this.#state = 'proving';
+    this.#say({ version: controlVersion, nonce: newNonce() });
+  }
+
+  #admit(): void {
+    const refusal = this.#events.admit(this.#hosts);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#state = 'admitted';
+    this.#socket.setKeepAlive(true, keepAliveMs);
+    const { host, port } = this.#ucxPlace(plainHost(this.#socket.localAddress) ?? '');
+    this.#say({ ucx_host: host, ucx_port: port, hosts: ownHosts() });
+  }
+
+  #say(content: object): void {
+    this.#socket.write(this.#conversation.say('target', content, true));
+  }
+
+  /** The time for the handshake ends the connection of a peer that does not. */
+  #refuse(status: Refusal): void {
+    this.#state = 'refused';
+    this.#events.refused(status);
+    this.#socket.end(this.#conversation.say('target', { refused: status }, false));
+  }
+}

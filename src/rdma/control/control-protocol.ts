@@ -1,0 +1,149 @@
+/**
+ * The conversation on a control connection: proxy and target prove to each other that they know the secret, before UCX
+ * sees a byte of the peer. Four lines of JSON; each proof covers every line so far, so no line can be changed on its way:
+ *
+ *     proxy:  {"hello": "seaweed-rdma", "version_min", "version_max", "nonce", "hosts"}
+ *     target: {"version", "nonce"} PROOF
+ *     proxy:  {} PROOF
+ *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
+ *
+ * `hosts` are the speaker's own addresses: the other side's UCX ports take packets of these. UCX has a place of its own,
+ * since it cannot be reached through address translation, nor at a second address of a device.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { type StatusName, statusNumbers } from '../status.ts';
+
+export const controlVersion = 1;
+/** A longer line is refused before its end has come. */
+export const lineBytesMax = 8_192;
+export const hostsMax = 64;
+
+export type Refusal = Exclude<StatusName, 'ok'>;
+export type Speaker = 'proxy' | 'target';
+
+export interface UcxPlace {
+  /** A literal address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The lines that were spoken, and the secret. */
+export class Conversation {
+  readonly #secret: Buffer;
+  #spoken = '';
+
+  /** One character of the secret is one byte. */
+  constructor(secret: string) {
+    this.#secret = Buffer.from(secret, 'latin1');
+  }
+
+  /** The line to send, its line feed included. */
+  say(speaker: Speaker, content: object, isProved: boolean): string {
+    const text = JSON.stringify(content);
+    return this.#keep(isProved ? `${text} ${this.#proof(speaker, text)}` : text);
+  }
+
+  /** Takes a line that came, without its line feed. undefined: it does not parse, or its proof is wrong. */
+  hear(speaker: Speaker, line: string, isProved: boolean): Fields | Unproved | undefined {
+    const at = line.lastIndexOf(' ');
+    const text = isProved && at >= 0 ? line.slice(0, at) : line;
+    const fields = fieldsOf(text);
+    if (fields === undefined) return undefined;
+    const isRight = !isProved || isSame(line.slice(at + 1), this.#proof(speaker, text));
+    this.#keep(line);
+    return isRight ? fields : unproved;
+  }
+
+  #keep(line: string): string {
+    const whole = `${line}\n`;
+    this.#spoken += whole;
+    return whole;
+  }
+
+  #proof(speaker: Speaker, text: string): string {
+    const hmac = createHmac('sha256', this.#secret);
+    return hmac.update(`control ${speaker}\n${this.#spoken}${text}`).digest('hex');
+  }
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+/** The other side does not know the secret. */
+export const unproved: unique symbol = Symbol('unproved');
+export type Unproved = typeof unproved;
+
+export function newNonce(): string {
+  return randomBytes(32).toString('hex');
+}
+
+export function isNonce(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+}
+
+export function isHost(value: unknown): value is string {
+  return typeof value === 'string' && isIP(value) !== 0;
+}
+
+export function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) > 0 && Number(value) <= 65_535;
+}
+
+/** undefined: not a list of at most `hostsMax` literal addresses. */
+export function hostsOf(value: unknown): readonly string[] | undefined {
+  if (!Array.isArray(value) || value.length > hostsMax) return undefined;
+  return value.every(isHost) ? value : undefined;
+}
+
+/** undefined: the target's line is no refusal. */
+export function refusalIn(line: string): Refusal | undefined {
+  const refused = fieldsOf(line)?.['refused'];
+  if (refused === undefined) return undefined;
+  const isKnown =
+    typeof refused === 'string' && Object.hasOwn(statusNumbers, refused) && refused !== 'ok';
+  return isKnown ? (refused as Refusal) : 'protocol_error';
+}
+
+/** Addresses of this machine from which its packets may come; loopback and link-local ones are not told. */
+export function ownHosts(): readonly string[] {
+  const all = Object.values(networkInterfaces()).flatMap((rows) => rows ?? []);
+  const told = all.filter(({ internal, address }) => !internal && !address.startsWith('fe80:'));
+  return told.map(({ address }) => address).slice(0, hostsMax);
+}
+
+/** The host of one end of a socket, as a literal address; undefined: the socket is gone. */
+export function plainHost(address: string | undefined): string | undefined {
+  return address?.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+/** Collects a peer's bytes until a line is whole. */
+export class LineReader {
+  #text = '';
+
+  /** The next line; undefined: not yet. `isTooMuch`: it is longer than a line may be, or more came behind it. */
+  read(bytes: Buffer): { readonly line: string | undefined; readonly isTooMuch: boolean } {
+    this.#text += bytes.toString('latin1');
+    const end = this.#text.indexOf('\n');
+    if (end < 0) return { line: undefined, isTooMuch: this.#text.length > lineBytesMax };
+    const line = this.#text.slice(0, end);
+    const isTooMuch = line.length > lineBytesMax || this.#text.length > end + 1;
+    this.#text = '';
+    return { line, isTooMuch };
+  }
+}
+
+function fieldsOf(text: string): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Fields)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(given: string, expected: string): boolean {
+  const [left, right] = [Buffer.from(given, 'latin1'), Buffer.from(expected, 'latin1')];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

@@ -1,0 +1,297 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ControlConnection, type NotAdmittedError } from './control-connection.ts';
+import {
+  type ControlListener,
+  type ControlOptions,
+  openControlListener,
+} from './control-listener.ts';
+import { Conversation, hostsMax, lineBytesMax, newNonce, unproved } from './control-protocol.ts';
+
+const ends: (() => void)[] = [];
+
+afterEach(() => {
+  for (const end of ends.splice(0).reverse()) end();
+});
+
+interface Place extends ControlListener {
+  /** Admitted to UCX's ports, as they were told last. */
+  readonly hosts: () => readonly string[];
+}
+
+async function listener(change: Partial<ControlOptions> = {}, isFiltered = true): Promise<Place> {
+  const opened = await openControlListener({
+    host: '127.0.0.1',
+    port: 0,
+    secret: 'sesame',
+    handshakeTimeoutMs: 5_000,
+    pendingPerAddressMax: 64,
+    admittedMax: 8,
+    ...change,
+  });
+  let told: readonly string[] = [];
+  opened.serve({
+    ucxPlace: (host) => ({ host, port: 18_517 }),
+    admit(hosts) {
+      if (!isFiltered) throw new Error('the kernel takes no socket filter');
+      told = hosts;
+    },
+  });
+  ends.push(() => opened.end());
+  return Object.assign(opened, { hosts: () => told });
+}
+
+function asking(port: number, secret = 'sesame', timeoutMs = 2_000): ControlConnection {
+  const control = new ControlConnection({ host: '127.0.0.1', port, secret, timeoutMs });
+  ends.push(() => control.close());
+  control.admitted.catch(() => undefined);
+  return control;
+}
+
+const failureOf = async (control: ControlConnection): Promise<NotAdmittedError> => {
+  const error: unknown = await control.admitted.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error as NotAdmittedError;
+};
+
+interface RawPeer {
+  readonly socket: Socket;
+  /** The next line that comes; undefined: the connection ended. */
+  line(): Promise<string | undefined>;
+}
+
+function rawPeer(port: number, localAddress = '127.0.0.1'): RawPeer {
+  const socket = connect({ host: '127.0.0.1', port, localAddress });
+  ends.push(() => socket.destroy());
+  socket.on('error', () => undefined);
+  const lines: string[] = [];
+  let isOver = false;
+  let wake = (): void => undefined;
+  let text = '';
+  socket.on('data', (bytes) => {
+    const parts = (text + bytes.toString('latin1')).split('\n');
+    text = parts.pop() ?? '';
+    lines.push(...parts);
+    wake();
+  });
+  socket.on('close', () => {
+    isOver = true;
+    wake();
+  });
+  return {
+    socket,
+    async line() {
+      while (lines.length === 0 && !isOver) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return lines.shift();
+    },
+  };
+}
+
+const hello = (change: object = {}): object => ({
+  hello: 'seaweed-rdma',
+  version_min: 1,
+  version_max: 1,
+  nonce: newNonce(),
+  hosts: ['10.0.0.9'],
+  ...change,
+});
+
+describe('a proxy that knows the secret', () => {
+  test('is admitted with its addresses for as long as its connection', async () => {
+    const place = await listener();
+    const control = asking(place.port);
+    const { ucx, hosts } = await control.admitted;
+    expect(ucx).toEqual({ host: '127.0.0.1', port: 18_517 });
+    expect(hosts[0]).toBe('127.0.0.1');
+    expect(place.hosts()).toContain('127.0.0.1');
+    const second = asking(place.port);
+    await second.admitted;
+    control.close();
+    await vi.waitFor(() => expect(place.pending).toBe(0));
+    expect(place.hosts()).toContain('127.0.0.1');
+    second.close();
+    await vi.waitFor(() => expect(place.hosts()).toEqual([]));
+  });
+
+  test('is told where there are too many', async () => {
+    const place = await listener({ admittedMax: 1 });
+    await asking(place.port).admitted;
+    expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
+    expect(place.takeRefusals()).toEqual(['overload']);
+    expect(place.takeRefusals()).toEqual([]);
+    expect(place.refused).toBe(1);
+  });
+
+  test('is refused where UCX cannot be told of it', async () => {
+    const place = await listener({}, false);
+    expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
+  });
+
+  test('loses its admission when it says more', async () => {
+    const place = await listener();
+    const peer = rawPeer(place.port);
+    const conversation = new Conversation('sesame');
+    peer.socket.write(conversation.say('proxy', hello(), false));
+    conversation.hear('target', (await peer.line()) ?? '', true);
+    peer.socket.write(conversation.say('proxy', {}, true));
+    expect(conversation.hear('target', (await peer.line()) ?? '', true)).toMatchObject({
+      ucx_port: 18_517,
+    });
+    expect(place.hosts()).toEqual(['127.0.0.1', '10.0.0.9']);
+    peer.socket.write('x');
+    expect(await peer.line()).toBeUndefined();
+    await vi.waitFor(() => expect(place.hosts()).toEqual([]));
+  });
+});
+
+describe('a peer that does not know the secret', () => {
+  test('learns that the target does not prove to know its own', async () => {
+    const place = await listener();
+    expect(await failureOf(asking(place.port, 'other'))).toMatchObject({ status: 'unauthorized' });
+    expect(place.hosts()).toEqual([]);
+  });
+
+  test.each([
+    ['the proof of another secret', () => new Conversation('other').say('proxy', {}, true)],
+    ['no proof', () => '{}\n'],
+    ['a refusal of its own in place of a proof', () => '{"refused":"ok"} x\n'],
+    ['an empty proof', () => '{} \n'],
+  ])('is refused with %s', async (_, proof) => {
+    const place = await listener();
+    const { socket, line } = rawPeer(place.port);
+    socket.write(`${JSON.stringify(hello())}\n`);
+    await line();
+    socket.write(proof());
+    expect(await line()).toBe('{"refused":"unauthorized"}');
+    expect(await line()).toBeUndefined();
+    expect(place.hosts()).toEqual([]);
+  });
+
+  test("does not get through with the target's own proof, nor with one of another conversation", async () => {
+    const place = await listener();
+    const heard = rawPeer(place.port);
+    const conversation = new Conversation('sesame');
+    heard.socket.write(conversation.say('proxy', hello(), false));
+    const challenge = (await heard.line()) ?? '';
+    conversation.hear('target', challenge, true);
+    const right = conversation.say('proxy', {}, true);
+    for (const proof of [right, `{} ${challenge.split(' ').at(-1)}\n`]) {
+      const { socket, line } = rawPeer(place.port);
+      socket.write(`${JSON.stringify(hello())}\n`);
+      await line();
+      socket.write(proof);
+      expect(await line()).toBe('{"refused":"unauthorized"}');
+    }
+  });
+});
+
+describe('a hello', () => {
+  test.each([
+    ['that is no JSON', 'GET / HTTP/1.1\r\n'],
+    ['that is a list', '[]\n'],
+    ['that is nothing', 'null\n'],
+    ['of another program', `${JSON.stringify(hello({ hello: 'x' }))}\n`],
+    ['with half a nonce', `${JSON.stringify(hello({ nonce: 'ab' }))}\n`],
+    ['with a name in place of an address', `${JSON.stringify(hello({ hosts: ['localhost'] }))}\n`],
+    ['with a number in place of addresses', `${JSON.stringify(hello({ hosts: 7 }))}\n`],
+    ['without addresses', `${JSON.stringify(hello({ hosts: undefined }))}\n`],
+    [
+      'with too many addresses',
+      `${JSON.stringify(hello({ hosts: Array(hostsMax + 1).fill('10.0.0.1') }))}\n`,
+    ],
+    ['that is too long', 'x'.repeat(lineBytesMax + 1)],
+    ['with more behind it', `${JSON.stringify(hello())}\n{}`],
+  ])('%s is refused', async (_, text) => {
+    const place = await listener();
+    const { socket, line } = rawPeer(place.port);
+    socket.write(text);
+    expect(await line()).toBe('{"refused":"bad_request"}');
+    expect(place.takeRefusals()).toEqual(['bad_request']);
+  });
+
+  test('of another version is told so', async () => {
+    const place = await listener();
+    const { socket, line } = rawPeer(place.port);
+    socket.write(`${JSON.stringify(hello({ version_min: 2, version_max: 3 }))}\n`);
+    expect(await line()).toBe('{"refused":"unsupported_version"}');
+  });
+});
+
+describe('connections that have not proved themselves', () => {
+  test('end when their time is over, whatever they drip', async () => {
+    const place = await listener({ handshakeTimeoutMs: 300 });
+    const { socket, line } = rawPeer(place.port);
+    const drip = setInterval(() => socket.write('x'), 20);
+    ends.push(() => clearInterval(drip));
+    expect(await line()).toBeUndefined();
+    expect(place).toMatchObject({ pending: 0, ended: 1 });
+  });
+
+  test('give place to newer ones of their address', async () => {
+    const place = await listener({ pendingPerAddressMax: 3 });
+    const idle = Array.from({ length: 5 }, () => rawPeer(place.port));
+    expect(await idle[0]?.line()).toBeUndefined();
+    expect(await idle[1]?.line()).toBeUndefined();
+    await vi.waitFor(() => expect(place.pending).toBe(3));
+    await expect(asking(place.port).admitted).resolves.toBeDefined();
+  });
+
+  test('of one address give place to those of others', async () => {
+    const place = await listener({ pendingPerAddressMax: 1_000 });
+    for (let i = 0; i < 300; i += 1) rawPeer(place.port, '127.0.0.2');
+    await vi.waitFor(() => expect(place.pending).toBe(256));
+    await expect(asking(place.port).admitted).resolves.toBeDefined();
+  });
+});
+
+describe('a place that is no target', () => {
+  async function stranger(answer: string | Buffer): Promise<number> {
+    const server: Server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => socket.end(answer));
+    });
+    server.listen(0, '127.0.0.1');
+    ends.push(() => server.close());
+    await once(server, 'listening');
+    return (server.address() as { port: number }).port;
+  }
+
+  test.each([
+    ['an HTTP server', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'protocol_error'],
+    ['a server that says nothing', '', 'not_connected'],
+    ['an endless line', 'x'.repeat(lineBytesMax * 2), 'protocol_error'],
+    ['a refusal that is none', '{"refused":"perhaps"}\n', 'protocol_error'],
+    ['a refusal that says ok', '{"refused":"ok"}\n', 'protocol_error'],
+    ['another version', '{"refused":"unsupported_version"}\n', 'unsupported_version'],
+  ])('is told as such: %s', async (_, answer, status) => {
+    expect(await failureOf(asking(await stranger(answer)))).toMatchObject({ status });
+  });
+
+  test('is told as silent after the time to connect', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined).resume());
+    server.listen(0, '127.0.0.1');
+    ends.push(() => server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const failure = await failureOf(asking(port, 'sesame', 100));
+    expect(failure).toMatchObject({ status: 'not_connected', message: 'no answer within 100 ms' });
+  });
+
+  test('is told with the words of the system where no program listens', async () => {
+    expect((await failureOf(asking(9))).message).toContain('ECONNREFUSED');
+  });
+});
+
+test('a changed line is not believed: the proofs cover what was said before', () => {
+  const [proxy, target] = [new Conversation('sesame'), new Conversation('sesame')];
+  const said = proxy.say('proxy', hello({ hosts: ['10.0.0.1'] }), false);
+  target.hear('proxy', said.trimEnd().replace('10.0.0.1', '10.6.6.6'), false);
+  expect(proxy.hear('target', target.say('target', {}, true).trimEnd(), true)).toBe(unproved);
+});
