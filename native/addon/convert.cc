@@ -94,6 +94,20 @@ Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& co
   return {env, record.value()};
 }
 
+napi_value VolumesArray(napi_env env, const std::vector<engine::AnnouncedVolume>& volumes) {
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, volumes.size(), &array);
+  for (uint32_t i = 0; i < volumes.size(); ++i) {
+    Record record(env);
+    record.Put("volumeId", static_cast<double>(volumes[i].volume_id));
+    record.Put("version", static_cast<double>(volumes[i].version));
+    record.PutBool("confirmed", volumes[i].confirmed);
+    record.Put("collection", volumes[i].collection);
+    napi_set_element(env, array, i, record.value());
+  }
+  return array;
+}
+
 napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats) {
   Record record(env);
   record.Put("volumesLoaded", static_cast<double>(stats.volumes_loaded));

@@ -46,20 +46,7 @@ void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::Page
 [[nodiscard]] Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& counts);
 [[nodiscard]] napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats);
 
-/// Builds the object for a client::VolumeInfo or an engine::VolumeInfo.
-template <typename Volume>
-[[nodiscard]] napi_value VolumesArray(napi_env env, const std::vector<Volume>& volumes) {
-  napi_value array = nullptr;
-  napi_create_array_with_length(env, volumes.size(), &array);
-  for (uint32_t i = 0; i < volumes.size(); ++i) {
-    Record record(env);
-    record.Put("volumeId", static_cast<double>(volumes[i].volume_id));
-    record.Put("version", static_cast<double>(volumes[i].version));
-    record.PutBool("confirmed", volumes[i].confirmed);
-    record.Put("collection", volumes[i].collection);
-    napi_set_element(env, array, i, record.value());
-  }
-  return array;
-}
+[[nodiscard]] napi_value VolumesArray(napi_env env,
+                                      const std::vector<engine::AnnouncedVolume>& volumes);
 
 }  // namespace addon

@@ -235,7 +235,7 @@ napi_value TakeSessionEvents(Handle& handle, const Napi::CallbackInfo& info) {
 }
 
 napi_value Volumes(Handle& handle, const Napi::CallbackInfo& info) {
-  const auto volumes = handle.hosted == nullptr ? std::vector<engine::VolumeInfo>()
+  const auto volumes = handle.hosted == nullptr ? std::vector<engine::AnnouncedVolume>()
                                                 : handle.hosted->server().volumes();
   return VolumesArray(info.Env(), volumes);
 }

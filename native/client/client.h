@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "memory/arena.h"
 #include "protocol/status.h"
 #include "protocol/wire.h"
@@ -64,25 +65,18 @@ struct PongCompletion {
   protocol::Pong pong;
 };
 
-struct VolumeInfo {
-  uint32_t volume_id;
-  uint8_t version;
-  bool confirmed;
-  std::string collection;
-};
-
 /// A target's new state, or a change that it pushed for a leased volume. `transport` is the
 /// active-message lane's name ("tcp", "posix", …, "inproc"), or "unknown".
 struct TargetEvent {
   enum class Kind { kUp, kDown, kVolumes, kChanged } kind;
   TargetId target;
-  protocol::Status status;          // kDown: why
-  std::string detail;               // kDown: UCX's own words
-  std::string transport;            // kUp
-  uint64_t session_id;              // kUp
-  std::vector<VolumeInfo> volumes;  // kVolumes: the whole list
-  protocol::Changed change;         // kChanged
-  std::vector<uint64_t> ids;        // kChanged
+  protocol::Status status;                       // kDown: why
+  std::string detail;                            // kDown: UCX's own words
+  std::string transport;                         // kUp
+  uint64_t session_id;                           // kUp
+  std::vector<engine::AnnouncedVolume> volumes;  // kVolumes: the whole list
+  protocol::Changed change;                      // kChanged
+  std::vector<uint64_t> ids;                     // kChanged
 };
 
 struct TargetAddress {

@@ -262,10 +262,7 @@ class EngineClient final : public InprocClient, public engine::ReadSink {
 
   void AddVolumesEvent(TargetId target) {
     TargetEvent& event = AddEvent(TargetEvent::Kind::kVolumes, target);
-    for (engine::VolumeInfo& volume : engine_->Volumes()) {
-      event.volumes.push_back(
-          {volume.volume_id, volume.version, volume.confirmed, std::move(volume.collection)});
-    }
+    event.volumes = engine_->Volumes();
   }
 
   const uint64_t latency_ns_;

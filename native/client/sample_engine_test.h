@@ -110,8 +110,8 @@ class SampleEngine final : public engine::Engine {
     for (const Held& held : std::exchange(held_, {})) Serve(held.token, held.command);
   }
   uint64_t volumes_generation() const override { return knobs_.generation; }
-  std::vector<engine::VolumeInfo> Volumes() const override {
-    std::vector<engine::VolumeInfo> volumes;
+  std::vector<engine::AnnouncedVolume> Volumes() const override {
+    std::vector<engine::AnnouncedVolume> volumes;
     for (uint32_t i = 0; i < knobs_.volume_count; ++i)
       volumes.push_back({kVolume + i, 3, i % 2 == 0, "pictures"});
     return volumes;

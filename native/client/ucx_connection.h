@@ -33,8 +33,8 @@ struct UcxConnection {
   uint32_t validate_items_max = 0;
   uint32_t requests_in_flight = 0;
 
-  std::vector<VolumeInfo> volumes;  // the last complete list
-  std::vector<VolumeInfo> pages;    // the list being received
+  std::vector<engine::AnnouncedVolume> volumes;  // the last complete list
+  std::vector<engine::AnnouncedVolume> pages;    // the list being received
   uint64_t pages_generation = 0;
   uint32_t pages_received = 0;
   uint32_t pages_total = 0;

@@ -46,7 +46,7 @@ class DiskEngine final : public Engine {
   int event_fd() const override { return epoll_.get(); }
   void Poll() override;
   uint64_t volumes_generation() const override { return table_.generation(); }
-  std::vector<VolumeInfo> Volumes() const override { return table_.list(); }
+  std::vector<AnnouncedVolume> Volumes() const override { return table_.list(); }
   EngineStats stats() const override;
 
  private:

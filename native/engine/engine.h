@@ -59,7 +59,7 @@ struct ValidateResult {
   std::vector<uint64_t> ids;  // changed since the item's position, without repeats
 };
 
-struct VolumeInfo {
+struct AnnouncedVolume {
   uint32_t volume_id;
   uint8_t version;  // 1, 2, 3; 0: not loaded (yet)
   bool confirmed;
@@ -109,7 +109,7 @@ class Engine {
 
   /// Changes whenever Volumes() would answer otherwise.
   [[nodiscard]] virtual uint64_t volumes_generation() const = 0;
-  [[nodiscard]] virtual std::vector<VolumeInfo> Volumes() const = 0;
+  [[nodiscard]] virtual std::vector<AnnouncedVolume> Volumes() const = 0;
   [[nodiscard]] virtual EngineStats stats() const = 0;
 };
 

@@ -29,7 +29,7 @@ class EngineNewVolume : public EngineTest {
     return static_cast<Verdict>(result.row.verdict);
   }
   bool IsServed(uint32_t volume_id) {
-    for (const VolumeInfo& volume : engine_->Volumes())
+    for (const AnnouncedVolume& volume : engine_->Volumes())
       if (volume.volume_id == volume_id) return volume.version != 0 && volume.confirmed;
     return false;
   }

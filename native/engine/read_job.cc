@@ -17,8 +17,7 @@ using protocol::Status;
 using storage::Blocking;
 using storage::ReadOutcome;
 
-constexpr uint64_t kSecondOffsetBytes = 32ull << 30;  // what a 4-byte offset can reach
-constexpr uint64_t kAlwaysVerifyBytes = 64 << 10;     // cheaper than remembering that it was done
+constexpr uint64_t kAlwaysVerifyBytes = 64 << 10;  // cheaper than remembering that it was done
 constexpr uint64_t kPieceBytes = 1 << 20;
 // Longer reads go to an I/O thread even from the page cache: copying them would hold up everybody
 // else.
@@ -195,10 +194,10 @@ ReadOutcome ReadJob::RunVerify() {
 std::optional<ReadJob::HeadVerdict> ReadJob::JudgeHead(std::span<const std::byte> head) {
   header_ = storage::ParseNeedleHeader(head.first<storage::kNeedleHeaderBytes>());
   if (header_.size != static_cast<int32_t>(place_.size)) {
-    if (place_.offset_bytes != 4 || is_second_offset_) return HeadVerdict{false, Status::corrupt};
-    is_second_offset_ = true;
+    const auto second = storage::SecondOffset(place_.offset, place_.offset_bytes);
+    if (!second) return HeadVerdict{false, Status::corrupt};
     verified_.reset();  // was that of the record at the first offset
-    place_.offset += kSecondOffsetBytes;
+    place_.offset = *second;
     return HeadVerdict{true, Status::ok};
   }
   const auto data = storage::DataPiece(place_.version, place_.size, head);

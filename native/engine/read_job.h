@@ -95,7 +95,6 @@ class ReadJob {
   std::optional<uint32_t> verified_;
   std::optional<uint32_t> newly_verified_;
   Step step_;
-  bool is_second_offset_ = false;
   std::array<std::byte, storage::kNeedleHeaderBytes + storage::kDataSizeBytes> head_{};
   storage::NeedleHeader header_{};
   storage::Piece data_{};

@@ -21,7 +21,7 @@ constexpr uint64_t kRetryAfterNs = 20'000'000;  // between loads of a volume tha
 constexpr uint64_t kConfirmedIntervals = 2;
 constexpr uint64_t kScanSpacingNs = 100'000'000;  // between scans that requests cause, at least
 
-bool IsSame(const VolumeInfo& a, const VolumeInfo& b) {
+bool IsSame(const AnnouncedVolume& a, const AnnouncedVolume& b) {
   return std::tie(a.volume_id, a.version, a.confirmed, a.collection) ==
          std::tie(b.volume_id, b.version, b.confirmed, b.collection);
 }
@@ -301,14 +301,14 @@ bool VolumeTable::IsConfirmed(uint32_t volume_id, uint64_t live_count, uint64_t 
 
 void VolumeTable::Relist() {
   is_list_stale_ = false;
-  std::vector<VolumeInfo> list;
+  std::vector<AnnouncedVolume> list;
   const uint64_t now_ns = protocol::NowNs();
   for (const auto& [id, state] : states_) {
     const uint64_t live_count = state.volume ? state.volume->map.live_count() : state.live_count;
     const bool is_confirmed = state.version != 0 && IsConfirmed(id, live_count, now_ns);
     list.push_back({id, state.version, is_confirmed, state.paths.collection});
   }
-  std::ranges::sort(list, {}, &VolumeInfo::volume_id);
+  std::ranges::sort(list, {}, &AnnouncedVolume::volume_id);
   if (std::ranges::equal(list, list_, IsSame)) return;
   list_ = std::move(list);
   generation_++;
@@ -322,7 +322,7 @@ void VolumeTable::AddTo(EngineStats& stats) const {
     stats.needles += state.volume->map.live_count();
     stats.map_bytes += state.volume->map.bytes();
   }
-  for (const VolumeInfo& info : list_) stats.volumes_confirmed += info.confirmed ? 1 : 0;
+  for (const AnnouncedVolume& info : list_) stats.volumes_confirmed += info.confirmed ? 1 : 0;
   stats.reloads = loads_;
 }
 

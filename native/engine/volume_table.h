@@ -40,7 +40,7 @@ class VolumeTable {
   [[nodiscard]] bool is_list_stale() const { return is_list_stale_; }
 
   [[nodiscard]] uint64_t generation() const { return generation_; }
-  [[nodiscard]] const std::vector<VolumeInfo>& list() const { return list_; }
+  [[nodiscard]] const std::vector<AnnouncedVolume>& list() const { return list_; }
   void AddTo(EngineStats& stats) const;
 
  private:
@@ -99,7 +99,7 @@ class VolumeTable {
   uint64_t wanted_ns_ = 0;
   bool was_want_taken_ = false;
   uint64_t generation_ = 0;
-  std::vector<VolumeInfo> list_;
+  std::vector<AnnouncedVolume> list_;
   bool is_list_stale_ = false;
 };
 

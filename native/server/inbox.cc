@@ -42,7 +42,7 @@ TargetServerStats Inbox::stats() const {
   return stats_;
 }
 
-std::vector<engine::VolumeInfo> Inbox::volumes() const {
+std::vector<engine::AnnouncedVolume> Inbox::volumes() const {
   const std::lock_guard lock(mutex_);
   return volumes_;
 }
@@ -71,7 +71,7 @@ void Inbox::Publish(const TargetServerStats& stats) {
   stats_ = stats;
 }
 
-void Inbox::Publish(std::vector<engine::VolumeInfo> volumes) {
+void Inbox::Publish(std::vector<engine::AnnouncedVolume> volumes) {
   const std::lock_guard lock(mutex_);
   volumes_ = std::move(volumes);
 }

@@ -39,7 +39,7 @@ class Inbox {
   void Stop(std::function<void()> stopped);
   void StopAtOnce();
   [[nodiscard]] TargetServerStats stats() const;
-  [[nodiscard]] std::vector<engine::VolumeInfo> volumes() const;
+  [[nodiscard]] std::vector<engine::AnnouncedVolume> volumes() const;
   [[nodiscard]] std::vector<ucx::PeerEnd> peers() const;
   [[nodiscard]] std::vector<SessionEvent> TakeSessionEvents();
   void OnPollWanted(std::function<void()> listener);
@@ -48,7 +48,7 @@ class Inbox {
   [[nodiscard]] int event_fd() const { return event_fd_; }
   [[nodiscard]] Work Take();
   void Publish(const TargetServerStats& stats);
-  void Publish(std::vector<engine::VolumeInfo> volumes);
+  void Publish(std::vector<engine::AnnouncedVolume> volumes);
   void Publish(std::vector<ucx::PeerEnd> peers);
   void Note(const SessionEvent& event);
   void WantPoll();
@@ -61,7 +61,7 @@ class Inbox {
   Work work_;
   bool was_stop_asked_ = false;
   TargetServerStats stats_;
-  std::vector<engine::VolumeInfo> volumes_;
+  std::vector<engine::AnnouncedVolume> volumes_;
   std::vector<ucx::PeerEnd> peers_;
   std::deque<SessionEvent> session_events_;
   std::function<void()> on_poll_wanted_;

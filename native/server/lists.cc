@@ -11,7 +11,7 @@ constexpr size_t kCollectionBytesMax = 4096;  // no file name that holds one is 
 }  // namespace
 
 std::vector<VolumePage> MakeVolumePages(uint64_t generation,
-                                        std::span<const engine::VolumeInfo> volumes) {
+                                        std::span<const engine::AnnouncedVolume> volumes) {
   std::vector<VolumePage> pages;
   std::vector<std::byte> rows;
   uint32_t row_count = 0;
@@ -24,7 +24,7 @@ std::vector<VolumePage> MakeVolumePages(uint64_t generation,
     rows.clear();
     row_count = 0;
   };
-  for (const engine::VolumeInfo& volume : volumes) {
+  for (const engine::AnnouncedVolume& volume : volumes) {
     if (volume.collection.size() > kCollectionBytesMax) continue;
     if (row_count == protocol::kVolumesPerPageMax || rows.size() >= kPageBytesMax) finish_page();
     protocol::VolumeRow row{};

@@ -18,8 +18,8 @@ struct VolumePage {
 };
 
 /// At least one page, also for an empty list.
-[[nodiscard]] std::vector<VolumePage> MakeVolumePages(uint64_t generation,
-                                                      std::span<const engine::VolumeInfo> volumes);
+[[nodiscard]] std::vector<VolumePage> MakeVolumePages(
+    uint64_t generation, std::span<const engine::AnnouncedVolume> volumes);
 
 inline constexpr size_t kIdsPerReplyMax =
     65536;  // rows past it say "flush", which is always true enough

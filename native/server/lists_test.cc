@@ -16,7 +16,7 @@ TEST(VolumePages, AreOneForAnEmptyList) {
 }
 
 TEST(VolumePages, HoldEveryVolumeOnceAndInOrder) {
-  std::vector<engine::VolumeInfo> volumes;
+  std::vector<engine::AnnouncedVolume> volumes;
   for (uint32_t i = 0; i < 3000; ++i)
     volumes.push_back({i, 2, i % 3 == 0, std::string(i % 200, 'c')});
   const auto pages = MakeVolumePages(1, volumes);

@@ -164,7 +164,7 @@ void Server::Leave(Session& session, uint64_t linger_ns) {
 
 void Server::PushVolumes() {
   volumes_generation_ = engine_->volumes_generation();
-  std::vector<engine::VolumeInfo> volumes = engine_->Volumes();
+  std::vector<engine::AnnouncedVolume> volumes = engine_->Volumes();
   volume_pages_ = MakeVolumePages(volumes_generation_, volumes);
   inbox_.Publish(std::move(volumes));
   for (auto& [id, session] : sessions_) {

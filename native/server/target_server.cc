@@ -58,7 +58,7 @@ class ThreadedTargetServer final : public TargetServer {
     return connections_->Look(protocol::NowNs(), inbox_.peers());
   }
   std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
-  std::vector<engine::VolumeInfo> volumes() const override { return inbox_.volumes(); }
+  std::vector<engine::AnnouncedVolume> volumes() const override { return inbox_.volumes(); }
   void Stop(std::function<void()> stopped) override { inbox_.Stop(std::move(stopped)); }
 
  private:

@@ -107,7 +107,7 @@ class TargetServer {
   /// In order; each is given once.
   [[nodiscard]] virtual std::vector<SessionEvent> TakeSessionEvents() = 0;
   /// The volumes that the engine serves, as last announced.
-  [[nodiscard]] virtual std::vector<engine::VolumeInfo> volumes() const = 0;
+  [[nodiscard]] virtual std::vector<engine::AnnouncedVolume> volumes() const = 0;
 
   /// Drains: no new sessions, GOODBYE to the others, requests in flight finished within
   /// drain_timeout_ns. `stopped` is called once, on the progress thread, as its last act; the

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "storage/big_endian.h"
@@ -11,6 +12,15 @@
 namespace storage {
 
 inline constexpr uint64_t kOffsetUnitBytes = 8;
+/// The end of what offsets of 4 bytes reach. They wrap there in a longer file.
+inline constexpr uint64_t kOffsetWrapBytes = uint64_t{32} << 30;
+
+/// Where the record of a row lies in a .dat that has wrapped, if the one at `at` is of another
+/// size than the row says.
+[[nodiscard]] constexpr std::optional<uint64_t> SecondOffset(uint64_t at, uint32_t offset_bytes) {
+  if (offset_bytes != 4 || at >= kOffsetWrapBytes) return std::nullopt;
+  return at + kOffsetWrapBytes;
+}
 
 struct IdxRow {
   uint64_t needle_id;

@@ -22,7 +22,6 @@ namespace {
 using std::unexpected;
 
 constexpr uint64_t kRowsPerRead = 1 << 16;
-constexpr uint64_t kOffsetWrapBytes = uint64_t{32} << 30;
 constexpr std::chrono::milliseconds kWritePause(50);
 
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }

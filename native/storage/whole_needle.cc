@@ -7,8 +7,6 @@ namespace storage {
 
 namespace {
 
-constexpr uint64_t kOffsetWrapBytes = uint64_t{32} << 30;
-
 NeedleRead ReadRecordAt(const DatFile& dat, uint64_t at, int32_t index_size,
                         std::vector<std::byte>& buffer) {
   const auto size = static_cast<uint64_t>(index_size);
@@ -44,9 +42,10 @@ NeedleRead ReadWholeNeedle(const DatFile& dat, const NeedlePlace& place,
                            std::vector<std::byte>& buffer) {
   const uint64_t at = place.offset_units * kOffsetUnitBytes;
   const NeedleRead read = ReadRecordAt(dat, at, place.size, buffer);
-  const bool may_wrap = dat.offset_bytes == 4 && dat.bytes > kOffsetWrapBytes;
+  const auto second = SecondOffset(at, dat.offset_bytes);
+  const bool may_wrap = second && dat.bytes > kOffsetWrapBytes;
   if (read.fault != NeedleFault::kSizeDiffers || !may_wrap) return read;
-  return ReadRecordAt(dat, at + kOffsetWrapBytes, place.size, buffer);
+  return ReadRecordAt(dat, *second, place.size, buffer);
 }
 
 std::string FaultText(NeedleFault fault) {

@@ -43,7 +43,7 @@ struct DatFile {
   int fd;
   uint64_t bytes;  // bounds what a broken row can make a read allocate
   uint8_t version;
-  uint32_t offset_bytes;  // 4: offsets wrap at 32 GiB
+  uint32_t offset_bytes;  // 4: offsets wrap at kOffsetWrapBytes
 };
 
 /// `place` is live.
