@@ -114,12 +114,12 @@ async function buildNative() {
 
 /** The target is a process of its own; both sides sleep when idle. */
 function fetchCells() {
-  const script = join(root, 'test', 'bench', 'fetch-bench.ts');
+  const script = join(root, 'bench', 'fetch-bench.ts');
   return jsonOf([script, String(seconds * 1000), '0', join(buildFolder, 'ucx_read_bench')]);
 }
 
 async function measureCache() {
-  const script = (name) => join(root, 'test', 'bench', name);
+  const script = (name) => join(root, 'bench', name);
   say('hits, of proxies that run as processes');
   const bench = await jsonOf([script('cache-bench.ts'), String(seconds)]);
   say('what a cached needle costs');
@@ -132,14 +132,14 @@ async function measureCache() {
 async function measureCopy() {
   const { rounds, sizes } = options;
   say('the two ways of sending a body');
-  const script = join(root, 'test', 'bench', 'copy-size-bench.ts');
+  const script = join(root, 'bench', 'copy-size-bench.ts');
   return (await runBench(script, { seconds, rounds, sizes }, process.env)) ?? process.exit(1);
 }
 
 async function measureServe() {
   const { rounds, sizes, connections, servers, quick } = options;
   const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
-  const script = join(root, 'test', 'bench', 'serve-bench.ts');
+  const script = join(root, 'bench', 'serve-bench.ts');
   return (await runBench(script, asked, process.env)) ?? process.exit(1);
 }
 
@@ -150,7 +150,7 @@ async function measureClients() {
     return options.parts.length > 1 ? undefined : process.exit(1);
   }
   const { rounds, sizes, connections } = options;
-  const script = join(root, 'test', 'bench', 'clients-bench.ts');
+  const script = join(root, 'bench', 'clients-bench.ts');
   const asked = { seconds, rounds, sizes, connections };
   return (await runBench(script, asked, process.env)) ?? process.exit(1);
 }

@@ -13,7 +13,7 @@ const formatNative = ['node', join(root, 'scripts', 'format-native.mjs'), '--che
 const suites = [
   {
     name: 'types',
-    tells: 'tsc over src, test and scripts',
+    tells: 'tsc over src, bench, test and scripts',
     run: () => runChecks([['tsc', '-p', 'tsconfig.json', '--noEmit']]),
   },
   {
@@ -31,7 +31,7 @@ const suites = [
     tells: 'the same under ASan and UBSan',
     run: () => runNativeSuite({ folder: 'build-asan', sanitize: 'address,undefined' }),
   },
-  { name: 'vitest', tells: 'all of src and test', run: runVitestSuite },
+  { name: 'vitest', tells: 'all of src, bench and test', run: runVitestSuite },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", run: runClientsSuite },
   // Not run by default: the first has no other tests than native, the second none that vitest has not.
   {

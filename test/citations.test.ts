@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
 const self = 'test/citations.test.ts';
-const folders = ['src', 'native', 'test', 'docs', 'scripts'];
+const folders = ['src', 'native', 'bench', 'test', 'docs', 'scripts'];
 const citing = ['README.md', ...folders.flatMap(filesBelow)].filter((file) => file !== self);
 const pages = citing.filter((file) => file.endsWith('.md'));
 

@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..');
 const sources = [
   ...filesBelow('src', /\.ts$/),
   ...filesBelow('native', /\.(h|cc|def)$/),
-  ...filesBelow('scripts', /\.(mjs|mts)$/),
+  ...filesBelow('scripts', /\.(mjs|mts|ts)$/),
 ];
 
 /** A comment opens with a verb or a noun, not with a piece of a sentence that began elsewhere. */

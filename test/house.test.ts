@@ -86,6 +86,7 @@ const includeTable: Readonly<Record<string, readonly string[]>> = {
 
 const sources = filesBelow('src', /(?<!\.test)\.ts$/);
 const nativeSources = filesBelow('native', /\.(cc|h)$/);
+const testing = ['bench', 'test'].flatMap((folder) => filesBelow(folder, /\.ts$/));
 
 describe('the house', () => {
   test('imports go down only', () => {
@@ -162,7 +163,7 @@ describe('the house', () => {
   });
 
   test('a file is read in one sitting', () => {
-    const long = [...sources, ...nativeSources, ...filesBelow('test', /\.ts$/)]
+    const long = [...sources, ...nativeSources, ...testing]
       .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
       .filter(({ lines }) => lines > linesMax)
       .map(({ file, lines }) => `${file}: ${lines} lines`);
@@ -196,7 +197,17 @@ describe('the house', () => {
   });
 
   test('nothing of the machine that it was written on', () => {
-    const folders = ['src', 'native', 'scripts', 'test', 'docs', 'config', 'deploy', 'bin'];
+    const folders = [
+      'src',
+      'native',
+      'bench',
+      'scripts',
+      'test',
+      'docs',
+      'config',
+      'deploy',
+      'bin',
+    ];
     const files = [
       ...rootFiles(/\.(md|json|yml)$|^CMakeLists\.txt$|^\.(editorconfig|git\w+)$/),
       ...filesBelow('.github', /./),
@@ -289,7 +300,7 @@ function namedFiles(page: string): readonly string[] {
     .filter((link) => !/^[a-z]+:/.test(link))
     .map((link) => normalize(join(dirname(page), link)));
   const quoted = [
-    ...text.matchAll(/`((?:src|native|scripts|test|docs|config|deploy|bin)\/[\w./-]+)`/g),
+    ...text.matchAll(/`((?:src|native|bench|scripts|test|docs|config|deploy|bin)\/[\w./-]+)`/g),
   ].map((found) => (found[1] as string).replace(/\/$/, ''));
   return [...new Set([...links, ...quoted])];
 }

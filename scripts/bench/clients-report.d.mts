@@ -1,2 +1,2 @@
-/** Formats the document that test/bench/clients-bench.ts prints. */
+/** Formats the document that bench/clients-bench.ts prints. */
 export function clientsMarkdown(clients: object): string;

@@ -1,2 +1,2 @@
-/** Formats the document that test/bench/copy-size-bench.ts prints. */
+/** Formats the document that bench/copy-size-bench.ts prints. */
 export function copyMarkdown(copy: object): string;

@@ -1,2 +1,2 @@
-/** Formats the document that test/bench/serve-bench.ts prints. */
+/** Formats the document that bench/serve-bench.ts prints. */
 export function serveMarkdown(serve: object, isQuick: boolean): string;

@@ -8,7 +8,7 @@ interface Section {
   readonly body: string;
 }
 
-/** What is unreleased becomes the version's section; an empty Unreleased stays above it. `date`: YYYY-MM-DD. */
+/** Makes the unreleased changes the version's section; an empty Unreleased stays above it. `date`: YYYY-MM-DD. */
 export function withRelease(text: string, version: string, date: string): string {
   const found = sections(text).find(({ title }) => title === unreleased);
   if (found === undefined) {
@@ -23,7 +23,7 @@ export function withRelease(text: string, version: string, date: string): string
   return text.replace(`## ${unreleased}\n`, `## ${unreleased}\n\n## ${version} - ${date}\n`);
 }
 
-/** What changed in a version, without its heading. */
+/** Changes of a version, without its heading. */
 export function notesOf(text: string, version: string): string {
   const found = sections(text).find(({ title }) => isOf(title, version));
   if (found === undefined) {

@@ -34,7 +34,7 @@ export function checkNextVersion(current: string, next: string): void {
   if (!isAbove(next, current)) throw new ReleaseProblem(`${next} is not above ${current}`);
 }
 
-/** Of two versions with the same numbers, the one without an addition is above; two additions are not ordered here. */
+/** With the same numbers, the version without an addition is above; two additions are not ordered here. */
 function isAbove(next: string, current: string): boolean {
   const [nextCore = '', nextAddition] = next.split(/-(.*)/s);
   const [core = '', addition] = current.split(/-(.*)/s);

@@ -9,7 +9,7 @@ import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs
 /** The vitest configuration, from the root, that runs SeaweedFS's own clients. */
 const clientsConfig = 'test/clients/vitest.config.ts';
 
-/** Runs the tests in src/ and test/. */
+/** Runs the tests in src/, bench/ and test/. */
 export function runVitestSuite() {
   return runVitest([]);
 }

@@ -11,7 +11,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { answers } from '../bench/programs.ts';
+import { answers } from '../../bench/programs.ts';
 import type { Cluster, Filer } from './cluster.ts';
 import {
   type Content,

@@ -5,10 +5,10 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MeasuredProcess, MeasuredProxy, type Servers } from '../../bench/processes.ts';
+import type { Walk } from '../../bench/walked-functions.ts';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
-import { MeasuredProcess, MeasuredProxy, type Servers } from '../bench/processes.ts';
-import type { Walk } from '../bench/walked-functions.ts';
 import { scratchFolder } from './scratch.ts';
 
 const scratch = scratchFolder();

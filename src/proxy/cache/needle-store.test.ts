@@ -6,7 +6,7 @@ import {
   plainLru,
   replay,
   type TraceOptions,
-} from '../../../test/bench/hit-ratio-trace.ts';
+} from '../../../bench/hit-ratio-trace.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
 
 const kib = 1024;

@@ -2,7 +2,7 @@
  * Asks at a constant rate, whatever the server does meanwhile: a latency runs from when its request was due, so that time
  * spent in a queue, this one's or the server's, is part of it. Requests that are due wait for a free connection.
  */
-import { nearestRank } from '../../src/telemetry/percentiles.ts';
+import { nearestRank } from '../src/telemetry/percentiles.ts';
 import { BareClient, requestsFor } from './load.ts';
 import type { Needles } from './needles.ts';
 

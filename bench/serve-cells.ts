@@ -1,6 +1,6 @@
 /** Measures the groups of a plan: every server in turn, round after round, by the same load. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type CpuSample, cpuOf, cpuUsBetween } from '../../src/cli/bench/process-cpu.ts';
+import { type CpuSample, cpuOf, cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
 import { busyShares, coreTimes } from './core-times.ts';
 import { askInTurn, type Load } from './load.ts';
 import type { Needles } from './needles.ts';

@@ -4,14 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 import pino from 'pino';
-import { marks, PreparedAnswer } from '../../src/needle/answer/prepared-answer.ts';
-import type { NeedleRoute } from '../../src/needle/needle-outcome.ts';
-import { CachedNeedle } from '../../src/proxy/cache/cached-needle.ts';
-import { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import { NeedleHit } from '../../src/proxy/corridor/needle-hit.ts';
-import { startHttpFront } from '../../src/proxy/server.ts';
-import { LeasePool } from '../../src/rdma/lease.ts';
-import { generousLimits } from '../integration/http-front-fixture.ts';
+import { marks, PreparedAnswer } from '../src/needle/answer/prepared-answer.ts';
+import type { NeedleRoute } from '../src/needle/needle-outcome.ts';
+import { CachedNeedle } from '../src/proxy/cache/cached-needle.ts';
+import { CachedVolume } from '../src/proxy/cache/cached-volume.ts';
+import { NeedleHit } from '../src/proxy/corridor/needle-hit.ts';
+import { startHttpFront } from '../src/proxy/server.ts';
+import { LeasePool } from '../src/rdma/lease.ts';
+import { generousLimits } from '../test/integration/http-front-fixture.ts';
 import type { CopyWay } from './copy-limit.ts';
 import type { Needles } from './needles.ts';
 

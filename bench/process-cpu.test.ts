@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { cpuOf, cpuUsBetween } from '../../src/cli/bench/process-cpu.ts';
+import { cpuOf, cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
 import { familyOf, sleepsOf } from './process-cpu.ts';
 
 test('work is counted as the process itself counts it', () => {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { cpuUsBetween } from '../../src/cli/bench/process-cpu.ts';
+import { cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
 import type { Needles } from './needles.ts';
 import type { OpenLoopOptions, OpenLoopRun } from './open-loop.ts';
 import { familyOf, sleepsOf } from './process-cpu.ts';

@@ -1,5 +1,5 @@
 /** The target of fetch-bench.ts, in a process of its own. Arguments: directory, UCX_TLS, spin in microseconds. */
-import { startTargetHost } from '../../src/rdma/target-host.ts';
+import { startTargetHost } from '../src/rdma/target-host.ts';
 
 const [dir, tls, spinUs] = process.argv.slice(2);
 if (dir === undefined || tls === undefined) throw new TypeError('fetch-target DIR TLS SPIN_US');

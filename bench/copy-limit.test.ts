@@ -1,7 +1,7 @@
 /** Where copying ends, by what the rounds say; and how the bench prints it. */
 import { describe, expect, test } from 'vitest';
-import { copyMarkdown } from '../../scripts/bench/copy-report.mjs';
-import { readOptions, UsageError } from '../../scripts/bench/options.mjs';
+import { copyMarkdown } from '../scripts/bench/copy-report.mjs';
+import { readOptions, UsageError } from '../scripts/bench/options.mjs';
 import { type CopyCell, type CopyRound, copyCellOf, copyLimitBytes } from './copy-limit.ts';
 
 function roundsOf(cpuUs: readonly number[]): readonly CopyRound[] {

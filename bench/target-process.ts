@@ -3,9 +3,9 @@
  * UCX_TLS, URL of the volume server.
  */
 
-import { startOrigin } from '../../src/origin/origin-server.ts';
-import { startTarget } from '../../src/target-role/start-target.ts';
-import { adminPlace } from '../integration/admin-place.ts';
+import { startOrigin } from '../src/origin/origin-server.ts';
+import { startTarget } from '../src/target-role/start-target.ts';
+import { adminPlace } from '../test/integration/admin-place.ts';
 
 const [dir, tls, upstreamUrl] = process.argv.slice(2);
 if (dir === undefined || tls === undefined) throw new TypeError('target-process DIR TLS [URL]');

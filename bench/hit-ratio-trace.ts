@@ -1,6 +1,6 @@
 /** Made-up traffic for the needle store, the same in every run, and its replay against the store and against plain LRU. */
 import { LRUCache } from 'lru-cache';
-import { NeedleStore } from '../../src/proxy/cache/needle-store.ts';
+import { NeedleStore } from '../src/proxy/cache/needle-store.ts';
 
 export interface TraceOptions {
   readonly objects: number;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { loadBinding } from '../../src/rdma/binding.ts';
+import { loadBinding } from '../src/rdma/binding.ts';
 import type { ServeOptions } from './serve-bench.ts';
 import type { Cell } from './serve-cells.ts';
 

@@ -1,6 +1,6 @@
 /** Measures GETs through filer and S3 gateway: with and without the proxy in turn, round after round, by the same load. */
-import { type CpuSample, cpuOf, cpuUsBetween } from '../../src/cli/bench/process-cpu.ts';
-import { answeredBetween, readsOf, shareHere, totalsOf } from '../clients/answered.ts';
+import { type CpuSample, cpuOf, cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
+import { answeredBetween, readsOf, shareHere, totalsOf } from '../test/clients/answered.ts';
 import { BareClient, requestsFor } from './load.ts';
 import { inRounds, median, ratioOf, round, spreadOf } from './rounds.ts';
 

@@ -1,5 +1,5 @@
 /** The needles that the benches ask for. */
-import { SampleVolume } from '../contract/sample-volume.ts';
+import { SampleVolume } from '../test/contract/sample-volume.ts';
 
 export interface Needles {
   readonly bytes: number;

@@ -5,9 +5,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { Cluster } from '../clients/cluster.ts';
-import { putFile } from '../clients/filer-clients.ts';
-import { bucket, createBucket, signingClient, startGateway } from '../clients/s3-clients.ts';
+import { Cluster } from '../test/clients/cluster.ts';
+import { putFile } from '../test/clients/filer-clients.ts';
+import { bucket, createBucket, signingClient, startGateway } from '../test/clients/s3-clients.ts';
 import {
   type ClientsCell,
   type Door,

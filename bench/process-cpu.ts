@@ -1,6 +1,6 @@
 /** Wake-ups and families of whole programs, from the kernel's accounting. */
 import { readdirSync } from 'node:fs';
-import { fieldsOf, readOrEmpty, threadsOf } from '../../src/cli/bench/process-cpu.ts';
+import { fieldsOf, readOrEmpty, threadsOf } from '../src/cli/bench/process-cpu.ts';
 
 /** Times that a thread of them went to sleep by itself, so far. */
 export function sleepsOf(pids: readonly number[]): number {

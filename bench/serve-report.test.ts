@@ -1,8 +1,8 @@
 /** What the bench prints of what it measured, and what it may be asked. */
 import { describe, expect, test } from 'vitest';
-import { readOptions } from '../../scripts/bench/options.mjs';
-import { servePicture } from '../../scripts/bench/serve-picture.mjs';
-import { serveMarkdown } from '../../scripts/bench/serve-report.mjs';
+import { readOptions } from '../scripts/bench/options.mjs';
+import { servePicture } from '../scripts/bench/serve-picture.mjs';
+import { serveMarkdown } from '../scripts/bench/serve-report.mjs';
 import type { Cell } from './serve-cells.ts';
 import { figuresOf } from './serve-figures.ts';
 import type { SubjectName } from './serve-plan.ts';

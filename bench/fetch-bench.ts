@@ -10,9 +10,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
-import { createRdmaClient } from '../../src/rdma/rdma-client.ts';
-import { SampleVolume } from '../contract/sample-volume.ts';
+import type { NeedleFetcher, ReadCommand } from '../src/rdma/needle-fetcher.ts';
+import { createRdmaClient } from '../src/rdma/rdma-client.ts';
+import { SampleVolume } from '../test/contract/sample-volume.ts';
 
 const cellMs = Number(process.argv[2] ?? 1000);
 const spinUs = Number(process.argv[3] ?? 0);

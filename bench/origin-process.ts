@@ -1,5 +1,5 @@
 /** The volume server of a bench where no real one is at hand, in a process of its own. Argument: directory. */
-import { startOrigin } from '../../src/origin/origin-server.ts';
+import { startOrigin } from '../src/origin/origin-server.ts';
 
 const [dir] = process.argv.slice(2);
 if (dir === undefined) throw new TypeError('origin-process DIR');

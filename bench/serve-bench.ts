@@ -5,7 +5,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createVolume } from '../../src/rdma/volume-files.ts';
+import { createVolume } from '../src/rdma/volume-files.ts';
 import { type Load, loadOf, writeLoadOf } from './load.ts';
 import { type Needles, writeNeedles } from './needles.ts';
 import { pinOthers } from './processes.ts';

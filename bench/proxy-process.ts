@@ -4,11 +4,11 @@
  */
 
 import pino from 'pino';
-import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
-import { startProxy } from '../../src/proxy/proxy.ts';
-import type { ProxyOptions } from '../../src/proxy/proxy-options.ts';
-import { adminPlace } from '../integration/admin-place.ts';
-import { generousLimits } from '../integration/http-front-fixture.ts';
+import type { CachePolicy } from '../src/proxy/cache/cached-volume.ts';
+import { startProxy } from '../src/proxy/proxy.ts';
+import type { ProxyOptions } from '../src/proxy/proxy-options.ts';
+import { adminPlace } from '../test/integration/admin-place.ts';
+import { generousLimits } from '../test/integration/http-front-fixture.ts';
 import { HeapSampler } from './cache-heap-sampler.ts';
 import { WalkedFunctions } from './walked-functions.ts';
 

@@ -3,12 +3,12 @@
  * and without 100,000 needles. Run with `node --expose-gc`. Prints one JSON document.
  */
 
-import { marks, PreparedAnswer } from '../../src/needle/answer/prepared-answer.ts';
-import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
-import type { Found } from '../../src/proxy/cache/found.ts';
-import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
-import { LeasePool } from '../../src/rdma/lease.ts';
-import type { FetchResult, NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
+import { marks, PreparedAnswer } from '../src/needle/answer/prepared-answer.ts';
+import type { CachedVolume } from '../src/proxy/cache/cached-volume.ts';
+import type { Found } from '../src/proxy/cache/found.ts';
+import { NeedleCache } from '../src/proxy/cache/needle-cache.ts';
+import { LeasePool } from '../src/rdma/lease.ts';
+import type { FetchResult, NeedleFetcher, ReadCommand } from '../src/rdma/needle-fetcher.ts';
 
 const needles = 100_000;
 const dataBytes = 4096;
