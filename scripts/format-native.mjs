@@ -1,5 +1,5 @@
 // Lays the native sources out as .clang-format says: node scripts/format-native.mjs [--check] [FILE…]
-// With --check it changes nothing and fails where a file would change. Without files: all below native/.
+// With --check it changes nothing and fails where a file would change. Without files: all below native/ and bench/native/.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,9 @@ if (status !== 0 && values.check) console.error('lay them out: npm run format:na
 process.exitCode = status === 0 ? 0 : 1;
 
 function nativeSources() {
-  return readdirSync(join(root, 'native'), { recursive: true })
-    .filter((name) => /\.(cc|h)$/.test(name))
-    .map((name) => join('native', name));
+  return ['native', join('bench', 'native')].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .filter((name) => /\.(cc|h)$/.test(name))
+      .map((name) => join(folder, name)),
+  );
 }

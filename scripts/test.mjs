@@ -18,7 +18,7 @@ const suites = [
   },
   {
     name: 'lint',
-    tells: 'biome; clang-format over native',
+    tells: 'biome; clang-format over the native sources',
     run: () => runChecks([['biome', 'check', '.'], formatNative]),
   },
   {

@@ -7,7 +7,7 @@ import { textsOf } from './source-texts.ts';
 const root = join(import.meta.dirname, '..');
 const sources = [
   ...filesBelow('src', /\.ts$/),
-  ...filesBelow('native', /\.(h|cc|def)$/),
+  ...['native', 'bench'].flatMap((folder) => filesBelow(folder, /\.(h|cc|def)$/)),
   ...filesBelow('scripts', /\.(mjs|mts|ts)$/),
 ];
 

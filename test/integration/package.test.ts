@@ -86,7 +86,7 @@ describe('the package', () => {
       expect(names).toContain(name);
     }
     const strays = names.filter((name) =>
-      /(^|\/)(src|test|build|node_modules)\/|\.test\.|_test\.cc$/.test(name),
+      /^bench\/|(^|\/)(src|test|build|node_modules)\/|\.test\.|_test\.cc$/.test(name),
     );
     expect(strays).toEqual([]);
   });
@@ -241,6 +241,13 @@ for await (const line of createInterface({ input: role.stdout })) {
       '',
     ]);
     expect(ended.status).toBe(1);
+  });
+
+  test('its native part can be configured from the files that it ships', async () => {
+    const folders = ['-S', installed, '-B', join(scratch.folder, 'native')];
+    const { status, stderr } = await runCommand('cmake', [...folders, '-DSEAWEED_ADDON=OFF']);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
   });
 
   test('its install script names what is missing, and only setup fails for it', async () => {

@@ -71,6 +71,7 @@ describe('the git hook', () => {
       ['src/types.ts', 'export const word: string = 1;\n', 'types'],
       ['src/lint.ts', "export const word: string = 'odd'\n", 'biome'],
       ['native/room/odd.cc', 'int  Odd( ){return 1;}\n', 'clang-format'],
+      ['bench/native/odd.cc', 'int  Odd( ){return 1;}\n', 'clang-format'],
     ] as const;
     const isChecked = (job: string): boolean =>
       job !== 'clang-format' || clangFormat() !== undefined;
