@@ -1,8 +1,8 @@
 /** Where copying ends, by what the rounds say; and how the bench prints it. */
 import { describe, expect, test } from 'vitest';
-import { copyMarkdown } from '../scripts/bench/copy-report.mjs';
-import { readOptions, UsageError } from '../scripts/bench/options.mjs';
 import { type CopyCell, type CopyRound, copyCellOf, copyLimitBytes } from './copy-limit.ts';
+import { copyMarkdown } from './copy-report.mjs';
+import { readOptions, UsageError } from './options.mjs';
 
 function roundsOf(cpuUs: readonly number[]): readonly CopyRound[] {
   return cpuUs.map((each) => ({ cpuUs: each, answersPerSecond: 1e6 / each, busy: 1 }));
