@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type HeapPerHit,
+  type Latency,
   measureHeap,
   measureLatency,
   measureThroughput,
   type Proxies,
+  type Throughput,
   type Variant,
   warmUp,
 } from './cache-measures.ts';
@@ -19,6 +21,17 @@ import { loadOf } from './load.ts';
 import { writeNeedles } from './needles.ts';
 import { MeasuredProcess, MeasuredProxy, pinOthers, type Servers } from './processes.ts';
 import type { ProxySettings } from './proxy-process.ts';
+
+/** Latencies and throughput by transport. */
+export interface CacheDocument {
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly isPinned: boolean;
+  readonly generator: string;
+  readonly latency: readonly ({ readonly transport: string } & Latency)[];
+  readonly throughput: readonly ({ readonly transport: string } & Throughput)[];
+  readonly heap: readonly HeapPerHit[];
+}
 
 const seconds = Number(process.argv[2] ?? 1);
 const rounds = 5;
@@ -44,8 +57,8 @@ try {
   const all = writeNeedles(dir);
   const loads = all.slice(0, 2).map((needles) => ({ needles, load: loadOf(needles, scratch) }));
   const { load } = loads[0] as (typeof loads)[number];
-  const latency: unknown[] = [];
-  const throughput: unknown[] = [];
+  const latency: CacheDocument['latency'][number][] = [];
+  const throughput: CacheDocument['throughput'][number][] = [];
   let heap: readonly HeapPerHit[] = [];
   for (const { transport, tls } of transports) {
     await withProxies(tls, async (proxies, servers) => {
@@ -61,7 +74,8 @@ try {
     });
   }
   const how = { seconds, rounds, isPinned, generator: load.name };
-  console.log(JSON.stringify({ ...how, latency, throughput, heap }, undefined, 1));
+  const document: CacheDocument = { ...how, latency, throughput, heap };
+  console.log(JSON.stringify(document, undefined, 1));
 } finally {
   rmSync(dir, { recursive: true });
   rmSync(scratch, { recursive: true });

@@ -10,6 +10,17 @@ import { NeedleCache } from '../src/proxy/cache/needle-cache.ts';
 import { LeasePool } from '../src/rdma/lease.ts';
 import type { FetchResult, NeedleFetcher, ReadCommand } from '../src/rdma/needle-fetcher.ts';
 
+export interface CacheOverhead {
+  readonly needles: number;
+  readonly nameBytes: number;
+  readonly bytesPerNeedle: number;
+  readonly bytesPerNeedleAfterChurn: number;
+  readonly bytesWhenEmptied: number;
+  /** A prepared answer's head: what it takes, and the part that the cache counts. */
+  readonly bytesPerHead: number;
+  readonly accountedPerHead: number;
+}
+
 const needles = 100_000;
 const dataBytes = 4096;
 const arena = new ArrayBuffer(1 << 20);
@@ -170,7 +181,7 @@ for (let round = 0; round < 3; round += 1) {
   await fill(2_000_000n + BigInt(round) * 1_000_000n, Math.floor(needles / 3));
 }
 const bytesPerNeedleAfterChurn = (usedBytes() - before) / cache.stats().needles;
-const figures = {
+const figures: CacheOverhead = {
   needles,
   nameBytes: 23,
   bytesPerNeedle,

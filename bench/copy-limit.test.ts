@@ -1,8 +1,8 @@
 /** Where copying ends, by what the rounds say; and how the bench prints it. */
 import { describe, expect, test } from 'vitest';
 import { type CopyCell, type CopyRound, copyCellOf, copyLimitBytes } from './copy-limit.ts';
-import { copyMarkdown } from './copy-report.mjs';
-import { readOptions, UsageError } from './options.mjs';
+import { copyMarkdown } from './copy-report.ts';
+import { readOptions, UsageError } from './options.ts';
 
 function roundsOf(cpuUs: readonly number[]): readonly CopyRound[] {
   return cpuUs.map((each) => ({ cpuUs: each, answersPerSecond: 1e6 / each, busy: 1 }));

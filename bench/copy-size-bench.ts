@@ -22,6 +22,17 @@ export interface CopyOptions {
   readonly sizes?: readonly number[];
 }
 
+export interface CopyDocument extends Pick<CopyOptions, 'seconds' | 'rounds'> {
+  readonly isPinned: boolean;
+  readonly generator: string;
+  readonly connections: number;
+  readonly arenaBytes: number;
+  /** The size that the proxy copies up to, and the one that these cells speak for. */
+  readonly current: number;
+  readonly limit: number;
+  readonly cells: readonly CopyCell[];
+}
+
 const kibibyte = 1024;
 const defaultSizes = [1, 4, 8, 16, 32, 64, 128, 256].map((each) => each * kibibyte);
 const connections = 16;
@@ -59,7 +70,8 @@ await sender.stop();
 const { seconds, rounds } = options;
 const how = { seconds, rounds, isPinned, generator, connections, arenaBytes };
 const limits = { current: copiedBytesMax, limit: copyLimitBytes(cells) };
-console.log(JSON.stringify({ ...how, ...limits, cells }, undefined, 1));
+const document: CopyDocument = { ...how, ...limits, cells };
+console.log(JSON.stringify(document, undefined, 1));
 
 async function measureRound(load: Load, port: number): Promise<CopyRound> {
   const before = cpuOf([sender.pid]);

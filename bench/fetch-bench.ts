@@ -28,7 +28,7 @@ const volumeId = 3;
 const nativeLine =
   /^\S+\s+(\S+)\s+(\d+) B\s+depth\s+(\d+)\s+p50\s+([\d.]+) us\s+p99\s+([\d.]+) us\s+\d+ reads\/s\s+([\d.]+) MB\/s$/;
 
-interface Cell {
+export interface FetchCell {
   readonly transport: string;
   readonly bytes: number;
   readonly depth: number;
@@ -40,22 +40,30 @@ interface Cell {
   readonly cpuUs: number;
 }
 
+export interface FetchDocument {
+  readonly node: string;
+  readonly cellMs: number;
+  readonly spinUs: number;
+  readonly cells: readonly FetchCell[];
+  /** Empty without the native loop. */
+  readonly native: readonly NativeCell[];
+}
+
 const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-bench-'));
 try {
   const volume = new SampleVolume(dir, volumeId);
   for (const [index, bytes] of sizes.entries())
     volume.put(BigInt(index + 1), Buffer.alloc(bytes, index + 1));
   volume.close();
-  const cells: Cell[] = [];
+  const cells: FetchCell[] = [];
   const native: NativeCell[] = [];
   for (const { name, tls } of transports) {
     const measured = await measureTransport(name, tls);
     cells.push(...measured.cells);
     native.push(...measured.native);
   }
-  console.log(
-    JSON.stringify({ node: process.version, cellMs, spinUs, cells, native }, undefined, 1),
-  );
+  const document: FetchDocument = { node: process.version, cellMs, spinUs, cells, native };
+  console.log(JSON.stringify(document, undefined, 1));
 } finally {
   rmSync(dir, { recursive: true });
 }
@@ -63,7 +71,7 @@ try {
 async function measureTransport(
   name: string,
   tls: string,
-): Promise<{ cells: Cell[]; native: NativeCell[] }> {
+): Promise<{ cells: FetchCell[]; native: NativeCell[] }> {
   const target = fork(join(import.meta.dirname, 'fetch-target.ts'), [dir, tls, String(spinUs)]);
   const client = createRdmaClient({
     kind: 'ucx',
@@ -78,7 +86,7 @@ async function measureTransport(
     const address = { host: '127.0.0.1', port, secret: '', connectTimeoutMs: 5_000 };
     const fetcher = client.addTarget(address);
     await whenServed(fetcher);
-    const cells: Cell[] = [];
+    const cells: FetchCell[] = [];
     for (const [index, bytes] of sizes.entries()) {
       for (const depth of depths) {
         await measure(fetcher, BigInt(index + 1), depth, cellMs / 5);
@@ -94,7 +102,7 @@ async function measureTransport(
   }
 }
 
-interface NativeCell {
+export interface NativeCell {
   readonly transport: string;
   /** "wake-up" sleeps on the worker's descriptor, as the addon does; "busy" never sleeps. */
   readonly mode: string;
@@ -173,7 +181,7 @@ async function measure(
 function toRates(
   { latenciesUs, seconds, cpuUs }: Figures,
   bytes: number,
-): Omit<Cell, 'transport' | 'bytes' | 'depth'> {
+): Omit<FetchCell, 'transport' | 'bytes' | 'depth'> {
   const sorted = Float64Array.from(latenciesUs).sort();
   const count = sorted.length;
   const round = (value: number): number => Math.round(value * 100) / 100;

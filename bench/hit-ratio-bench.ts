@@ -29,7 +29,7 @@ const traffics: Readonly<Record<string, TraceOptions>> = {
 };
 const cacheShares = [0.05, 0.1, 0.2];
 
-interface Row {
+export interface HitRatio {
   readonly traffic: string;
   /** Of the bytes of all objects. */
   readonly cacheShare: number;
@@ -38,7 +38,7 @@ interface Row {
 }
 
 const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
-const rows = Object.entries(traffics).flatMap(([traffic, options]): Row[] => {
+const rows = Object.entries(traffics).flatMap(([traffic, options]): HitRatio[] => {
   const trace = makeTrace(options);
   return cacheShares.map((cacheShare) => ({
     traffic,
@@ -49,7 +49,7 @@ const rows = Object.entries(traffics).flatMap(([traffic, options]): Row[] => {
 });
 console.log(values.json ? JSON.stringify({ rows }, undefined, 1) : tableOf(rows));
 
-function tableOf(rows: readonly Row[]): string {
+function tableOf(rows: readonly HitRatio[]): string {
   const lines = rows.map(({ traffic, cacheShare, store, lru }) => [
     traffic.padEnd(24),
     percent(cacheShare).padStart(6),

@@ -10,7 +10,7 @@ import { type Load, loadOf, writeLoadOf } from './load.ts';
 import { type Needles, writeNeedles } from './needles.ts';
 import { pinOthers } from './processes.ts';
 import { type Cell, measureGroup, warmUp } from './serve-cells.ts';
-import { figuresOf, type Measured } from './serve-figures.ts';
+import { type Figure, figuresOf, type Measured } from './serve-figures.ts';
 import { type LatencyAsked, measureIdle, measureLatencies } from './serve-latency.ts';
 import {
   type Group,
@@ -27,6 +27,14 @@ export interface ServeOptions extends PlanOptions {
   readonly rounds: number;
   /** Of those of the plan only these; undefined: all. */
   readonly servers: readonly SubjectName[] | undefined;
+}
+
+export interface ServeDocument extends Measured {
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly isPinned: boolean;
+  readonly generator: string;
+  readonly figures: readonly Figure[];
 }
 
 const mebibyte = 1024 * 1024;
@@ -82,7 +90,7 @@ async function main(): Promise<void> {
     const { seconds, rounds } = options;
     const generator = loadOf(needlesOf(smallBytes), dir).name;
     const how = { seconds, rounds, isPinned, generator };
-    const document = { ...how, ...measured, figures: figuresOf(measured) };
+    const document: ServeDocument = { ...how, ...measured, figures: figuresOf(measured) };
     console.log(JSON.stringify(document, undefined, 1));
   } finally {
     await subjects.stop();

@@ -1,11 +1,11 @@
 /** What the bench prints of what it measured, and what it may be asked. */
 import { describe, expect, test } from 'vitest';
-import { readOptions } from './options.mjs';
+import { readOptions } from './options.ts';
 import type { Cell } from './serve-cells.ts';
 import { figuresOf } from './serve-figures.ts';
-import { servePicture } from './serve-picture.mjs';
+import { servePicture } from './serve-picture.ts';
 import type { SubjectName } from './serve-plan.ts';
-import { serveMarkdown } from './serve-report.mjs';
+import { serveMarkdown } from './serve-report.ts';
 
 const cells = [cell('strict', 12, 0.5), cell('nginx-cache', 15, 0), cell('nginx-proxy', 20, 0)];
 const measured = { cells, latencies: [], idle: [], missing: ['varnish' as const] };

@@ -1,5 +1,5 @@
-// `npm run bench`: enters the Node that the project pins, under which bench/main.mjs measures.
+// `npm run bench`: enters the Node that the project pins, under which bench/main.ts measures.
 import { continueUnderPinnedNode } from './setup/pinned-node.mjs';
 
 continueUnderPinnedNode();
-await import('../bench/main.mjs');
+await import('../bench/main.ts');

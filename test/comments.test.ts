@@ -9,7 +9,6 @@ const sources = [
   ...filesBelow('src', /\.ts$/),
   ...['native', 'bench'].flatMap((folder) => filesBelow(folder, /\.(h|cc|def)$/)),
   ...filesBelow('scripts', /\.(mjs|mts|ts)$/),
-  ...filesBelow('bench', /\.(mjs|mts)$/),
 ];
 
 /** A comment opens with a verb or a noun, not with a piece of a sentence that began elsewhere. */

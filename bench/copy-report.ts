@@ -1,10 +1,13 @@
 /** Formats the copy part's measurements as tables. Pure. */
-import { size, table } from './tables.mjs';
+import type { CopyCell } from './copy-limit.ts';
+import type { CopyDocument } from './copy-size-bench.ts';
+import { type Row, size, table } from './tables.ts';
 
 /** A sender that ran for less of the time waited for something. */
 const saturatedShare = 0.95;
 
-export function copyMarkdown(copy) {
+/** The document that copy-size-bench.ts prints. */
+export function copyMarkdown(copy: CopyDocument): string {
   const { rounds, seconds, isPinned, generator, connections, arenaBytes, cells } = copy;
   return [
     '## Where copying ends',
@@ -24,7 +27,7 @@ export function copyMarkdown(copy) {
   ].join('\n');
 }
 
-function cellRow({ bytes, copied, whole, ratio, ratioMin, ratioMax, verdict }) {
+function cellRow({ bytes, copied, whole, ratio, ratioMin, ratioMax, verdict }: CopyCell): Row {
   return [
     ...[size(bytes), copied.cpuUs.toFixed(1), whole.cpuUs.toFixed(1), ratio.toFixed(2)],
     `${ratioMin.toFixed(2)} to ${ratioMax.toFixed(2)}`,
@@ -34,8 +37,9 @@ function cellRow({ bytes, copied, whole, ratio, ratioMin, ratioMax, verdict }) {
   ];
 }
 
-function waitedLines(cells) {
-  const isFull = ({ copied, whole }) => Math.min(copied.busy, whole.busy) >= saturatedShare;
+function waitedLines(cells: readonly CopyCell[]): readonly string[] {
+  const isFull = ({ copied, whole }: CopyCell): boolean =>
+    Math.min(copied.busy, whole.busy) >= saturatedShare;
   if (cells.every(isFull)) return [];
   return [
     '',
@@ -43,7 +47,7 @@ function waitedLines(cells) {
   ];
 }
 
-function limitLine({ limit, current }) {
+function limitLine({ limit, current }: CopyDocument): string {
   if (limit === current) return `Copied up to ${size(limit)}, the value that is set.`;
   const set = `${size(current)} is set.`;
   if (limit > 0) return `Copied up to ${size(limit)}; ${set}`;

@@ -1,11 +1,35 @@
 /** A fetch's figures → the ratios that issue from them, and tables of both. Pure. */
-import { size, table } from './tables.mjs';
+import type { FetchCell, NativeCell } from './fetch-bench.ts';
+import type { PerftestCell } from './perftest.ts';
+import { type Row, size, table } from './tables.ts';
+
+export interface FetchBar {
+  readonly transport: string;
+  readonly bytes: number;
+  readonly figure: 'latency' | 'bandwidth';
+  readonly ratio: number;
+  readonly bar: number;
+  readonly isMet: boolean;
+}
+
+export interface FetchFigures {
+  readonly cells: readonly FetchCell[];
+  readonly native: readonly NativeCell[];
+  /** undefined: ucx_perftest is not installed. */
+  readonly perftest: readonly PerftestCell[] | undefined;
+  /** Lines that needle_map_bench printed. */
+  readonly needleMap: readonly string[];
+  readonly bars: readonly FetchBar[];
+}
 
 const latencyRatioMax = 1.5;
 const bandwidthRatioMin = 0.8;
 
 /** JavaScript against the native loop in the addon's own mode: latency alone, bandwidth with sixteen in flight. */
-export function fetchBars(cells, native) {
+export function fetchBars(
+  cells: readonly FetchCell[],
+  native: readonly NativeCell[],
+): readonly FetchBar[] {
   return cells.map((cell) => {
     const { transport, bytes, depth } = cell;
     const twin = native.find(
@@ -28,7 +52,7 @@ export function fetchBars(cells, native) {
   });
 }
 
-export function fetchMarkdown(result) {
+export function fetchMarkdown(result: FetchFigures): string {
   const { cells, native, perftest, needleMap } = result;
   const lines = [
     '## A fetch, from JavaScript and from the native loop',
@@ -70,10 +94,11 @@ export function fetchMarkdown(result) {
   return lines.join('\n');
 }
 
-function row({ transport, bytes, depth, p50Us, p99Us, megabytesPerSecond }) {
+function row(cell: FetchCell | NativeCell): Row {
+  const { transport, bytes, depth, p50Us, p99Us, megabytesPerSecond } = cell;
   return [transport, size(bytes), depth, p50Us, p99Us, Math.round(megabytesPerSecond)];
 }
 
-function round(ratio) {
+function round(ratio: number): number {
   return Math.round(ratio * 100) / 100;
 }

@@ -1,10 +1,27 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
-import { serverNames } from './serve-names.mjs';
+import { isServer, serverNames } from './serve-names.ts';
+import type { SubjectName } from './serve-plan.ts';
 
-export const parts = ['fetch', 'cache', 'copy', 'serve', 'clients'];
+export const parts = ['fetch', 'cache', 'copy', 'serve', 'clients'] as const;
+export type Part = (typeof parts)[number];
 
-export const help = `usage: npm run bench [-- --only PART] [--quick] [--json] …
+export interface BenchOptions {
+  readonly parts: readonly Part[];
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+  /** In bytes. */
+  readonly sizes: readonly number[] | undefined;
+  readonly connections: readonly number[] | undefined;
+  readonly servers: readonly SubjectName[] | undefined;
+  readonly markdown: string | undefined;
+  readonly svg: string | undefined;
+}
+
+export const help: string = `usage: npm run bench [-- --only PART] [--quick] [--json] …
 
   --only PART      fetch: a fetch and the needle map; cache: hits, their cost and the hit ratio;
                    copy: up to which size a body is copied;
@@ -30,11 +47,9 @@ const copiedBytesMax = 256 * units.KiB;
 export class UsageError extends Error {}
 
 /** Throws UsageError. */
-export function readOptions(args) {
-  const { seconds, rounds, sizes, connections, servers, only, ...rest } = parsed(args);
-  if (only !== undefined && !parts.includes(only)) {
-    throw new UsageError(`--only takes ${parts.join(', ')}`);
-  }
+export function readOptions(args: readonly string[]): BenchOptions {
+  const { seconds, rounds, sizes, connections, servers, ...rest } = parsed(args);
+  const only = rest.only === undefined ? undefined : partOf(rest.only);
   if (rest.quick && only !== undefined && only !== 'serve') {
     throw new UsageError('--quick is of serve');
   }
@@ -47,8 +62,9 @@ export function readOptions(args) {
     throw new UsageError('--servers and --svg are of serve');
   }
   const isPicked = [sizes, connections, servers].some((each) => each !== undefined);
+  const { quick, json, help, markdown, svg } = rest;
   return {
-    ...rest,
+    ...{ quick, json, help, markdown, svg },
     parts: !hasSizes && (rest.quick || isPicked) ? ['serve'] : only === undefined ? parts : [only],
     seconds: numberOf('--seconds', seconds, { above: 0, upTo: 60 }),
     rounds: wholeOf('--rounds', rounds, 100),
@@ -58,12 +74,12 @@ export function readOptions(args) {
   };
 }
 
-function parsed(args) {
-  const text = { type: 'string' };
-  const flag = { type: 'boolean', default: false };
+function parsed(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
   try {
     return parseArgs({
-      args,
+      args: [...args],
       options: {
         seconds: { ...text, default: '1' },
         rounds: { ...text, default: '5' },
@@ -73,30 +89,40 @@ function parsed(args) {
       },
     }).values;
   } catch (error) {
-    throw new UsageError(error.message);
+    throw new UsageError((error as Error).message);
   }
 }
 
-function numberOf(name, text, { above, upTo }) {
+function partOf(name: string): Part {
+  const found = parts.find((part) => part === name);
+  if (found !== undefined) return found;
+  throw new UsageError(`--only takes ${parts.join(', ')}`);
+}
+
+function numberOf(
+  name: string,
+  text: string,
+  { above, upTo }: { readonly above: number; readonly upTo: number },
+): number {
   const number = Number(text);
   if (number > above && number <= upTo) return number;
   throw new UsageError(`${name} takes a number over ${above}, up to ${upTo}`);
 }
 
-function wholeOf(name, text, upTo) {
+function wholeOf(name: string, text: string, upTo: number): number {
   const number = numberOf(name, text, { above: 0, upTo });
   if (Number.isInteger(number)) return number;
   throw new UsageError(`${name} takes whole numbers up to ${upTo}`);
 }
 
-function serverOf(name) {
-  if (name in serverNames) return name;
+function serverOf(name: string): SubjectName {
+  if (isServer(name)) return name;
   throw new UsageError(`--servers takes ${Object.keys(serverNames).join(', ')}`);
 }
 
-function bytesOf(text, upTo) {
+function bytesOf(text: string, upTo: number): number {
   const [, count, unit = 'B'] = /^(\d+)(B|KiB|MiB)?$/.exec(text) ?? [];
-  const bytes = Number(count) * (units[unit] ?? 0);
+  const bytes = Number(count) * units[unit as keyof typeof units];
   if (bytes >= 1 && bytes <= upTo) return bytes;
   throw new UsageError(
     `--sizes takes sizes like 4KiB, 1MiB and 512 (bytes), up to ${upTo / units.KiB}KiB`,

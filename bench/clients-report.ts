@@ -1,9 +1,12 @@
 /** Formats the clients part's measurements as a table. Pure. */
-import { size, table } from './tables.mjs';
+import type { ClientsDocument } from './clients-bench.ts';
+import type { ClientsCell, ClientsFigures, Door } from './clients-cells.ts';
+import { type Row, size, table } from './tables.ts';
 
-const doors = { filer: 'filer', s3: 'S3 gateway' };
+const doors: Readonly<Record<Door, string>> = { filer: 'filer', s3: 'S3 gateway' };
 
-export function clientsMarkdown({ rounds, seconds, cells }) {
+/** The document that clients-bench.ts prints. */
+export function clientsMarkdown({ rounds, seconds, cells }: ClientsDocument): string {
   return [
     '## Through a filer and an S3 gateway',
     '',
@@ -28,18 +31,25 @@ export function clientsMarkdown({ rounds, seconds, cells }) {
   ].join('\n');
 }
 
-function cellRows({ door, bytes, connections, direct, proxied, ratio }) {
-  const row = (way, figures, rest) => {
+function cellRows({
+  door,
+  bytes,
+  connections,
+  direct,
+  proxied,
+  ratio,
+}: ClientsCell): readonly Row[] {
+  const row = (way: string, figures: ClientsFigures, rest: readonly string[]): Row => {
     const { cpuUs } = figures;
     return [
       ...[doors[door], size(bytes), connections, way],
       ...[figures.requestsPerSecond, figures.megabytesPerSecond],
       ...[figures.p50Ms.toFixed(2), figures.p99Ms.toFixed(2)],
-      ...['volume server', 'target', 'proxy', 'filer', 'S3'].map((name) => cpuUs[name]),
+      ...(['volume server', 'target', 'proxy', 'filer', 'S3'] as const).map((name) => cpuUs[name]),
       ...[figures.cpuUsInAll, ...rest],
     ];
   };
-  const percent = (share) => `${(share * 100).toFixed(0)} %`;
+  const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
   const here = `${percent(proxied.shareHere)} of ${proxied.volumeReads.toFixed(2)} reads, ${percent(proxied.shareCache)} cache`;
   const ratios = `requests ${ratio.requestsPerSecond.toFixed(2)}, CPU ${ratio.cpuUsInAll.toFixed(2)}`;
   return [row('direct', direct, ['', '']), row('proxied', proxied, [here, ratios])];

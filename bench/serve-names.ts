@@ -1,6 +1,8 @@
 /** Names of the serve part's servers, and what each one is. */
 
-export const serverNames = {
+import type { SubjectName } from './serve-plan.ts';
+
+export const serverNames: Readonly<Record<SubjectName, string>> = {
   strict: 'proxy, strict hit',
   immutable: 'proxy, immutable hit',
   'lane-off': 'proxy, strict hit, lane off',
@@ -16,6 +18,13 @@ export const serverNames = {
 };
 
 /** A figure's name, with whom it compares with written out. */
-export function named(figure) {
-  return figure.replace(/÷ ([a-z-]+)/, (_, name) => `÷ ${serverNames[name] ?? name}`);
+export function named(figure: string): string {
+  return figure.replace(
+    /÷ ([a-z-]+)/,
+    (_, name: string) => `÷ ${isServer(name) ? serverNames[name] : name}`,
+  );
+}
+
+export function isServer(name: string): name is SubjectName {
+  return name in serverNames;
 }

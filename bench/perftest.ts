@@ -1,8 +1,20 @@
 /** ucx_perftest's active-message latency: what UCX itself takes for one message of a size. It prints half a round trip. */
 import { execFile, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+
+export interface Transport {
+  readonly name: string;
+  /** Value of UCX_TLS. */
+  readonly tls: string;
+}
+
+export interface PerftestCell {
+  readonly transport: string;
+  readonly bytes: number;
+  readonly roundTripUs: number;
+}
 
 const run = promisify(execFile);
 const sizes = [4096, 65536, 1048576];
@@ -10,8 +22,11 @@ const connectTries = 10;
 const connectPauseMs = 300;
 
 /** Round trips in microseconds by transport and size; undefined where ucx_perftest is not installed. */
-export async function measurePerftest(transports, environment) {
-  const cells = [];
+export async function measurePerftest(
+  transports: readonly Transport[],
+  environment: NodeJS.ProcessEnv,
+): Promise<readonly PerftestCell[] | undefined> {
+  const cells: PerftestCell[] = [];
   for (const { name, tls } of transports) {
     for (const bytes of sizes) {
       const env = { ...environment, UCX_TLS: tls };
@@ -23,7 +38,7 @@ export async function measurePerftest(transports, environment) {
   return cells;
 }
 
-async function oneWay(bytes, env) {
+async function oneWay(bytes: number, env: NodeJS.ProcessEnv): Promise<number | undefined> {
   const port = String(await freePort());
   const iterations = String(bytes > 100_000 ? 2_000 : 20_000);
   const args = ['-t', 'ucp_am_lat', '-s', String(bytes), '-n', iterations, '-w', '500', '-p', port];
@@ -46,19 +61,19 @@ async function oneWay(bytes, env) {
 }
 
 /** The last row: iterations, 50 %ile, average, overall latency, … */
-function overallLatency(stdout) {
+function overallLatency(stdout: string): number {
   const row = stdout.trim().split('\n').at(-1)?.trim().split(/\s+/) ?? [];
   const median = Number(row.at(-7));
   if (!Number.isFinite(median)) throw new Error(`ucx_perftest said:\n${stdout}`);
   return median;
 }
 
-function freePort() {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
+      const { port } = server.address() as AddressInfo;
       server.close(() => resolve(port));
     });
   });

@@ -1,13 +1,24 @@
 /** Formats the serve part's measurements as tables. Pure. */
-import { named, serverNames } from './serve-names.mjs';
-import { size, table } from './tables.mjs';
+import type { ServeDocument } from './serve-bench.ts';
+import type { Cell, Limit } from './serve-cells.ts';
+import { named, serverNames } from './serve-names.ts';
+import type { SubjectName, Work } from './serve-plan.ts';
+import { type Row, size, table } from './tables.ts';
 
-const workNames = { read: 'reads', write: 'writes', mixed: '90 % reads, 10 % writes' };
-const limits = { generator: 'generator-bound', neighbours: 'its core was not left alone' };
+const workNames: Readonly<Record<Work, string>> = {
+  read: 'reads',
+  write: 'writes',
+  mixed: '90 % reads, 10 % writes',
+};
+const limits: Readonly<Record<Exclude<Limit, 'itself'>, string>> = {
+  generator: 'generator-bound',
+  neighbours: 'its core was not left alone',
+};
 /** A generator that is busier than this is what limits. */
 const generatorBusyMax = 0.9;
 
-export function serveMarkdown(serve, isQuick) {
+/** The document that serve-bench.ts prints. */
+export function serveMarkdown(serve: ServeDocument, isQuick: boolean): string {
   const parts = [figuresMarkdown(serve)];
   if (!isQuick) parts.push(cellsMarkdown(serve));
   if (serve.latencies.length > 0) parts.push(latencyMarkdown(serve));
@@ -15,7 +26,7 @@ export function serveMarkdown(serve, isQuick) {
   return parts.join('\n\n');
 }
 
-export function figuresMarkdown(serve) {
+function figuresMarkdown(serve: ServeDocument): string {
   const { rounds, seconds, isPinned, generator, missing, figures } = serve;
   return [
     '## The proxy against other servers: the figures',
@@ -33,13 +44,13 @@ export function figuresMarkdown(serve) {
   ].join('\n');
 }
 
-function missingName(name) {
+function missingName(name: SubjectName): string {
   const hint = name === 'volume-server' ? ' (WEED_BIN is not set)' : '';
   return `${serverNames[name]}${hint}`;
 }
 
-function cellsMarkdown({ cells }) {
-  const groups = new Map();
+function cellsMarkdown({ cells }: ServeDocument): string {
+  const groups = new Map<string, readonly Cell[]>();
   for (const cell of cells) {
     const { work, bytes, connections } = cell;
     const title = `### ${workNames[work]}, ${size(bytes)}, ${connections} connection${connections === 1 ? '' : 's'}`;
@@ -59,7 +70,7 @@ function cellsMarkdown({ cells }) {
   ].join('\n');
 }
 
-function cellRow(cell) {
+function cellRow(cell: Cell): Row {
   const targetUs = cell.cpuUs - cell.serverCpuUs;
   const notes = [
     ...(cell.limitedBy === 'itself' ? [] : [limits[cell.limitedBy]]),
@@ -76,7 +87,7 @@ function cellRow(cell) {
   ];
 }
 
-function latencyMarkdown({ latencies }) {
+function latencyMarkdown({ latencies }: ServeDocument): string {
   return [
     '### Latency of a 4 KiB hit at a constant rate, from when a request was due',
     '',
@@ -107,7 +118,7 @@ function latencyMarkdown({ latencies }) {
   ].join('\n');
 }
 
-function idleMarkdown({ idle }) {
+function idleMarkdown({ idle }: ServeDocument): readonly string[] {
   return idle.map(({ subject, seconds, cpuPercent, wakeUpsPerSecond }) => {
     const name = serverNames[subject].split(',')[0];
     return `Idle for ${seconds} s after the traffic stopped, the ${name} took ${cpuPercent} % of a core and woke up ${wakeUpsPerSecond} times a second, all threads.`;

@@ -1,5 +1,16 @@
 /** The cache's figures → what they must be, and tables of both. Pure. */
-import { barTable, size, table } from './tables.mjs';
+import type { CacheDocument } from './cache-bench.ts';
+import type { Variant } from './cache-measures.ts';
+import type { CacheOverhead } from './cache-overhead-bench.ts';
+import type { HitRatio } from './hit-ratio-bench.ts';
+import { type Bar, barTable, size, table } from './tables.ts';
+
+export interface CacheFigures {
+  readonly bench: CacheDocument;
+  readonly overhead: CacheOverhead;
+  readonly hitRatio: readonly HitRatio[];
+  readonly bars: readonly Bar[];
+}
 
 const kibibyte = 1024;
 /** Bars by size: a hit that is validated against a fetch. In between nothing is asked of it. */
@@ -13,11 +24,14 @@ const overheadBytesMax = 400;
 /** A hit of sixteen times the bytes allocates as much: what is sent is not in the heap. */
 const heapGrowthMax = 2;
 
-export function cacheBars({ bench, overhead }) {
-  const bars = [];
-  const atMost = (names, value, bar) =>
+export function cacheBars({
+  bench,
+  overhead,
+}: Pick<CacheFigures, 'bench' | 'overhead'>): readonly Bar[] {
+  const bars: Bar[] = [];
+  const atMost = (names: readonly string[], value: number, bar: number): unknown =>
     bars.push({ names, value, sign: '≤', bar, isMet: value <= bar });
-  const atLeast = (names, value, bar) =>
+  const atLeast = (names: readonly string[], value: number, bar: number): unknown =>
     bars.push({ names, value, sign: '≥', bar, isMet: value >= bar });
   for (const { transport, bytes, strictToFetch } of bench.latency) {
     const bar = latencyBars.find(({ from, to }) => bytes >= from && bytes <= to);
@@ -30,10 +44,10 @@ export function cacheBars({ bench, overhead }) {
     atLeast(['requests/s, strict ÷ immutable', transport], toImmutable, throughputRatioMin);
     const byCpu = 'requests per CPU second of the proxy, strict ÷ immutable';
     atLeast([byCpu, transport], toImmutableByCpu, throughputRatioMin);
-    atLeast(['hits per validation', transport], hitsPerValidation, hitsPerValidationMin);
+    atLeast(['hits per validation', transport], hitsPerValidation ?? 0, hitsPerValidationMin);
   }
   for (const row of bench.heap) {
-    const names = (what) => [`${what}, ${atOnce(row.connections)}`, '-'];
+    const names = (what: string): readonly string[] => [`${what}, ${atOnce(row.connections)}`, '-'];
     const larger = bench.heap.find(
       (other) => other.bytes > row.bytes && other.connections === row.connections,
     );
@@ -61,7 +75,7 @@ export function cacheBars({ bench, overhead }) {
   return bars;
 }
 
-export function cacheMarkdown({ bench, overhead, hitRatio, bars }) {
+export function cacheMarkdown({ bench, overhead, hitRatio, bars }: CacheFigures): string {
   const { rounds, isPinned, generator, latency, throughput, heap } = bench;
   return [
     '## The cache, one request at a time',
@@ -183,7 +197,7 @@ export function cacheMarkdown({ bench, overhead, hitRatio, bars }) {
   ].join('\n');
 }
 
-const variantNames = {
+const variantNames: Readonly<Record<Variant, string>> = {
   off: 'no cache',
   immutable: 'immutable',
   lease: 'lease',
@@ -191,10 +205,10 @@ const variantNames = {
   'strict-2': 'strict, two VALIDATEs in flight',
 };
 
-function atOnce(connections) {
+function atOnce(connections: number): string {
   return connections === 1 ? 'one at a time' : `${connections} connections`;
 }
 
-function percent(share) {
+function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }

@@ -9,15 +9,22 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { runBench } from './bench-run.mjs';
-import { cacheBars, cacheMarkdown } from './cache-report.mjs';
-import { clientsMarkdown } from './clients-report.mjs';
-import { copyMarkdown } from './copy-report.mjs';
-import { fetchBars, fetchMarkdown } from './fetch-report.mjs';
-import { help, readOptions, UsageError } from './options.mjs';
-import { measurePerftest } from './perftest.mjs';
-import { servePicture } from './serve-picture.mjs';
-import { serveMarkdown } from './serve-report.mjs';
+import { runBench } from './bench-run.ts';
+import type { CacheDocument } from './cache-bench.ts';
+import type { CacheOverhead } from './cache-overhead-bench.ts';
+import { type CacheFigures, cacheBars, cacheMarkdown } from './cache-report.ts';
+import type { ClientsDocument } from './clients-bench.ts';
+import { clientsMarkdown } from './clients-report.ts';
+import { copyMarkdown } from './copy-report.ts';
+import type { CopyDocument } from './copy-size-bench.ts';
+import type { FetchDocument } from './fetch-bench.ts';
+import { type FetchFigures, fetchBars, fetchMarkdown } from './fetch-report.ts';
+import type { HitRatio } from './hit-ratio-bench.ts';
+import { type BenchOptions, help, type Part, readOptions, UsageError } from './options.ts';
+import { measurePerftest, type Transport } from './perftest.ts';
+import type { ServeDocument } from './serve-bench.ts';
+import { servePicture } from './serve-picture.ts';
+import { serveMarkdown } from './serve-report.ts';
 
 const root = join(import.meta.dirname, '..');
 const buildFolder = join(root, 'build-bench');
@@ -27,7 +34,7 @@ const run = promisify(execFile);
 const options = optionsOrExit();
 const { seconds } = options;
 
-const transports = [
+const transports: readonly Transport[] = [
   { name: 'shm', tls: 'tcp,posix,sysv,cma,self' },
   { name: 'tcp', tls: 'tcp,self' },
 ];
@@ -40,7 +47,16 @@ const environment = {
   UCX_WARN_UNUSED_ENV_VARS: 'n',
 };
 
-const measures = {
+/** undefined: left out. */
+interface Figures {
+  readonly fetch: FetchFigures;
+  readonly cache: CacheFigures;
+  readonly copy: CopyDocument;
+  readonly serve: ServeDocument;
+  readonly clients: ClientsDocument | undefined;
+}
+
+const measures: { readonly [Name in Part]: () => Promise<Figures[Name]> } = {
   fetch: measureFetch,
   cache: measureCache,
   copy: measureCopy,
@@ -48,14 +64,15 @@ const measures = {
   clients: measureClients,
 };
 const machine = `${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores, Node ${process.version}`;
-const result = { machine, node: process.version, seconds };
-for (const part of options.parts) result[part] = await measures[part]();
+const figures: Partial<Figures> = {};
+for (const part of options.parts) Object.assign(figures, { [part]: await measures[part]() });
 const tables = markdown();
+const result = { machine, node: process.version, seconds, ...figures };
 process.stdout.write(options.json ? `${JSON.stringify(result, undefined, 1)}\n` : tables);
 if (options.markdown !== undefined) writeFileSync(options.markdown, tables);
 if (options.svg !== undefined) writePicture(options.svg);
 
-function optionsOrExit() {
+function optionsOrExit(): BenchOptions {
   try {
     const read = readOptions(process.argv.slice(2));
     if (!read.help) return read;
@@ -68,8 +85,8 @@ function optionsOrExit() {
   }
 }
 
-function markdown() {
-  const { fetch, cache, copy, serve, clients } = result;
+function markdown(): string {
+  const { fetch, cache, copy, serve, clients } = figures;
   return [
     `${machine}, ${seconds} s a cell. Compare within this run only.`,
     ...(fetch === undefined ? [] : [fetchMarkdown(fetch)]),
@@ -81,18 +98,18 @@ function markdown() {
   ].join('\n\n');
 }
 
-function writePicture(file) {
-  const cells = result.serve?.cells ?? [];
+function writePicture(file: string): void {
+  const cells = figures.serve?.cells ?? [];
   const picture = servePicture({ cells, machine }, pictureConnections);
   if (picture === undefined) say('no picture: no reads of 4 KiB at 16 connections were measured');
   else writeFileSync(file, picture);
 }
 
-function say(step) {
+function say(step: string): void {
   process.stderr.write(`bench: ${step}\n`);
 }
 
-async function measureFetch() {
+async function measureFetch(): Promise<FetchFigures> {
   say('building the native loops');
   await buildNative();
   say('fetches from JavaScript and the native loop, of the same target');
@@ -104,7 +121,7 @@ async function measureFetch() {
   return { cells, native, perftest, needleMap, bars: fetchBars(cells, native) };
 }
 
-async function buildNative() {
+async function buildNative(): Promise<void> {
   const options = ['-G', 'Ninja', '-DSEAWEED_ADDON=OFF'];
   await run('cmake', ['-S', root, '-B', buildFolder, ...options]);
   await run('ninja', ['-C', buildFolder, 'needle_map_bench', 'ucx_read_bench'], {
@@ -113,49 +130,54 @@ async function buildNative() {
 }
 
 /** The target is a process of its own; both sides sleep when idle. */
-function fetchCells() {
-  const script = join(import.meta.dirname, 'fetch-bench.ts');
-  return jsonOf([script, String(seconds * 1000), '0', join(buildFolder, 'ucx_read_bench')]);
+function fetchCells(): Promise<FetchDocument> {
+  const program = programOf('fetch-bench.ts');
+  return jsonOf([program, String(seconds * 1000), '0', join(buildFolder, 'ucx_read_bench')]);
 }
 
-async function measureCache() {
-  const script = (name) => join(import.meta.dirname, name);
+async function measureCache(): Promise<CacheFigures> {
   say('hits, of proxies that run as processes');
-  const bench = await jsonOf([script('cache-bench.ts'), String(seconds)]);
+  const bench = await jsonOf<CacheDocument>([programOf('cache-bench.ts'), String(seconds)]);
   say('what a cached needle costs');
-  const overhead = await jsonOf(['--expose-gc', script('cache-overhead-bench.ts')]);
+  const overhead = await jsonOf<CacheOverhead>([
+    '--expose-gc',
+    programOf('cache-overhead-bench.ts'),
+  ]);
   say('the hit ratio');
-  const { rows: hitRatio } = await jsonOf([script('hit-ratio-bench.ts'), '--json']);
+  const ratios = [programOf('hit-ratio-bench.ts'), '--json'];
+  const { rows: hitRatio } = await jsonOf<{ readonly rows: readonly HitRatio[] }>(ratios);
   return { bench, overhead, hitRatio, bars: cacheBars({ bench, overhead }) };
 }
 
-async function measureCopy() {
+async function measureCopy(): Promise<CopyDocument> {
   const { rounds, sizes } = options;
   say('the two ways of sending a body');
-  const script = join(import.meta.dirname, 'copy-size-bench.ts');
-  return (await runBench(script, { seconds, rounds, sizes }, process.env)) ?? process.exit(1);
+  const asked = { seconds, rounds, sizes };
+  return (await runBench(programOf('copy-size-bench.ts'), asked)) ?? process.exit(1);
 }
 
-async function measureServe() {
+async function measureServe(): Promise<ServeDocument> {
   const { rounds, sizes, connections, servers, quick } = options;
   const asked = { seconds, rounds, sizes, connections, servers, isQuick: quick };
-  const script = join(import.meta.dirname, 'serve-bench.ts');
-  return (await runBench(script, asked, process.env)) ?? process.exit(1);
+  return (await runBench(programOf('serve-bench.ts'), asked)) ?? process.exit(1);
 }
 
 /** Without SeaweedFS there are no such clients: then this part is left out, unless it is the only one. */
-async function measureClients() {
-  if ((process.env.WEED_BIN ?? '') === '') {
+async function measureClients(): Promise<ClientsDocument | undefined> {
+  if ((process.env['WEED_BIN'] ?? '') === '') {
     say('clients: WEED_BIN names no SeaweedFS program (weed)');
     return options.parts.length > 1 ? undefined : process.exit(1);
   }
   const { rounds, sizes, connections } = options;
-  const script = join(import.meta.dirname, 'clients-bench.ts');
   const asked = { seconds, rounds, sizes, connections };
-  return (await runBench(script, asked, process.env)) ?? process.exit(1);
+  return (await runBench(programOf('clients-bench.ts'), asked)) ?? process.exit(1);
 }
 
-async function jsonOf(args) {
+function programOf(name: string): string {
+  return join(import.meta.dirname, name);
+}
+
+async function jsonOf<Document>(args: readonly string[]): Promise<Document> {
   const { stdout } = await run(process.execPath, args, { env: environment, maxBuffer: 1 << 24 });
   return JSON.parse(stdout);
 }

@@ -1,5 +1,27 @@
 /** CPU of one request by server, as a picture of bars for a page that is as wide as a README. Pure. */
-import { serverNames } from './serve-names.mjs';
+import type { Cell } from './serve-cells.ts';
+import { serverNames } from './serve-names.ts';
+import type { SubjectName } from './serve-plan.ts';
+
+export interface Pictured {
+  readonly cells: readonly Cell[];
+  /** The line below the picture. */
+  readonly machine: string;
+}
+
+interface Bar {
+  readonly subject: SubjectName;
+  readonly ownUs: number;
+  /** What stands behind the server: its target, and of nginx's proxy the volume server. */
+  readonly behindUs: number;
+}
+
+interface TextStyle {
+  readonly size: number;
+  readonly weight?: number;
+  readonly fill?: string;
+  readonly anchor?: 'start' | 'end';
+}
 
 const width = 820;
 const labelWidth = 210;
@@ -14,12 +36,12 @@ const own = { ours: '#0b6e4f', others: '#8c959f' };
 const behind = { ours: '#7fc8ae', others: '#d0d7de' };
 const font = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif';
 
-const panels = [
+const panels: readonly { readonly title: string; readonly subjects: readonly SubjectName[] }[] = [
   {
     title: '4 KiB, the bytes are cached',
     subjects: [
-      ...['strict', 'immutable', 'volume-server', 'nginx-cache', 'varnish'],
-      ...['node-http', 'fastify'],
+      ...(['strict', 'immutable', 'volume-server', 'nginx-cache', 'varnish'] as const),
+      ...(['node-http', 'fastify'] as const),
     ],
   },
   {
@@ -27,10 +49,13 @@ const panels = [
     subjects: ['miss-shm', 'miss-tcp', 'volume-server', 'nginx-proxy'],
   },
 ];
-const ours = new Set(['strict', 'immutable', 'miss-shm', 'miss-tcp']);
+const ours: ReadonlySet<SubjectName> = new Set(['strict', 'immutable', 'miss-shm', 'miss-tcp']);
 
-/** undefined where no read of 4 KiB at `connections` was measured. */
-export function servePicture({ cells, machine }, connections) {
+/** An SVG document; undefined where no read of 4 KiB at `connections` was measured. */
+export function servePicture(
+  { cells, machine }: Pictured,
+  connections: number,
+): string | undefined {
   const shown = panels
     .map(({ title, subjects }) => ({ title, bars: barsOf(cells, subjects, connections) }))
     .filter(({ bars }) => bars.length > 0);
@@ -39,7 +64,7 @@ export function servePicture({ cells, machine }, connections) {
     ...shown.flatMap(({ bars }) => bars.map(({ ownUs, behindUs }) => ownUs + behindUs)),
   );
   const perUs = (width - labelWidth - valueWidth) / longest;
-  const lines = [];
+  const lines: string[] = [];
   let y = headHeight;
   for (const { title, bars } of shown) {
     lines.push(text(16, y + 14, title, { size: 14, weight: 600 }));
@@ -66,7 +91,11 @@ export function servePicture({ cells, machine }, connections) {
 }
 
 /** The cheapest first. */
-function barsOf(cells, subjects, connections) {
+function barsOf(
+  cells: readonly Cell[],
+  subjects: readonly SubjectName[],
+  connections: number,
+): readonly Bar[] {
   return cells
     .filter(
       ({ work, bytes, connections: at }) => work === 'read' && bytes === 4096 && at === connections,
@@ -79,7 +108,7 @@ function barsOf(cells, subjects, connections) {
     .sort((a, b) => a.ownUs + a.behindUs - b.ownUs - b.behindUs);
 }
 
-function barLines({ subject, ownUs, behindUs }, y, perUs) {
+function barLines({ subject, ownUs, behindUs }: Bar, y: number, perUs: number): readonly string[] {
   const side = ours.has(subject) ? 'ours' : 'others';
   const [ownWidth, behindWidth] = [ownUs * perUs, behindUs * perUs];
   const value = `${(ownUs + behindUs).toFixed(1)} µs`;
@@ -92,11 +121,16 @@ function barLines({ subject, ownUs, behindUs }, y, perUs) {
   ];
 }
 
-function rect(x, y, wide, fill) {
+function rect(x: number, y: number, wide: number, fill: string): string {
   return `<rect x="${x.toFixed(1)}" y="${y}" width="${wide.toFixed(1)}" height="${barHeight}" fill="${fill}"/>`;
 }
 
-function text(x, y, content, { size, weight = 400, fill = ink, anchor = 'start' }) {
+function text(
+  x: number,
+  y: number,
+  content: string,
+  { size, weight = 400, fill = ink, anchor = 'start' }: TextStyle,
+): string {
   const escaped = content.replace(/&/g, '&amp;').replace(/</g, '&lt;');
   return `<text x="${x.toFixed(1)}" y="${y}" font-size="${size}" font-weight="${weight}" fill="${fill}" text-anchor="${anchor}">${escaped}</text>`;
 }
