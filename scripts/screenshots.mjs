@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startRole } from './role-process.mjs';
+import { startRole } from './role-process.ts';
 import { openBrowser } from './screenshots/browser.mjs';
 import { createSamples } from './screenshots/samples.mjs';
 import { startTraffic } from './screenshots/traffic.mjs';

@@ -1,5 +1,5 @@
 // Target and proxy in front of the volume server: the product as an operator would start it, on free loopback ports.
-import { startRole } from '../role-process.mjs';
+import { startRole } from '../role-process.ts';
 
 /** Over UCX where the native part has it, else the proxy reads the directories itself. */
 export async function startStack({ dataDir, volumeServer, hasUcx }) {

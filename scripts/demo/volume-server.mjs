@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startRole } from '../role-process.mjs';
+import { startRole } from '../role-process.ts';
 import { ask } from './client.mjs';
 
 const startTimeoutMs = 30_000;

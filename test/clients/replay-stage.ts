@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
 import { textFile } from './contents.ts';
 

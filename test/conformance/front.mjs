@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startRole } from '../../scripts/role-process.mjs';
+import { startRole } from '../../scripts/role-process.ts';
 
 const text = (value) => ({ type: 'string', default: value });
 const { values: options } = parseArgs({

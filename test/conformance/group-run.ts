@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { type RealServer, startRealServer } from './real-server.ts';
 import { judge, type ReplayTarget, replay } from './replay.ts';
 import {

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { isPlainNeedle } from './plain-needle.ts';
 import { judge, replay } from './replay.ts';
 import {

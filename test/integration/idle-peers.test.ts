@@ -3,7 +3,7 @@
  * proxy had a session any more, health said ok, and `sessions_pending` was 0.
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { holdConnections, type IdleConnections } from './idle-connections.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { scratchFolder } from './scratch.ts';

@@ -4,7 +4,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { scratchFolder } from './scratch.ts';
 

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { type RoleProcess, startRole } from '../../scripts/role-process.mjs';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { runCommand } from './program.ts';
 import { scratchFolder } from './scratch.ts';
