@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { dashboardText } from '../../scripts/grafana-dashboard.mjs';
+import { dashboardText } from '../../scripts/grafana-dashboard.ts';
 import { MetricSet } from '../../src/admin/metrics/metric-set.ts';
 import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/metric-table.ts';
 import { reasons } from '../../src/needle/outcome.ts';
@@ -69,7 +69,7 @@ const expressions = panels.flatMap(({ title, targets }) =>
 );
 
 describe('the Grafana dashboard', () => {
-  test('is what scripts/grafana-dashboard.mjs makes', () => {
+  test('is what scripts/grafana-dashboard.ts makes', () => {
     expect(readFileSync(file, 'utf8')).toBe(dashboardText());
   });
 

@@ -1,7 +1,7 @@
-// Rows about what the proxies use: targets, memory, volume servers.
-import { lines, number, rate, series, states, sum } from './panels.mjs';
+/** Rows about what the proxies use: targets, memory, volume servers. */
+import { lines, number, type Row, rate, series, states, sum } from './panels.ts';
 
-export const fabricRows = [
+export const fabricRows: readonly Row[] = [
   {
     title: 'Targets, as the proxies see them',
     panels: [

@@ -1,11 +1,11 @@
-// Makes deploy/grafana/seaweed-rdma.json: node scripts/grafana-dashboard.mjs. A test compares the two.
+/** Makes deploy/grafana/seaweed-rdma.json: node scripts/grafana-dashboard.ts. A test compares the two. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { fabricRows } from './grafana/fabric-rows.mjs';
-import { series } from './grafana/panels.mjs';
-import { processRows } from './grafana/process-rows.mjs';
-import { trafficRows } from './grafana/traffic-rows.mjs';
+import { fabricRows } from './grafana/fabric-rows.ts';
+import { type Query, type Row, series } from './grafana/panels.ts';
+import { processRows } from './grafana/process-rows.ts';
+import { trafficRows } from './grafana/traffic-rows.ts';
 
 const file = join(import.meta.dirname, '..', 'deploy', 'grafana', 'seaweed-rdma.json');
 const columns = 24;
@@ -13,11 +13,11 @@ const columns = 24;
 const datasource = { type: 'prometheus', uid: '${datasource}' };
 
 /** The text of the dashboard's file. */
-export function dashboardText() {
+export function dashboardText(): string {
   return `${JSON.stringify(dashboard(), undefined, 2)}\n`;
 }
 
-function dashboard() {
+function dashboard(): object {
   return {
     uid: 'seaweed-rdma',
     title: 'seaweed-rdma',
@@ -68,11 +68,11 @@ function dashboard() {
   };
 }
 
-function annotation(name, expr, more) {
+function annotation(name: string, expr: string, more: object): object {
   return { name, datasource, enable: true, hide: false, expr, ...more };
 }
 
-function variable(name, label, query) {
+function variable(name: string, label: string, query: string): object {
   return {
     name,
     label,
@@ -91,9 +91,9 @@ function variable(name, label, query) {
 }
 
 /** Row by row, from left to right. */
-function laidOut(rows) {
-  const panels = [];
-  const add = (panel) => panels.push({ id: panels.length + 1, ...panel });
+function laidOut(rows: readonly Row[]): readonly object[] {
+  const panels: object[] = [];
+  const add = (panel: object): unknown => panels.push({ id: panels.length + 1, ...panel });
   let y = 0;
   for (const row of rows) {
     const gridPos = { h: 1, w: columns, x: 0, y };
@@ -122,7 +122,7 @@ function laidOut(rows) {
   return panels;
 }
 
-function query({ expr, legend, format, isInstant = false }, index) {
+function query({ expr, legend, format, isInstant = false }: Query, index: number): object {
   return {
     refId: 'ABCDEFGH'[index],
     datasource,

@@ -1,7 +1,7 @@
-// Rows about what clients get: traffic, latency, fallbacks, cache.
-import { heatmap, lines, number, rate, series, sum } from './panels.mjs';
+/** Rows about what clients get: traffic, latency, fallbacks, cache. */
+import { heatmap, lines, number, type Row, rate, series, sum } from './panels.ts';
 
-export const trafficRows = [
+export const trafficRows: readonly Row[] = [
   {
     title: 'Overview',
     panels: [

@@ -1,7 +1,7 @@
-// Rows about the target role, the sidecar and the processes.
-import { lines, number, rate, series, sum, table } from './panels.mjs';
+/** Rows about the target role, the sidecar and the processes. */
+import { lines, number, type Row, rate, series, sum, table } from './panels.ts';
 
-export const processRows = [
+export const processRows: readonly Row[] = [
   {
     title: 'Target role',
     panels: [

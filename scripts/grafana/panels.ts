@@ -1,25 +1,81 @@
-// Builders of Grafana panels, and of the PromQL in them. `$instance`, `$node` and `$__rate_interval` are Grafana's.
+/** Builders of Grafana panels, and of the PromQL in them. `$instance`, `$node` and `$__rate_interval` are Grafana's. */
+
+export interface Query {
+  readonly expr: string;
+  /** '': Grafana names the series by their labels. */
+  readonly legend: string;
+  readonly format?: 'heatmap' | 'table';
+  readonly isInstant?: boolean;
+}
+
+/** A panel of Grafana's without its place; the keys that are not named here are Grafana's own. */
+export interface Panel {
+  readonly type: string;
+  readonly title: string;
+  readonly description: string;
+  readonly width: number;
+  readonly height: number;
+  readonly targets: readonly Query[];
+  readonly defaults: object;
+  readonly options: object;
+  readonly transformations?: readonly object[];
+}
+
+export interface Row {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+
+/** Expression and legend. */
+type Line = readonly [expr: string, legend: string];
+
+interface LinesMore {
+  readonly width?: number;
+  readonly isStacked?: boolean;
+  readonly max?: number;
+}
+
+interface NumberMore {
+  readonly width?: number;
+  readonly height?: number;
+  /** From which value on which color; the first from nothing. */
+  readonly steps?: readonly (readonly [from: number | null, color: string])[];
+}
+
+interface StateName {
+  readonly text: string;
+  readonly color: string;
+}
+
+type StateNames = Readonly<Record<0 | 1, StateName>>;
 
 const selected = 'instance=~"$instance", node=~"$node"';
 
 /** One metric of the selected instances; `more`: further matchers. */
-export const series = (metric, more = '') =>
+export const series = (metric: string, more = ''): string =>
   `${metric}{${selected}${more === '' ? '' : `, ${more}`}}`;
 
-export const rate = (metric, more = '', by = '') =>
+export const rate = (metric: string, more = '', by = ''): string =>
   `${aggregate(by)}(rate(${series(metric, more)}[$__rate_interval]))`;
 
-export const sum = (metric, more = '', by = '') => `${aggregate(by)}(${series(metric, more)})`;
+export const sum = (metric: string, more = '', by = ''): string =>
+  `${aggregate(by)}(${series(metric, more)})`;
 
-export const quantile = (of, metric, by = '', more = '') =>
+export const quantile = (of: number, metric: string, by = '', more = ''): string =>
   `histogram_quantile(${of}, ${rate(`${metric}_bucket`, more, by === '' ? 'le' : `le, ${by}`)})`;
 
-function aggregate(by) {
+function aggregate(by: string): string {
   return by === '' ? 'sum' : `sum by (${by}) `;
 }
 
-/** Lines over time; `targets`: [expression, legend]. */
-export function lines(title, description, unit, targets, more = {}) {
+/** Lines over time. */
+export function lines(
+  title: string,
+  description: string,
+  unit: string,
+  targets: readonly Line[],
+  more: LinesMore = {},
+): Panel {
   const { width = 8, isStacked = false, max } = more;
   return {
     type: 'timeseries',
@@ -47,9 +103,14 @@ export function lines(title, description, unit, targets, more = {}) {
   };
 }
 
-/** One number; `steps`: [from, color], the first from nothing. */
-export function number(title, description, unit, expr, more = {}) {
-  const { width = 4, height = 4, steps = [[null, 'blue']] } = more;
+export function number(
+  title: string,
+  description: string,
+  unit: string,
+  expr: string,
+  more: NumberMore = {},
+): Panel {
+  const { width = 4, height = 4, steps = [[null, 'blue'] as const] } = more;
   return {
     type: 'stat',
     title,
@@ -73,7 +134,7 @@ export function number(title, description, unit, expr, more = {}) {
   };
 }
 
-export function heatmap(title, description, expr) {
+export function heatmap(title: string, description: string, expr: string): Panel {
   return {
     type: 'heatmap',
     title,
@@ -95,7 +156,12 @@ export function heatmap(title, description, expr) {
 }
 
 /** A panel for series that are 0 or 1; `names`: what these mean, with their colors. */
-export function states(title, description, [expr, legend], names = defaultNames) {
+export function states(
+  title: string,
+  description: string,
+  [expr, legend]: Line,
+  names: StateNames = defaultNames,
+): Panel {
   return {
     type: 'state-timeline',
     title,
@@ -124,10 +190,13 @@ export function states(title, description, [expr, legend], names = defaultNames)
   };
 }
 
-const defaultNames = { 0: { text: 'down', color: 'red' }, 1: { text: 'up', color: 'green' } };
+const defaultNames: StateNames = {
+  0: { text: 'down', color: 'red' },
+  1: { text: 'up', color: 'green' },
+};
 
 /** The labels of the series, one row each. */
-export function table(title, description, expr) {
+export function table(title: string, description: string, expr: string): Panel {
   return {
     type: 'table',
     title,
