@@ -140,7 +140,7 @@ function hasLibrary(name) {
   return tryRun('pkg-config', ['--exists', wanted]) !== undefined;
 }
 
-/** Looks for a browser where scripts/screenshots/browser.mjs does. */
+/** Looks for a browser where scripts/screenshots/browser.ts does. */
 function hasBrowser() {
   const named = process.env.CHROME_BIN ?? '';
   return (named !== '' && existsSync(named)) || browsers.some(onPath);

@@ -1,6 +1,6 @@
 /** The Chromium of this machine for tests of pages; where there is none they are skipped, and say so. */
 import type { BrowserContext, Page } from 'playwright-core';
-import { browserFile, openBrowser } from '../../scripts/screenshots/browser.mjs';
+import { browserFile, openBrowser } from '../../scripts/screenshots/browser.ts';
 
 export const missingBrowser: string | undefined =
   browserFile() === undefined

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { png } from '../../scripts/screenshots/samples.mjs';
+import { png } from '../../scripts/screenshots/samples.ts';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume } from '../../src/rdma/volume-files.ts';
 import { type Asked, ask, bytesOf, cookie, fid, parsed, volumeId } from './admin-stage.ts';

@@ -1,8 +1,17 @@
-// The Chromium of this machine, without anything that talks to others.
+/** The Chromium of this machine, without anything that talks to others. */
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+
+export interface Browser {
+  readonly context: BrowserContext;
+  newPage(
+    url: string,
+    viewport: { readonly width: number; readonly height: number },
+  ): Promise<Page>;
+  close(): Promise<void>;
+}
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 const args = [
@@ -16,10 +25,10 @@ const args = [
 ];
 
 /** CHROME_BIN, or what is on PATH; undefined: there is none. */
-export function browserFile() {
-  const folders = (process.env.PATH ?? '').split(delimiter);
+export function browserFile(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
   const candidates = [
-    process.env.CHROME_BIN ?? '',
+    process.env['CHROME_BIN'] ?? '',
     ...names.flatMap((name) => folders.map((folder) => join(folder, name))),
   ];
   return candidates.find((file) => {
@@ -34,7 +43,7 @@ export function browserFile() {
 }
 
 /** With a profile of its own, gone afterwards. */
-export async function openBrowser() {
+export async function openBrowser(): Promise<Browser> {
   const executablePath = browserFile();
   if (executablePath === undefined) {
     throw new Error(

@@ -1,8 +1,17 @@
-// Needles for the pictures: most of them small, some of them larger, and one that is a picture itself.
+/** Needles for the pictures: most of them small, some of them larger, and one that is a picture itself. */
 import { randomBytes, randomInt } from 'node:crypto';
-import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
-import { root } from '../setup/pinned-node.mjs';
+import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
+
+export interface Sample {
+  readonly fid: string;
+  readonly bytes: number;
+}
+
+export interface Samples {
+  readonly picture: Sample;
+  readonly needles: readonly Sample[];
+}
 
 const plan = [
   { count: 300, bytes: 4_096 },
@@ -10,11 +19,10 @@ const plan = [
   { count: 6, bytes: 1_048_576 },
 ];
 
-export async function createSamples(dir) {
-  const { createVolume, formatFid } = await import(join(root, 'dist/rdma/volume-files.js'));
+export function createSamples(dir: string): Samples {
   const volume = createVolume({ dir, volumeId: 3 });
   let needleId = 1n;
-  const append = (data, mime) => {
+  const append = (data: Buffer, mime: string): Sample => {
     const needle = { needleId: needleId++, cookie: randomInt(2 ** 32) };
     volume.append({ ...needle, data, mime });
     return { fid: formatFid(3, needle.needleId, needle.cookie), bytes: data.length };
@@ -28,7 +36,7 @@ export async function createSamples(dir) {
 }
 
 /** A coloured gradient: https://www.w3.org/TR/png-3/, colour type 2, no filter. */
-export function png(width, height) {
+export function png(width: number, height: number): Buffer {
   const rows = Buffer.alloc(height * (1 + 3 * width));
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
@@ -52,7 +60,7 @@ export function png(width, height) {
   ]);
 }
 
-function chunk(type, data) {
+function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const framed = Buffer.alloc(body.length + 8);
   framed.writeUInt32BE(data.length, 0);
