@@ -1,20 +1,35 @@
-// Target and proxy in front of the volume server: the product as an operator would start it, on free loopback ports.
-import { startRole } from '../role-process.ts';
+/** Target and proxy in front of the volume server: the product as an operator would start it, on free loopback ports. */
+import { type RoleProcess, startRole } from '../role-process.ts';
+
+export interface StackOptions {
+  readonly dataDir: string;
+  /** host:port */
+  readonly volumeServer: string;
+  readonly hasUcx: boolean;
+}
+
+export interface Stack {
+  /** undefined: the proxy reads the directories itself. */
+  readonly target: RoleProcess | undefined;
+  readonly proxy: RoleProcess;
+  stop(): Promise<void>;
+}
 
 /** Over UCX where the native part has it, else the proxy reads the directories itself. */
-export async function startStack({ dataDir, volumeServer, hasUcx }) {
-  const roles = [];
-  const start = async (role, config) => {
+export async function startStack({ dataDir, volumeServer, hasUcx }: StackOptions): Promise<Stack> {
+  const roles: RoleProcess[] = [];
+  const start = async (role: string, config: string): Promise<RoleProcess> => {
     const running = await startRole(role, { config });
     roles.unshift(running);
     return running;
   };
-  const stop = async () => {
+  const stop = async (): Promise<void> => {
     for (const role of roles) await role.stop();
   };
   try {
     const target = hasUcx ? await start('target', targetConfig(dataDir, volumeServer)) : undefined;
-    const place = hasUcx ? `target = "${target.bound.rdma}"` : `dirs = ["${dataDir}"]`;
+    const place =
+      target === undefined ? `dirs = ["${dataDir}"]` : `target = "${target.bound['rdma']}"`;
     const proxy = await start('proxy', proxyConfig(volumeServer, hasUcx ? 'ucx' : 'inproc', place));
     return { target, proxy, stop };
   } catch (error) {
@@ -23,7 +38,7 @@ export async function startStack({ dataDir, volumeServer, hasUcx }) {
   }
 }
 
-function targetConfig(dataDir, volumeServer) {
+function targetConfig(dataDir: string, volumeServer: string): string {
   return `
 [rdma]
 listen = "127.0.0.1"
@@ -39,7 +54,7 @@ level = "info"
 `;
 }
 
-function proxyConfig(volumeServer, transport, place) {
+function proxyConfig(volumeServer: string, transport: 'ucx' | 'inproc', place: string): string {
   return `
 [http]
 listen = "127.0.0.1:0"

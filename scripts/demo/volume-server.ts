@@ -1,27 +1,40 @@
-// The volume server behind the demo's proxy: a real SeaweedFS where `weed` is on PATH or in WEED_BIN, else the origin.
+/** The volume server behind the demo's proxy: a real SeaweedFS where `weed` is on PATH or in WEED_BIN, else the origin. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startRole } from '../role-process.ts';
-import { ask } from './client.mjs';
+import { ask } from './client.ts';
+
+export interface VolumeServer {
+  readonly name: string;
+  /** SeaweedFS's own, which has the files open. */
+  readonly isReal: boolean;
+  /** host:port */
+  readonly address: string;
+  stop(): Promise<unknown>;
+}
+
+interface Weed {
+  readonly name: string;
+  stop(): Promise<void>;
+}
 
 const startTimeoutMs = 30_000;
 
 /** The path of a `weed` binary, or undefined. */
-export function findWeed() {
-  const named = process.env.WEED_BIN;
+function findWeed(): string | undefined {
+  const named = process.env['WEED_BIN'];
   if (named !== undefined && named !== '') {
     if (!existsSync(named)) throw new Error(`WEED_BIN names ${named}, which is not there`);
     return named;
   }
-  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return folders.map((folder) => join(folder, 'weed')).find((file) => existsSync(file));
 }
 
-/** @returns {Promise<{ name: string, isReal: boolean, address: string, stop: () => Promise<unknown> }>} */
-export async function startVolumeServer(dataDir, workDir) {
+export async function startVolumeServer(dataDir: string, workDir: string): Promise<VolumeServer> {
   const weed = findWeed();
   if (weed !== undefined) return startWeed(weed, dataDir, workDir);
   const args = ['--dir', dataDir, '--listen', '127.0.0.1:0'];
@@ -29,12 +42,12 @@ export async function startVolumeServer(dataDir, workDir) {
   return {
     name: 'origin (embedded)',
     isReal: false,
-    address: origin.bound.http,
+    address: origin.bound['http'] as string,
     stop: origin.stop,
   };
 }
 
-async function startWeed(weed, dataDir, workDir) {
+async function startWeed(weed: string, dataDir: string, workDir: string): Promise<VolumeServer> {
   const [masterPort, masterGrpc, volumePort, volumeGrpc] = await freePorts(4);
   const bind = ['-ip=127.0.0.1', '-ip.bind=127.0.0.1'];
   const masterDir = join(workDir, 'master');
@@ -62,22 +75,22 @@ async function startWeed(weed, dataDir, workDir) {
   ]);
   const address = `127.0.0.1:${volumePort}`;
   await answers(address, '/healthz', volume);
-  const stop = async () => {
+  const stop = async (): Promise<void> => {
     await volume.stop();
     await master.stop();
   };
   return { name: `SeaweedFS (${weed})`, isReal: true, address, stop };
 }
 
-function run(weed, workDir, args) {
+function run(weed: string, workDir: string, args: readonly [string, ...string[]]): Weed {
   const log = openSync(join(workDir, `${args[0]}.log`), 'a');
   const child = spawn(weed, args, { cwd: workDir, stdio: ['ignore', log, log] });
-  const killWithParent = () => child.kill('SIGKILL');
+  const killWithParent = (): boolean => child.kill('SIGKILL');
   process.once('exit', killWithParent);
   const ended = new Promise((resolve) => child.once('close', resolve));
   // One that cannot be run never answers, which is reported where that is waited for.
   child.once('error', () => {});
-  const stop = async () => {
+  const stop = async (): Promise<void> => {
     process.off('exit', killWithParent);
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
@@ -87,7 +100,7 @@ function run(weed, workDir, args) {
   return { name: args[0], stop };
 }
 
-async function answers(address, path, server) {
+async function answers(address: string, path: string, server: Weed): Promise<void> {
   const until = Date.now() + startTimeoutMs;
   while (Date.now() < until) {
     const answer = await ask(address, { path }).catch(() => undefined);
@@ -97,12 +110,12 @@ async function answers(address, path, server) {
   throw new Error(`weed ${server.name} was not ready within ${startTimeoutMs / 1000} s`);
 }
 
-async function freePorts(count) {
+async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer());
-  const ports = [];
+  const ports: number[] = [];
   for (const server of servers) {
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    ports.push(server.address().port);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    ports.push((server.address() as AddressInfo).port);
   }
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;

@@ -1,22 +1,52 @@
-// Sample volumes, written with the native writer as a volume server would have left them, and the writes that go on
-// while the demo reads.
+/**
+ * Sample volumes, written with the native writer as a volume server would have left them, and the writes that go on
+ * while the demo reads.
+ */
 import { randomBytes, randomInt } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { root } from '../setup/pinned-node.mjs';
-import { ask } from './client.mjs';
+import { createVolume, formatFid, openVolume } from '../../src/rdma/volume-files.ts';
+import { ask, type Question } from './client.ts';
+import type { VolumeServer } from './volume-server.ts';
 
-const { createVolume, formatFid, openVolume } = await import(
-  join(root, 'dist/rdma/volume-files.js')
-);
+export interface Sample {
+  readonly volumeId: number;
+  readonly needleId: bigint;
+  readonly cookie: number;
+  readonly path: string;
+  /** Content as a client gets it. */
+  readonly bytes: Buffer;
+}
+
+/** Each call returns when the write is acknowledged. */
+export interface Writer {
+  put(needle: Sample, data: Buffer): Promise<void>;
+  remove(needle: Sample): Promise<void>;
+  /** undefined: the volume server decides when to vacuum. */
+  readonly vacuum: (() => void) | undefined;
+  close(): void;
+}
+
+export interface Samples {
+  readonly needles: readonly Sample[];
+  hotNeedles(): readonly Sample[];
+  newBytes(seed: number): Buffer;
+  writerFor(volumeServer: VolumeServer): Writer;
+}
 
 const hotCount = 24;
 /** Offset of the data in a record of a version 3 volume: 16 bytes of header, 4 of data size, then the data. */
 const dataOffset = 20;
 
 /** How many needles of which size; most reads of a file store are small. */
-const plan = [
+const plan: readonly {
+  readonly count: number;
+  readonly bytes: number;
+  readonly name: string;
+  readonly mime: string;
+  readonly isText?: boolean;
+}[] = [
   { count: 200, bytes: 4 * 1024, name: 'block.bin', mime: '' },
   { count: 40, bytes: 64 * 1024, name: 'photo.jpg', mime: 'image/jpeg' },
   { count: 20, bytes: 300, name: 'note.txt', mime: '' },
@@ -25,10 +55,10 @@ const plan = [
 ];
 
 /** Volume 1 is only read; volume 2 is written to while the demo reads it. */
-export function createSamples(dataDir) {
+export function createSamples(dataDir: string): Samples {
   const cold = createVolume({ dir: dataDir, volumeId: 1 });
   const hot = createVolume({ dir: dataDir, volumeId: 2 });
-  const needles = [];
+  const needles: Sample[] = [];
   let needleId = 1n;
   for (const { count, bytes, name, mime, isText } of plan) {
     for (let at = 0; at < count; at += 1) {
@@ -62,7 +92,7 @@ export function createSamples(dataDir) {
 }
 
 /** Writes in the volume server's order: the record into the .dat, its row into the .idx, then the acknowledgement. */
-function intoFiles(dataDir) {
+function intoFiles(dataDir: string): Writer {
   const writer = openVolume({ dir: dataDir, volumeId: 2 });
   return {
     put: async (needle, data) => {
@@ -79,8 +109,12 @@ function intoFiles(dataDir) {
 }
 
 /** The real volume server has the files: it is asked. */
-function overHttp(address) {
-  const expect = async (needle, what, allowed) => {
+function overHttp(address: string): Writer {
+  const expect = async (
+    needle: Sample,
+    what: Omit<Question, 'path'>,
+    allowed: readonly number[],
+  ): Promise<void> => {
     const answer = await ask(address, { path: needle.path, ...what });
     if (!allowed.includes(answer.status)) {
       throw new Error(`${what.method} ${needle.path} was answered with ${answer.status}`);
@@ -101,20 +135,20 @@ function overHttp(address) {
   };
 }
 
-function newBytes(seed) {
+function newBytes(seed: number): Buffer {
   return randomBytes(500 + ((seed * 997) % 9000));
 }
 
-function textOf(bytes, seed) {
+function textOf(bytes: number, seed: number): Buffer {
   const line = `${seed} the volume server appends to the .dat, then to the .idx, and only then acknowledges\n`;
   return Buffer.alloc(bytes, line);
 }
 
-function pathOf({ volumeId, needleId, cookie }) {
+function pathOf({ volumeId, needleId, cookie }: Omit<Sample, 'path' | 'bytes'>): string {
   return `/${formatFid(volumeId, needleId, cookie)}`;
 }
 
-function readFile(path, offset, length) {
+function readFile(path: string, offset: number, length: number): Buffer {
   const file = openSync(path, 'r');
   try {
     const bytes = Buffer.alloc(length);
@@ -125,11 +159,11 @@ function readFile(path, offset, length) {
   }
 }
 
-function shuffled(needles) {
+function shuffled(needles: readonly Sample[]): readonly Sample[] {
   const result = [...needles];
   for (let at = result.length - 1; at > 0; at -= 1) {
     const other = randomInt(at + 1);
-    [result[at], result[other]] = [result[other], result[at]];
+    [result[at], result[other]] = [result[other] as Sample, result[at] as Sample];
   }
   return result;
 }

@@ -1,6 +1,20 @@
-// The demo's reads: whole needles, ranges and HEAD through the proxy, each compared with what the volume files hold.
-import { ask } from './client.mjs';
-import { Readings } from './readings.mjs';
+/** The demo's reads: whole needles, ranges and HEAD through the proxy, each compared with what the volume files hold. */
+import { type Answer, ask, type Question } from './client.ts';
+import { Readings } from './readings.ts';
+import type { Sample } from './samples.ts';
+
+export interface Wanted {
+  readonly status: number;
+  readonly body: Buffer;
+  /** Value of Content-Length, where the body is not sent. */
+  readonly length?: number;
+}
+
+export interface Checked {
+  readonly answer: Answer;
+  /** One line; undefined: the answer is the wanted one. */
+  readonly difference: string | undefined;
+}
 
 const connections = 8;
 /** Differ from answer to answer, or exist only with debug_headers. */
@@ -14,15 +28,18 @@ const ownHeaders = new Set([
   'keep-alive',
 ]);
 
-/** @param {readonly { path: string, bytes: Buffer }[]} needles */
-export async function readMany(proxy, needles, reads) {
+export async function readMany(
+  proxy: string,
+  needles: readonly Sample[],
+  reads: number,
+): Promise<{ readonly readings: Readings; readonly seconds: number }> {
   const readings = new Readings();
   const startedAt = performance.now();
   let next = 0;
-  const work = async () => {
+  const work = async (): Promise<void> => {
     while (next < reads) {
       const at = next++;
-      const needle = needles[at % needles.length];
+      const needle = needles[at % needles.length] as Sample;
       const { answer, difference } = await readOne(proxy, needle, at);
       readings.add(answer, difference);
     }
@@ -32,8 +49,7 @@ export async function readMany(proxy, needles, reads) {
 }
 
 /** Twenty reads contain two for a range, one HEAD and one for a needle that is not there. */
-function readOne(proxy, needle, at) {
-  const { path, bytes } = needle;
+function readOne(proxy: string, { path, bytes }: Sample, at: number): Promise<Checked> {
   switch (at % 20) {
     case 3:
     case 13: {
@@ -57,8 +73,8 @@ function readOne(proxy, needle, at) {
   }
 }
 
-/** One request, and in one line how its answer differs from what is wanted; undefined: it does not. */
-export async function checked(address, what, wanted) {
+/** Asks once and compares the answer with the wanted one. */
+export async function checked(address: string, what: Question, wanted: Wanted): Promise<Checked> {
   const answer = await ask(address, what);
   const length = Number(answer.headers['content-length'] ?? answer.body.length);
   const isEqual =
@@ -73,8 +89,12 @@ export async function checked(address, what, wanted) {
 }
 
 /** Asks both for every needle; every difference of status, headers or bytes in one line. */
-export async function compareBoth(proxy, volumeServer, needles) {
-  const found = [];
+export async function compareBoth(
+  proxy: string,
+  volumeServer: string,
+  needles: readonly Sample[],
+): Promise<string[]> {
+  const found: string[] = [];
   for (const { path } of needles) {
     const [ours, theirs] = [await ask(proxy, { path }), await ask(volumeServer, { path })];
     if (ours.status !== theirs.status) found.push(`${path}: ${ours.status}, not ${theirs.status}`);
@@ -84,7 +104,7 @@ export async function compareBoth(proxy, volumeServer, needles) {
   return found;
 }
 
-function headersOf(answer) {
+function headersOf(answer: Answer): string {
   const kept = Object.entries(answer.headers).filter(([name]) => !ownHeaders.has(name));
   return JSON.stringify(kept);
 }
