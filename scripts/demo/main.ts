@@ -1,14 +1,13 @@
 /**
  * The main job in half a minute: sample volumes, a volume server, a target, a proxy; real reads whose bytes are compared
  * with the volume files, then reads while a writer appends, overwrites and deletes. Ends with 0 when nothing differed.
- *   --keep  stays up and prints its URLs     --json  the result as one JSON object     --reads N
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { closeClient } from './client.ts';
+import { demoOptions } from './options.ts';
 import { sourceHeader, tableOf } from './readings.ts';
 import { checked, compareBoth, readMany } from './reads.ts';
 import { createSamples, type Sample, type Samples } from './samples.ts';
@@ -16,13 +15,7 @@ import { type Stack, startStack } from './stack.ts';
 import { startVolumeServer, type VolumeServer } from './volume-server.ts';
 import { readWhileWriting } from './writes.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    keep: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    reads: { type: 'string', default: '4000' },
-  },
-});
+const options = demoOptions();
 const say = (line: string): void => {
   if (!options.json) console.log(line);
 };
@@ -60,7 +53,7 @@ async function demo(): Promise<number> {
   const differences = await compareBoth(proxy, volumeServer.address, samples.needles);
   say(`\n${samples.needles.length} needles through both: ${differences.length} differences`);
 
-  const { readings, seconds } = await readMany(proxy, samples.needles, Number(options.reads));
+  const { readings, seconds } = await readMany(proxy, samples.needles, options.reads);
   const reads = readings.summary(seconds);
   differences.push(...readings.differences);
   say(

@@ -17,3 +17,18 @@ test('the demo ends well: no differences, nothing stale, reads from the cache', 
   expect(stdout).toMatch(/^0 of \d+ reads after an acknowledgement were not fresh$/m);
   expect(status).toBe(0);
 }, 60_000);
+
+test('the demo explains itself, and refuses what it does not understand before it starts anything', async () => {
+  const explained = await runCommand(process.execPath, [script, '--help']);
+  expect(explained).toMatchObject({ status: 0, stderr: '' });
+  expect(explained.stdout).toContain('--reads N');
+  for (const args of [
+    ['--raeds', '5'],
+    ['--reads', 'many'],
+    ['--reads', '0'],
+  ]) {
+    const refused = await runCommand(process.execPath, [script, ...args]);
+    expect(refused).toMatchObject({ status: 2, stdout: '' });
+    expect(refused.stderr).toMatch(/^demo: .*--r/);
+  }
+});
