@@ -127,7 +127,7 @@ describe('the man page', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
   test('is current', () => {
-    const remedy = 'make it anew: npm run build && node scripts/man-page.mjs';
+    const remedy = 'make it anew: npm run man';
     expect(readFileSync(file, 'utf8') === manPage(tree, version), remedy).toBe(true);
   });
 
