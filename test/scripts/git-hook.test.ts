@@ -18,7 +18,12 @@ beforeEach(async () => {
   rmSync(checkout, { recursive: true, force: true });
   mkdirSync(checkout);
   const files = ['package.json', 'lefthook.yml', 'biome.json', 'tsconfig.json', '.clang-format'];
-  for (const name of [...files, 'scripts/setup', 'scripts/format-native.mjs']) {
+  for (const name of [
+    ...files,
+    'scripts/setup',
+    'scripts/tsconfig.json',
+    'scripts/format-native.mjs',
+  ]) {
     cpSync(join(root, name), join(checkout, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));

@@ -1,33 +1,46 @@
-// Builds the native tests in their own build directory and runs every gtest program there, counting from gtest's own
-// JSON report. A program that dies or hangs counts as one more failed test.
+/**
+ * Builds the native tests in their own build directory and runs every gtest program there, counting from gtest's own
+ * JSON report. A program that dies or hangs counts as one more failed test.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { compiler } from '../setup/system-packages.mjs';
+import { addCounts, type Counts } from './counts.ts';
+
+export interface NativeBuild {
+  /** From the root. */
+  readonly folder: string;
+  /** '' or what -fsanitize= takes. */
+  readonly sanitize: string;
+}
+
+/** The part of gtest's report that is counted. */
+interface Report {
+  readonly testsuites: readonly {
+    readonly testsuite: readonly { readonly failures?: unknown; readonly result: string }[];
+  }[];
+}
 
 const programTimeoutMs = 600_000;
 
 /** A test that ends the process with a signal on purpose needs UCX to leave signals alone; so do the sanitizers. */
-const testEnv = {
+const testEnv: NodeJS.ProcessEnv = {
   ...process.env,
   UCX_ERROR_SIGNALS: '',
   UCX_WARN_UNUSED_ENV_VARS: 'n',
-  ASAN_OPTIONS: process.env.ASAN_OPTIONS ?? 'detect_stack_use_after_return=1',
+  ASAN_OPTIONS: process.env['ASAN_OPTIONS'] ?? 'detect_stack_use_after_return=1',
   TSAN_OPTIONS:
-    process.env.TSAN_OPTIONS ?? `suppressions=${join(root, 'scripts', 'test', 'tsan.supp')}`,
-  UBSAN_OPTIONS: process.env.UBSAN_OPTIONS ?? 'halt_on_error=1:print_stacktrace=1',
+    process.env['TSAN_OPTIONS'] ?? `suppressions=${join(root, 'scripts', 'test', 'tsan.supp')}`,
+  UBSAN_OPTIONS: process.env['UBSAN_OPTIONS'] ?? 'halt_on_error=1:print_stacktrace=1',
 };
 
 /** Else UCX takes a lock in each new thread before TSan knows the thread, which ends the process. */
-const threadSanitizerEnv = { ...testEnv, UCX_MEM_EVENTS: 'no' };
+const threadSanitizerEnv: NodeJS.ProcessEnv = { ...testEnv, UCX_MEM_EVENTS: 'no' };
 
-/**
- * @param {{ folder: string, sanitize: string }} build `sanitize`: '' or what -fsanitize= takes
- * @returns {{ passed: number, failed: number, skipped: number }}
- */
-export function runNativeSuite(build) {
+export function runNativeSuite(build: NativeBuild): Counts {
   if (
     !existsSync('/usr/include/gtest/gtest.h') &&
     !existsSync('/usr/local/include/gtest/gtest.h')
@@ -38,7 +51,7 @@ export function runNativeSuite(build) {
   const folder = join(root, build.folder);
   console.log(`building ${build.folder} …`);
   if (!buildTests(folder, build.sanitize)) return { passed: 0, failed: 1, skipped: 0 };
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const name of readdirSync(folder)
     .filter((each) => each.endsWith('_test'))
     .sort()) {
@@ -48,13 +61,13 @@ export function runNativeSuite(build) {
       build.sanitize === 'thread' ? threadSanitizerEnv : testEnv,
     );
     console.log(`  ${name}: ${one.passed} passed, ${one.failed} failed, ${one.skipped} skipped`);
-    for (const key of Object.keys(counts)) counts[key] += one[key];
+    addCounts(counts, one);
   }
   if (counts.passed === 0) counts.failed += 1;
   return counts;
 }
 
-function buildTests(folder, sanitize) {
+function buildTests(folder: string, sanitize: string): boolean {
   const definitions = [
     '-DSEAWEED_TESTS=ON',
     '-DSEAWEED_ADDON=OFF',
@@ -62,9 +75,9 @@ function buildTests(folder, sanitize) {
     // Full optimisation doubles the compile time of instrumented code and hides nothing less.
     ...(sanitize === '' ? [] : ['-DCMAKE_CXX_FLAGS_RELEASE=-O1']),
   ];
-  const env = { ...process.env, CXX: process.env.CXX ?? compiler() };
+  const env = { ...process.env, CXX: process.env['CXX'] ?? compiler() };
   const generator = ['-G', 'Ninja'];
-  const steps = [
+  const steps: readonly (readonly [string, ...string[]])[] = [
     ['cmake', '-S', root, '-B', folder, ...generator, ...definitions],
     ['nice', 'cmake', '--build', folder, '-j', String(availableParallelism())],
   ];
@@ -77,7 +90,7 @@ function buildTests(folder, sanitize) {
   return true;
 }
 
-function runProgram(folder, name, env) {
+function runProgram(folder: string, name: string, env: NodeJS.ProcessEnv): Counts {
   const report = join(folder, `${name}.json`);
   rmSync(report, { force: true });
   const result = spawnSync(
@@ -94,10 +107,11 @@ function runProgram(folder, name, env) {
   return counts;
 }
 
-function countReport(report) {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+function countReport(report: string): Counts {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (!existsSync(report)) return counts;
-  for (const suite of JSON.parse(readFileSync(report, 'utf8')).testsuites) {
+  const { testsuites } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  for (const suite of testsuites) {
     for (const test of suite.testsuite) {
       if (test.failures !== undefined) counts.failed += 1;
       else if (test.result === 'COMPLETED') counts.passed += 1;
