@@ -20,7 +20,7 @@ interface Suite {
 
 type Command = readonly [name: string, ...args: string[]];
 
-const formatNative: Command = ['node', join(root, 'scripts', 'format-native.mjs'), '--check'];
+const formatNative: Command = ['node', join(root, 'scripts', 'format-native.ts'), '--check'];
 const projects = ['tsconfig.json', join('scripts', 'tsconfig.json')];
 const suites: readonly Suite[] = [
   {

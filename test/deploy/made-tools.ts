@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 import { runCommand } from '../integration/program.ts';
 
 export const root: string = join(import.meta.dirname, '..', '..');
-/** Where scripts/setup/test-tools.mjs puts them. */
+/** Where scripts/setup/test-tools.ts puts them. */
 const made = join(root, 'build', 'tools');
 
 function find(name: string, variable: string): string | undefined {

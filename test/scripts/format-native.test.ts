@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '..', '..');
 const scratch = scratchFolder();
 
 function formatNative(args: readonly string[], clangFormat?: string): Promise<Ended> {
-  const script = join(root, 'scripts', 'format-native.mjs');
+  const script = join(root, 'scripts', 'format-native.ts');
   const environment = clangFormat === undefined ? {} : { CLANG_FORMAT: clangFormat };
   return runCommand(process.execPath, [script, ...args], environment);
 }

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { clangFormat } from '../../scripts/setup/clang-format.mjs';
+import { clangFormat } from '../../scripts/setup/clang-format.ts';
 import { type Ended, type Environment, runCommand } from '../integration/program.ts';
 import { scratchFolder } from '../integration/scratch.ts';
 
@@ -22,7 +22,7 @@ beforeEach(async () => {
     ...files,
     'scripts/setup',
     'scripts/tsconfig.json',
-    'scripts/format-native.mjs',
+    'scripts/format-native.ts',
   ]) {
     cpSync(join(root, name), join(checkout, name), { recursive: true });
   }
@@ -40,7 +40,7 @@ function git(...args: readonly string[]): Promise<Ended> {
 
 function setUp(isTerminal: boolean, environment: Environment = {}): Promise<Ended> {
   const program = `Object.defineProperty(process.stdout, 'isTTY', { value: ${isTerminal} });
-const { ensureGitHook } = await import('./scripts/setup/git-hook.mjs');
+const { ensureGitHook } = await import('./scripts/setup/git-hook.ts');
 ensureGitHook(console.log);
 console.log('went on');`;
   const args = ['--input-type=module', '--eval', program];

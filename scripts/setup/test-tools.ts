@@ -1,9 +1,12 @@
-// Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
-// Kubernetes objects and a linter of workflows, made by Go where that is there, and clang-format. Tests of a tool that is
-// missing are skipped and say why.
+/**
+ * Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
+ * Kubernetes objects and a linter of workflows, made by Go where that is there, and clang-format. Tests of a tool that is
+ * missing are skipped and say why.
+ */
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { ensureClangFormat } from './clang-format.mjs';
+import { clangFormatFolder, clangFormatVersion, fetchedClangFormat } from './clang-format.ts';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
@@ -15,14 +18,45 @@ const actionlintVersion = 'v1.7.12';
 const composeVersion = 'v2.16.2';
 
 /** Where the tests look first. */
-export const toolsFolder = join(root, 'build', 'tools');
+const toolsFolder = join(root, 'build', 'tools');
 
-export async function ensureTestTools(say) {
+type Say = (line: string) => void;
+
+interface Step {
+  readonly title: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** Takes what the step wrote. */
+  readonly use?: (output: string) => void;
+}
+
+export async function ensureTestTools(say: Say): Promise<void> {
   await ensureClangFormat(say);
   await ensureGoTools(say);
 }
 
-async function ensureGoTools(say) {
+/** Without it the native format is not checked, and the lint suite says so. */
+async function ensureClangFormat(say: Say): Promise<void> {
+  const stamp = join(clangFormatFolder, '.stamp');
+  if (isStamped(stamp, clangFormatVersion) && fetchedClangFormat() !== undefined) {
+    return say('clang-format: up to date');
+  }
+  if (spawnSync('python3', ['-m', 'pip', '--version']).status !== 0) {
+    return say("clang-format: not fetched (no pip): the native sources' format is not checked");
+  }
+  // A machine without a network is told at once.
+  const limits = ['--retries', '0', '--timeout', '15'];
+  const wanted = ['--no-deps', '--upgrade', '--target', clangFormatFolder];
+  const { ok, output } = await runStep('clang-format (pip install)', 'python3', [
+    ...['-m', 'pip', 'install', '--quiet', ...limits, ...wanted],
+    `clang-format==${clangFormatVersion}`,
+  ]);
+  if (ok) return writeStamp(stamp, clangFormatVersion);
+  console.error(tail(output));
+  console.log("the native sources' format is not checked");
+}
+
+async function ensureGoTools(say: Say): Promise<void> {
   if (!onPath('go')) {
     return say('Helm and actionlint: not made (no Go): tests of the chart are skipped');
   }
@@ -32,7 +66,7 @@ async function ensureGoTools(say) {
   if (isStamped(stamp, hash)) return say('test tools: up to date');
   // A checkout of another owner has no version that Go could read.
   const env = { ...process.env, GOBIN: toolsFolder, GOFLAGS: '-buildvcs=false' };
-  const steps = [
+  const steps: readonly Step[] = [
     {
       title: 'Helm (go install; minutes, once)',
       args: ['install', '-ldflags=-s -w', `helm.sh/helm/v3/cmd/helm@${helmVersion}`],
@@ -75,12 +109,12 @@ async function ensureGoTools(say) {
 }
 
 /** Out of what `go mod download -json` says, after lines about its progress. */
-function takeComposeSchema(output) {
-  const { Dir } = JSON.parse(output.slice(output.indexOf('{')));
+function takeComposeSchema(output: string): void {
+  const { Dir } = JSON.parse(output.slice(output.indexOf('{'))) as { readonly Dir: string };
   copyFileSync(join(Dir, 'schema', 'compose-spec.json'), join(toolsFolder, 'compose-spec.json'));
 }
 
-function onPath(name) {
-  const folders = (process.env.PATH ?? '').split(delimiter);
+function onPath(name: string): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }

@@ -1,12 +1,14 @@
-// Lays the native sources out as .clang-format says: node scripts/format-native.mjs [--check] [FILE…]
-// With --check it changes nothing and fails where a file would change. Without files: all below native/ and bench/native/.
+/**
+ * Lays the native sources out as .clang-format says: node scripts/format-native.ts [--check] [FILE…]
+ * With --check it changes nothing and fails where a file would change. Without files: all below native/ and bench/native/.
+ */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { clangFormat } from './setup/clang-format.mjs';
-import { root } from './setup/pinned-node.mjs';
+import { clangFormat } from './setup/clang-format.ts';
 
+const root = join(import.meta.dirname, '..');
 const { values, positionals } = parseArgs({
   options: { check: { type: 'boolean', default: false } },
   allowPositionals: true,
@@ -28,9 +30,9 @@ if (error !== undefined) console.error(`${command}: ${error.message}`);
 if (status !== 0 && values.check) console.error('lay them out: npm run format:native');
 process.exitCode = status === 0 ? 0 : 1;
 
-function nativeSources() {
+function nativeSources(): readonly string[] {
   return ['native', join('bench', 'native')].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true })
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => /\.(cc|h)$/.test(name))
       .map((name) => join(folder, name)),
   );

@@ -1,2 +1,0 @@
-/** `CLANG_FORMAT` names another program; undefined: there is none. */
-export function clangFormat(): string | undefined;
