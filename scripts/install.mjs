@@ -46,10 +46,18 @@ function build() {
   return run('cmake', ['--build', folder, '--target', 'seaweed_rdma', '--parallel', jobs]);
 }
 
+/**
+ * Returns why it failed, in one line.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
 function run(command, args) {
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
-  if (result.error?.code === 'ENOENT') return `${command} is not installed`;
-  if (result.error !== undefined) return result.error.message;
+  /** @type {NodeJS.ErrnoException | undefined} */
+  const error = result.error;
+  if (error?.code === 'ENOENT') return `${command} is not installed`;
+  if (error !== undefined) return error.message;
   if (result.status === 0) return undefined;
   const lines = `${result.stdout}\n${result.stderr}`.split('\n');
   const at = lines.findIndex((line) => /error/i.test(line));

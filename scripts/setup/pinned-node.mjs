@@ -9,13 +9,18 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const binFolder = join(root, 'node_modules', '.bin');
 export const pinnedNode = join(binFolder, 'node');
 
-/** Node's version as package.json pins it, for example 24.21.0. */
+/**
+ * Node's version as package.json pins it, for example 24.21.0.
+ *
+ * @returns {string}
+ */
 export function pinnedVersion() {
   return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies.node;
 }
 
+/** @returns {NodeJS.ProcessEnv} */
 export function pinnedEnv() {
-  return { ...process.env, PATH: `${binFolder}${delimiter}${process.env.PATH ?? ''}` };
+  return { ...process.env, PATH: `${binFolder}${delimiter}${process.env['PATH'] ?? ''}` };
 }
 
 /** The version that node_modules/.bin/node answers, '' if it does not run. */

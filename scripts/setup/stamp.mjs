@@ -14,6 +14,11 @@ export function hashOf(root, paths, more) {
   return hash.digest('hex');
 }
 
+/**
+ * @param {import('node:crypto').Hash} hash
+ * @param {string} root
+ * @param {string} path
+ */
 function addTo(hash, root, path) {
   const full = join(root, path);
   if (!existsSync(full)) return;
@@ -24,10 +29,18 @@ function addTo(hash, root, path) {
   hash.update(`\0${path}\0`).update(readFileSync(full));
 }
 
+/**
+ * @param {string} stampFile
+ * @param {string} hash
+ */
 export function isStamped(stampFile, hash) {
   return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === hash;
 }
 
+/**
+ * @param {string} stampFile
+ * @param {string} hash
+ */
 export function writeStamp(stampFile, hash) {
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, hash);

@@ -20,6 +20,7 @@ export async function runStep(title, command, args, options = {}) {
   console.log(`${title} …`);
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
+  /** @param {Buffer} chunk */
   const collect = (chunk) => {
     output += chunk;
   };
@@ -42,7 +43,14 @@ export async function runStep(title, command, args, options = {}) {
   return { ok: code === 0, output };
 }
 
-/** Works like runStep; a failure shows the tail of the output and throws StepFailed. */
+/**
+ * Works like runStep; a failure shows the tail of the output and throws StepFailed.
+ *
+ * @param {string} title
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ */
 export async function runRequiredStep(title, command, args, options) {
   const result = await runStep(title, command, args, options);
   if (result.ok) return result;
@@ -50,10 +58,12 @@ export async function runRequiredStep(title, command, args, options) {
   throw new StepFailed(`${title} failed: ${[command, ...args].join(' ')}`);
 }
 
+/** @param {string} output */
 export function tail(output) {
   return output.trimEnd().split('\n').slice(-tailLines).join('\n');
 }
 
+/** @param {number} startedAt */
 function seconds(startedAt) {
   return ((Date.now() - startedAt) / 1000).toFixed(1);
 }

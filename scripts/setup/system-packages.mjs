@@ -6,7 +6,13 @@ import { delimiter, join } from 'node:path';
 import { writeStamp } from './stamp.mjs';
 import { runStep, StepFailed, tail } from './steps.mjs';
 
-/** `need`: what is lost without it; undefined: nothing can be built. */
+/**
+ * A package by its names; `need`: what is lost without it; undefined: nothing can be built.
+ *
+ * @typedef {{ apt: string, dnf: string, need?: string, isThere: () => boolean }} Package
+ */
+
+/** @type {readonly Package[]} */
 const packages = [
   { apt: 'g++', dnf: 'gcc-c++', isThere: () => compiler() !== undefined },
   { apt: 'cmake', dnf: 'cmake', isThere: () => onPath('cmake') },
@@ -35,7 +41,11 @@ const packages = [
   },
 ];
 
-/** Wanted by the tests alone: installed by themselves, so that they cost the others nothing where they cannot be had. */
+/**
+ * Wanted by the tests alone: installed by themselves, so that they cost the others nothing where they cannot be had.
+ *
+ * @type {readonly Package[]}
+ */
 const testPackages = [
   { apt: 'chromium', dnf: 'chromium', need: 'the browser test', isThere: hasBrowser },
   { apt: 'nftables', dnf: 'nftables', need: 'tests of firewalls', isThere: () => onPath('nft') },
@@ -67,13 +77,18 @@ export async function ensureSystemPackages() {
   await ensure(packages);
 }
 
-/** Installs the packages that only the tests need; `stamp`: a file that limits the attempt to one for a checkout. */
+/**
+ * Installs the packages that only the tests need.
+ *
+ * @param {string} stamp a file that limits the attempt to one for a checkout
+ */
 export async function ensureTestPackages(stamp) {
   if (findMissing(testPackages).length === 0 || existsSync(stamp)) return;
   await ensure(testPackages);
   writeStamp(stamp, 'tried');
 }
 
+/** @param {readonly Package[]} wanted */
 async function ensure(wanted) {
   let missing = findMissing(wanted);
   if (missing.length === 0) return;
@@ -81,13 +96,23 @@ async function ensure(wanted) {
   const asRoot = rootPrefix();
   if (onPath('apt-get') && asRoot !== undefined) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const install = [...asRoot, 'apt-get', 'install', '-y', '--no-install-recommends', ...names];
-    const title = `installing ${names.join(' ')}`;
-    let result = await runStep(title, install[0], install.slice(1), { env });
+    /**
+     * @param {string} title
+     * @param {readonly string[]} args
+     */
+    const aptGet = (title, args) => {
+      const [command = 'apt-get', ...rest] = [...asRoot, 'apt-get', ...args];
+      return runStep(title, command, rest, { env });
+    };
+    const install = () =>
+      aptGet(`installing ${names.join(' ')}`, [
+        ...['install', '-y', '--no-install-recommends'],
+        ...names,
+      ]);
+    let result = await install();
     if (!result.ok) {
-      const update = [...asRoot, 'apt-get', 'update'];
-      await runStep('apt-get update', update[0], update.slice(1), { env });
-      result = await runStep(title, install[0], install.slice(1), { env });
+      await aptGet('apt-get update', ['update']);
+      result = await install();
     }
     if (!result.ok) console.error(tail(result.output));
     missing = findMissing(wanted);
@@ -95,6 +120,7 @@ async function ensure(wanted) {
   report(missing);
 }
 
+/** @param {readonly Package[]} missing */
 function report(missing) {
   if (missing.length === 0) return;
   const command = installCommand(missing);
@@ -107,6 +133,7 @@ function report(missing) {
   );
 }
 
+/** @param {readonly Package[]} missing */
 function installCommand(missing) {
   if (onPath('dnf') && !onPath('apt-get')) {
     return `sudo dnf install -y ${missing.map((each) => each.dnf).join(' ')} && npm run setup`;
@@ -115,11 +142,16 @@ function installCommand(missing) {
   return `sudo apt-get update && sudo apt-get install -y ${names} && npm run setup`;
 }
 
+/** @param {readonly Package[]} wanted */
 function findMissing(wanted) {
   return wanted.filter((each) => !each.isThere());
 }
 
-/** A g++ that is there but too old is not replaced by installing g++ again. */
+/**
+ * A g++ that is there but too old is not replaced by installing g++ again.
+ *
+ * @param {Package} each
+ */
 function aptName(each) {
   return each.apt === 'g++' && onPath('g++') ? 'g++-12' : each.apt;
 }
@@ -130,11 +162,16 @@ function rootPrefix() {
   return tryRun('sudo', ['-n', 'true']) === undefined ? undefined : ['sudo', '-n'];
 }
 
+/** @param {string} name */
 function hasHeader(name) {
   return ['/usr/include', '/usr/local/include'].some((folder) => existsSync(join(folder, name)));
 }
 
-/** UCX 1.13 is the oldest that the native part is written for. */
+/**
+ * UCX 1.13 is the oldest that the native part is written for.
+ *
+ * @param {string} name
+ */
 function hasLibrary(name) {
   const wanted = name === 'ucx' ? 'ucx >= 1.13' : name;
   return tryRun('pkg-config', ['--exists', wanted]) !== undefined;
@@ -142,15 +179,22 @@ function hasLibrary(name) {
 
 /** Looks for a browser where scripts/screenshots/browser.ts does. */
 function hasBrowser() {
-  const named = process.env.CHROME_BIN ?? '';
+  const named = process.env['CHROME_BIN'] ?? '';
   return (named !== '' && existsSync(named)) || browsers.some(onPath);
 }
 
+/** @param {string} name */
 function onPath(name) {
-  const folders = (process.env.PATH ?? '').split(delimiter);
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
   return folders.some((folder) => folder !== '' && existsSync(join(folder, name)));
 }
 
+/**
+ * Returns stdout; undefined: it failed.
+ *
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
 function tryRun(command, args) {
   try {
     return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
