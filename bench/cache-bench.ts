@@ -1,7 +1,7 @@
 /**
  * The cache's figures through whole proxies: a fetch against hits that are validated and hits that are not, one at a time
- * and 64 at once, and what a hit allocates. Volume server, target and whoever asks share a core, the proxy has one of its
- * own, where there is taskset and a second core. Prints one JSON document. Argument: seconds for each cell (default 1).
+ * and 64 at once, and what a hit allocates. Volume server, target and load generator share a core, the proxy has one of
+ * its own, where there is taskset and a second core. Prints one JSON document. Argument: seconds for each cell (default 1).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

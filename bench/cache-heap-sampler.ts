@@ -1,4 +1,4 @@
-/** What this process allocates in JavaScript's heap, by site: V8's sampling profiler, garbage that is collected included. */
+/** Allocations of this process in JavaScript's heap, by site: V8's sampling profiler, garbage that is collected included. */
 import { type HeapProfiler, Session } from 'node:inspector/promises';
 
 export interface Allocated {

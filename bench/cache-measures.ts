@@ -1,4 +1,4 @@
-/** What cache-bench.ts measures of running proxies. */
+/** The measurements of running proxies that cache-bench.ts makes. */
 
 import { type CpuSample, cpuOf, cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
 import type { CacheStats } from '../src/proxy/cache/cache-counters.ts';
@@ -25,25 +25,25 @@ export interface Throughput {
   readonly requestsPerSecond: number;
   readonly proxyCpuUs: number;
   readonly targetCpuUs: number;
-  /** Of one core. */
+  /** Share of one core. */
   readonly proxyBusy: number;
-  /** The proxy could have done more: who asked was slower, or another process had its core. */
+  /** The proxy could have done more: the load generator was slower, or another process had its core. */
   readonly isGeneratorBound: boolean;
   /** undefined: nothing was validated. */
   readonly hitsPerValidation: number | undefined;
   readonly toImmutable: number;
-  /** What that would be if the proxy's CPU were all that counts. */
+  /** That ratio if the proxy's CPU were all that counts. */
   readonly toImmutableByCpu: number;
 }
 
-/** Of a validated hit. */
+/** Allocations of a validated hit. */
 export interface HeapPerHit {
   readonly bytes: number;
   readonly connections: number;
   readonly hits: number;
   readonly heapBytesPerHit: number;
   readonly sites: readonly { readonly site: string; readonly bytesPerHit: number }[];
-  /** Of ArrayBuffers, which lie outside of the heap; a lower bound. */
+  /** Bytes of ArrayBuffers, which lie outside of the heap; a lower bound. */
   readonly arrayBufferBytesPerHit: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the cache costs per needle beside the needle's own bytes: the JavaScript heap, and memory that hangs on it, with
+ * Measures the cost of a cached needle beside the needle's own bytes: the JavaScript heap, and memory that hangs on it, with
  * and without 100,000 needles. Run with `node --expose-gc`. Prints one JSON document.
  */
 
@@ -108,7 +108,7 @@ async function fill(from: bigint, count: number): Promise<void> {
   }
 }
 
-/** With `immutable`, which asks nobody. */
+/** With `immutable`, which validates nothing. */
 function find(needleId: bigint): Found {
   const finds: Found[] = [];
   const found = (what: Found): void => void finds.push(what);
@@ -158,7 +158,7 @@ function headOf(id: bigint): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** What is made once, whatever the count. */
+/** First the things that are made once, whatever the count. */
 await fill(1n, 1000);
 await prepare(1n, 1000);
 const before = usedBytes();

@@ -1,5 +1,5 @@
 /**
- * What users of a filer and of an S3 gateway gain: GETs of files through both, in a cluster whose volume server stands
+ * Measures the gain of a filer's and an S3 gateway's users: GETs of files through both, in a cluster whose volume server stands
  * behind the proxy and in one without. Prints one JSON document, progress to stderr. Argument: ClientsOptions as JSON.
  * `WEED_BIN` names the program of SeaweedFS.
  */
@@ -44,7 +44,7 @@ const options = JSON.parse(process.argv[2] ?? '') as ClientsOptions;
 const weed = process.env['WEED_BIN'] ?? '';
 const sizes = options.sizes ?? defaultSizes;
 const clusters: Cluster[] = [];
-// Whoever started this is gone.
+// The process that started this one is gone.
 process.once('disconnect', () => process.exit(1));
 process.channel?.unref();
 

@@ -18,7 +18,7 @@ export interface Stand {
   readonly paths: Readonly<Record<Door, ReadonlyMap<number, readonly string[]>>>;
   /** undefined: there is no such process. */
   readonly pids: Readonly<Record<ProcessName, number | undefined>>;
-  /** Of its proxy. */
+  /** Admin address of its proxy. */
   readonly admin: string | undefined;
 }
 
@@ -27,9 +27,9 @@ export interface ClientsFigures {
   readonly megabytesPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of one request, in µs, by process. */
+  /** CPU of one request, in µs, by process. */
   readonly cpuUs: Readonly<Record<ProcessName | 'generator', number>>;
-  /** Of all processes but the load generator. */
+  /** CPU of all processes but the load generator. */
   readonly cpuUsInAll: number;
   /** Volume reads that the proxy answered itself, and those of its cache alone; 0 without one. */
   readonly shareHere: number;

@@ -1,6 +1,6 @@
 /**
  * The servers that the proxy is compared with, configured to be fast: docs/measurements/other-servers.md, "How the others
- * are configured". Each has a folder of its own, which whoever starts it makes and removes.
+ * are configured". Each has a folder of its own, which its starter makes and removes.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -76,7 +76,7 @@ function nginxConfiguration(
   ports: Readonly<Record<'upstreamPort' | 'cachePort' | 'proxyPort', number>>,
 ): string {
   const { uid, username } = userInfo();
-  // As root its worker would become somebody who may not write to `dir`.
+  // Started as root, its worker would become a user who may not write to `dir`.
   return `${uid === 0 ? `user ${username};` : ''}
 daemon off;
 worker_processes 1;
@@ -128,7 +128,10 @@ http {
 `;
 }
 
-/** Its memory holds all of it; what it logs to shared memory for each request is left out. undefined: not installed. */
+/**
+ * Varnish, whose memory holds all needles; what it logs to shared memory for each request is left out. undefined: not
+ * installed.
+ */
 export async function startVarnish(
   upstreamPort: number,
   dir: string,

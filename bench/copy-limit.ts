@@ -27,7 +27,7 @@ export interface CopyCell {
 
 /** A smaller difference is none. */
 const marginShare = 0.02;
-/** Of the rounds; one of five may say otherwise. */
+/** Share of the rounds; one of five may say otherwise. */
 const agreeShare = 0.8;
 
 export function copyCellOf(

@@ -1,5 +1,5 @@
 /**
- * Whoever sends in the bench of copying: the proxy's own front twice, one that copies every needle and one that copies
+ * The sender in the bench of copying: the proxy's own front twice, one that copies every needle and one that copies
  * none, over one arena of needles at random places. Argument: the sizes as JSON. Says its ports and the needles' paths.
  */
 import { readFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ interface Hits {
 const mebibyte = 1024 * 1024;
 const arenaBytesMin = 256 * mebibyte;
 const arenaBytesMax = 1024 * mebibyte;
-/** Of one size. More would make the bench measure JavaScript's heap. */
+/** Needles of one size. More would make the bench measure JavaScript's heap. */
 const needlesMax = 16_384;
 const volumeId = 3;
 const cookie = 1;
@@ -40,7 +40,7 @@ const upstreamUrl = 'http://127.0.0.1:9';
 const sizes = JSON.parse(process.argv[2] ?? '') as readonly number[];
 const arenaBytes = Math.max(arenaBytesMin, Math.min(arenaBytesMax, 2 * lastLevelCacheBytes()));
 const arena = new ArrayBuffer(arenaBytes);
-// Pages that nobody wrote are all the same one.
+// Pages that were never written are all the same one.
 Buffer.from(arena).fill('seaweed');
 const pool = new LeasePool(() => undefined, arena);
 const volume = new CachedVolume(
@@ -89,7 +89,7 @@ function hitsOf(bytes: number): Hits {
   return { prepared: preparedOf(bytes), needles: all, next: 0 };
 }
 
-/** Overlaps others, which does not matter to whoever only reads. */
+/** Overlaps others, which does not matter where needles are only read. */
 function needleOf(bytes: number): CachedNeedle {
   const places = Math.floor((arenaBytes - bytes) / 1024);
   const view = Buffer.from(arena, Math.floor(Math.random() * places) * 1024, bytes);

@@ -42,7 +42,7 @@ const sizes = [...(options.sizes ?? defaultSizes)].sort((a, b) => a - b);
 const isPinned = pinOthers();
 const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-bench-'));
 process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
-// Whoever started this is gone.
+// The process that started this one is gone.
 process.once('disconnect', () => process.exit(1));
 process.channel?.unref();
 

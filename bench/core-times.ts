@@ -1,4 +1,4 @@
-/** What the machine's cores did, from the kernel's accounting. */
+/** Work of the machine's cores, from the kernel's accounting. */
 import { readFileSync } from 'node:fs';
 
 export interface CoreTimes {

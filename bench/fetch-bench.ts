@@ -36,7 +36,7 @@ export interface FetchCell {
   readonly megabytesPerSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Of this process, user and system, per fetch. */
+  /** CPU of this process, user and system, per fetch. */
   readonly cpuUs: number;
 }
 

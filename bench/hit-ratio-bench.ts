@@ -31,7 +31,7 @@ const cacheShares = [0.05, 0.1, 0.2];
 
 export interface HitRatio {
   readonly traffic: string;
-  /** Of the bytes of all objects. */
+  /** Share of the bytes of all objects. */
   readonly cacheShare: number;
   readonly store: Ratios;
   readonly lru: Ratios;

@@ -7,7 +7,7 @@ export interface TraceOptions {
   readonly requests: number;
   /** Exponent of the popularity: the nth most popular object is asked for 1/n^skew as often as the first. */
   readonly skew: number;
-  /** Of all requests; each scan asks once for every one of `scanLength` objects that nobody asks for again. */
+  /** Share of all requests; each scan asks once for every one of `scanLength` objects, which are not asked for again. */
   readonly scanShare: number;
   readonly scanLength: number;
   /** Requests until half of the popular objects changed places with others; 0: never. */
@@ -24,7 +24,7 @@ export interface Trace {
   readonly totalBytes: number;
 }
 
-/** Of the requests that are not part of a scan, which no policy can answer, after the first fifth of the trace. */
+/** Ratios over the requests that are not part of a scan, which no policy can answer, after the first fifth of the trace. */
 export interface Ratios {
   readonly hits: number;
   readonly bytes: number;

@@ -96,11 +96,11 @@ export interface Load {
 export interface LoadRun {
   readonly requests: number;
   readonly requestsPerSecond: number;
-  /** As whoever asked measured it. */
+  /** Duration by the load generator's own clock. */
   readonly seconds: number;
 }
 
-/** Of reads. */
+/** A load of reads. */
 export function loadOf(needles: Needles, dir: string): Load {
   if (!hasWrk()) return new BareLoad(needles);
   return new Wrk(join(dir, `read-${needles.bytes}.lua`), readScript(needles.paths));

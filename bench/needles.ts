@@ -3,7 +3,7 @@ import { SampleVolume } from '../test/contract/sample-volume.ts';
 
 export interface Needles {
   readonly bytes: number;
-  /** Of their URLs. */
+  /** Paths of their URLs. */
   readonly paths: readonly string[];
 }
 

@@ -56,7 +56,7 @@ function ask(port: number, requestsPerSecond: number): Promise<OpenLoopRun> {
 
 type Serve = () => Promise<string>;
 
-/** Whoever comes next waits for those before. */
+/** Each request waits for those before it. */
 function oneByOne(serviceMs: number): Serve {
   let last: Promise<unknown> = Promise.resolve();
   return async () => {

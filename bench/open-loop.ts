@@ -22,9 +22,9 @@ export interface OpenLoopRun {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly p999Us: number;
-  /** How late whoever asks was to send what had a free connection: its own share of the latency. */
+  /** How late the load generator sent what had a free connection: its own share of the latency. */
   readonly lateP99Us: number;
-  /** Of a core, whoever asks. Near 1 it is what limits, and the latencies are its own. */
+  /** The load generator's share of a core. Near 1 it is the limit, and the latencies are its own. */
   readonly generatorBusy: number;
   /** Not answered in time; they count as having taken until then. */
   readonly unanswered: number;

@@ -13,9 +13,9 @@ export interface Servers {
   readonly target: string;
 }
 
-/** Of whatever is measured. */
+/** The core of the measured process. */
 export const measuredCore = '0';
-/** Of whoever asks, and of all that stands behind what is measured. */
+/** The cores of the load generator, and of all that stands behind the measured process. */
 export const otherCores: string = `1-${availableParallelism() - 1}`;
 const servingTries = 200;
 const servingPauseMs = 50;

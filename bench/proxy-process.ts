@@ -39,7 +39,7 @@ let sampler: HeapSampler | undefined;
 const walk = new WalkedFunctions();
 
 process.on('message', (question: ProxyQuestion) => {
-  // Whoever asked may be gone.
+  // The asking process may be gone.
   void answer(question).then((value) => process.connected && process.send?.(value));
 });
 process.once('disconnect', () => void proxy.close(0));

@@ -33,7 +33,7 @@ export async function inRounds<Name extends string, Figure>(
   return figures;
 }
 
-/** Of figures of the same round: the median of their ratios. */
+/** The median of the ratios of figures of the same round. */
 export function ratioOf(above: readonly number[], below: readonly number[]): number {
   return median(above.map((value, round) => value / (below[round] as number)));
 }

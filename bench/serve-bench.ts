@@ -25,7 +25,7 @@ import { Subjects } from './subjects.ts';
 export interface ServeOptions extends PlanOptions {
   readonly seconds: number;
   readonly rounds: number;
-  /** Of those of the plan only these; undefined: all. */
+  /** Only these servers of the plan; undefined: all. */
   readonly servers: readonly SubjectName[] | undefined;
 }
 
@@ -50,12 +50,12 @@ const folders: string[] = [];
 process.once('exit', () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
-// Whoever started this is gone.
+// The process that started this one is gone.
 process.once('disconnect', () => process.exit(1));
 process.channel?.unref();
 
 const plan = planOf(options)
-  // What stands in for the volume server cannot be written to.
+  // The stand-in for the volume server cannot be written to.
   .filter(({ work }) => work === 'read' || weed !== undefined)
   .map((group) => ({ ...group, subjects: group.subjects.filter(isWanted) }))
   .filter(({ subjects }) => subjects.length > 0);

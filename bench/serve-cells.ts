@@ -11,7 +11,7 @@ import { cpuOfSubject, type Subject, type Subjects } from './subjects.ts';
 /** CPU times are of one request. */
 export interface Round {
   readonly requestsPerSecond: number;
-  /** Of the server's own processes. */
+  /** CPU of the server's own processes. */
   readonly serverCpuUs: number;
   /** And of its target, where it has one. */
   readonly cpuUs: number;
@@ -20,12 +20,12 @@ export interface Round {
   readonly busy: number;
   /** That anything ran on its core. */
   readonly coreBusy: number;
-  /** That anything ran on the core of whoever asks. */
+  /** That anything ran on the load generator's core. */
   readonly otherCoreBusy: number;
 }
 
 /**
- * What kept the server from answering more: only where it was the server itself may requests a second be compared.
+ * The limit that kept the server from answering more: only where it was the server itself may requests a second be compared.
  * `neighbours`: its core had no time left, and the server did not get all of it.
  */
 export type Limit = 'itself' | 'generator' | 'neighbours';
@@ -38,7 +38,7 @@ export interface Cell extends Round {
   readonly limitedBy: Limit;
   /** Something that should have answered by itself did not. */
   readonly hasAskedUpstream: boolean;
-  /** Of the body, by the CPU of server and target. */
+  /** Body bytes by the CPU of server and target. */
   readonly megabytesPerCpuSecond: number;
   readonly rounds: readonly Round[];
 }
@@ -54,11 +54,11 @@ const hitShareMin = 0.999;
 /** How long one look is, and how many there are at most until a server is taken as it is. */
 const quietLookMs = 40;
 const quietLooksMax = 50;
-/** Of a core, in all. */
+/** Share of a core, in all. */
 const quietShare = 0.1;
 /** Brought by the first read; a prepared answer or a place in a cache comes with the second. */
 const warmUpTurns = 2;
-/** Of the server's CPU: what a volume server takes when nobody asks it is less. */
+/** Share of the server's CPU: a volume server that is not asked takes less. */
 const upstreamShareMax = 0.2;
 const ownAnswers: ReadonlySet<SubjectName> = new Set([
   ...(['strict', 'immutable', 'lane-off', 'miss-shm', 'miss-tcp'] as const),
@@ -80,7 +80,7 @@ export async function warmUp(
   }
 }
 
-/** Of those of its servers that run; one round more than asked for is measured and dropped. */
+/** Measures those of its servers that run; one round more than asked for is measured and dropped. */
 export async function measureGroup(
   subjects: Subjects,
   group: Group,
@@ -142,7 +142,7 @@ async function measureRound(
   };
 }
 
-/** What whoever asked before left unread is still being worked on for a while, behind this server too. */
+/** Answers that the asker before left unread are worked on for a while, behind this server too. */
 async function whenQuiet(subject: Subject): Promise<void> {
   for (let look = 0; look < quietLooksMax; look += 1) {
     const before = samplesOf(subject);

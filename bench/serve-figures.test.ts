@@ -128,7 +128,7 @@ function roundsOf(serverCpuUs: number, targetUs: number): Cell['rounds'] {
   return Array.from({ length: 3 }, () => ({ requestsPerSecond, serverCpuUs, cpuUs, ...others }));
 }
 
-/** As who asks was too slow for it. */
+/** Rounds in which the load generator was too slow for the server. */
 function slowed(rounds: Cell['rounds'], factor: number): Cell['rounds'] {
   return rounds.map((round) => ({ ...round, requestsPerSecond: round.requestsPerSecond / factor }));
 }

@@ -22,12 +22,12 @@ export interface Measured {
 }
 
 export interface Figure {
-  /** What it is about; several figures share it. */
+  /** The subject; several figures share it. */
   readonly work: string;
   readonly name: string;
   /** undefined: what it needs is not installed, or was not asked for. */
   readonly value: number | undefined;
-  /** The same of a proxy that validates nothing, where that says something. */
+  /** The value of a proxy that validates nothing, where that says something. */
   readonly immutable: number | undefined;
   readonly sign: '≥' | '≤';
   readonly bar: number;
@@ -44,9 +44,9 @@ interface Comparison {
 /** More than these of the idle proxy would be seen in a monitor. */
 const idleCpuPercentMax = 0.05;
 const idleWakeUpsMax = 5;
-/** Of a core: whoever asks for latencies is what limits from there on. */
+/** Share of a core: from there on the load generator limits the latencies. */
 export const askerBusyMax = 0.9;
-/** `asker`: whoever asked for a latency had no time left. */
+/** `asker`: the load generator of a latency had no time left. */
 const notes: Readonly<Record<Limit | 'asker', string>> = {
   itself: '',
   generator: 'generator-bound: by CPU',
@@ -137,7 +137,7 @@ class FigureTable {
     }
   }
 
-  /** What the writes among them cost is what writes cost when nothing else is asked for. */
+  /** Takes for the writes among them the cost of writes when nothing else is asked for. */
   mixed(read: At): void {
     const pure = this.#cell(read, 'strict');
     const writes = this.#cell({ ...read, work: 'write' }, 'strict');

@@ -1,4 +1,4 @@
-/** Latency at half of the saturating load, by the open loop; and what a proxy does when nobody asks. */
+/** Latency at half of the saturating load, by the open loop; and the work of a proxy that is not asked. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -25,16 +25,16 @@ export type LatencyAsked = Pick<LatencyCell, 'subject' | 'requestsPerSecond' | '
 export interface Idle {
   readonly subject: SubjectName;
   readonly seconds: number;
-  /** Of one core. */
+  /** Share of one core. */
   readonly cpuPercent: number;
-  /** Of all its threads. */
+  /** Wake-ups of all its threads. */
   readonly wakeUpsPerSecond: number;
 }
 
 const connections = 64;
-/** Its JIT and the server's are cold. */
+/** The load generator's JIT and the server's are cold. */
 const warmUpSeconds = 0.5;
-/** What was under way when the traffic stopped is over by then, and its garbage collected. */
+/** Everything that was under way when the traffic stopped is over by then, and its garbage collected. */
 const settleMs = 3_000;
 
 export async function measureLatencies(

@@ -12,7 +12,7 @@ export interface Pictured {
 interface Bar {
   readonly subject: SubjectName;
   readonly ownUs: number;
-  /** What stands behind the server: its target, and of nginx's proxy the volume server. */
+  /** CPU behind the server: of its target, and behind nginx's proxy of the volume server. */
   readonly behindUs: number;
 }
 

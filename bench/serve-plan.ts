@@ -1,4 +1,4 @@
-/** What the serve bench measures: which servers are asked for what, group by group. Pure. */
+/** The plan of the serve bench: which servers are asked for what, group by group. Pure. */
 
 /** The order of the tables. */
 const readers = [
@@ -42,7 +42,7 @@ const mebibyte = 1024 * kibibyte;
 export const smallBytes: number = 4 * kibibyte;
 export const middleBytes: number = 64 * kibibyte;
 export const largeBytes: number = mebibyte;
-/** Of cells that are measured at one number of connections only. */
+/** Connections of cells that are measured at one number only. */
 export const usualConnections = 16;
 export const manyConnections = 64;
 
@@ -55,7 +55,7 @@ const usualSizes = [
   4 * mebibyte,
 ] as const;
 const allConnections = [1, usualConnections, manyConnections, 256] as const;
-/** What is written stays on the disk, so it is small. */
+/** Written needles stay on the disk, so they are small. */
 const writers: readonly SubjectName[] = ['strict', 'passthrough', 'nginx-proxy', 'volume-server'];
 
 export function planOf({ isQuick, sizes, connections }: PlanOptions): readonly Group[] {

@@ -1,4 +1,4 @@
-/** What the bench prints of what it measured, and what it may be asked. */
+/** The bench's tables and picture, and its command line. */
 import { describe, expect, test } from 'vitest';
 import { readOptions } from './options.ts';
 import type { Cell } from './serve-cells.ts';

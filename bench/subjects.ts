@@ -93,8 +93,8 @@ export class Subjects {
   }
 
   /**
-   * The core that is measured is its own meanwhile: what the others do when nobody asks them stays on the other, and so does
-   * the volume server while it stands behind somebody else.
+   * The core that is measured is its own meanwhile: the work of the others, which are not asked, stays on the other core,
+   * and so does the volume server while it stands behind another server.
    */
   async onOwnCore<Figure>(subject: Subject, measure: () => Promise<Figure>): Promise<Figure> {
     this.#move(subject, measuredCore);

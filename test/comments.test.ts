@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..');
 const sources = [
   ...filesBelow('src', /\.ts$/),
   ...['native', 'bench'].flatMap((folder) => filesBelow(folder, /\.(h|cc|def)$/)),
-  ...filesBelow('scripts', /\.(mjs|ts)$/),
+  ...['bench', 'scripts'].flatMap((folder) => filesBelow(folder, /\.(mjs|ts)$/)),
 ];
 
 /** A comment opens with a verb or a noun, not with a piece of a sentence that began elsewhere. */
