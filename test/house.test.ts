@@ -133,6 +133,19 @@ describe('the house', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('scripts that run before anything is installed import JavaScript without packages', () => {
+    const early = filesBelow('scripts', /\.mjs$/);
+    const wrong = early.flatMap((file) => [
+      ...staticImportsOf(file)
+        .filter((name) => !/^node:|^\..*\.mjs$/.test(name))
+        .map((name) => `${file}: ${name}`),
+      // Node 18 has none.
+      ...(read(file).includes('import.meta.dirname') ? [`${file}: import.meta.dirname`] : []),
+    ]);
+    expect(early).toContain('scripts/setup.mjs');
+    expect(wrong).toEqual([]);
+  });
+
   test('native includes go down only', () => {
     const wrong = nativeSources.flatMap((file) => {
       const from = nativeRoomOf(file);
@@ -283,6 +296,12 @@ function importsOf(file: string): readonly string[] {
     .map((found) => (found[1] ?? found[2]) as string)
     .filter((name) => name.startsWith('.'))
     .map((name) => normalize(join(dirname(file), name)));
+}
+
+/** Without those that are loaded later, by import(). */
+function staticImportsOf(file: string): readonly string[] {
+  const pattern = /^(?:import |(?:import|export)\b[^;(]* from )'([^']+)'/gm;
+  return [...read(file).matchAll(pattern)].map((found) => found[1] as string);
 }
 
 function packagesOf(file: string): readonly string[] {

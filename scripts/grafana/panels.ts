@@ -61,9 +61,6 @@ export const rate = (metric: string, more = '', by = ''): string =>
 export const sum = (metric: string, more = '', by = ''): string =>
   `${aggregate(by)}(${series(metric, more)})`;
 
-export const quantile = (of: number, metric: string, by = '', more = ''): string =>
-  `histogram_quantile(${of}, ${rate(`${metric}_bucket`, more, by === '' ? 'le' : `le, ${by}`)})`;
-
 function aggregate(by: string): string {
   return by === '' ? 'sum' : `sum by (${by}) `;
 }
