@@ -1,14 +1,16 @@
-// Target and proxy in front of a volume server that is already running, on given ports, until SIGTERM. For replayers
-// that start the real server of a group themselves:
-//   node test/conformance/front.mjs --listen PORT --upstream HOST:PORT --dir DIR [--jwt-key KEY]
-//     [--public-listen PORT --public-upstream HOST:PORT] [--transport ucx|inproc|off] [--lane false]
+/**
+ * Target and proxy in front of a volume server that is already running, on given ports, until SIGTERM. For replayers
+ * that start the real server of a group themselves:
+ *   node_modules/.bin/node test/conformance/front.ts --listen PORT --upstream HOST:PORT --dir DIR [--jwt-key KEY]
+ *     [--public-listen PORT --public-upstream HOST:PORT] [--transport ucx|inproc|off] [--lane false]
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startRole } from '../../scripts/role-process.ts';
+import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 
-const text = (value) => ({ type: 'string', default: value });
+const text = <Value extends string>(value: Value) => ({ type: 'string', default: value }) as const;
 const { values: options } = parseArgs({
   options: {
     listen: text('0'),
@@ -25,19 +27,19 @@ const { values: options } = parseArgs({
 const folder = mkdtempSync(join(tmpdir(), 'front-'));
 const security = join(folder, 'security.toml');
 writeFileSync(security, `[jwt.signing.read]\nkey = "${options['jwt-key']}"\n`);
-const roles = [];
-const start = async (role, config) => {
+const roles: RoleProcess[] = [];
+const start = async (role: string, config: string): Promise<RoleProcess> => {
   const running = await startRole(role, { config });
   roles.unshift(running);
   return running;
 };
 
 const target = options.transport === 'ucx' ? await start('target', targetConfig()) : undefined;
-const proxies = [[options.listen, options.upstream]];
+const proxies: (readonly [port: string, upstream: string])[] = [[options.listen, options.upstream]];
 if (options['public-listen'] !== '' && options['public-upstream'] !== options.upstream) {
   proxies.push([options['public-listen'], options['public-upstream']]);
 }
-// Whoever waits for the first port may then use both.
+// A replayer that waits for the first port may then use both.
 for (const [port, upstream] of proxies.reverse()) await start('proxy', proxyConfig(port, upstream));
 
 process.once('SIGTERM', async () => {
@@ -46,7 +48,7 @@ process.once('SIGTERM', async () => {
   process.exit(0);
 });
 
-function targetConfig() {
+function targetConfig(): string {
   return `
 [rdma]
 port = 0
@@ -59,7 +61,7 @@ listen = "127.0.0.1:0"
 `;
 }
 
-function proxyConfig(port, upstream) {
+function proxyConfig(port: string, upstream: string): string {
   const isOff = options.transport === 'off';
   const dirs = options.transport === 'inproc' ? `dirs = ["${options.dir}"]` : '';
   return `
@@ -72,7 +74,7 @@ security_toml = "${options['jwt-key'] === '' ? '' : security}"
 [rdma]
 mode = "${isOff ? 'off' : 'prefer'}"
 transport = "${isOff ? 'ucx' : options.transport}"
-${target === undefined ? dirs : `target = "${target.bound.rdma}"`}
+${target === undefined ? dirs : `target = "${target.bound['rdma']}"`}
 [cache]
 size = "64MiB"
 [memory]
