@@ -2,8 +2,6 @@
  * The admin listener's account of a role's configuration: when it was read, and how it differs from the one that runs.
  */
 import type { HealthCheck } from './check.ts';
-import type { MetricSet } from './metrics/metric-set.ts';
-import type { ProxyMetricName, TargetMetricName } from './metrics/metric-table.ts';
 
 export interface ReloadStatus {
   /** ISO 8601. */
@@ -41,20 +39,4 @@ export function configurationCheck({
   const detail =
     waiting.length === 0 ? 'as in the file' : `waits for a restart: ${waiting.join(', ')}`;
   return { status: 'ok', detail, ...facts };
-}
-
-export function configurationGauges(
-  set: MetricSet<ProxyMetricName> | MetricSet<TargetMetricName>,
-): (configuration: ConfigurationStatus | undefined) => void {
-  const success = set.gauge('configReloadSuccess');
-  const successTime = set.gauge('configReloadSuccessTime');
-  const restartKeys = set.gauge('configRestartKeys');
-  return (configuration) => {
-    const last = configuration?.lastReload;
-    success.set(last?.ok === false ? 0 : 1);
-    if (configuration !== undefined) {
-      successTime.set(Date.parse(configuration.lastSuccessAt) / 1000);
-    }
-    restartKeys.set(last?.needRestart.length ?? 0);
-  };
 }

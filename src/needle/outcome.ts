@@ -59,9 +59,14 @@ export interface ClientEnd {
   readonly isOwn: boolean;
 }
 
+/** Who answered: the cache, a target, the volume server; or a request that failed. */
+export const outcomes = ['cache', 'rdma', 'passthrough', 'error'] as const;
+
+export type Outcome = (typeof outcomes)[number];
+
 /** One finished request. `reason` is '' for cache and rdma; `transport` is 'none' where no target answered. */
 export interface RequestRecord {
-  readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error';
+  readonly outcome: Outcome;
   readonly reason: Reason | '';
   readonly transport: string;
   /** Session that brought the needle; 0n: none did. */

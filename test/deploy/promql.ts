@@ -49,9 +49,7 @@ const addedLabels = ['job', 'instance', 'node', 'namespace', 'pod'];
 /** Labels of the exposed series by their names: of the tables, histograms as the three that they are exposed as. */
 export function ownSeries(): ReadonlyMap<string, readonly string[]> {
   const series = new Map<string, readonly string[]>();
-  for (const row of [proxyMetricTable, targetMetricTable].flatMap((table) =>
-    Object.values(table),
-  )) {
+  for (const row of [...proxyMetricTable, ...targetMetricTable]) {
     if (row.type !== 'histogram') {
       series.set(row.name, row.labels);
       continue;

@@ -3,7 +3,7 @@
  * as options. Pure.
  */
 import { BlockList, isIP } from 'node:net';
-import { reasons } from '../../needle/outcome.ts';
+import { outcomes, reasons } from '../../needle/outcome.ts';
 import type { RequestEntry } from '../traffic/request-entry.ts';
 
 /** Lists are separated by commas; what is absent lets everything through. */
@@ -58,8 +58,6 @@ function partsOf(query: RequestFilterQuery): readonly RequestFilter[] {
   ];
   return parts.filter((part) => part !== undefined);
 }
-
-const outcomes = ['cache', 'rdma', 'passthrough', 'error'];
 
 function oneOf(
   text: string | undefined,

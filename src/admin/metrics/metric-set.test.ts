@@ -1,16 +1,72 @@
 import { expect, test } from 'vitest';
+import type { ReadRow, Series } from './metric-row.ts';
 import { MetricSet } from './metric-set.ts';
-import { targetMetricTable } from './metric-table.ts';
+
+const row = { name: 'rdma_things', help: 'Things.', labels: [] } as const;
+
+async function linesOf(set: MetricSet): Promise<readonly string[]> {
+  const { text } = await set.expose();
+  return text.split('\n').filter((line) => line.startsWith('rdma_'));
+}
 
 test('scrapes that come while one is written share it, later ones do not', async () => {
-  const set = new MetricSet(targetMetricTable);
+  const set = new MetricSet();
   let refreshed = 0;
-  set.onScrape(() => {
+  set.read([], () => {
     refreshed += 1;
+    return {};
   });
   const [first, second] = await Promise.all([set.expose(), set.expose()]);
   expect(second).toBe(first);
   expect(refreshed).toBe(1);
   expect(await set.expose()).not.toBe(first);
   expect(refreshed).toBe(2);
+});
+
+test('a gauge has the series that were read last, and none where nothing was read', async () => {
+  const set = new MetricSet();
+  let count: number | undefined;
+  let series: readonly Series[] = [];
+  const plain: ReadRow<object> = { ...row, type: 'gauge', read: () => count };
+  const labelled: ReadRow<object> = {
+    ...row,
+    name: 'rdma_parts',
+    type: 'gauge',
+    labels: ['part', 'state'],
+    read: () => series,
+  };
+  set.read([plain, labelled], () => ({}));
+  expect(await linesOf(set)).toEqual([]);
+  count = 3;
+  series = [
+    [1, 'a', 'up'],
+    [2, 'b', 'down'],
+  ];
+  expect(await linesOf(set)).toEqual([
+    'rdma_things 3',
+    'rdma_parts{part="a",state="up"} 1',
+    'rdma_parts{part="b",state="down"} 2',
+  ]);
+  count = undefined;
+  series = [[4, 'b', 'up']];
+  expect(await linesOf(set)).toEqual(['rdma_parts{part="b",state="up"} 4']);
+});
+
+test('a counter follows a total, and stays where the total falls or is no longer read', async () => {
+  const set = new MetricSet();
+  let series: readonly Series[] = [[5, 'a']];
+  set.read(
+    [{ ...row, name: 'rdma_things_total', type: 'counter', labels: ['part'], read: () => series }],
+    () => ({}),
+  );
+  for (const [now, shown] of [
+    [[[5, 'a']], 5],
+    [[[7, 'a']], 7],
+    [[[2, 'a']], 7],
+    [[], 7],
+    [[[9, 'a']], 9],
+  ] as const satisfies readonly (readonly [readonly Series[], number])[]) {
+    series = now;
+    expect(await linesOf(set)).toEqual([`rdma_things_total{part="a"} ${shown}`]);
+  }
 });

@@ -1,8 +1,8 @@
-/** Makes the metrics of one table in a registry of their own. */
+/** The metrics of one role in a registry of their own, made of rows and read from their sources at each scrape. */
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { HotHistogram } from './hot-histogram.ts';
-import type { MetricRow } from './metric-row.ts';
+import { HotHistogram, type HotSeries } from './hot-histogram.ts';
+import type { HistogramRow, MetricRow, Reading, ReadRow, Series } from './metric-row.ts';
 
 /**
  * Their monitor wakes the process every 10 ms for ever, and one that wakes it seldom measures nothing: the lag seen at
@@ -16,41 +16,36 @@ export interface Exposition {
   readonly text: string;
 }
 
-export class MetricSet<Name extends string> {
+export class MetricSet {
   readonly registry: Registry = new Registry();
-  readonly #table: Readonly<Record<Name, MetricRow>>;
   readonly #histograms: HotHistogram[] = [];
-  #refresh: () => void = () => undefined;
+  readonly #refreshers: (() => void)[] = [];
   #exposing: Promise<Exposition> | undefined;
 
   /** Process metrics (CPU, memory, event loop, GC) come with every set. */
-  constructor(table: Readonly<Record<Name, MetricRow>>) {
-    this.#table = table;
+  constructor() {
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: neverMs });
     for (const what of unmonitored) {
       this.registry.removeSingleMetric(`nodejs_eventloop_lag_${what}_seconds`);
     }
   }
 
-  counter(name: Name): Counter {
-    const { name: metric, help, labels } = this.#row(name, 'counter');
-    return new Counter({ name: metric, help, labelNames: [...labels], registers: [this.registry] });
+  /** `source` is asked once for each scrape; while it has nothing, the rows keep what they show. */
+  read<Source>(rows: readonly ReadRow<Source>[], source: () => Source | undefined): void {
+    const shown = rows.map((row) => ({ row, show: this.#shown(row) }));
+    this.#refreshers.push(() => {
+      const now = source();
+      if (now === undefined) return;
+      for (const { row, show } of shown) show(seriesOf(row.read(now)));
+    });
   }
 
-  gauge(name: Name): Gauge {
-    const { name: metric, help, labels } = this.#row(name, 'gauge');
-    return new Gauge({ name: metric, help, labelNames: [...labels], registers: [this.registry] });
-  }
-
-  histogram(name: Name): HotHistogram {
-    const histogram = new HotHistogram(this.#row(name, 'histogram'));
+  /** The series by label value, for the caller to keep: none is looked up at a value. */
+  histogram<Value extends string>(row: HistogramRow<Value>): Readonly<Record<Value, HotSeries>> {
+    const histogram = new HotHistogram(row);
     this.#histograms.push(histogram);
-    return histogram;
-  }
-
-  /** Called before each exposition: brings what is kept elsewhere up to date. */
-  onScrape(refresh: () => void): void {
-    this.#refresh = refresh;
+    const series = row.labelValues.map((value) => [value, histogram.series(value)]);
+    return Object.fromEntries(series) as Record<Value, HotSeries>;
   }
 
   /** The text exposition format. Scrapes that come while one is written share it: many would keep /livez waiting. */
@@ -62,32 +57,49 @@ export class MetricSet<Name extends string> {
   }
 
   async #expose(): Promise<Exposition> {
-    this.#refresh();
+    for (const refresh of this.#refreshers) refresh();
     const parts = [await this.registry.metrics(), ...this.#histograms.map((each) => each.text())];
     return { type: this.registry.contentType, text: parts.join('\n') };
   }
 
-  #row(name: Name, type: MetricRow['type']): MetricRow {
-    const row = this.#table[name];
-    if (row.type !== type) throw new TypeError(`${row.name} is a ${row.type}, not a ${type}`);
-    return row;
+  #shown(row: MetricRow): (series: readonly Series[]) => void {
+    const { name, type, help, labels } = row;
+    const options = { name, help, labelNames: [...labels], registers: [this.registry] };
+    return type === 'counter'
+      ? shownCounter(new Counter(options), labels)
+      : shownGauge(new Gauge(options), labels);
   }
 }
 
-/** Brings a counter to a total that is counted elsewhere; a total never goes back while the process lives. */
-export class MirroredCounter {
-  readonly #counter: Counter;
-  readonly #seen = new Map<string, number>();
+function seriesOf(reading: Reading): readonly Series[] {
+  if (reading === undefined) return [];
+  return typeof reading === 'number' ? [[reading]] : reading;
+}
 
-  constructor(counter: Counter) {
-    this.#counter = counter;
-  }
+type Labels = readonly string[];
 
-  set(total: number, labels: Readonly<Record<string, string>> = {}): void {
-    const key = Object.values(labels).join('|');
-    const grown = total - (this.#seen.get(key) ?? 0);
-    if (grown < 0) return;
-    this.#seen.set(key, total);
-    this.#counter.inc(labels, grown);
-  }
+function shownCounter(counter: Counter, labels: Labels): (series: readonly Series[]) => void {
+  const seen = new Map<string, number>();
+  return (series) => {
+    for (const [total, ...values] of series) {
+      const key = values.join('|');
+      const grown = total - (seen.get(key) ?? 0);
+      if (grown < 0) continue;
+      seen.set(key, total);
+      counter.inc(named(labels, values), grown);
+    }
+  };
+}
+
+function shownGauge(gauge: Gauge, labels: Labels): (series: readonly Series[]) => void {
+  return (series) => {
+    gauge.reset();
+    // Without labels a reset leaves a 0, which would be taken for a value.
+    if (labels.length === 0) gauge.remove();
+    for (const [value, ...values] of series) gauge.set(named(labels, values), value);
+  };
+}
+
+function named(labels: Labels, values: Labels): Record<string, string> {
+  return Object.fromEntries(labels.map((label, at) => [label, values[at] ?? '']));
 }

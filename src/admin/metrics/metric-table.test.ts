@@ -1,12 +1,19 @@
 /** Prometheus' conventions for names, units and labels: https://prometheus.io/docs/practices/naming/ */
 
 import { describe, expect, test } from 'vitest';
-import type { MetricRow } from './metric-row.ts';
-import { proxyMetricTable, targetMetricTable } from './metric-table.ts';
+import { status as proxyStatus } from '../../../test/unit/proxy-status.ts';
+import { status as targetStatus } from '../../../test/unit/target-role-status.ts';
+import type { MetricRow, Reading } from './metric-row.ts';
+import {
+  proxyMetricTable,
+  proxyStatusRows,
+  targetMetricTable,
+  targetStatusRows,
+} from './metric-table.ts';
 
 const tables = [
-  ['proxy', Object.values(proxyMetricTable)],
-  ['target', Object.values(targetMetricTable)],
+  ['proxy', proxyMetricTable],
+  ['target', targetMetricTable],
 ] as const;
 
 /** Base units alone, and no name of a type. */
@@ -54,8 +61,31 @@ describe.each(tables)('the metrics of the %s', (_role, rows) => {
 test('what both roles expose means the same on both', () => {
   const byName = new Map(tables[0][1].map((row) => [row.name, row]));
   const other = tables[1][1].filter((row) => byName.has(row.name));
+  const declared = ({ name, type, help, labels }: MetricRow): object => ({
+    name,
+    type,
+    help,
+    labels,
+  });
   expect(other.length).toBeGreaterThan(3);
-  expect(other.filter((row) => byName.get(row.name) !== row)).toEqual([]);
+  expect(other.map(declared)).toEqual(
+    other.map(({ name }) => declared(byName.get(name) as MetricRow)),
+  );
+});
+
+test('each row reads a value, or as many label values for each series as it has labels', () => {
+  const readings: readonly (readonly [MetricRow, Reading])[] = [
+    ...proxyStatusRows.map((row) => [row, row.read(proxyStatus)] as const),
+    ...targetStatusRows.map((row) => [row, row.read(targetStatus)] as const),
+  ];
+  const isOdd = ({ labels }: MetricRow, reading: Reading): boolean =>
+    typeof reading === 'object'
+      ? labels.length === 0 || reading.some((series) => series.length !== labels.length + 1)
+      : typeof reading === 'number' && labels.length > 0;
+  expect(readings.filter(([row, reading]) => isOdd(row, reading))).toEqual([]);
+  const absent = readings.filter(([, reading]) => reading === undefined);
+  // The proxy of the sample has no sidecar.
+  expect(absent.map(([{ name }]) => name)).toEqual(['seaweed_rdma_sidecar_requests_total']);
 });
 
 test('a table that breaks a convention is found', () => {

@@ -2,9 +2,8 @@
  * Counts of what is asked for, or who asks, in a table whose length is fixed: when it is full, the row that was used least
  * lately makes room. What a row has counted is exact for as long as it stays; counts of rows that left are kept in one sum.
  */
-import type { RequestRecord } from '../../needle/outcome.ts';
+import { type Outcome, outcomes, type RequestRecord } from '../../needle/outcome.ts';
 
-type Outcome = RequestRecord['outcome'];
 type Reasons = Map<RequestRecord['reason'], number>;
 
 /** A row as it is shown. */
@@ -70,7 +69,7 @@ export class HotRow {
   absorb(gone: HotRow): void {
     this.requests += gone.requests;
     this.bodyBytes += gone.bodyBytes;
-    for (const outcome of outcomeNames) this.outcomes[outcome] += gone.outcomes[outcome];
+    for (const outcome of outcomes) this.outcomes[outcome] += gone.outcomes[outcome];
     const { passthrough = [], errors = [] } = gone.#reasons ?? {};
     for (const [reason, count] of passthrough) this.#addReason('passthrough', reason, count);
     for (const [reason, count] of errors) this.#addReason('error', reason, count);
@@ -87,8 +86,6 @@ export class HotRow {
     };
   }
 }
-
-const outcomeNames = ['cache', 'rdma', 'passthrough', 'error'] as const;
 
 export class HotRows<Row extends HotRow> {
   /** Sum of the rows that left. */

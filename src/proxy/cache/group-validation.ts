@@ -6,9 +6,11 @@ import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/ne
 import type { StatusName } from '../../rdma/status.ts';
 import type { CachedVolume } from './cached-volume.ts';
 
+export const validationKinds = ['checked', 'gone', 'unconfirmed', 'failed'] as const;
+
 /** `checked`: what changed was dropped; a needle that is still live is fresh. */
 export type Validation =
-  | { readonly kind: 'checked' | 'gone' | 'unconfirmed' }
+  | { readonly kind: Exclude<(typeof validationKinds)[number], 'failed'> }
   | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
 
 export interface GroupValidationOptions {

@@ -1,0 +1,166 @@
+/** The metrics of a proxy's side of the fabric: its targets, their sessions, and the reads that it asks them for. */
+import type { ProxyStatus, TargetCounts, TargetStatus } from '../status.ts';
+import type { HistogramRow, ReadRow, Series } from './metric-row.ts';
+import { bytesTransferred, sessionsActive } from './process.ts';
+
+/** Reads of all targets that have ended. */
+export interface OperationCounts {
+  readonly successes: number;
+  readonly errors: number;
+  readonly bytesReceived: number;
+}
+
+export const operationRows: readonly ReadRow<OperationCounts>[] = [
+  {
+    name: 'rdma_operations_total',
+    type: 'counter',
+    help: 'Reads that the proxy asked targets for. An answer that names a state of the needle or volume is a success.',
+    labels: ['type', 'result'],
+    read: ({ successes, errors }) => [
+      [successes, 'read', 'success'],
+      [errors, 'read', 'error'],
+    ],
+  },
+  {
+    ...bytesTransferred,
+    // A proxy sends no payload; the series exists all the same.
+    read: ({ bytesReceived }) => [
+      [bytesReceived, 'rx'],
+      [0, 'tx'],
+    ],
+  },
+];
+
+/** The bounds go from a shared-memory round trip to rdma.timeout. */
+export const operationDuration: HistogramRow<'read'> = {
+  name: 'rdma_operation_duration_seconds',
+  type: 'histogram',
+  help: 'Time from posting a read to its completion.',
+  labels: ['type'],
+  labelValues: ['read'],
+  buckets: [
+    0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05,
+    0.1, 0.5, 1, 2, 5,
+  ],
+};
+
+type Counted = TargetStatus & { readonly counted: TargetCounts };
+type Connected = TargetStatus & { readonly state: NonNullable<TargetStatus['state']> };
+
+/** Without the volume servers that have no target. */
+function countedOf({ targets }: ProxyStatus): readonly Counted[] {
+  return targets.filter((target): target is Counted => target.counted !== undefined);
+}
+
+function connectedOf({ targets }: ProxyStatus): readonly Connected[] {
+  return targets.filter((target): target is Connected => target.state !== undefined);
+}
+
+const breakerStates = ['closed', 'open', 'half-open'] as const;
+
+export const fabricRows: readonly ReadRow<ProxyStatus>[] = [
+  {
+    ...sessionsActive,
+    read: ({ targets }) => targets.filter(({ state }) => state?.kind === 'up').length,
+  },
+  {
+    name: 'seaweed_rdma_target_up',
+    type: 'gauge',
+    help: '1 while the session with the target is up.',
+    labels: ['target', 'transport'],
+    read: (status) =>
+      connectedOf(status).map(({ address, state }) =>
+        state.kind === 'up' ? [1, address, state.transport] : [0, address, 'none'],
+      ),
+  },
+  {
+    name: 'seaweed_rdma_breaker_open',
+    type: 'gauge',
+    help: '1 while the breaker keeps reads away from the target.',
+    labels: ['target'],
+    read: (status) =>
+      connectedOf(status).map(({ address, breaker }) => [breaker === 'closed' ? 0 : 1, address]),
+  },
+  {
+    name: 'seaweed_rdma_volumes',
+    type: 'gauge',
+    help: 'Volumes that a target announces: confirmed by their server lately, or unconfirmed.',
+    labels: ['target', 'state'],
+    read: (status) =>
+      connectedOf(status).flatMap(({ address, volumes, volumesConfirmed }) => [
+        [volumesConfirmed, address, 'confirmed'],
+        [volumes - volumesConfirmed, address, 'unconfirmed'],
+      ]),
+  },
+  {
+    name: 'seaweed_rdma_breaker_opens_total',
+    type: 'counter',
+    help: 'How often the breaker opened: failures in a row, or a probe that failed.',
+    labels: ['target'],
+    read: (status) => countedOf(status).map(({ address, breakerOpens }) => [breakerOpens, address]),
+  },
+  {
+    name: 'seaweed_rdma_breaker_state',
+    type: 'gauge',
+    help: "1 for the breaker's state: closed, open, half-open; 0 for the others.",
+    labels: ['target', 'state'],
+    read: (status) =>
+      countedOf(status).flatMap(({ address, breaker }) =>
+        breakerStates.map((state): Series => [breaker === state ? 1 : 0, address, state]),
+      ),
+  },
+  {
+    name: 'seaweed_rdma_sessions_total',
+    type: 'counter',
+    help: 'Sessions with the target: established, lost (was up), failed (an attempt that did not succeed).',
+    labels: ['target', 'event'],
+    read: (status) =>
+      countedOf(status).flatMap(({ address, counted }) => [
+        [counted.established, address, 'established'],
+        [counted.lost, address, 'lost'],
+        [counted.failed, address, 'failed'],
+      ]),
+  },
+  {
+    name: 'seaweed_rdma_fetches_total',
+    type: 'counter',
+    help: 'Reads that the proxy asked the target for, by the final status of the protocol.',
+    labels: ['target', 'status'],
+    read: (status) =>
+      countedOf(status).flatMap(({ address, counted }) =>
+        Object.entries(counted.fetches).map(([name, count]): Series => [count, address, name]),
+      ),
+  },
+  {
+    name: 'seaweed_rdma_fetched_bytes_total',
+    type: 'counter',
+    help: 'Needle bytes received from the target.',
+    labels: ['target'],
+    read: (status) =>
+      countedOf(status).map(({ address, counted }) => [counted.bytesFetched, address]),
+  },
+  {
+    name: 'seaweed_rdma_target_ping_seconds',
+    type: 'gauge',
+    help: 'Round trip of the last PING, sent when the session is established and every 30 s; absent while the target is down.',
+    labels: ['target'],
+    read: (status) =>
+      countedOf(status).flatMap(({ address, state, counted: { pingUs } }) =>
+        state?.kind !== 'up' || pingUs === undefined ? [] : [[pingUs / 1e6, address]],
+      ),
+  },
+  {
+    name: 'seaweed_rdma_fabric_requests_in_flight',
+    type: 'gauge',
+    help: 'Messages to targets that wait for an answer.',
+    labels: [],
+    read: ({ fabric }) => fabric.requestsInFlight,
+  },
+  {
+    name: 'seaweed_rdma_late_replies_total',
+    type: 'counter',
+    help: 'Answers of targets that came after their requests had ended.',
+    labels: [],
+    read: ({ fabric }) => fabric.lateReplies,
+  },
+];
