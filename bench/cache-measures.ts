@@ -1,7 +1,7 @@
 /** The measurements of running proxies that cache-bench.ts makes. */
 
 import { type CpuSample, cpuOf, cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
-import type { CacheStats } from '../src/proxy/cache/cache-counters.ts';
+import type { CacheStats } from '../src/proxy/cache/cache-status.ts';
 import { askInTurn, type Load, type LoadRun } from './load.ts';
 import type { Needles } from './needles.ts';
 import type { MeasuredProcess, MeasuredProxy } from './processes.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { CacheStats } from '../src/proxy/cache/cache-counters.ts';
+import type { CacheStats } from '../src/proxy/cache/cache-status.ts';
 import type { Allocated } from './cache-heap-sampler.ts';
 import type { ProxyQuestion, ProxySettings } from './proxy-process.ts';
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CpuSample, cpuOf } from '../src/cli/bench/process-cpu.ts';
-import type { CacheStats } from '../src/proxy/cache/cache-counters.ts';
+import type { CacheStats } from '../src/proxy/cache/cache-status.ts';
 import {
   type Comparator,
   type Nginx,

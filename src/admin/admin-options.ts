@@ -1,10 +1,11 @@
 /** The options of a role's admin listener: plain data, read at each request, and the actions that a role allows. */
 import type { Socket } from 'node:net';
 import type { ConnectionLimits } from '../connections/connection-bounds.ts';
-import type { CacheStats } from '../proxy/cache/cache-counters.ts';
 import type { EvictionChoice, ListedNeedle } from '../proxy/cache/cache-listing.ts';
-import type { Health, Readiness } from './health.ts';
+import type { CacheStats } from '../proxy/cache/cache-status.ts';
+import type { Readiness } from './health.ts';
 import type { Exposition } from './metrics/metric-set.ts';
+import type { Health, ProxyStats, TargetStats } from './stats.ts';
 import type { TrafficWatch } from './traffic/traffic-watch.ts';
 
 export type AdminListen =
@@ -51,8 +52,7 @@ export interface AdminOptions extends AdminPlace {
   readonly version: string;
   readonly health: () => Health;
   readonly readiness: () => Readiness;
-  /** Plain data for /stats. */
-  readonly stats: () => object;
+  readonly stats: () => ProxyStats | TargetStats;
   readonly metrics: () => Promise<Exposition>;
   /** undefined on a target. */
   readonly proxy?: ProxyActions;

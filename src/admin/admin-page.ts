@@ -1,8 +1,12 @@
 /** How the admin listener writes its JSON. */
 import type { FastifyReply } from 'fastify';
 
-/** Ends a request; to be returned by handlers and hooks. */
-export function json(reply: FastifyReply, status: number, value: object): FastifyReply {
+/** Ends a request; to be returned by handlers and hooks. `Page` is the type that the schema of the route describes. */
+export function json<Page extends object>(
+  reply: FastifyReply,
+  status: number,
+  value: Page,
+): FastifyReply {
   return reply.code(status).header('Content-Type', 'application/json').send(jsonText(value));
 }
 

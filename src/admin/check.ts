@@ -1,8 +1,9 @@
 /** One line of /health. */
-export type Verdict = 'ok' | 'degraded' | 'down';
+import { oneOf, openRecord, text, type ValueOf } from '../schema/json-schema.ts';
 
-export interface HealthCheck {
-  readonly status: Verdict;
-  readonly detail: string;
-  readonly [fact: string]: unknown;
-}
+export const verdict = oneOf('ok', 'degraded', 'down');
+export type Verdict = ValueOf<typeof verdict>;
+
+/** Beside these a check has facts of its own. */
+export const healthCheck = openRecord({ status: verdict, detail: text });
+export type HealthCheck = ValueOf<typeof healthCheck>;

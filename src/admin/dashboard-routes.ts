@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
-import type { JsonSchema } from './api/json-schema.ts';
+import type { JsonSchema } from '../schema/json-schema.ts';
 
 /** Found from src and from dist alike. */
 const folder = join(import.meta.dirname, '..', '..', 'dashboard');

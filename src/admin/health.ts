@@ -1,11 +1,12 @@
 /** Snapshots → what /health and /readyz say. Pure. */
 
-import type { UnannouncedStatus } from '../proxy/fleet/unannounced-volumes.ts';
+import type { UnannouncedStatus } from '../proxy/fleet/fleet-status.ts';
 import type { SidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
-import type { ConnectionsStatus } from '../rdma/connection-watch.ts';
+import type { ConnectionsStatus } from '../rdma/connections-status.ts';
 import type { HealthCheck, Verdict } from './check.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './metrics/request-ledger.ts';
+import type { Health } from './stats.ts';
 import type {
   ArenaStatus,
   ProxyStatus,
@@ -13,12 +14,6 @@ import type {
   TargetStatus,
   UcxTcpStatus,
 } from './status.ts';
-
-export interface Health {
-  /** The worst of the checks. */
-  readonly status: Verdict;
-  readonly checks: Readonly<Record<string, HealthCheck>>;
-}
 
 export interface Readiness {
   readonly isReady: boolean;

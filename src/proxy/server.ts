@@ -15,15 +15,16 @@ import { startFramework } from './framework.ts';
 import type { ConnectionHost } from './front/connection-host.ts';
 import { deliver } from './front/deliver.ts';
 import type { Exchange } from './front/exchange.ts';
-import { type FrontCounters, type FrontLimits, newFrontCounters } from './front/limits.ts';
+import type { FrontCounters } from './front/front-counters.ts';
+import { type FrontLimits, newFrontCounters } from './front/limits.ts';
 import { type ListenAddress, Listener } from './front/listener.ts';
 import { copiedBytesMax } from './front/needle-send.ts';
 import { OutputChunks } from './front/output-chunks.ts';
 import { overload } from './front/overload.ts';
 import { OwnConnections } from './front/own-connections.ts';
 import { Passthrough } from './passthrough/passthrough.ts';
+import type { PoolStatus } from './passthrough/pool-status.ts';
 import { Relay } from './passthrough/relay.ts';
-import type { PoolStatus } from './passthrough/upstream-pool.ts';
 
 export interface HttpFrontOptions {
   readonly listen: ListenAddress;

@@ -2,15 +2,10 @@
  * Looks at the connections to this process's UCX ports every so often. UCX waits for what a peer says without end, so a
  * peer that says nothing would keep its place for good.
  */
+import type { ConnectionsStatus } from './connections-status.ts';
 import type { NativeConnectionCounts } from './native-types.ts';
 
 export type ConnectionCounts = NativeConnectionCounts;
-
-/** TCP connections to the UCX ports of a process that are no session yet, and what they cost. */
-export interface ConnectionsStatus extends ConnectionCounts {
-  /** RLIMIT_NOFILE. */
-  readonly descriptorsMax: number;
-}
 
 export interface ConnectionWatchOptions {
   readonly handshakeTimeoutMs: number;

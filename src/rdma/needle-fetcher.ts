@@ -4,6 +4,7 @@
  */
 import type { Lease } from './lease.ts';
 import type { StatusName } from './status.ts';
+import type { TargetState, TargetVolume } from './target-state.ts';
 
 /** The facts in an answer to a client. Strings are latin1: one character is one stored byte. */
 export interface NeedleFacts {
@@ -114,18 +115,7 @@ export type PingResult =
     }
   | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
 
-export interface TargetVolume {
-  readonly volumeId: number;
-  readonly version: number;
-  readonly confirmed: boolean;
-  readonly collection: string;
-}
-
-/** `detail` of a down target is the transport's own wording, for the log and /health. */
-export type TargetState =
-  | { readonly kind: 'connecting' }
-  | { readonly kind: 'up'; readonly transport: string; readonly sessionId: bigint }
-  | { readonly kind: 'down'; readonly status: StatusName; readonly detail: string };
+export type { TargetState, TargetVolume };
 
 export interface NeedleFetcher {
   /** The address as configured: "host:port", or "inproc". */

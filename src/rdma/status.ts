@@ -25,3 +25,5 @@ export const statusNumbers = {
 } as const;
 
 export type StatusName = keyof typeof statusNumbers;
+
+export const statusNames = Object.keys(statusNumbers) as readonly StatusName[];

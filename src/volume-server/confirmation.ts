@@ -6,19 +6,9 @@
  */
 import { Agent } from 'node:http';
 import type { ServedVolume } from '../rdma/target-host.ts';
+import type { ConfirmationStatus } from './confirmation-status.ts';
 import { fetchText } from './fetch-text.ts';
 import { type ServerList, servedVolumes } from './served-volumes.ts';
-
-export interface ConfirmationStatus {
-  readonly url: string;
-  readonly isOk: boolean;
-  readonly successes: number;
-  readonly failures: number;
-  /** Since the last successful poll began; undefined: none yet. */
-  readonly ageMs: number | undefined;
-  /** Why the last poll failed; '' when it did not. */
-  readonly failure: string;
-}
 
 export interface ConfirmationOptions {
   readonly volumeServerUrl: string;

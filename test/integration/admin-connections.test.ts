@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type RunningAdmin, startAdmin } from '../../src/admin/admin-server.ts';
+import { stats } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';
 import { holdConnections, type IdleConnections } from './idle-connections.ts';
 
@@ -29,7 +30,7 @@ async function started(): Promise<number> {
     ...adminPlace,
     health: () => ({ status: 'ok', checks: {} }),
     readiness: () => ({ isReady: true, detail: '' }),
-    stats: () => ({}),
+    stats: () => stats,
     metrics: () => metrics(),
   });
   return Number(admin.address.split(':')[1]);

@@ -20,6 +20,7 @@ import { FallbackRing, fallbacksMax } from '../../src/admin/traffic/fallback-rin
 import { TrafficWatch } from '../../src/admin/traffic/traffic-watch.ts';
 import type { RequestRecord } from '../../src/needle/outcome.ts';
 import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
+import { stats } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';
 import { ask, parsed } from './admin-stage.ts';
 
@@ -165,7 +166,7 @@ describe('what is sent here', () => {
       ...adminPlace,
       health: () => ({ status: 'ok', checks: {} }),
       readiness: () => ({ isReady: true, detail: '' }),
-      stats: () => ({}),
+      stats: () => stats,
       metrics: () => createProxyMetrics('0').expose(),
       proxy: {
         cacheStats: () => cache.stats(),

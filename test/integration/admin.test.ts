@@ -9,7 +9,7 @@ import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/met
 import { createProxyMetrics, type ProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
 import type { ProxyStatus } from '../../src/admin/status.ts';
 import { reasons, troubleReasons } from '../../src/needle/outcome.ts';
-import { status } from '../unit/proxy-status.ts';
+import { stats, status } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -32,7 +32,7 @@ async function start(
     ...adminPlace,
     health: () => proxyHealth(now, metrics.totals()),
     readiness: () => proxyReadiness(now),
-    stats: () => ({ ...now, requests: metrics.totals() }),
+    stats: () => ({ ...stats, ...now, requests: metrics.totals() }),
     metrics: () => metrics.expose(),
     ...changed,
   });

@@ -1,9 +1,12 @@
 /** What a proxy that is well says of itself, with a number of its own in most places. */
+import { createProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
+import type { ProxyStats } from '../../src/admin/stats.ts';
 import type { ProxyStatus } from '../../src/admin/status.ts';
 
 export const status: ProxyStatus = {
   mode: 'prefer',
   fabricFailure: undefined,
+  shmLoss: undefined,
   ucxTcp: { devices: 'lo', exposed: [], guardFault: undefined },
   isListening: true,
   isDraining: false,
@@ -72,6 +75,8 @@ export const status: ProxyStatus = {
     refusals: 7,
   },
   front: {
+    connections: 3,
+    requestsInFlight: 1,
     connectionsAccepted: 5,
     connectionsRefused: 1,
     acceptFailures: 0,
@@ -99,4 +104,13 @@ export const status: ProxyStatus = {
   ],
   fabric: { requestsInFlight: 2, lateReplies: 1 },
   logLinesSuppressed: 8,
+  sidecar: undefined,
+  configuration: undefined,
+};
+
+/** The /stats of this proxy before its first request. */
+export const stats: ProxyStats = {
+  ...status,
+  requests: createProxyMetrics('0').totals(),
+  clients: { requests: 0, ownRequests: 0, lastRequestSecondsAgo: null, tracked: 0 },
 };

@@ -2,6 +2,7 @@
 import type { TargetRoleStatus } from '../../src/admin/status.ts';
 
 export const status: TargetRoleStatus = {
+  shmLoss: undefined,
   isListening: true,
   isDraining: false,
   sessions: 2,
@@ -19,6 +20,7 @@ export const status: TargetRoleStatus = {
   changesPushed: 13,
   requestsInFlight: 1,
   volumesLoaded: 6,
+  descriptorShortage: undefined,
   volumesConfirmed: 5,
   needles: 1000,
   mapBytes: 16_000,

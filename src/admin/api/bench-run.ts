@@ -1,4 +1,14 @@
 /** A closed loop of reads through the proxy's own listener: as many at a time as asked for, one after the other each. */
+import { outcomes } from '../../needle/outcome.ts';
+import {
+  amount,
+  count,
+  described,
+  oneOf,
+  record,
+  recordOf,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
 import { nearestRank } from '../../telemetry/percentiles.ts';
 import { pathOfFid } from './fids.ts';
 import { drained, type OwnListener, type ReadOutcome, readOutcomeOf } from './own-listener.ts';
@@ -20,22 +30,16 @@ export interface BenchLimits {
   readonly bytesMax: number;
 }
 
-export interface BenchResult {
-  /** Finished, well or not. */
-  readonly requests: number;
-  readonly seconds: number;
-  readonly perSecond: number;
-  readonly bytesPerSecond: number;
-  readonly latencyUs: {
-    readonly p50: number;
-    readonly p90: number;
-    readonly p99: number;
-    readonly max: number;
-  };
-  readonly outcomes: Readonly<Record<ReadOutcome['outcome'], number>>;
-  /** done: every iteration was. */
-  readonly ended: 'done' | 'time' | 'bytes';
-}
+export const benchResult = record({
+  requests: described(count, 'Finished, well or not.'),
+  seconds: amount,
+  perSecond: amount,
+  bytesPerSecond: amount,
+  latencyUs: record({ p50: amount, p90: amount, p99: amount, max: amount }),
+  outcomes: recordOf([...outcomes, 'unknown'], count),
+  ended: described(oneOf('done', 'time', 'bytes'), 'time, bytes: a limit came first.'),
+});
+export type BenchResult = ValueOf<typeof benchResult>;
 
 /** Rejects when the client that asked is gone. */
 export async function runBench(

@@ -1,49 +1,59 @@
 /** /api/cache and /api/cache/evict. */
 import type { FastifyInstance } from 'fastify';
-import type { AccessHooks } from '../admin-access.ts';
-import type { ProxyActions } from '../admin-options.ts';
-import { json } from '../admin-page.ts';
-import { fidSchema, needleOfFid } from './fids.ts';
+import { cacheStats, shownNeedle } from '../../proxy/cache/cache-status.ts';
 import {
-  apiRefusals,
   count,
   described,
   flag,
   input,
   type JsonSchema,
   list,
+  optional,
   record,
+  refined,
   text,
-} from './json-schema.ts';
-import { cacheStats } from './status-schemas.ts';
+  type ValueOf,
+  withDefault,
+} from '../../schema/json-schema.ts';
+import type { AccessHooks } from '../admin-access.ts';
+import type { ProxyActions } from '../admin-options.ts';
+import { json } from '../admin-page.ts';
+import { fidSchema, needleOfFid } from './fids.ts';
+import { apiRefusals } from './refusals.ts';
 
 export const listedNeedlesMax = 1000;
 /** The most fids, or needles, in one request. */
 export const evictedMax = 10_000;
 
-const u32: JsonSchema = { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 };
+const u32 = refined(count, { maximum: 2 ** 32 - 1 });
 const needleIdMax = 2n ** 64n - 1n;
-const decimal: JsonSchema = { type: 'string', pattern: '^[0-9]{1,20}$' };
+const needleIdText = refined(text, { pattern: '^[0-9]{1,20}$' });
 
-const needle: JsonSchema = record({
-  volumeId: count,
-  needleId: described(text, 'Decimal: it has 64 bits. The cookie is a secret and is not listed.'),
-  bytes: described(count, 'As stored.'),
-  hits: described(count, 'An estimate of how often it was asked for lately; 255: or more.'),
-  decoded: described(flag, 'True if the decoded form is cached too.'),
+const page = record({ stats: cacheStats, needles: list(shownNeedle) });
+const eviction = record({ evicted: count });
+
+const listQuery = input({
+  limit: withDefault(refined(count, { maximum: listedNeedlesMax }), 100),
+});
+
+const evictBody = input({
+  fids: optional(refined(list(fidSchema), { maxItems: evictedMax })),
+  needles: optional(
+    described(
+      refined(list(input({ volumeId: u32, needleId: needleIdText })), { maxItems: evictedMax }),
+      'Needles as GET /api/cache lists them.',
+    ),
+  ),
+  volumeId: optional(u32),
+  all: optional(flag),
 });
 
 const listSchema: JsonSchema = {
   tags: ['cache'],
   summary: 'Lists cached needles, those asked for most lately first',
-  querystring: input({
-    limit: { type: 'integer', minimum: 0, maximum: listedNeedlesMax, default: 100 },
-  }),
+  querystring: listQuery,
   response: {
-    200: {
-      description: 'The needles that were used last.',
-      ...record({ stats: cacheStats, needles: list(needle) }),
-    },
+    200: described(page, 'The needles that were used last.'),
     ...apiRefusals,
   },
 };
@@ -51,47 +61,30 @@ const listSchema: JsonSchema = {
 const evictSchema: JsonSchema = {
   tags: ['cache'],
   summary: 'Drops needles from the cache: some, those of a volume, or all',
-  body: input({
-    fids: { type: 'array', items: fidSchema, maxItems: evictedMax },
-    needles: {
-      type: 'array',
-      items: input({ volumeId: u32, needleId: decimal }, ['volumeId', 'needleId']),
-      maxItems: evictedMax,
-      description: 'Needles as GET /api/cache lists them.',
-    },
-    volumeId: u32,
-    all: flag,
-  }),
+  body: evictBody,
   response: {
-    200: { description: 'How many left.', ...record({ evicted: count }) },
+    200: described(eviction, 'How many left.'),
     ...apiRefusals,
   },
 };
-
-interface EvictBody {
-  readonly fids?: readonly string[];
-  readonly needles?: readonly { readonly volumeId: number; readonly needleId: string }[];
-  readonly volumeId?: number;
-  readonly all?: boolean;
-}
 
 export function addCacheRoutes(
   app: FastifyInstance,
   proxy: ProxyActions,
   hooks: AccessHooks,
 ): void {
-  app.get<{ Querystring: { limit: number } }>(
+  app.get<{ Querystring: ValueOf<typeof listQuery> }>(
     '/api/cache',
     { onRequest: hooks.api, schema: listSchema },
     ({ query }, reply) => {
       const needles = proxy.cachedNeedles(query.limit);
-      return json(reply, 200, {
+      return json<ValueOf<typeof page>>(reply, 200, {
         stats: proxy.cacheStats(),
         needles: needles.map(({ cookie: _secret, ...shown }) => shown),
       });
     },
   );
-  app.post<{ Body: EvictBody }>(
+  app.post<{ Body: ValueOf<typeof evictBody> }>(
     '/api/cache/evict',
     { onRequest: hooks.action, schema: evictSchema },
     ({ body }, reply) => {
@@ -119,7 +112,7 @@ export function addCacheRoutes(
         volumeIds: new Set(volumeId === undefined ? [] : [volumeId]),
         isAll: all ?? false,
       });
-      return json(reply, 200, { evicted });
+      return json<ValueOf<typeof eviction>>(reply, 200, { evicted });
     },
   );
 }

@@ -1,18 +1,16 @@
 /** Fids as clients of the admin API give them. */
 import { parseNeedlePath } from '../../needle/request/fid.ts';
-import type { JsonSchema } from './json-schema.ts';
+import { described, refined, text } from '../../schema/json-schema.ts';
 
 /** Characters that a needle's path may contain here: none that would change the path's or the request's meaning. */
 const fidPattern =
   '^/?[0-9]{1,10}[,/][0-9A-Fa-f]{9,24}(_[0-9]{1,20})?([./][A-Za-z0-9._-]{1,128})?$';
 const fidSyntax = new RegExp(fidPattern);
 
-export const fidSchema: JsonSchema = {
-  type: 'string',
-  pattern: fidPattern,
-  description:
-    'A fid such as 3,01637037d6; with an extension or a file name where the path has one.',
-};
+export const fidSchema = described(
+  refined(text, { pattern: fidPattern }),
+  'A fid such as 3,01637037d6; with an extension or a file name where the path has one.',
+);
 
 /** The path on the HTTP listener. */
 export function pathOfFid(fid: string): string {

@@ -4,6 +4,8 @@
  */
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { outcomes } from '../../needle/outcome.ts';
+import { described, oneOf, record, text, type ValueOf } from '../../schema/json-schema.ts';
 
 export interface OwnRequest {
   readonly path: string;
@@ -11,11 +13,14 @@ export interface OwnRequest {
   readonly signal: AbortSignal;
 }
 
-export interface ReadOutcome {
-  /** unknown: the listener is a unix socket, and http.debug_headers is off. */
-  readonly outcome: 'cache' | 'rdma' | 'passthrough' | 'error' | 'unknown';
-  readonly reason: string;
-}
+export const readOutcome = record({
+  outcome: described(
+    oneOf(...outcomes, 'unknown'),
+    'unknown: the listener is a unix socket, and http.debug_headers is off.',
+  ),
+  reason: text,
+});
+export type ReadOutcome = ValueOf<typeof readOutcome>;
 
 const connectionsMax = 256;
 /** Over a unix socket nothing else tells these requests from a client's. */

@@ -2,22 +2,23 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import {
+  count,
+  described,
+  input,
+  type JsonSchema,
+  list,
+  record,
+  refined,
+  text,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
 import type { AccessHooks } from '../admin-access.ts';
 import { json } from '../admin-page.ts';
 import { goneSignal } from './client-gone.ts';
 import { fidSchema, pathOfFid } from './fids.ts';
-import {
-  apiRefusals,
-  count,
-  errorSchema,
-  input,
-  type JsonSchema,
-  list,
-  oneOf,
-  record,
-  text,
-} from './json-schema.ts';
-import { drained, type OwnListener, type ReadOutcome, readOutcomeOf } from './own-listener.ts';
+import { drained, type OwnListener, readOutcome, readOutcomeOf } from './own-listener.ts';
+import { apiRefusals, refusal } from './refusals.ts';
 
 const mebibyte = 1024 * 1024;
 export interface ReadLimits {
@@ -42,12 +43,14 @@ const warmDepth = 16;
 /** The token for the volume server: `Authorization` is the admin listener's own. */
 export const volumeAuthorization = 'x-seaweed-authorization';
 
+const readQuery = input({ fid: fidSchema });
+
 const readSchema: JsonSchema = {
   tags: ['try'],
   summary: 'One needle as a client of the proxy gets it, with X-Rdma-Source',
   description:
     'X-Seaweed-Authorization is forwarded as Authorization; Range, Accept-Encoding, If-None-Match and If-Modified-Since are forwarded unchanged.',
-  querystring: input({ fid: fidSchema }, ['fid']),
+  querystring: readQuery,
   headers: {
     type: 'object',
     properties: { 'X-Seaweed-Authorization': text, Range: text },
@@ -57,42 +60,39 @@ const readSchema: JsonSchema = {
       description: 'The bytes. Any other status of the HTTP listener is returned unchanged.',
       content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
     },
-    413: {
-      ...errorSchema,
-      description: 'The needle is longer than this API reads: ask for a Range.',
-    },
-    429: { ...errorSchema, description: 'Too many reads at once.' },
-    503: { ...errorSchema, description: 'The proxy is starting or draining.' },
+    413: refusal('The needle is longer than this API reads: ask for a Range.'),
+    429: refusal('Too many reads at once.'),
+    503: refusal('The proxy is starting or draining.'),
     ...apiRefusals,
   },
 };
 
-const result: JsonSchema = record({
+const warmResult = record({
   fid: text,
-  outcome: oneOf('cache', 'rdma', 'passthrough', 'error', 'unknown'),
-  reason: text,
+  ...readOutcome.properties,
   status: count,
   bytes: count,
 });
+type WarmResult = ValueOf<typeof warmResult>;
+
+const warmBody = input({
+  fids: refined(list(fidSchema), { minItems: 1, maxItems: warmedFidsMax }),
+});
+const warming = record({ warmed: count, results: list(warmResult) });
 
 const warmSchema: JsonSchema = {
   tags: ['cache'],
   summary: 'Reads needles into the cache',
-  body: input({ fids: { type: 'array', items: fidSchema, minItems: 1, maxItems: warmedFidsMax } }, [
-    'fids',
-  ]),
+  body: warmBody,
   response: {
-    200: {
-      description: 'warmed: number of needles answered from cache or rdma.',
-      ...record({ warmed: count, results: list(result) }),
-    },
-    429: { ...errorSchema, description: 'Another warming is under way.' },
+    200: described(warming, 'warmed: number of needles answered from cache or rdma.'),
+    429: refusal('Another warming is under way.'),
     ...apiRefusals,
   },
 };
 
 interface ReadRoute {
-  Querystring: { readonly fid: string };
+  Querystring: ValueOf<typeof readQuery>;
 }
 
 export function addReadRoutes(
@@ -120,7 +120,7 @@ export function addReadRoutes(
   );
 
   let isWarming = false;
-  app.post<{ Body: { fids: readonly string[] } }>(
+  app.post<{ Body: ValueOf<typeof warmBody> }>(
     '/api/cache/warm',
     { onRequest: hooks.action, schema: warmSchema },
     async (request, reply) => {
@@ -132,7 +132,8 @@ export function addReadRoutes(
         const results = await warm(listener, request.body.fids, headers, signal);
         const isHere = ({ outcome }: WarmResult): boolean =>
           outcome === 'cache' || outcome === 'rdma';
-        return json(reply, 200, { warmed: results.filter(isHere).length, results });
+        const warmed = results.filter(isHere).length;
+        return json<ValueOf<typeof warming>>(reply, 200, { warmed, results });
       } finally {
         isWarming = false;
       }
@@ -197,12 +198,6 @@ function definedHeaders(reply: FastifyReply): Record<string, number | string | s
 export function authorizationFor(headers: IncomingHttpHeaders): Record<string, string> {
   const given = headers[volumeAuthorization];
   return typeof given === 'string' ? { authorization: given } : {};
-}
-
-interface WarmResult extends ReadOutcome {
-  readonly fid: string;
-  readonly status: number;
-  readonly bytes: number;
 }
 
 /** In the order of `fids`. What was not read when `signal` came is an error. */

@@ -4,24 +4,38 @@
  */
 import { BlockList, isIP } from 'node:net';
 import { outcomes, reasons } from '../../needle/outcome.ts';
+import {
+  amount,
+  described,
+  flag,
+  input,
+  optional,
+  refined,
+  text,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
 import type { RequestEntry } from '../traffic/request-entry.ts';
 
+const word = refined(text, { minLength: 1, maxLength: 256 });
+
 /** Lists are separated by commas; what is absent lets everything through. */
-export interface RequestFilterQuery {
-  readonly outcome?: string;
-  readonly reason?: string;
-  /** Addresses, or networks such as 10.0.0.0/8. */
-  readonly client?: string;
-  readonly agent?: string;
-  readonly volume?: string;
-  readonly method?: string;
-  /** 404, or 4xx. */
-  readonly status?: string;
-  readonly minDurationMs?: number;
-  readonly path?: string;
-  /** Requests of this package's own programs, too. */
-  readonly own?: boolean;
-}
+export const requestFilterQuery = input({
+  outcome: optional(
+    described(word, 'cache, rdma, passthrough, error; several separated by commas.'),
+  ),
+  reason: optional(described(word, 'Reasons of docs/reasons.md, separated by commas.')),
+  client: optional(described(word, 'Addresses or networks: 10.0.0.5,10.1.0.0/16.')),
+  agent: optional(described(word, 'A part of the User-Agent.')),
+  volume: optional(described(word, 'Volume ids, separated by commas.')),
+  method: optional(described(word, 'GET, HEAD, …; raw: connections that were piped unread.')),
+  status: optional(described(word, '404, or 5xx; several separated by commas.')),
+  minDurationMs: optional(amount),
+  path: optional(described(word, 'A part of the path as it is shown, masked.')),
+  own: optional(
+    described(refined(flag, { default: false }), "True: also requests of this package's programs."),
+  ),
+});
+export type RequestFilterQuery = ValueOf<typeof requestFilterQuery>;
 
 export type RequestFilter = (entry: RequestEntry) => boolean;
 

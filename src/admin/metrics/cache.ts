@@ -1,5 +1,5 @@
 /** The metrics of the hot-needle cache. */
-import type { CacheStats } from '../../proxy/cache/cache-counters.ts';
+import type { CacheStats } from '../../proxy/cache/cache-status.ts';
 import { type Validation, validationKinds } from '../../proxy/cache/group-validation.ts';
 import type { HistogramRow, ReadRow } from './metric-row.ts';
 

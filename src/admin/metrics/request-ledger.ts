@@ -1,16 +1,28 @@
 /** The exact traffic accounting, in plain numbers: what /metrics, /health and /stats tell. */
-import { type RequestObserver, type RequestRecord, reasons } from '../../needle/outcome.ts';
+import {
+  outcomes,
+  type RequestObserver,
+  type RequestRecord,
+  reasons,
+} from '../../needle/outcome.ts';
+import {
+  count,
+  described,
+  mapOf,
+  record,
+  recordOf,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
 
-export interface RequestTotals {
-  readonly requests: number;
-  readonly outcomes: Readonly<Record<RequestRecord['outcome'], number>>;
-  /** Counts by reason; only reasons that occurred. */
-  readonly passthrough: Readonly<Record<string, number>>;
-  readonly errors: Readonly<Record<string, number>>;
-  /** Reads answered here, by transport. */
-  readonly transports: Readonly<Record<string, number>>;
-  readonly bodyBytes: number;
-}
+export const requestTotals = record({
+  requests: count,
+  outcomes: recordOf(outcomes, count),
+  passthrough: described(mapOf(count), 'Counts by reason; only reasons that occurred.'),
+  errors: mapOf(count),
+  transports: described(mapOf(count), 'Reads answered here, by transport.'),
+  bodyBytes: count,
+});
+export type RequestTotals = ValueOf<typeof requestTotals>;
 
 export interface RequestSeries {
   readonly outcome: RequestRecord['outcome'];

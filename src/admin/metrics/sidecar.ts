@@ -1,5 +1,5 @@
 /** The metrics of the sidecar's listener. Its requests are in none of the others' counters. */
-import { type SidecarPath, sidecarPaths } from '../../proxy/sidecar/sidecar-ledger.ts';
+import { type SidecarPath, sidecarPaths } from '../../proxy/sidecar/sidecar-outcome.ts';
 import type { SidecarStatus } from '../../proxy/sidecar/sidecar-status.ts';
 import type { HistogramRow, ReadRow } from './metric-row.ts';
 

@@ -1,7 +1,8 @@
 /** A table of clients: a row for each pair of a client's address and its User-Agent, at most `clientsMax` of them. */
 import { firstHeader } from '../../http1/request-head.ts';
 import type { RequestRecord } from '../../needle/outcome.ts';
-import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
+import type { ListedClient, TrafficCounts } from './clients-status.ts';
+import { HotRow, HotRows } from './hot-rows.ts';
 
 /** At most this many are told apart; any number of addresses takes no more memory. */
 export const clientsMax = 256;
@@ -23,11 +24,6 @@ export class ClientRow extends HotRow {
     this.userAgent = userAgent;
     this.isOwn = isOwn;
   }
-}
-
-export interface ListedClient extends TrafficCounts {
-  readonly address: string;
-  readonly userAgent: string;
 }
 
 export class ClientTable {

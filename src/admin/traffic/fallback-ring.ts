@@ -3,22 +3,32 @@
  * lists. Its length is fixed, and a request that was answered here never comes to it.
  */
 
-import { type RequestRecord, troubleReasons } from '../../needle/outcome.ts';
+import { type RequestRecord, reasons, troubleReasons } from '../../needle/outcome.ts';
 import { maskedTarget } from '../../needle/request/masked-target.ts';
+import {
+  amount,
+  described,
+  oneOf,
+  record,
+  text,
+  time,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
 
-export interface Fallback {
-  /** ISO 8601: when it ended. */
-  readonly at: string;
-  readonly outcome: RequestRecord['outcome'];
-  readonly reason: RequestRecord['reason'];
-  readonly method: string;
-  /** With the needle's cookie and tokens masked; its first part where it is long. */
-  readonly path: string;
-  readonly transport: string;
-  readonly durationMs: number;
-  /** The volume server's failure, in words; '': it did not fail. */
-  readonly error: string;
-}
+export const fallback = record({
+  at: described(time, 'When it ended.'),
+  outcome: oneOf('passthrough', 'error'),
+  reason: described(oneOf('', ...reasons), 'docs/reasons.md explains each and says what to do.'),
+  method: text,
+  path: described(
+    text,
+    "The needle's cookie and tokens are masked; the first part where it is long.",
+  ),
+  transport: text,
+  durationMs: amount,
+  error: described(text, "The volume server's failure, in words; '': it did not fail."),
+});
+export type Fallback = ValueOf<typeof fallback>;
 
 export const fallbacksMax = 256;
 const pathCharsMax = 256;
@@ -30,8 +40,9 @@ export class FallbackRing {
 
   /** Called for every finished request; keeps those that are trouble. */
   readonly observe = (record: RequestRecord): void => {
-    if (record.outcome !== 'error' && !troubleReasons.has(record.reason)) return;
     const { outcome, reason, transport, durationMs, request, error = '' } = record;
+    if (outcome === 'cache' || outcome === 'rdma') return;
+    if (outcome === 'passthrough' && !troubleReasons.has(reason)) return;
     this.#ring[this.#next] = {
       at: new Date().toISOString(),
       outcome,

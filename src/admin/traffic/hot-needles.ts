@@ -6,7 +6,8 @@
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { needleIdText } from '../../needle/request/masked-target.ts';
 import { needlePathOf } from '../../needle/request/read-request.ts';
-import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
+import type { HotNeedle } from './clients-status.ts';
+import { HotRow, HotRows } from './hot-rows.ts';
 
 export const hotNeedlesMax = 512;
 
@@ -21,12 +22,6 @@ class NeedleRow extends HotRow {
     this.volumeId = volumeId;
     this.needleId = needleId;
   }
-}
-
-export interface HotNeedle extends TrafficCounts {
-  readonly volumeId: number;
-  /** The needle's id without its cookie, which is a secret. */
-  readonly needleId: bigint;
 }
 
 export class HotNeedles {

@@ -3,20 +3,9 @@
  * lately makes room. What a row has counted is exact for as long as it stays; counts of rows that left are kept in one sum.
  */
 import { type Outcome, outcomes, type RequestRecord } from '../../needle/outcome.ts';
+import type { TrafficCounts } from './clients-status.ts';
 
 type Reasons = Map<RequestRecord['reason'], number>;
-
-/** A row as it is shown. */
-export interface TrafficCounts {
-  /** Rate over the last seconds, the latest weighted most. */
-  readonly perSecond: number;
-  readonly requests: number;
-  readonly outcomes: Readonly<Record<Outcome, number>>;
-  /** Counts by reason; only reasons that occurred. */
-  readonly passthrough: Readonly<Record<string, number>>;
-  readonly errors: Readonly<Record<string, number>>;
-  readonly bodyBytes: number;
-}
 
 /** Time constants of the two averages: one is shown, the other decides which row leaves. */
 const shownSeconds = 5;

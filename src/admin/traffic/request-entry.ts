@@ -1,28 +1,34 @@
 /** A finished request as `/api/requests` shows it: no cookie, no token. */
-import type { RequestRecord } from '../../needle/outcome.ts';
+import { outcomes, type RequestRecord, reasons } from '../../needle/outcome.ts';
+import {
+  amount,
+  count,
+  described,
+  flag,
+  nullable,
+  oneOf,
+  record,
+  text,
+  time,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
 
-export interface RequestEntry {
-  /** ISO 8601: when it ended. */
-  readonly at: string;
-  /** The client's IP address; '' for a unix socket. */
-  readonly client: string;
-  readonly userAgent: string;
-  /** A program of this package asked. */
-  readonly isOwn: boolean;
-  /** '': a connection that was piped raw. */
-  readonly method: string;
-  /** With the needle's cookie and tokens masked. */
-  readonly path: string;
-  /** null: it names none. */
-  readonly volumeId: number | null;
-  /** null: no answer began, or the proxy did not read it. */
-  readonly status: number | null;
-  readonly outcome: RequestRecord['outcome'];
-  readonly reason: RequestRecord['reason'];
-  readonly transport: string;
-  readonly bodyBytes: number;
-  readonly durationMs: number;
-}
+export const requestEntry = record({
+  at: described(time, 'When it ended.'),
+  client: described(text, "The client's IP address; empty: a unix socket."),
+  userAgent: text,
+  isOwn: described(flag, 'True if a program of this package sent the request.'),
+  method: described(text, 'Empty: a connection that was piped raw.'),
+  path: described(text, "The needle's cookie and tokens are masked."),
+  volumeId: described(nullable(count), 'null: the request names none.'),
+  status: described(nullable(count), 'null: no answer began, or the proxy did not read it.'),
+  outcome: oneOf(...outcomes),
+  reason: oneOf('', ...reasons),
+  transport: text,
+  bodyBytes: count,
+  durationMs: amount,
+});
+export type RequestEntry = ValueOf<typeof requestEntry>;
 
 const statusAt = 'HTTP/1.1 '.length;
 const zero = 0x30;

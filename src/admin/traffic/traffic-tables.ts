@@ -4,38 +4,13 @@
  */
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { Sampler } from '../metrics/sampler.ts';
-import { type ClientRow, ClientTable, type ListedClient } from './client-table.ts';
-import { type HotNeedle, HotNeedles } from './hot-needles.ts';
-import { HotRow, HotRows, type TrafficCounts } from './hot-rows.ts';
+import { type ClientRow, ClientTable } from './client-table.ts';
+import type { ClientsStatus, Traffic } from './clients-status.ts';
+import { HotNeedles } from './hot-needles.ts';
+import { HotRow, HotRows } from './hot-rows.ts';
 
 export const volumesMax = 1024;
 const tickMs = 1_000;
-
-/** The clients part of /stats. */
-export interface ClientsStatus {
-  /** Finished requests of clients since the start. */
-  readonly requests: number;
-  /** Those of this package's programs: the admin API, the doctor, targets. */
-  readonly ownRequests: number;
-  /** To the second; null: none came since the start. */
-  readonly lastRequestSecondsAgo: number | null;
-  /** Clients that are told apart now. */
-  readonly tracked: number;
-}
-
-export interface Traffic extends ClientsStatus {
-  /** The busiest first. */
-  readonly clients: readonly ListedClient[];
-  readonly volumes: readonly ({ readonly volumeId: number } & TrafficCounts)[];
-  readonly needles: readonly HotNeedle[];
-  /** The needles' counts are estimates: one in so many requests is looked at now. */
-  readonly needlesSampledEvery: number;
-  /** Clients and volumes that left their table, and what they had asked. */
-  readonly others: {
-    readonly clients: { readonly count: number } & TrafficCounts;
-    readonly volumes: { readonly count: number } & TrafficCounts;
-  };
-}
 
 class VolumeRow extends HotRow {
   readonly volumeId: number;

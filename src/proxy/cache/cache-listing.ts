@@ -1,17 +1,10 @@
 /** The view of the cache that the operator can list and choose from. */
+import type { ShownNeedle } from './cache-status.ts';
 import type { CachedNeedle } from './cached-needle.ts';
 
-export interface ListedNeedle {
-  readonly volumeId: number;
-  readonly needleId: bigint;
+export interface ListedNeedle extends ShownNeedle {
   /** A client that knows the cookie may read the needle: for this process alone, never listed to others. */
   readonly cookie: number;
-  /** Stored. */
-  readonly bytes: number;
-  /** An estimate: how often it was asked for lately, halved from time to time; 255 at most. */
-  readonly hits: number;
-  /** True if the decoded form is cached too. */
-  readonly decoded: boolean;
 }
 
 /** Each of the three adds to the others. */

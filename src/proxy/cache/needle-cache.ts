@@ -9,8 +9,9 @@ import type { KeptBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import { slabBytes } from '../../rdma/slab-size.ts';
 import type { StatusName } from '../../rdma/status.ts';
-import { CacheCounters, type CacheStats } from './cache-counters.ts';
+import { newCacheCounters } from './cache-counters.ts';
 import { type EvictionChoice, type ListedNeedle, listed } from './cache-listing.ts';
+import type { CacheStats } from './cache-status.ts';
 import { CachedNeedle } from './cached-needle.ts';
 import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
@@ -68,7 +69,7 @@ const renewShare = 0.3;
 
 export class NeedleCache {
   readonly #options: NeedleCacheOptions;
-  readonly #counters = new CacheCounters();
+  readonly #counters = newCacheCounters();
   readonly #store: NeedleStore<CachedNeedle>;
   readonly #sweep: DeadSweep;
   readonly #reads: NeedleReads;

@@ -7,7 +7,7 @@ import type {
   NeedleFetcher,
   ReadCommand,
 } from '../../rdma/needle-fetcher.ts';
-import type { CacheCounters } from './cache-counters.ts';
+import type { CacheCounters } from './cache-status.ts';
 import type { CachedVolume } from './cached-volume.ts';
 import { type Fetched, NeedleFlight } from './needle-flight.ts';
 import type { RangePatterns } from './range-patterns.ts';

@@ -8,16 +8,19 @@
 import { LRUCache } from 'lru-cache';
 import { FrequencySketch } from './frequency-sketch.ts';
 
-export type EvictionReason =
-  | 'space'
-  | 'changed'
-  | 'written'
-  | 'expired'
-  | 'gone'
-  | 'pressure'
-  | 'operator'
-  | 'replaced'
-  | 'closed';
+export const evictionReasons = [
+  'space',
+  'changed',
+  'written',
+  'expired',
+  'gone',
+  'pressure',
+  'operator',
+  'replaced',
+  'closed',
+] as const;
+
+export type EvictionReason = (typeof evictionReasons)[number];
 
 export interface NeedleStoreOptions<V> {
   /** 0: everything is refused. */

@@ -5,6 +5,7 @@
  * A request that ran into its deadline says little: the first one makes the breaker ask the target for a sign of life.
  * Nothing goes meanwhile, and no client waits for a target that gives none: it is asked again by pings alone.
  */
+import type { BreakerState } from './fleet-status.ts';
 export interface BreakerOptions {
   /** Failures in a row that open it. */
   readonly failuresMax: number;
@@ -22,8 +23,6 @@ export const breakerDefaults: BreakerOptions = {
   pauseMsMax: 10_000,
   now: () => performance.now(),
 };
-
-export type BreakerState = 'closed' | 'open' | 'half-open';
 
 export interface BreakerChange {
   readonly state: BreakerState;

@@ -6,6 +6,7 @@
 
 import type { HostFacts } from '../../needle/answer/answer-plan.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
+import type { UpstreamState } from './fleet-status.ts';
 
 export interface LearnedFactsLimits {
   readonly factMsMax: number;
@@ -22,12 +23,6 @@ export const learnedFactsDefaults: LearnedFactsLimits = {
   authMsMax: 5_000,
   now: () => performance.now(),
 };
-
-/** State by the last probe that has ended. `strange`: something answers that is no volume server. */
-export type UpstreamState =
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'up' }
-  | { readonly kind: 'strange' | 'down'; readonly detail: string };
 
 /** Facts from an answered probe. */
 export interface ProbeFacts {

@@ -2,6 +2,7 @@
  * Volumes that their volume server answers for and no target serves: one that was just created, or one that its target
  * misses. The first answers are hints for the targets to look at once; a volume that stays unannounced shows in /health.
  */
+import type { UnannouncedStatus } from './fleet-status.ts';
 
 /** Hints leave together, at most this often. */
 export const hintsPerSecondMax = 10;
@@ -28,15 +29,6 @@ export interface UnannouncedVolumesOptions {
   readonly hint: (volumeIds: readonly number[]) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
-}
-
-/** Volumes that are read for longer than the grace time, and listed by their server, although no target serves them. */
-export interface UnannouncedStatus {
-  readonly count: number;
-  /** The first of many. */
-  readonly first: readonly number[];
-  /** Their reads since they are not served. */
-  readonly reads: number;
 }
 
 interface Unannounced {

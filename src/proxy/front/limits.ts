@@ -1,3 +1,5 @@
+import type { FrontCounters } from './front-counters.ts';
+
 /** The front's limits, and what happens at each. */
 export interface FrontLimits {
   /** Over this a new connection takes the place of one without a request, or is answered 503 and closed. */
@@ -33,36 +35,6 @@ export interface FrontLimits {
 export const lingerMs = 5_000;
 /** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
 export const halfClosedMs = 500;
-
-/** Counted across all connections of one front: plain additions, read on demand. */
-export interface FrontCounters {
-  connections: number;
-  requestsInFlight: number;
-  /** Bytes of the needles being sent. */
-  bytesInFlight: number;
-  /** Copied for slow clients, not sent yet. */
-  bytesCopied: number;
-  connectionsAccepted: number;
-  /** Over `limits.connections`. */
-  connectionsRefused: number;
-  /** Closed for a newcomer over `limits.connections`: they had no request under way. */
-  connectionsEvicted: number;
-  /** The kernel had one, but it could not be taken: out of descriptors, mostly. */
-  acceptFailures: number;
-  /** Closed with 400: their head did not come to its end in time. */
-  headTimeouts: number;
-  /** Closed: their bodies, or what was piped raw, came too slowly. */
-  bodyTimeouts: number;
-  requestsByLane: number;
-  requestsByFramework: number;
-  /** Piped raw before any request on them was understood. With the two above: whatever is accounted for, once. */
-  connectionsUnread: number;
-  /** Those, and the ones that became raw with a request in hand. */
-  rawPipes: number;
-  rawPipesOpen: number;
-  /** Requests sent to the volume server once more. */
-  retries: number;
-}
 
 export function newFrontCounters(): FrontCounters {
   return {

@@ -6,7 +6,8 @@
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
 import type { Exchange } from './exchange.ts';
-import type { FrontCounters, FrontLimits } from './limits.ts';
+import type { FrontCounters } from './front-counters.ts';
+import type { FrontLimits } from './limits.ts';
 import type { OutputChunks } from './output-chunks.ts';
 
 type FlatAnswer = NonNullable<NeedleAnswer['answer']['flat']>;

@@ -1,7 +1,8 @@
 /** Decides about a request when too much is in hand already; undefined: the corridor decides. */
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../needle/needle-outcome.ts';
-import type { FrontCounters, FrontLimits } from './limits.ts';
+import type { FrontCounters } from './front-counters.ts';
+import type { FrontLimits } from './limits.ts';
 
 export interface Load {
   readonly limits: FrontLimits;

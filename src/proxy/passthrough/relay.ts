@@ -9,9 +9,10 @@ import type { Relay as LaneRelay } from '../front/connection-host.ts';
 import type { PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
+import type { PoolStatus } from './pool-status.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { type PoolStatus, tickMs, UpstreamPool } from './upstream-pool.ts';
+import { tickMs, UpstreamPool } from './upstream-pool.ts';
 
 export class Relay implements LaneRelay {
   readonly #terms: ForwardingTerms;

@@ -1,6 +1,7 @@
 /** The relay's connections to one volume server: the one used last goes out first, and more than the bound wait. */
 import { addressOf } from '../../http1/upstream-address.ts';
 import { idleConnectionMs, idleConnectionsMax } from './forwarding.ts';
+import type { PoolStatus } from './pool-status.ts';
 import {
   type ConnectionUser,
   type UpstreamAddress,
@@ -12,18 +13,6 @@ export interface PoolUser extends ConnectionUser {
   given(connection: UpstreamConnection): void;
   /** Called every `tickMs` while it waits for a connection, or has one. */
   tick(): void;
-}
-
-/** The relay's connections to one volume server. */
-export interface PoolStatus {
-  readonly upstream: string;
-  /** Open ones, idle ones included. */
-  readonly connections: number;
-  readonly idle: number;
-  /** Requests without a connection yet. */
-  readonly waiting: number;
-  readonly sentOnNew: number;
-  readonly sentOnReused: number;
 }
 
 /** How finely silence and idleness are told: one timer for all, and none per request. */

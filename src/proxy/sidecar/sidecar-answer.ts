@@ -1,6 +1,6 @@
 /** An endpoint's answer; the listener sends it and counts it. */
 import type { SidecarRefusal } from './refusal.ts';
-import type { SidecarOutcome } from './sidecar-ledger.ts';
+import type { SidecarOutcome } from './sidecar-outcome.ts';
 
 export interface SidecarAnswer {
   readonly status: number;

@@ -1,32 +1,7 @@
 /** The outcomes of all requests to the sidecar, in plain numbers. The sum is the requests that were parsed. */
 
-export const sidecarPaths = [
-  'read',
-  'rdma_read',
-  'cleanup',
-  'health',
-  'stats',
-  'ping',
-  'capabilities',
-  'benchmark',
-  'other',
-] as const;
-
-export type SidecarPath = (typeof sidecarPaths)[number];
-
-/**
- * cache, rdma, http: bytes of a needle, by who gave them; declined: bytes that the mount is told to read itself; ok: another answer; refused: the request's fault (4xx); error:
- * not (5xx); aborted: the client went away first.
- */
-export type SidecarOutcome =
-  | 'cache'
-  | 'rdma'
-  | 'http'
-  | 'declined'
-  | 'ok'
-  | 'refused'
-  | 'error'
-  | 'aborted';
+import { type SidecarOutcome, type SidecarPath, sidecarPaths } from './sidecar-outcome.ts';
+import type { SidecarSeries } from './sidecar-status.ts';
 
 export interface SidecarRecord {
   readonly path: SidecarPath;
@@ -40,13 +15,6 @@ export interface SidecarRecord {
 
 /** Receives every finished request exactly once. */
 export type SidecarObserver = (record: SidecarRecord) => void;
-
-export interface SidecarSeries {
-  readonly path: SidecarPath;
-  readonly outcome: SidecarOutcome;
-  readonly reason: string;
-  readonly count: number;
-}
 
 export class SidecarLedger {
   readonly #series = new Map<string, { -readonly [K in keyof SidecarSeries]: SidecarSeries[K] }>();

@@ -8,18 +8,7 @@ import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foreignFolder } from './own-folder.ts';
 import type { SidecarLog, TempOptions } from './sidecar-options.ts';
-
-export interface TempFileStats {
-  readonly files: number;
-  readonly bytes: number;
-  readonly created: number;
-  /** Files removed for clients. */
-  readonly cleaned: number;
-  /** Files removed by the reaper, and at the end. */
-  readonly reaped: number;
-  /** Answers that went without: no room, or the file could not be written. */
-  readonly refused: number;
-}
+import type { TempFileStats } from './sidecar-status.ts';
 
 interface TempFile {
   readonly bytes: number;

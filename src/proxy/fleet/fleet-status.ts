@@ -1,0 +1,31 @@
+/** The volume servers and their targets, as the fleet knows them. */
+import {
+  count,
+  described,
+  either,
+  list,
+  oneOf,
+  record,
+  text,
+  type ValueOf,
+} from '../../schema/json-schema.ts';
+
+/** By the last probe that has ended. `strange`: something answers that is no volume server. */
+export const upstreamState = either(
+  record({ kind: oneOf('unknown') }),
+  record({ kind: oneOf('up') }),
+  record({ kind: oneOf('strange', 'down'), detail: text }),
+);
+export type UpstreamState = ValueOf<typeof upstreamState>;
+
+export const breakerStates = ['closed', 'open', 'half-open'] as const;
+export const breakerState = oneOf(...breakerStates);
+export type BreakerState = ValueOf<typeof breakerState>;
+
+/** Volumes that are read for longer than the grace time, and listed by their server, although no target serves them. */
+export const unannouncedStatus = record({
+  count,
+  first: described(list(count), 'The first of many.'),
+  reads: described(count, 'Their reads since they are not served.'),
+});
+export type UnannouncedStatus = ValueOf<typeof unannouncedStatus>;
