@@ -37,7 +37,7 @@ import { VolumeOwners } from './fleet/volume-owners.ts';
 import { watchBreaker } from './fleet/watched-breaker.ts';
 import { watchTarget } from './fleet/watched-target.ts';
 import { probeTimeoutMs, watchUpstream } from './fleet/watched-upstream.ts';
-import { newFrontCounters } from './front/limits.ts';
+import { newFrontCounters } from './front/front-counters.ts';
 import { startInprocConfirmation } from './inproc-confirmation.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import { watched } from './request-watch.ts';

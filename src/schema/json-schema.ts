@@ -15,9 +15,6 @@ type Schema = Type.TSchema;
 /** The type of the values that a schema describes. They are answers, and never changed. */
 export type ValueOf<S extends Schema> = DeepReadonly<Type.Static<S>>;
 
-/** The type of a state that is counted in, as a schema describes it. */
-export type StateOf<S extends Schema> = Type.Static<S>;
-
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
 /** Marks a property that is not required in JSON. */
@@ -82,6 +79,30 @@ export function record<P extends Properties>(properties: P): Type.TObject<P> {
   // OpenAPI 3.0 knows no empty list of required names.
   const names = required.length === 0 ? {} : { required };
   return { type: 'object', ...names, properties } as unknown as Type.TObject<P>;
+}
+
+/** Counts under their names, and records of counts. */
+type CountProperties = Readonly<
+  Record<string, SchemaOf<number> | SchemaOf<Record<string, number>>>
+>;
+
+/** The counters that a record of counts describes. They are added to. */
+export type CountersOf<S extends Type.TObject<CountProperties>> = Type.Static<S>;
+
+/** The counters of a record of counts, each of them 0. */
+export function zeros<P extends CountProperties>(
+  schema: Type.TObject<P>,
+): Type.Static<Type.TObject<P>> {
+  return zeroOf(schema) as Type.Static<Type.TObject<P>>;
+}
+
+function zeroOf(schema: object): unknown {
+  if ('properties' in schema) {
+    const counters = Object.entries(schema.properties as Readonly<Record<string, object>>);
+    return Object.fromEntries(counters.map(([name, each]) => [name, zeroOf(each)]));
+  }
+  if (!('type' in schema && schema.type === 'integer')) throw new TypeError('it is no count');
+  return 0;
 }
 
 /** An answer that has properties beside these already. */

@@ -1,13 +1,14 @@
 /** The hot-needle cache: its counters since the start, and what it holds. */
 import {
+  type CountersOf,
   count,
   decimal,
   described,
   flag,
   record,
   recordOf,
-  type StateOf,
   type ValueOf,
+  zeros,
 } from '../../schema/json-schema.ts';
 import { evictionReasons } from './needle-store.ts';
 
@@ -21,7 +22,12 @@ const cacheCounters = record({
   joins: described(count, "Requests that waited for another one's READ."),
   evictions: recordOf(evictionReasons, count),
 });
-export type CacheCounters = StateOf<typeof cacheCounters>;
+export type CacheCounters = CountersOf<typeof cacheCounters>;
+
+/** Events since the start; metrics are read from here at scrape time. */
+export function newCacheCounters(): CacheCounters {
+  return zeros(cacheCounters);
+}
 
 export const cacheStats = record({
   ...cacheCounters.properties,

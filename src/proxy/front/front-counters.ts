@@ -1,5 +1,5 @@
 /** The HTTP listener since the start: plain additions across all connections of one front, read on demand. */
-import { count, described, record, type StateOf } from '../../schema/json-schema.ts';
+import { type CountersOf, count, described, record, zeros } from '../../schema/json-schema.ts';
 
 export const frontCounters = record({
   connections: count,
@@ -31,4 +31,8 @@ export const frontCounters = record({
   rawPipesOpen: count,
   retries: described(count, 'Requests sent to the volume server once more.'),
 });
-export type FrontCounters = StateOf<typeof frontCounters>;
+export type FrontCounters = CountersOf<typeof frontCounters>;
+
+export function newFrontCounters(): FrontCounters {
+  return zeros(frontCounters);
+}

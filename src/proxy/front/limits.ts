@@ -1,5 +1,3 @@
-import type { FrontCounters } from './front-counters.ts';
-
 /** The front's limits, and what happens at each. */
 export interface FrontLimits {
   /** Over this a new connection takes the place of one without a request, or is answered 503 and closed. */
@@ -35,24 +33,3 @@ export interface FrontLimits {
 export const lingerMs = 5_000;
 /** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
 export const halfClosedMs = 500;
-
-export function newFrontCounters(): FrontCounters {
-  return {
-    connections: 0,
-    requestsInFlight: 0,
-    bytesInFlight: 0,
-    bytesCopied: 0,
-    connectionsAccepted: 0,
-    connectionsRefused: 0,
-    connectionsEvicted: 0,
-    acceptFailures: 0,
-    headTimeouts: 0,
-    bodyTimeouts: 0,
-    requestsByLane: 0,
-    requestsByFramework: 0,
-    connectionsUnread: 0,
-    rawPipes: 0,
-    rawPipesOpen: 0,
-    retries: 0,
-  };
-}
