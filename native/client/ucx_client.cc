@@ -5,6 +5,7 @@
 
 #include "client/ucx_client_impl.h"
 #include "protocol/clock.h"
+#include "ucx/listen_hook.h"
 #include "ucx/status.h"
 #include "ucx/transport.h"
 
@@ -41,10 +42,12 @@ std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, me
   if (!client->memory_) return nullptr;
   // The event loop waits for this call: no other port is opened meanwhile.
   const std::vector<uint16_t> others = ucx::ListeningPorts();
+  const ucx::ListenGuard guard(options.is_guarded);
   client->worker_ = ucx::Worker::Create(*client->context_, error);
   if (!client->worker_ || !client->SetHandlers(error)) return nullptr;
   std::vector<uint16_t> ports = ucx::ListeningPortsSince(others);
-  if (options.is_guarded) (void)client->peers_.Guard(ports, client->guard_fault_);
+  if (options.is_guarded && client->peers_->Guard(ports, client->guard_fault_))
+    client->guard_fault_ = ucx::ListenGuard::Fault();
   client->WatchConnections(std::move(ports), options.connections);
   return client;
 }
@@ -53,8 +56,8 @@ void UcxClient::WatchConnections(std::vector<uint16_t> ports,
                                  const ucx::WaitingConnections::Rules& rules) {
   if (ports.empty() || rules.timeout_ns == 0) return;
   const auto watched = std::make_shared<ucx::WaitingConnections>(
-      ucx::WaitingConnections::Ports{.data = std::move(ports)}, rules);
-  connection_look_ = [watched] { return watched->Look(protocol::NowNs(), {}); };
+      ucx::WaitingConnections::Ports{.data = std::move(ports)}, rules, *peers_);
+  connection_look_ = [watched, peers = peers_] { return watched->Look(protocol::NowNs(), {}); };
 }
 
 UcxClient::~UcxClient() {

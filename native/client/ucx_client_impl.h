@@ -41,7 +41,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   ClientStats stats() const override;
   ConnectionLook connection_look() const override { return connection_look_; }
   bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) override {
-    return peers_.Admit(hosts, error);
+    return peers_->Admit(hosts, error);
   }
   std::string guard_fault() const override { return guard_fault_; }
 
@@ -126,7 +126,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   uint32_t connecting_count_ = 0;
   uint32_t waiting_count_ = 0;
   ConnectionLook connection_look_;
-  ucx::PeerFilter peers_;
+  std::shared_ptr<ucx::PeerFilter> peers_ = std::make_shared<ucx::PeerFilter>();
   std::string guard_fault_;
   ClientStats stats_{};
   Batch batch_;

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "protocol/clock.h"
+#include "ucx/listen_hook.h"
 
 namespace server {
 namespace {
@@ -31,6 +32,7 @@ std::unique_ptr<Server> Server::Create(const TargetServerOptions& options,
 }
 
 bool Server::Start(const EngineFactory& engine, std::string& error) {
+  const ucx::ListenGuard guard(options_.is_guarded);
   const auto address = ucx::ParseAddress(options_.host, options_.port);
   if (!address) {
     error = "not a literal address to listen on: " + options_.host;
@@ -69,7 +71,10 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
 }
 
 void Server::Guard(std::span<const uint16_t> ports) {
-  if (options_.is_guarded && guard_fault_.empty()) (void)peers_.Guard(ports, guard_fault_);
+  if (!options_.is_guarded) return;
+  if (guard_fault_.empty()) guard_fault_ = ucx::ListenGuard::Fault();
+  std::string fault;
+  if (!peers_.Guard(ports, fault)) guard_fault_ = fault;
 }
 
 Server::~Server() {

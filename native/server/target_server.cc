@@ -36,7 +36,8 @@ class ThreadedTargetServer final : public TargetServer {
     if (started_->ok) {
       connections_.emplace(started_->ports,
                            ucx::WaitingConnections::Rules{options.handshake_timeout_ns,
-                                                          options.pending_per_address_max});
+                                                          options.pending_per_address_max},
+                           peers_);
     }
     return started_->ok;
   }

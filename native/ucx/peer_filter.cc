@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 namespace ucx {
 namespace {
@@ -41,32 +40,6 @@ bool IsIpv4(const HostAddress& address) {
   return WordAt(address, 0) == 0 && WordAt(address, 1) == 0 && WordAt(address, 2) == 0xffff;
 }
 
-HostAddress Masked(HostAddress address, size_t bits) {
-  for (size_t i = 0; i < address.size(); ++i) {
-    const size_t kept = std::min<size_t>(8, bits - std::min(bits, 8 * i));
-    address[i] &= std::byte(0xff << (8 - kept) & 0xff);
-  }
-  return address;
-}
-
-/// The longest prefix by which these are no more than `count_max`, and what they are then.
-std::pair<size_t, std::set<HostAddress>> Shortened(std::set<HostAddress> hosts, size_t count_max) {
-  size_t bits = 128;
-  while (hosts.size() > count_max) {
-    --bits;
-    std::set<HostAddress> shorter;
-    for (const HostAddress& each : hosts) shorter.insert(Masked(each, bits));
-    hosts = std::move(shorter);
-  }
-  return {bits, std::move(hosts)};
-}
-
-uint32_t WordMask(size_t bits, size_t word) {
-  HostAddress all;
-  all.fill(std::byte{0xff});
-  return WordAt(Masked(all, bits), word);
-}
-
 /// Looks for the accumulator's value in `sorted`.
 Program SearchIpv4(std::span<const uint32_t> sorted) {
   Program program;
@@ -87,32 +60,33 @@ Program SearchIpv4(std::span<const uint32_t> sorted) {
   return program;
 }
 
-Program Ipv4Program(std::set<HostAddress> hosts) {
-  const auto [bits, prefixes] = Shortened(std::move(hosts), kIpv4HostsMax);
+Program Ipv4Program(const std::set<HostAddress>& hosts) {
   std::vector<uint32_t> sorted;
-  for (const HostAddress& each : prefixes) sorted.push_back(WordAt(each, 3));
-  Program program{Step(BPF_LD | BPF_W | BPF_ABS, kIpv4Source),
-                  Step(BPF_ALU | BPF_AND | BPF_K, WordMask(bits, 3))};
+  for (const HostAddress& each : hosts) sorted.push_back(WordAt(each, 3));
+  Program program{Step(BPF_LD | BPF_W | BPF_ABS, kIpv4Source)};
   Append(program, SearchIpv4(sorted));
   return program;
 }
 
-Program Ipv6Program(std::set<HostAddress> hosts) {
-  const auto [bits, prefixes] = Shortened(std::move(hosts), kIpv6HostsMax);
+Program Ipv6Program(const std::set<HostAddress>& hosts) {
   Program program;
-  for (const HostAddress& each : prefixes) {
+  for (const HostAddress& each : hosts) {
     for (size_t word = 0; word < kIpv6Words; ++word) {
       // A word that differs leads past the rest of this address.
-      const auto rest = static_cast<uint8_t>(3 * (kIpv6Words - word - 1) + 1);
+      const auto rest = static_cast<uint8_t>(2 * (kIpv6Words - word - 1) + 1);
       program.push_back(
           Step(BPF_LD | BPF_W | BPF_ABS, kIpv6Source + 4 * static_cast<uint32_t>(word)));
-      program.push_back(Step(BPF_ALU | BPF_AND | BPF_K, WordMask(bits, word)));
       program.push_back(Step(BPF_JMP | BPF_JEQ | BPF_K, WordAt(each, word), 0, rest));
     }
     program.push_back(Step(BPF_RET | BPF_K, kPass));
   }
   program.push_back(Step(BPF_RET | BPF_K, kDrop));
   return program;
+}
+
+bool SetFilter(int fd, std::span<sock_filter> program) {
+  const sock_fprog filter{static_cast<uint16_t>(program.size()), program.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0;
 }
 
 std::string Refused() {
@@ -122,30 +96,37 @@ std::string Refused() {
 
 }  // namespace
 
-std::vector<sock_filter> HostFilter(const std::set<HostAddress>& hosts) {
+bool DropAllPackets(int fd) {
+  sock_filter drop = Step(BPF_RET | BPF_K, kDrop);
+  return SetFilter(fd, {&drop, 1});
+}
+
+std::optional<std::vector<sock_filter>> HostFilter(const std::set<HostAddress>& hosts) {
   std::set<HostAddress> ipv4;
   std::set<HostAddress> ipv6;
   for (const HostAddress& each : hosts) (IsIpv4(each) ? ipv4 : ipv6).insert(each);
-  const Program of_ipv6 = Ipv6Program(std::move(ipv6));
+  if (ipv4.size() > kIpv4HostsMax || ipv6.size() > kIpv6HostsMax) return std::nullopt;
+  const Program of_ipv6 = Ipv6Program(ipv6);
   Program program{Step(BPF_LD | BPF_B | BPF_ABS, kNetworkHeader),
                   Step(BPF_ALU | BPF_AND | BPF_K, 0xf0),
                   Step(BPF_JMP | BPF_JEQ | BPF_K, 0x40, 0, 1),
                   Step(BPF_JMP | BPF_JA, static_cast<uint32_t>(of_ipv6.size()))};
   Append(program, of_ipv6);
-  Append(program, Ipv4Program(std::move(ipv4)));
+  Append(program, Ipv4Program(ipv4));
   return program;
 }
 
 bool PeerFilter::Guard(std::span<const uint16_t> ports, std::string& error) {
   const std::lock_guard lock(mutex_);
   const OwnSockets sockets = descriptors_.SocketsOn(ports);
-  Program program = HostFilter(hosts_);
+  Program program = *HostFilter(hosts_);
   for (const ListeningSocket& each : sockets.listening) {
     const Guarded guarded{each.fd, each.inode};
     if (!Attach(guarded, program, error)) return false;
     sockets_.push_back(guarded);
   }
-  // Between listen() and the filter a stranger may have come.
+  is_guarding_ = true;
+  // Without a ListenGuard a stranger may have come between listen() and the filter.
   for (const AcceptedSocket& each : descriptors_.SocketsOn(ports).accepted)
     descriptors_.EndConnection(each);
   return true;
@@ -153,12 +134,22 @@ bool PeerFilter::Guard(std::span<const uint16_t> ports, std::string& error) {
 
 bool PeerFilter::Admit(const std::set<HostAddress>& hosts, std::string& error) {
   const std::lock_guard lock(mutex_);
-  Program program = HostFilter(hosts);
+  std::optional<Program> program = HostFilter(hosts);
+  if (!program) {
+    error = "a filter holds " + std::to_string(kIpv4HostsMax) + " IPv4 and " +
+            std::to_string(kIpv6HostsMax) + " IPv6 addresses, not more";
+    return false;
+  }
   for (const Guarded& each : sockets_) {
-    if (!Attach(each, program, error)) return false;
+    if (!Attach(each, *program, error)) return false;
   }
   hosts_ = hosts;
   return true;
+}
+
+bool PeerFilter::Admits(const HostAddress& host) const {
+  const std::lock_guard lock(mutex_);
+  return !is_guarding_ || hosts_.contains(host);
 }
 
 bool PeerFilter::Attach(const Guarded& socket, std::span<sock_filter> program, std::string& error) {
@@ -167,8 +158,7 @@ bool PeerFilter::Attach(const Guarded& socket, std::span<sock_filter> program, s
   const int held = copy < 0 && errno == EMFILE ? socket.fd : copy;
   bool is_attached = true;
   if (held >= 0 && SocketInode(held) == socket.inode) {
-    const sock_fprog filter{static_cast<uint16_t>(program.size()), program.data()};
-    is_attached = setsockopt(held, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0;
+    is_attached = SetFilter(held, program);
     if (!is_attached) error = Refused();
   }
   if (copy >= 0) close(copy);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -15,12 +16,17 @@
 // hosts only: the kernel drops those of others before UCX sees them.
 namespace ucx {
 
-/// More hosts than this are admitted by a prefix that they share: their neighbours come with them.
-inline constexpr size_t kIpv4HostsMax = 256;
+/// A filter for the kernel has 4,096 steps: no more hosts than this fit.
+inline constexpr size_t kIpv4HostsMax = 1000;
 inline constexpr size_t kIpv6HostsMax = 128;
 
 /// A socket filter (SO_ATTACH_FILTER) that passes packets whose source address is one of `hosts`.
-[[nodiscard]] std::vector<sock_filter> HostFilter(const std::set<HostAddress>& hosts);
+/// Nothing: they are too many.
+[[nodiscard]] std::optional<std::vector<sock_filter>> HostFilter(
+    const std::set<HostAddress>& hosts);
+
+/// Gives a socket the filter that passes nothing. False: see errno.
+[[nodiscard]] bool DropAllPackets(int fd);
 
 /// Any thread.
 class PeerFilter {
@@ -33,6 +39,10 @@ class PeerFilter {
   /// were accepted stay. False: the hosts of the last call keep on being admitted.
   bool Admit(const std::set<HostAddress>& hosts, std::string& error);
 
+  /// Whether packets of this host are taken, as far as this filter goes: without Guard() of every
+  /// host.
+  [[nodiscard]] bool Admits(const HostAddress& host) const;
+
  private:
   struct Guarded {
     int fd;
@@ -41,7 +51,8 @@ class PeerFilter {
 
   bool Attach(const Guarded& socket, std::span<sock_filter> program, std::string& error);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  bool is_guarding_ = false;
   std::vector<Guarded> sockets_;
   std::set<HostAddress> hosts_;
   OwnDescriptors descriptors_;

@@ -13,8 +13,8 @@ constexpr uint64_t kConnectRequestBytesMin = 8 + 5 + 13 + 16;
 
 }  // namespace
 
-WaitingConnections::WaitingConnections(Ports ports, Rules rules)
-    : listen_port_(ports.listen), ports_(std::move(ports.data)), rules_(rules) {
+WaitingConnections::WaitingConnections(Ports ports, Rules rules, const PeerFilter& peers)
+    : listen_port_(ports.listen), ports_(std::move(ports.data)), rules_(rules), peers_(peers) {
   if (listen_port_ != 0) ports_.push_back(listen_port_);
 }
 
@@ -51,6 +51,8 @@ ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const PeerE
 
 bool WaitingConnections::IsWaiting(const AcceptedSocket& socket,
                                    std::span<const PeerEnd> known) const {
+  // It was admitted once, and is not any more.
+  if (!peers_.Admits(socket.peer.address)) return true;
   if (socket.local_port != listen_port_) return socket.received_bytes < kConnectRequestBytesMin;
   return !std::ranges::binary_search(known, socket.peer);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ucx/accepted_sockets.h"
+#include "ucx/peer_filter.h"
 
 namespace ucx {
 
@@ -20,7 +21,7 @@ struct ConnectionCounts {
 
 /// TCP connections that are no session's: UCX accepts them, waits for what their peer says, and
 /// has no time-out for it. Here those that say nothing are ended, and those of one address are
-/// bounded. For one thread at a time.
+/// bounded; also those of hosts that are not admitted any more. For one thread at a time.
 class WaitingConnections {
  public:
   struct Ports {
@@ -32,7 +33,8 @@ class WaitingConnections {
     uint32_t per_address_max;  // of more, those that wait longest are ended
   };
 
-  WaitingConnections(Ports ports, Rules rules);
+  /// `peers` outlives it.
+  WaitingConnections(Ports ports, Rules rules, const PeerFilter& peers);
 
   /// `known`: the far ends of the sessions, sorted.
   ConnectionCounts Look(uint64_t now_ns, std::span<const PeerEnd> known);
@@ -48,6 +50,7 @@ class WaitingConnections {
   const uint16_t listen_port_;
   std::vector<uint16_t> ports_;
   const Rules rules_;
+  const PeerFilter& peers_;
   std::unordered_map<uint64_t, uint64_t> since_ns_;  // by inode
   ConnectionCounts counts_;
   OwnDescriptors descriptors_;

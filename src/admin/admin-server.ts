@@ -1,6 +1,7 @@
 /** The admin listener of both roles, on a port of its own: status pages, the admin API, its description, the dashboard. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ConnectionBounds } from '../connections/connection-bounds.ts';
@@ -133,6 +134,8 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
 /** Where all connections are busy, those beyond them are for probes. */
 function keepReserve(app: FastifyInstance, connections: ConnectionBounds): void {
   app.addHook('onRequest', async (request, reply) => {
+    // Node answers a pipeline whose requests have bodies in one turn of the event loop: others have theirs between.
+    await nextTurn();
     // The connection of a pipeline was closed: no client would read the answer.
     if (request.raw.socket.destroyed) return reply.hijack();
     if (!connections.isReserve(request.raw.socket)) return undefined;

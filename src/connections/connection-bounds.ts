@@ -16,6 +16,8 @@ export interface ConnectionLimits {
   readonly requestsPerConnectionMax: number;
 }
 
+/** A client that asks on while this much of its answers waits to be read is no reader. */
+const unsentBytesMax = 4 * 2 ** 20;
 /** For a connection's first request to come. */
 const graceMs = 1_000;
 
@@ -23,6 +25,9 @@ interface Place {
   readonly address: string | undefined;
   readonly isReserve: boolean;
   readonly cameMs: number;
+  /** Without an answer, whether their bodies have come or not. */
+  requestsBegun: number;
+  /** Whole, and without an answer. */
   requestsInHand: number;
 }
 
@@ -77,6 +82,7 @@ export class ConnectionBounds {
       address,
       isReserve,
       cameMs: performance.now(),
+      requestsBegun: 0,
       requestsInHand: 0,
     });
     if (isReserve) this.#reserved += 1;
@@ -157,6 +163,10 @@ export class ConnectionBounds {
     const { socket } = request;
     const place = this.#places.get(socket);
     if (place === undefined) return;
+    // Counted here: a handler does its work before a body that no handler reads has come.
+    place.requestsBegun += 1;
+    const isTooMany = place.requestsBegun > this.#limits.requestsPerConnectionMax;
+    if (isTooMany || socket.writableLength > unsentBytesMax) socket.destroy();
     let isInHand = false;
     let isAnswered = false;
     const whole = (): void => {
@@ -167,7 +177,6 @@ export class ConnectionBounds {
       }
       isInHand = true;
       place.requestsInHand += 1;
-      if (place.requestsInHand > this.#limits.requestsPerConnectionMax) socket.destroy();
       this.#silent.delete(socket);
       this.#resting.delete(socket);
     };
@@ -175,6 +184,7 @@ export class ConnectionBounds {
     else whole();
     response.once('close', () => {
       isAnswered = true;
+      place.requestsBegun -= 1;
       if (!isInHand) return;
       place.requestsInHand -= 1;
       this.#rest(socket, place);

@@ -63,6 +63,7 @@ export class TargetConnector implements Connector {
 
   lost(status: StatusName): void {
     this.#endControl();
+    this.#peers.drop(this);
     if (this.#link === undefined) return;
     // Neither gets better soon: an operator has to change a configuration.
     const isHopeless = status === 'unauthorized' || status === 'unsupported_version';
@@ -115,7 +116,7 @@ export class TargetConnector implements Connector {
     control.admitted.then(
       ({ ucx, hosts }) => {
         if (this.#control !== control) return;
-        this.#peers.set(this, [host, ...hosts]);
+        this.#peers.set(this, hosts);
         const leftMs = timeoutMs - (performance.now() - startedMs);
         this.#open(ucx, Math.max(leftMs, timeoutMs / 2));
       },

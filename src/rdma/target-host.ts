@@ -3,6 +3,7 @@
  * that admits proxies to it.
  */
 
+import { readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
@@ -50,6 +51,8 @@ export interface TargetHostOptions {
   readonly sessionTimeoutMs?: number;
   readonly handshakeTimeoutMs?: number;
   readonly pendingPerAddressMax?: number;
+  /** RLIMIT_NOFILE: peers that have proved nothing leave descriptors to those that have. */
+  readonly descriptorLimit?: number;
   /** Polls this long after the last activity before it sleeps: latency for CPU. */
   readonly spinUs?: number;
   readonly deviceName?: string;
@@ -67,6 +70,8 @@ export interface SessionEvent {
   readonly sessionId: bigint | undefined;
   /** Why it was refused or ended; undefined: no reason was given. */
   readonly status: Exclude<StatusName, 'ok'> | undefined;
+  /** The address of a peer that was refused on its control connection. */
+  readonly peer?: string | undefined;
 }
 
 export interface TargetHost {
@@ -120,6 +125,15 @@ export async function startTargetHost(options: TargetHostOptions): Promise<Targe
   }
 }
 
+function freeDescriptors(limit: number): number {
+  try {
+    return limit - readdirSync('/proc/self/fd').length;
+  } catch {
+    // None is left to look with.
+    return 0;
+  }
+}
+
 /** UCX's TCP is reached at the first address of a device alone. */
 function ucxHostOf(host: string): string {
   return secondAddress(host, networkInterfaces())?.first ?? host;
@@ -134,13 +148,12 @@ function ucxBinding(): Binding {
   );
 }
 
-function boundsOf(
-  options: TargetHostOptions,
-): Pick<ControlOptions, 'handshakeTimeoutMs' | 'pendingPerAddressMax' | 'admittedMax'> {
+function boundsOf(options: TargetHostOptions): Omit<ControlOptions, 'host' | 'port' | 'secret'> {
   return {
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5_000,
     pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
     admittedMax: options.sessionsMax ?? 1000,
+    freeDescriptors: () => freeDescriptors(options.descriptorLimit ?? Number.POSITIVE_INFINITY),
   };
 }
 
@@ -219,7 +232,10 @@ class NativeTargetHost implements TargetHost {
   takeSessionEvents(): readonly SessionEvent[] {
     const refused = this.#control
       .takeRefusals()
-      .map((status) => ({ kind: 'refused', sessionId: undefined, status }) as const);
+      .map(
+        ({ host, status }) =>
+          ({ kind: 'refused', sessionId: undefined, status, peer: host }) as const,
+      );
     const events = this.#native.takeSessionEvents().map(({ kind, sessionId, status }) => ({
       kind,
       sessionId: sessionId === 0n ? undefined : sessionId,

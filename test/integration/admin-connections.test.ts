@@ -57,6 +57,8 @@ async function probe(port: number, path = '/livez', from = '127.0.0.1'): Promise
 const ok = 'HTTP/1.1 200 OK';
 const asks = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
 
+const withBody = (head: string): string => `${head.trimEnd()}\r\nContent-Length: 1\r\n\r\nx`;
+
 describe.each([300, 2_000])('/livez beside %d connections', (count) => {
   test.each([
     ['that say nothing', ''],
@@ -199,16 +201,19 @@ test('where all are busy, an address with fewer connections than another one tak
   expect(await probe(port, '/metrics', '127.0.0.7')).toBe(ok);
 });
 
-test('a pipeline of more than a few requests is ended', async () => {
+test.each([
+  ['requests', asks('/metrics')],
+  ['requests with bodies that no handler reads', withBody(asks('/metrics'))],
+])('a pipeline of more than a few %s is ended', async (_, request) => {
   const port = await started();
   let asked = 0;
   metrics = async () => {
     asked += 1;
     return { type: 'text/plain', text: '' };
   };
-  const few = await holdConnections({ port, count: 1, says: asks('/metrics').repeat(16) });
+  const few = await holdConnections({ port, count: 1, says: request.repeat(16) });
   await expect.poll(() => asked).toBe(16);
-  const many = await holdConnections({ port, count: 1, says: asks('/metrics').repeat(1_000) });
+  const many = await holdConnections({ port, count: 1, says: request.repeat(1_000) });
   held.push(few, many);
   await expect.poll(() => many.open).toBe(0);
   expect(few.open).toBe(1);

@@ -1,9 +1,11 @@
 /**
  * What somebody does who has reached a TCP port of UCX: its magic number, a request to connect, and a PUT. Here of no
  * bytes; with an address and bytes it would write them there. Prints what became of it at each HOST:PORT of its arguments.
- * With --admitted-by HOST:PORT it becomes a peer of that target first, as a proxy without a secret does.
+ * With --admitted-by HOST:PORT it becomes a peer of that target first, as a proxy without a secret does; with --leave it
+ * then gives that up, and waits for the end of what took the packet.
  */
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { ControlConnection } from '../../src/rdma/control/control-connection.ts';
 
@@ -49,6 +51,9 @@ const answers: readonly (readonly [start: string, fate: Fate])[] = [
   ['{"refused"', 'control'],
 ];
 
+/** Connections that took the packet. */
+const taken: Socket[] = [];
+
 function fateAt(place: string): Promise<Fate> {
   const { hostname, port } = new URL(`tcp://${place}`);
   return new Promise((resolve) => {
@@ -63,9 +68,16 @@ function fateAt(place: string): Promise<Fate> {
       isConnected = true;
       socket.write(packet);
     });
-    socket.on('data', (bytes) => {
+    socket.once('data', (bytes) => {
       const text = bytes.toString('latin1');
-      end(answers.find(([start]) => text.startsWith(start))?.[1] ?? 'taken');
+      const told = answers.find(([start]) => text.startsWith(start))?.[1];
+      if (told !== undefined) {
+        end(told);
+        return;
+      }
+      taken.push(socket.resume());
+      socket.setTimeout(0);
+      resolve('taken');
     });
     socket.on('error', () => end(isConnected ? 'closed' : 'refused'));
     socket.on('close', () => end('closed'));
@@ -82,10 +94,12 @@ async function becomePeer(place: string): Promise<ControlConnection> {
 
 const { positionals: places, values } = parseArgs({
   allowPositionals: true,
-  options: { 'admitted-by': { type: 'string' } },
+  options: { 'admitted-by': { type: 'string' }, leave: { type: 'boolean', default: false } },
 });
 const by = values['admitted-by'];
 const control = by === undefined ? undefined : await becomePeer(by);
 const fates = await Promise.all(places.map(fateAt));
 control?.close();
+if (values.leave) await Promise.all(taken.map((socket) => once(socket, 'close')));
+for (const socket of taken) socket.destroy();
 console.log(JSON.stringify(Object.fromEntries(places.map((place, at) => [place, fates[at]]))));

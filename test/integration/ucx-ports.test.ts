@@ -168,6 +168,13 @@ describe.skipIf(reason !== '')(`from another host${reason && ` (${reason})`}`, (
     expect(await intrude(it)).toEqual(new Map([[portOf(it, 'rdma'), 'control']]));
   });
 
+  test('what a host connected while it was admitted ends after it has left', async () => {
+    const more = `${trusted}\nhandshake_timeout = "1s"`;
+    const it = await target({ listen: hosts.address, more });
+    const fates = await intrude(it, ['--admitted-by', String(it.bound['rdma']), '--leave']);
+    expect([...fates.values()]).toContain('taken');
+  }, 20_000);
+
   test('a host that does not know the secret is not admitted', async () => {
     const secret = `${folder}/secret`;
     writeFileSync(secret, 'sesame', { mode: 0o600 });

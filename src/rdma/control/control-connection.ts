@@ -12,6 +12,7 @@ import {
   LineReader,
   newNonce,
   ownHosts,
+  plainHost,
   type Refusal,
   refusalIn,
   type UcxPlace,
@@ -45,6 +46,7 @@ export class NotAdmittedError extends Error {
 }
 
 const keepAliveMs = 30_000;
+const lastWordMs = 1_000;
 
 export class ControlConnection {
   /** Rejects with a NotAdmittedError; also when close() comes first. */
@@ -67,7 +69,10 @@ export class ControlConnection {
     ).unref();
     this.#socket.on('connect', () => this.#greet());
     this.#socket.on('data', (bytes) => this.#read(bytes));
-    this.#socket.on('error', ({ message }) => this.#fail('not_connected', message));
+    this.#socket.on('error', ({ message }) => {
+      const isOpen = this.#socket.bytesWritten > 0;
+      this.#fail('not_connected', isOpen ? `${message}: ${strangerText}` : message);
+    });
     this.#socket.on('close', () =>
       this.#fail('not_connected', `it closed the connection: ${strangerText}`),
     );
@@ -80,12 +85,17 @@ export class ControlConnection {
 
   #greet(): void {
     const version = { version_min: controlVersion, version_max: controlVersion };
-    const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts: ownHosts() };
+    const hosts = ownHosts(plainHost(this.#socket.localAddress));
+    const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }
 
   #read(bytes: Buffer): void {
-    if (this.#state === 'settled') return;
+    // A target that has welcomed says nothing more.
+    if (this.#state === 'settled') {
+      this.#socket.destroy();
+      return;
+    }
     const { line, isTooMuch } = this.#reader.read(bytes);
     if (isTooMuch) this.#fail('protocol_error', `its answer is not a target's: ${strangerText}`);
     else if (line !== undefined) this.#hear(line);
@@ -101,12 +111,19 @@ export class ControlConnection {
     if (fields === undefined) {
       this.#fail('protocol_error', `its answer is not a target's: ${strangerText}`);
     } else if (fields === unproved) {
+      this.#tellUnauthorized();
       this.#fail('unauthorized', 'the target does not know the secret of rdma.secret_file');
     } else if (this.#state === 'greeting') {
       this.#prove(fields);
     } else {
       this.#enter(fields);
     }
+  }
+
+  /** For the log of the target: its secret is another one. */
+  #tellUnauthorized(): void {
+    this.#socket.setTimeout(lastWordMs, () => this.#socket.destroy());
+    this.#socket.end(this.#conversation.say('proxy', { refused: 'unauthorized' }, false));
   }
 
   #prove({ version, nonce }: Fields): void {
@@ -135,7 +152,7 @@ export class ControlConnection {
     if (this.#state === 'settled') return;
     this.#state = 'settled';
     clearTimeout(this.#timer);
-    this.#socket.destroy();
+    if (!this.#socket.writableEnded) this.#socket.destroy();
     this.#settle.reject(new NotAdmittedError(status, detail));
   }
 }
@@ -143,6 +160,7 @@ export class ControlConnection {
 const strangerText = 'another program, or a target of an older version, listens there';
 
 const refusalTexts: Partial<Record<StatusName, string>> = {
+  protocol_error: `its answer is not a target's: ${strangerText}`,
   unauthorized: 'the target refuses the secret of rdma.secret_file',
   unsupported_version: 'the target speaks another version of the control connection',
   overload: 'the target has as many sessions as rdma.max_sessions admits',

@@ -9,6 +9,7 @@ import {
   type Fields,
   hostsOf,
   isNonce,
+  isSpoken,
   LineReader,
   newNonce,
   ownHosts,
@@ -30,6 +31,13 @@ export interface ControlOptions {
   readonly pendingPerAddressMax: number;
   /** Connections that have. */
   readonly admittedMax: number;
+  /** Of this process. */
+  readonly freeDescriptors: () => number;
+}
+
+export interface RefusedPeer {
+  readonly host: string;
+  readonly status: Refusal;
 }
 
 /** UCX's side, as it is once the address is had. */
@@ -40,8 +48,12 @@ export interface AdmittedTo {
   readonly admit: (hosts: readonly string[]) => void;
 }
 
-/** Bounds the connections of all addresses that have not proved themselves. */
+/** Bounds the connections of all addresses that have not proved themselves; fewer where descriptors are short. */
 const pendingMax = 256;
+const pendingMin = 8;
+/** Of the descriptors that are free, unproved connections take this share. */
+const descriptorShare = 0.25;
+const descriptorsAgeMs = 500;
 const backlog = 4_096;
 const refusalsMax = 256;
 const keepAliveMs = 30_000;
@@ -56,8 +68,8 @@ export interface ControlListener {
   readonly ended: number;
   /** Those that were told why they are refused, since the start. */
   readonly refused: number;
-  /** Why; the first `refusalsMax` since the last call. */
-  takeRefusals(): readonly Refusal[];
+  /** The first `refusalsMax` of them since the last call. */
+  takeRefusals(): readonly RefusedPeer[];
   /** Takes no more connections; those that are admitted stay until `end`. */
   stop(): void;
   /** Ends all. */
@@ -82,7 +94,9 @@ class TcpControlListener implements ControlListener {
   /** The oldest first. */
   readonly #pending = new Set<Peer>();
   readonly #admitted = new Map<Peer, readonly string[]>();
-  readonly #refusals: Refusal[] = [];
+  readonly #refusals: RefusedPeer[] = [];
+  #pendingMax = pendingMax;
+  #pendingMaxMs = Number.NEGATIVE_INFINITY;
   #ended = 0;
   #refused = 0;
 
@@ -111,7 +125,7 @@ class TcpControlListener implements ControlListener {
     return this.#refused;
   }
 
-  takeRefusals(): readonly Refusal[] {
+  takeRefusals(): readonly RefusedPeer[] {
     return this.#refusals.splice(0);
   }
 
@@ -127,7 +141,7 @@ class TcpControlListener implements ControlListener {
 
   #came(socket: Socket, { ucxPlace, admit }: AdmittedTo): void {
     const host = plainHost(socket.remoteAddress);
-    if (host === undefined) {
+    if (host === '') {
       socket.destroy();
       return;
     }
@@ -137,7 +151,7 @@ class TcpControlListener implements ControlListener {
       { socket, host, ucxPlace, secret, handshakeTimeoutMs },
       {
         admit: (hosts) => this.#admit(peer, hosts, admit),
-        refused: (status) => this.#tellRefusal(status),
+        refused: (status) => this.#tellRefusal({ host, status }),
         gone: () => this.#gone(peer, admit),
         timedOut: () => this.#end(peer),
       },
@@ -150,11 +164,22 @@ class TcpControlListener implements ControlListener {
     const counts = new Map<string, number>();
     for (const peer of this.#pending) counts.set(peer.host, (counts.get(peer.host) ?? 0) + 1);
     const own = counts.get(host) ?? 0;
-    if (own >= this.#options.pendingPerAddressMax) this.#endOldest(host);
-    else if (this.#pending.size >= pendingMax) {
+    const max = this.#placesNow();
+    if (own >= Math.min(this.#options.pendingPerAddressMax, max)) this.#endOldest(host);
+    else if (this.#pending.size >= max) {
       const most = [...counts].reduce((left, right) => (right[1] > left[1] ? right : left));
       this.#endOldest(most[0]);
     }
+  }
+
+  #placesNow(): number {
+    const nowMs = performance.now();
+    if (nowMs - this.#pendingMaxMs < descriptorsAgeMs) return this.#pendingMax;
+    const free = this.#options.freeDescriptors() + this.#pending.size;
+    const share = Math.floor(free * descriptorShare);
+    this.#pendingMaxMs = nowMs;
+    this.#pendingMax = Math.max(pendingMin, Math.min(pendingMax, share));
+    return this.#pendingMax;
   }
 
   #endOldest(host: string): void {
@@ -171,15 +196,15 @@ class TcpControlListener implements ControlListener {
   #admit(peer: Peer, hosts: readonly string[], admit: Admit): Refusal | undefined {
     if (this.#admitted.size >= this.#options.admittedMax) return 'overload';
     this.#pending.delete(peer);
-    this.#admitted.set(peer, [peer.host, ...hosts]);
+    this.#admitted.set(peer, hosts);
     if (this.#tellHosts(admit)) return undefined;
     this.#admitted.delete(peer);
     return 'overload';
   }
 
-  #tellRefusal(status: Refusal): void {
+  #tellRefusal(refused: RefusedPeer): void {
     this.#refused += 1;
-    if (this.#refusals.length < refusalsMax) this.#refusals.push(status);
+    if (this.#refusals.length < refusalsMax) this.#refusals.push(refused);
   }
 
   #gone(peer: Peer, admit: Admit): void {
@@ -256,7 +281,16 @@ class Peer {
     }
     const { line, isTooMuch } = this.#reader.read(bytes);
     if (isTooMuch) this.#refuse('bad_request');
-    else if (line !== undefined) this.#hear(line);
+    else if (line !== undefined) this.#hearSafely(line);
+  }
+
+  /** No line of a stranger ends the target. */
+  #hearSafely(line: string): void {
+    try {
+      this.#hear(line);
+    } catch {
+      this.#refuse('bad_request');
+    }
   }
 
   #hear(line: string): void {
@@ -274,10 +308,7 @@ class Peer {
       this.#refuse('bad_request');
       return;
     }
-    const isSpoken =
-      Number(hello['version_min']) <= controlVersion &&
-      Number(hello['version_max']) >= controlVersion;
-    if (!isSpoken) {
+    if (!isSpoken(hello)) {
       this.#refuse('unsupported_version');
       return;
     }
@@ -295,8 +326,9 @@ class Peer {
     clearTimeout(this.#timer);
     this.#state = 'admitted';
     this.#socket.setKeepAlive(true, keepAliveMs);
-    const { host, port } = this.#ucxPlace(plainHost(this.#socket.localAddress) ?? '');
-    this.#say({ ucx_host: host, ucx_port: port, hosts: ownHosts() });
+    const reached = plainHost(this.#socket.localAddress);
+    const { host, port } = this.#ucxPlace(reached);
+    this.#say({ ucx_host: host, ucx_port: port, hosts: ownHosts(reached) });
   }
 
   #say(content: object): void {

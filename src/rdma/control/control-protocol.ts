@@ -7,8 +7,9 @@
  *     proxy:  {} PROOF
  *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
  *
- * `hosts` are the speaker's own addresses: the other side's UCX ports take packets of these. UCX has a place of its own,
- * since it cannot be reached through address translation, nor at a second address of a device.
+ * `hosts` are the speaker's own addresses, that of its end of the connection among them: the other side's UCX ports take
+ * packets of these. No other address is admitted, since a stranger may pass the lines on. UCX has a place of its own, since
+ * it cannot be reached through address translation, nor at a second address of a device.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -18,7 +19,7 @@ import { type StatusName, statusNumbers } from '../status.ts';
 export const controlVersion = 1;
 /** A longer line is refused before its end has come. */
 export const lineBytesMax = 8_192;
-export const hostsMax = 64;
+export const hostsMax = 16;
 
 export type Refusal = Exclude<StatusName, 'ok'>;
 export type Speaker = 'proxy' | 'target';
@@ -77,6 +78,14 @@ export function newNonce(): string {
   return randomBytes(32).toString('hex');
 }
 
+export function isSpoken({ version_min: from, version_max: to }: Fields): boolean {
+  return isVersion(from) && isVersion(to) && from <= controlVersion && to >= controlVersion;
+}
+
+function isVersion(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value);
+}
+
 export function isNonce(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 }
@@ -86,7 +95,7 @@ export function isHost(value: unknown): value is string {
 }
 
 export function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && Number(value) > 0 && Number(value) <= 65_535;
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 65_535;
 }
 
 /** undefined: not a list of at most `hostsMax` literal addresses. */
@@ -104,16 +113,22 @@ export function refusalIn(line: string): Refusal | undefined {
   return isKnown ? (refused as Refusal) : 'protocol_error';
 }
 
-/** Addresses of this machine from which its packets may come; loopback and link-local ones are not told. */
-export function ownHosts(): readonly string[] {
+/**
+ * Addresses of this machine from which its packets may come: `own`, that of its end of a connection, and others of its
+ * family. Loopback and link-local ones are told as `own` alone.
+ */
+export function ownHosts(own: string): readonly string[] {
   const all = Object.values(networkInterfaces()).flatMap((rows) => rows ?? []);
-  const told = all.filter(({ internal, address }) => !internal && !address.startsWith('fe80:'));
-  return told.map(({ address }) => address).slice(0, hostsMax);
+  const others = all.filter(
+    ({ internal, address }) =>
+      !internal && !address.startsWith('fe80:') && isIP(address) === isIP(own),
+  );
+  return [...new Set([own, ...others.map(({ address }) => address)])].slice(0, hostsMax);
 }
 
-/** The host of one end of a socket, as a literal address; undefined: the socket is gone. */
-export function plainHost(address: string | undefined): string | undefined {
-  return address?.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '');
+/** The host of one end of a socket, as a literal address; '': the socket is gone. */
+export function plainHost(address: string | undefined): string {
+  return address?.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '') ?? '';
 }
 
 /** Collects a peer's bytes until a line is whole. */

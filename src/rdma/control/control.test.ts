@@ -28,6 +28,7 @@ async function listener(change: Partial<ControlOptions> = {}, isFiltered = true)
     handshakeTimeoutMs: 5_000,
     pendingPerAddressMax: 64,
     admittedMax: 8,
+    freeDescriptors: () => 10_000,
     ...change,
   });
   let told: readonly string[] = [];
@@ -124,7 +125,7 @@ describe('a proxy that knows the secret', () => {
     const place = await listener({ admittedMax: 1 });
     await asking(place.port).admitted;
     expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
-    expect(place.takeRefusals()).toEqual(['overload']);
+    expect(place.takeRefusals()).toEqual([{ host: '127.0.0.1', status: 'overload' }]);
     expect(place.takeRefusals()).toEqual([]);
     expect(place.refused).toBe(1);
   });
@@ -144,7 +145,7 @@ describe('a proxy that knows the secret', () => {
     expect(conversation.hear('target', (await peer.line()) ?? '', true)).toMatchObject({
       ucx_port: 18_517,
     });
-    expect(place.hosts()).toEqual(['127.0.0.1', '10.0.0.9']);
+    expect(place.hosts()).toEqual(['10.0.0.9']);
     peer.socket.write('x');
     expect(await peer.line()).toBeUndefined();
     await vi.waitFor(() => expect(place.hosts()).toEqual([]));
@@ -156,6 +157,10 @@ describe('a peer that does not know the secret', () => {
     const place = await listener();
     expect(await failureOf(asking(place.port, 'other'))).toMatchObject({ status: 'unauthorized' });
     expect(place.hosts()).toEqual([]);
+    // And its log knows whose secret it is.
+    await vi.waitFor(() =>
+      expect(place.takeRefusals()).toEqual([{ host: '127.0.0.1', status: 'unauthorized' }]),
+    );
   });
 
   test.each([
@@ -192,6 +197,33 @@ describe('a peer that does not know the secret', () => {
   });
 });
 
+describe('a stranger between a proxy and its target', () => {
+  test('is admitted by neither, though it passes on what they say', async () => {
+    const place = await listener();
+    const relay = createServer((socket) => {
+      const on = connect({ host: '127.0.0.1', port: place.port, localAddress: '127.0.0.66' });
+      ends.push(() => on.destroy());
+      socket.on('error', () => undefined).pipe(on);
+      on.on('error', () => undefined).pipe(socket);
+    });
+    relay.listen(0, '127.0.0.77');
+    ends.push(() => relay.close());
+    await once(relay, 'listening');
+    const { port } = relay.address() as { port: number };
+    const control = new ControlConnection({
+      host: '127.0.0.77',
+      port,
+      secret: 'sesame',
+      timeoutMs: 2_000,
+    });
+    ends.push(() => control.close());
+    const { hosts } = await control.admitted;
+    expect(place.hosts().length).toBeGreaterThan(0);
+    expect(place.hosts()).not.toContain('127.0.0.66');
+    expect(hosts).not.toContain('127.0.0.77');
+  });
+});
+
 describe('a hello', () => {
   test.each([
     ['that is no JSON', 'GET / HTTP/1.1\r\n'],
@@ -213,13 +245,22 @@ describe('a hello', () => {
     const { socket, line } = rawPeer(place.port);
     socket.write(text);
     expect(await line()).toBe('{"refused":"bad_request"}');
-    expect(place.takeRefusals()).toEqual(['bad_request']);
+    expect(place.takeRefusals()).toEqual([{ host: '127.0.0.1', status: 'bad_request' }]);
   });
 
-  test('of another version is told so', async () => {
+  const nested = JSON.parse(`${'['.repeat(3_900)}${']'.repeat(3_900)}`) as unknown;
+
+  test.each([
+    ['another version', { version_min: 2, version_max: 3 }],
+    ['an object that is no number', { version_min: { valueOf: 0, toString: 0 } }],
+    ['a deep list', { version_max: nested }],
+    ['a text', { version_min: '1' }],
+    ['a fraction', { version_min: 0.5 }],
+    ['no version', { version_min: undefined }],
+  ])('of %s is told that it is not spoken', async (_, change) => {
     const place = await listener();
     const { socket, line } = rawPeer(place.port);
-    socket.write(`${JSON.stringify(hello({ version_min: 2, version_max: 3 }))}\n`);
+    socket.write(`${JSON.stringify(hello(change))}\n`);
     expect(await line()).toBe('{"refused":"unsupported_version"}');
   });
 });
@@ -249,6 +290,14 @@ describe('connections that have not proved themselves', () => {
     await vi.waitFor(() => expect(place.pending).toBe(256));
     await expect(asking(place.port).admitted).resolves.toBeDefined();
   });
+});
+
+test('with few descriptors left, fewer peers may be silent', async () => {
+  const place = await listener({ freeDescriptors: () => 40, pendingPerAddressMax: 1_000 });
+  for (let i = 0; i < 60; i += 1) rawPeer(place.port);
+  await vi.waitFor(() => expect(place.ended).toBeGreaterThan(0));
+  expect(place.pending).toBeLessThanOrEqual(12);
+  await expect(asking(place.port).admitted).resolves.toBeDefined();
 });
 
 describe('a place that is no target', () => {
@@ -282,6 +331,29 @@ describe('a place that is no target', () => {
     const { port } = server.address() as { port: number };
     const failure = await failureOf(asking(port, 'sesame', 100));
     expect(failure).toMatchObject({ status: 'not_connected', message: 'no answer within 100 ms' });
+  });
+
+  test('that goes on after its welcome loses the connection', async () => {
+    const server: Server = createServer((socket) => {
+      const conversation = new Conversation('sesame');
+      socket.on('error', () => undefined);
+      let heard = 0;
+      socket.on('data', (bytes) => {
+        conversation.hear('proxy', bytes.toString('latin1').trimEnd(), heard > 0);
+        heard += 1;
+        const welcome = { ucx_host: '127.0.0.1', ucx_port: 9, hosts: [] };
+        const content = heard === 1 ? { version: 1, nonce: newNonce() } : welcome;
+        socket.write(conversation.say('target', content, true));
+        if (heard === 2) setTimeout(() => socket.write('x'), 50);
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    ends.push(() => server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const closed = once(server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
+    await asking(port).admitted;
+    await closed;
   });
 
   test('is told with the words of the system where no program listens', async () => {
