@@ -105,6 +105,19 @@ describe('numbers', () => {
     expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 3, connectionsRefused: 1 });
   });
 
+  it('few of those that made place and stay half open are held beyond the limit', async () => {
+    await front({ limits: { connections: 40 } });
+    const openMore = (count: number): void => {
+      for (let i = 0; i < count; i += 1) fixture.connect();
+    };
+    openMore(40);
+    await eventually(() => fixture.front.stats.connections === 40);
+    await pause(1_600);
+    openMore(40);
+    await eventually(() => fixture.front.stats.connectionsEvicted === 40);
+    await eventually(() => fixture.front.stats.connections <= 40 + 16);
+  });
+
   it('connections that rest after an answer make place, the quietest first', async () => {
     await front({ limits: { connections: 3 } });
     const resting = [];

@@ -11,6 +11,8 @@ import type { Settings } from './setup.ts';
 
 /** A client's connection may need one to the volume server as well, a session one of UCX's TCP. */
 const perConnection = 2;
+/** Beyond its `limits.connections` a proxy holds those that made place and still send: src/proxy/front/listener.ts. */
+const lingeringShare = 1 / 8;
 
 /** Counts the volumes that a target, or a proxy with inproc, holds open. A directory that cannot be listed has none. */
 export function countVolumes(dirs: readonly string[]): number {
@@ -31,8 +33,10 @@ export function judgeLimits(
   }
   const { key, count } = settings.descriptors;
   const ofVolumes = descriptorsOfVolume * volumes;
-  const least = count + descriptorsOfProgram + ofVolumes;
-  const most = count * perConnection + descriptorsOfProgram + ofVolumes;
+  const lingering = settings.role === 'proxy' ? Math.ceil(count * lingeringShare) : 0;
+  const others = lingering + descriptorsOfProgram + ofVolumes;
+  const least = count + others;
+  const most = count * perConnection + others;
   const when = settings.role === 'proxy' ? 'when all pass through' : 'over TCP';
   const evidence = [
     limit,

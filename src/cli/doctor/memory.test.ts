@@ -155,9 +155,9 @@ describe('descriptors', () => {
   test('fail below the connections, warn below what the program needs beside them', () => {
     expect(withLimit('1024', proxy).result).toBe('fail');
     expect(withLimit('20000', proxy).result).toBe('warn');
-    expect(withLimit('20256', proxy).result).toBe('ok');
+    expect(withLimit('22756', proxy).result).toBe('ok');
     expect(withLimit('unlimited', proxy).result).toBe('ok');
-    expect(withLimit('1024', proxy).fix[0]).toContain('LimitNOFILE=40256');
+    expect(withLimit('1024', proxy).fix[0]).toContain('LimitNOFILE=42756');
   });
 
   test('of a target are those of sessions and volumes', () => {

@@ -14,6 +14,9 @@ const refusal =
 
 /** How many may have to make place from one sweep to the next. */
 const evictableMax = 256;
+/** Those that made place and still send may be this part of `limits.connections`, and a few at least. */
+const lingeringShare = 1 / 8;
+const lingeringMin = 16;
 
 export class Listener {
   readonly #host: ConnectionHost;
@@ -23,6 +26,8 @@ export class Listener {
   #sweeper: NodeJS.Timeout | undefined;
   /** Chosen for the first newcomer without a place since the sweep came by; the next one to go comes last. */
   #evictable: ClientConnection[] | undefined;
+  /** They made place, and their descriptors are open; the oldest first. */
+  readonly #lingering = new Set<ClientConnection>();
 
   /** @param onAcceptError a connection could not be accepted: out of descriptors, mostly */
   constructor(host: ConnectionHost, onAcceptError: (error: Error) => void) {
@@ -83,6 +88,7 @@ export class Listener {
     socket.on('close', () => {
       counters.connections -= 1;
       this.#connections.delete(connection);
+      this.#lingering.delete(connection);
       if (this.#connections.size > 0) return;
       clearInterval(this.#sweeper);
       this.#sweeper = undefined;
@@ -101,7 +107,19 @@ export class Listener {
     this.#host.counters.connectionsEvicted += 1;
     // The kernel may hold bytes of its last answer: it goes as at the end of the proxy, and may linger beside the newcomer.
     resting.drain();
+    this.#linger(resting);
     return true;
+  }
+
+  /** Each holds a descriptor beyond those of `limits.connections`. */
+  #linger(connection: ClientConnection): void {
+    this.#lingering.add(connection);
+    const most = Math.max(lingeringMin, this.#host.limits.connections * lingeringShare);
+    for (const oldest of this.#lingering) {
+      if (this.#lingering.size <= most) return;
+      this.#lingering.delete(oldest);
+      oldest.destroy();
+    }
   }
 
   /** Only while there are connections: an idle proxy is not woken. */
