@@ -31,7 +31,7 @@ export interface ControlOptions {
   readonly pendingPerAddressMax: number;
   /** Connections that have. */
   readonly admittedMax: number;
-  /** Of this process. */
+  /** Counts those that this process may still open. */
   readonly freeDescriptors: () => number;
 }
 
@@ -51,7 +51,7 @@ export interface AdmittedTo {
 /** Bounds the connections of all addresses that have not proved themselves; fewer where descriptors are short. */
 const pendingMax = 256;
 const pendingMin = 8;
-/** Of the descriptors that are free, unproved connections take this share. */
+/** Unproved connections take this share of the free descriptors. */
 const descriptorShare = 0.25;
 const descriptorsAgeMs = 500;
 const backlog = 4_096;
