@@ -1,5 +1,5 @@
 /** Which headers end at a proxy: RFC 9110 section 7.6.1. Pure. */
-import { hopByHop } from './header-block.ts';
+import { hopByHop } from './request-head.ts';
 
 /** A client that lists these in Connection would change the request's meaning on the way: they stay. */
 const endToEnd: ReadonlySet<string> = new Set([

@@ -3,12 +3,11 @@
 import { type AnswerHead, rawHeadersOf } from './answer-head.ts';
 import { fieldLines } from './field-lines.ts';
 import { answerHeaders, requestHeaders } from './hop-by-hop.ts';
-import { hasHops } from './relayable.ts';
 import type { FramedRequest } from './request-framer.ts';
 
 /** @param headBytes of the request, as they came */
 export function requestHead(request: FramedRequest, headBytes: Buffer): Buffer {
-  if (!hasHops(request)) return headBytes;
+  if (!request.block.hasHops) return headBytes;
   const { method, target, rawHeaders } = request.head;
   const lines = fieldLines(requestHeaders(rawHeaders));
   return Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`, 'latin1');

@@ -2,7 +2,7 @@
  * Counts which bytes of a connection belong to the request in hand, so that not one of the next request's is handed
  * on with it. RFC 9112 sections 6 and 7.1. What Node's parser could count differently is broken.
  */
-import type { BodyFraming } from './header-block.ts';
+import type { BodyFraming } from './request-head.ts';
 
 export class RequestBody {
   /** Bytes of the current stretch that are still to come; chunked: of the chunk and its CRLF. */

@@ -4,8 +4,8 @@
  * RFC 9112 sections 2 to 7; what the volume server accepts beyond that: specification section 12.
  */
 
-import { type BodyFraming, HeaderBlock } from './header-block.ts';
 import type { RequestHead } from './request-head.ts';
+import { type BodyFraming, HeaderBlock } from './request-head.ts';
 
 export interface FramedRequest {
   readonly kind: 'request';

@@ -194,8 +194,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     this.#exchange = exchange;
     this.#sinceMs = exchange.startedAtMs;
     this.#host.counters.requestsInFlight += 1;
-    const { relay, isLaneOn } = this.#host;
-    if (!(isLaneOn || request.block.http10) || !relay.accepts(request)) {
+    if (!(this.#host.isLaneOn || request.block.http10) || !request.block.isRelayable) {
       this.#host.counters.requestsByFramework += 1;
       this.#handOver(exchange);
       return;

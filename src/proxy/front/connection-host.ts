@@ -1,6 +1,5 @@
 /** The shared part of a front's connections, and their helpers. */
 
-import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/outcome.ts';
 import type { Forwarder } from './deliver.ts';
@@ -10,12 +9,6 @@ import type { OutputChunks } from './output-chunks.ts';
 import type { OwnConnections } from './own-connections.ts';
 import type { VirtualConnection } from './virtual-connection.ts';
 
-/** The short way to the volume server. */
-export interface Relay extends Forwarder {
-  /** False: the framework must have it. */
-  accepts(request: FramedRequest): boolean;
-}
-
 /** The state that all connections of a front share. */
 export interface ConnectionHost {
   readonly route: NeedleRoute;
@@ -23,7 +16,7 @@ export interface ConnectionHost {
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
   /** The relay that forwards requests without the framework. */
-  readonly relay: Relay;
+  readonly relay: Forwarder;
   /** False: everything goes the framework's way, but HTTP/1.0, which only the relay forwards as such. */
   readonly isLaneOn: boolean;
   readonly debugHeaders: boolean;

@@ -1,12 +1,9 @@
 /**
  * Carries requests that are passed to the volume server from the client's connection to the volume server's and back,
- * without an HTTP framework between them: the short way of what `isRelayable` takes.
+ * without an HTTP framework between them: the short way of what `HeaderBlock.isRelayable` allows.
  */
 
-import { isRelayable } from '../../http1/relayable.ts';
-import type { FramedRequest } from '../../http1/request-framer.ts';
-import type { Relay as LaneRelay } from '../front/connection-host.ts';
-import type { PassthroughOutcome } from '../front/deliver.ts';
+import type { Forwarder, PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
 import type { PoolStatus } from './pool-status.ts';
@@ -14,7 +11,7 @@ import { RelayedRequest } from './relayed-request.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { tickMs, UpstreamPool } from './upstream-pool.ts';
 
-export class Relay implements LaneRelay {
+export class Relay implements Forwarder {
   readonly #terms: ForwardingTerms;
   readonly #pools = new Map<string, UpstreamPool>();
   /** Only while there are connections. */
@@ -22,10 +19,6 @@ export class Relay implements LaneRelay {
 
   constructor(options: ForwardingOptions) {
     this.#terms = { ...options, budget: new RetryBudget() };
-  }
-
-  accepts(request: FramedRequest): boolean {
-    return isRelayable(request);
   }
 
   forward(exchange: Exchange, outcome: PassthroughOutcome): void {
