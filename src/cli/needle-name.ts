@@ -1,5 +1,5 @@
 /** How a person names a needle on the command line: a fid, or volume, needle and cookie. */
-import { parseNeedlePath } from '../needle/request/fid.ts';
+import { parseNeedlePath } from '../needle/request/needle-path.ts';
 import { formatFid } from '../rdma/volume-files.ts';
 import { exitCodes } from './exit-codes.ts';
 import { ToolFailure } from './tool-failure.ts';

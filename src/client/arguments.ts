@@ -1,5 +1,5 @@
 /** The client's door: what callers hand in is checked here, once, and named in the error. */
-import { parseNeedlePath } from '../needle/request/fid.ts';
+import { parseNeedlePath } from '../needle/request/needle-path.ts';
 
 /** A needle by its three numbers, or by its fid as in `3,01637037d6`. */
 export type NeedleName =

@@ -5,8 +5,7 @@
  */
 import type * as Api from '@opentelemetry/api';
 import type { RequestRecord } from '../needle/outcome.ts';
-import { needleIdText } from '../needle/request/masked-target.ts';
-import { needlePathOf } from '../needle/request/read-request.ts';
+import { needleIdText, needlePathOf } from '../needle/request/needle-path.ts';
 import { answerFacts, clientRequestId, maskedPath, sessionText } from './request-facts.ts';
 
 type RawHeaders = readonly string[];

@@ -1,5 +1,5 @@
 /** Fids as clients of the admin API give them. */
-import { parseNeedlePath } from '../../needle/request/fid.ts';
+import { parseNeedlePath } from '../../needle/request/needle-path.ts';
 import { described, refined, text } from '../../schema/json-schema.ts';
 
 /** Characters that a needle's path may contain here: none that would change the path's or the request's meaning. */

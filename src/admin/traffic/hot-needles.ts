@@ -4,8 +4,7 @@
  */
 
 import type { RequestRecord } from '../../needle/outcome.ts';
-import { needleIdText } from '../../needle/request/masked-target.ts';
-import { needlePathOf } from '../../needle/request/read-request.ts';
+import { needleIdText, needlePathOf } from '../../needle/request/needle-path.ts';
 import type { HotNeedle } from './clients-status.ts';
 import { HotRow, HotRows } from './hot-rows.ts';
 

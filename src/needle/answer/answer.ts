@@ -5,8 +5,8 @@
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
 import type { Reason } from '../outcome.ts';
-import { extensionOf } from '../request/fid.ts';
 import { isCompressed, isManifest } from '../request/flags.ts';
+import { extensionOf } from '../request/needle-path.ts';
 import type { ReadRequest } from '../request/read-request.ts';
 import { commonHeaders, hasEncoding, setContentHeaders } from './answer-headers.ts';
 import type { AnswerPlan, AnswerReady, HostFacts, Varying } from './answer-plan.ts';

@@ -2,7 +2,7 @@
 
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
-import { extensionOf } from '../request/fid.ts';
+import { extensionOf } from '../request/needle-path.ts';
 import type { ReadRequest } from '../request/read-request.ts';
 import type { HostFacts } from './answer-plan.ts';
 import type { PairHeaders } from './pairs.ts';

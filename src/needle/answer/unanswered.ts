@@ -3,7 +3,7 @@
  * connection (specification sections 3 and 6.4). For any other request a closed connection is a fault of the server's.
  */
 import { firstHeader, type RequestHead } from '../../http1/request-head.ts';
-import { handlerPath, splitTarget } from '../request/url-path.ts';
+import { handlerPath, splitTarget } from '../request/needle-path.ts';
 
 export function endsUnanswered(head: RequestHead): boolean {
   const path = handlerPath(splitTarget(head.target).rawPath);

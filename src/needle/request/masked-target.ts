@@ -2,8 +2,7 @@
  * A request target as it may be written down: a client that knows a needle's cookie may read the needle, and one that
  * has a token may use it, so neither stands in a log, a trace or a list. Pure.
  */
-import { needlePathOf } from './read-request.ts';
-import { splitTarget } from './url-path.ts';
+import { needleIdText, needlePathOf, splitTarget } from './needle-path.ts';
 
 /** Stands in the place of what is left out. */
 export const masked = '…';
@@ -50,12 +49,6 @@ function needleText(target: string): string | undefined {
   const behind = filename === '' ? ext : `/${filename}`;
   const tail = utf8(behind).replace(idAndCookie, withoutCookie);
   return `/${volumeId},${needleIdText(needle.needleId)}${masked}${tail}`;
-}
-
-/** Spells a needle id as file ids do: whole bytes of hexadecimal digits. */
-export function needleIdText(needleId: bigint): string {
-  const digits = needleId.toString(16);
-  return digits.length % 2 === 0 ? digits : `0${digits}`;
 }
 
 function withoutCookie(digits: string): string {

@@ -1,11 +1,46 @@
 /** Go's url.Query and what the volume server reads from it (specification sections 3, 5.4, 8). */
 import { atoi, parseBool } from './go-numbers.ts';
-import { percentDecode } from './url-path.ts';
+import { percentDecode } from './needle-path.ts';
 
 /** First value by key; keys are case-sensitive. */
 export type Query = ReadonlyMap<string, string>;
 
-export const noQuery: Query = new Map();
+/** The meaning of a query for a read. */
+export interface QueryFacts {
+  /** response-* overrides: canonical header name and value. */
+  readonly overrides: readonly Override[];
+  readonly asAttachment: boolean;
+  readonly wantsImageOperation: boolean;
+  readonly manifestAsIs: boolean;
+  /** '' if there is none. */
+  readonly jwt: string;
+}
+
+export type Override = readonly [name: string, value: string];
+
+export const nothingAsked: QueryFacts = {
+  overrides: [],
+  asAttachment: false,
+  wantsImageOperation: false,
+  manifestAsIs: false,
+  jwt: '',
+};
+
+/** undefined: too many pairs, or overrides whose meaning is not certain. */
+export function readQuery(rawQuery: string): QueryFacts | undefined {
+  const query = parseQuery(rawQuery);
+  const overrides = query && findOverrides(query);
+  if (query === undefined || overrides === undefined) return undefined;
+  return {
+    overrides,
+    asAttachment: asksAttachment(query),
+    wantsImageOperation: asksImageOperation(query),
+    manifestAsIs: query.get('cm') === 'false',
+    jwt: query.get('jwt') ?? '',
+  };
+}
+
+const noQuery: Query = new Map();
 /** Go gives up on 10,000 pairs; no real client sends so many. */
 const pairsMax = 1000;
 
@@ -29,8 +64,6 @@ function queryUnescape(text: string): string | undefined {
   return percentDecode(text.includes('+') ? text.replaceAll('+', ' ') : text);
 }
 
-export type Override = readonly [name: string, value: string];
-
 const overridableHeaders: ReadonlyMap<string, string> = new Map([
   ['response-cache-control', 'Cache-Control'],
   ['response-content-disposition', 'Content-Disposition'],
@@ -40,11 +73,8 @@ const overridableHeaders: ReadonlyMap<string, string> = new Map([
   ['response-expires', 'Expires'],
 ]);
 
-const noOverrides: readonly Override[] = [];
-
 /** undefined: which of two spellings wins is random, or Go's Unicode lower-casing might apply. */
 export function findOverrides(query: Query): readonly Override[] | undefined {
-  if (query.size === 0) return noOverrides;
   const overrides = new Map<string, string>();
   for (const [key, value] of query) {
     if (/[\x80-\xff]/.test(key)) return undefined;
@@ -63,7 +93,6 @@ export function asksAttachment(query: Query): boolean {
 
 /** A resize or a crop box is asked for; whether it is done depends on the extension. */
 export function asksImageOperation(query: Query): boolean {
-  if (query.size === 0) return false;
   const number = (key: string): number => atoi(query.get(key) ?? '');
   if (number('width') > 0 || number('height') > 0) return true;
   const [x1, y1, x2, y2] = ['crop_x1', 'crop_y1', 'crop_x2', 'crop_y2'].map(number) as [

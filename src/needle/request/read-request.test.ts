@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { needlePathOf, parseRead, rangesMax } from './read-request.ts';
+import { needlePathOf } from './needle-path.ts';
+import { parseRead, rangesMax } from './read-request.ts';
 
 function parse(
   target: string,

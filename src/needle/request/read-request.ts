@@ -4,18 +4,11 @@
  */
 
 import type { RequestHead } from '../../http1/request-head.ts';
-import { readHeaders } from '../../http1/request-headers.ts';
+import { type ReadHeaders, readHeaders } from '../../http1/request-headers.ts';
 import type { Reason } from '../outcome.ts';
 import { findToken } from '../token/read-token-source.ts';
-import {
-  type NeedlePath,
-  parseNeedlePath,
-  parseWrittenNeedles,
-  type WrittenNeedle,
-} from './fid.ts';
-import { parsePlainTarget } from './plain-target.ts';
-import { asksAttachment, asksImageOperation, findOverrides, noQuery, parseQuery } from './query.ts';
-import { handlerPath, splitTarget } from './url-path.ts';
+import { parsePlainTarget, parseRawPath, splitTarget } from './needle-path.ts';
+import { nothingAsked, type Override, readQuery } from './query.ts';
 
 export interface ReadRequest {
   readonly method: 'GET' | 'HEAD';
@@ -43,7 +36,7 @@ export interface ReadRequest {
   /** `cm=false`: a manifest is sent as it is stored. */
   readonly manifestAsIs: boolean;
   /** response-* overrides: canonical header name and value. */
-  readonly overrides: readonly (readonly [name: string, value: string])[];
+  readonly overrides: readonly Override[];
   /** The read token, where the request carries one (query, Authorization, AT). */
   readonly token: string | undefined;
   /** The connection ends with the answer. */
@@ -81,17 +74,15 @@ export function parseRead(head: RequestHead): ParsedRead {
   if (method !== 'GET' && method !== 'HEAD') return passed('method');
   const { rawPath, rawQuery } = splitTarget(head.target);
   const plainPlace = parsePlainTarget(rawPath);
-  const place = plainPlace ?? placeOf(rawPath);
+  const place = plainPlace ?? parseRawPath(rawPath);
   if (place === undefined) return passed('path');
 
-  const query = rawQuery === chunkQuery ? noQuery : parseQuery(rawQuery);
-  if (query === undefined) return passed('query');
-  const overrides = findOverrides(query);
-  if (overrides === undefined) return passed('query');
+  const isUnasked = rawQuery === '' || rawQuery === chunkQuery;
+  const asked = isUnasked ? nothingAsked : readQuery(rawQuery);
+  if (asked === undefined) return passed('query');
 
   const headers = head.readHeaders ?? readHeaders(head.rawHeaders, head.http10);
   if (typeof headers === 'string') return passed(headers);
-  const { authorization, cookieLines } = headers;
   const range = method === 'HEAD' ? undefined : orUndefined(headers.range);
   if (range !== undefined && hasTooManyRanges(range)) return passed('headers');
   const read: ReadRequest = {
@@ -107,40 +98,27 @@ export function parseRead(head: RequestHead): ParsedRead {
     ifModifiedSince: orUndefined(headers.ifModifiedSince),
     ifNoneMatch: orUndefined(headers.ifNoneMatch),
     hasOrigin: headers.origin !== '',
-    asAttachment: asksAttachment(query),
-    wantsImageOperation: asksImageOperation(query),
-    manifestAsIs: query.get('cm') === 'false',
-    overrides,
-    token: findToken({ jwt: query.get('jwt') ?? '', authorization, cookieLines }),
+    asAttachment: asked.asAttachment,
+    wantsImageOperation: asked.wantsImageOperation,
+    manifestAsIs: asked.manifestAsIs,
+    overrides: asked.overrides,
+    token: tokenOf(asked.jwt, headers),
     close: headers.close,
-    isPlain:
-      headers.isPlain &&
-      (plainPlace !== undefined || plainDelta.test(rawPath)) &&
-      (rawQuery === '' || rawQuery === chunkQuery),
+    isPlain: headers.isPlain && (plainPlace !== undefined || plainDelta.test(rawPath)) && isUnasked,
     http10: head.http10 === true,
   };
   return { kind: 'read', read };
 }
 
+/** Most requests have nothing that a token could be in. */
+function tokenOf(jwt: string, { authorization, cookieLines }: ReadHeaders): string | undefined {
+  if (jwt === '' && authorization === '' && cookieLines.length === 0) return undefined;
+  return findToken({ jwt, authorization, cookieLines });
+}
+
 /** Empty ones count: they have to be looked at, too. */
 function hasTooManyRanges(range: string): boolean {
   return range.split(',', rangesMax + 1).length > rangesMax;
-}
-
-function placeOf(rawPath: string): NeedlePath | undefined {
-  const path = handlerPath(rawPath);
-  return path === undefined ? undefined : parseNeedlePath(path);
-}
-
-/** The needles that a write to this target may change; the volume server finds them in its own way (see fid.ts). */
-export function writtenNeedlesOf(target: string): readonly WrittenNeedle[] {
-  const path = handlerPath(splitTarget(target).rawPath);
-  return path === undefined ? [] : parseWrittenNeedles(path);
-}
-
-/** The needle that a request target names, whatever the method; undefined if it is no needle path. */
-export function needlePathOf(target: string): NeedlePath | undefined {
-  return parsePlainTarget(target) ?? placeOf(splitTarget(target).rawPath);
 }
 
 function passed(reason: Reason): ParsedRead {

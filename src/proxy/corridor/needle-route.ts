@@ -6,12 +6,8 @@
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
-import {
-  needlePathOf,
-  parseRead,
-  type ReadRequest,
-  writtenNeedlesOf,
-} from '../../needle/request/read-request.ts';
+import { needlePathOf, writtenNeedlesOf } from '../../needle/request/needle-path.ts';
+import { parseRead, type ReadRequest } from '../../needle/request/read-request.ts';
 import { verifyReadToken } from '../../needle/token/read-token.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import type { TargetDirectory, TargetEntry, VolumeHolder } from '../fleet/target-directory.ts';

@@ -1,7 +1,7 @@
 /** Sees forwarded requests whose answer proves that the volume server has a volume. */
 
 import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
-import { needlePathOf } from '../../needle/request/read-request.ts';
+import { needlePathOf } from '../../needle/request/needle-path.ts';
 import type { TargetDirectory } from './target-directory.ts';
 import type { UnannouncedVolumes } from './unannounced-volumes.ts';
 

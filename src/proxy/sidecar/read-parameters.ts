@@ -1,6 +1,7 @@
 /** Query or JSON → which bytes of which needle. Pure. */
-import { parseNeedlePath } from '../../needle/request/fid.ts';
+
 import { parseUint64 } from '../../needle/request/go-numbers.ts';
+import { parseNeedlePath } from '../../needle/request/needle-path.ts';
 import type { Query } from '../../needle/request/query.ts';
 import { badParameter, beyondTheEnd, type SidecarRefusal } from './refusal.ts';
 

@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { parseUint64 } from '../../needle/request/go-numbers.ts';
+import { splitTarget } from '../../needle/request/needle-path.ts';
 import { parseQuery, type Query } from '../../needle/request/query.ts';
-import { splitTarget } from '../../needle/request/url-path.ts';
 import type { Endpoint, Endpoints } from './endpoints.ts';
 import { parseReadBody } from './read-parameters.ts';
 import { badParameter, refusal, type SidecarRefusal } from './refusal.ts';
