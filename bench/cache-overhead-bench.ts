@@ -124,6 +124,7 @@ async function prepare(from: bigint, count: number): Promise<void> {
     const prepared = PreparedAnswer.of(
       { ...plan, ranges: [wholeRange] },
       { server, kind: 'go' },
+      found.needle,
       headOf(id),
     );
     if (prepared !== undefined) cache.prepare(found.needle, '0', prepared);

@@ -123,6 +123,7 @@ function preparedOf(bytes: number): PreparedAnswer {
   return PreparedAnswer.of(
     plan,
     { server, kind: 'go' },
+    { mime: 'image/jpeg' },
     `${lines.join('\r\n')}\r\n\r\n`,
   ) as PreparedAnswer;
 }

@@ -1,7 +1,7 @@
 /** From a target's answer to what the caller holds: stored bytes where they lie, decoded ones on the heap. */
 
 import { decodeGzip, startsGzip } from '../needle/answer/decode.ts';
-import { isCompressed } from '../needle/request/flags.ts';
+import { isCompressed } from '../needle/record.ts';
 import type { FetchResult } from '../rdma/needle-fetcher.ts';
 import type { CheckedRead } from './arguments.ts';
 import { LeasedNeedle, metadataOf, type NeedleContent } from './needle-content.ts';

@@ -1,5 +1,5 @@
 /** A needle as a caller holds it: bytes in registered memory, until they are released. */
-import { isCompressed, isManifest } from '../needle/request/flags.ts';
+import { isCompressed, isManifest } from '../needle/record.ts';
 import { RdmaMisuseError } from '../rdma/errors.ts';
 import type { Lease } from '../rdma/lease.ts';
 import type { Needle } from '../rdma/needle-fetcher.ts';

@@ -1,9 +1,8 @@
 /** The answers of a volume server that are no needle: errors, OPTIONS, /status, /healthz (specification 4, 11.4, 11.6). */
 import type { RequestHead } from '../http1/request-head.ts';
 import { firstHeader } from '../http1/request-head.ts';
-import { newRequestId } from '../http1/request-id.ts';
-import { httpDate } from '../needle/answer/date.ts';
 import { formatHead } from '../needle/answer/header-order.ts';
+import { httpDate, newRequestId } from '../needle/answer/id-and-date.ts';
 import type { Reason } from '../needle/outcome.ts';
 import { originServer } from './origin-facts.ts';
 

@@ -1,6 +1,6 @@
 /** Real needles, read both ways: over the target and from the volume server. */
 import { gunzipSync } from 'node:zlib';
-import { isCompressed, isManifest } from '../../needle/request/flags.ts';
+import { isCompressed, isManifest } from '../../needle/record.ts';
 import { messageOf } from '../../rdma/errors.ts';
 import type { Needle, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import { formatFid, listNeedles, listVolumes } from '../../rdma/volume-files.ts';

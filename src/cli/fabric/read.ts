@@ -1,6 +1,6 @@
 /** `seaweed-rdma read`: one needle from a target, its checksum verified, its stored bytes as they are. */
 import { writeFile } from 'node:fs/promises';
-import { isCompressed, isManifest } from '../../needle/request/flags.ts';
+import { isCompressed, isManifest } from '../../needle/record.ts';
 import type { Needle, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import { httpPath } from '../bench/http-path.ts';
 import { exitCodes } from '../exit-codes.ts';

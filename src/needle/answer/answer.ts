@@ -5,17 +5,24 @@
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
 import type { Reason } from '../outcome.ts';
-import { isCompressed, isManifest } from '../request/flags.ts';
+import { etagOf, isCompressed, isManifest } from '../record.ts';
 import { extensionOf } from '../request/needle-path.ts';
 import type { ReadRequest } from '../request/read-request.ts';
-import { commonHeaders, hasEncoding, setContentHeaders } from './answer-headers.ts';
+import {
+  commonHeaders,
+  contentEncoding,
+  contentType,
+  hasEncoding,
+  hasTypeOverride,
+  type PairHeaders,
+  pairHeaders,
+  setContentHeaders,
+  typeKey,
+} from './answer-headers.ts';
 import type { AnswerPlan, AnswerReady, HostFacts, Varying } from './answer-plan.ts';
-import { contentEncoding, contentType, hasTypeOverride, typeKey } from './content.ts';
-import { etagOf } from './etag.ts';
 import { formatHead } from './header-order.ts';
 import { parseHttpTime } from './http-time.ts';
 import { multipartBody, multipartBytes } from './multipart.ts';
-import { type PairHeaders, pairHeaders } from './pairs.ts';
 import { type ByteRange, contentRange, planRanges } from './ranges.ts';
 import { bufferedKey, canAnswerAsRust, isStreamedByRust, rustHead } from './rust-answer.ts';
 import { sniffContentType } from './sniff.ts';

@@ -1,5 +1,4 @@
 /** A response head as Go's net/http writes it: handler headers sorted by canonical name, then its own (specification 5.1). */
-import { connectionLine, statusLineStart } from '../../http1/http-version.ts';
 
 /** Go's textproto.CanonicalMIMEHeaderKey: what is no header name stays as it is. */
 export function canonicalHeaderName(name: string): string {
@@ -57,4 +56,16 @@ function cleanValue(value: string): string {
 
 function isBlank(text: string, index: number): boolean {
   return text[index] === ' ' || text[index] === '\t';
+}
+
+// An answer to HTTP/1.0 differs from one to HTTP/1.1 in two places (specification section 12).
+
+export function statusLineStart(http10: boolean): string {
+  return http10 ? 'HTTP/1.0 ' : 'HTTP/1.1 ';
+}
+
+/** Each version's own exception is said: that the connection ends, or that it stays. '' says what is usual. */
+export function connectionLine(http10: boolean, close: boolean): string {
+  if (close) return http10 ? '' : 'Connection: close\r\n';
+  return http10 ? 'Connection: keep-alive\r\n' : '';
 }

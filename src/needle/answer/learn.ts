@@ -3,8 +3,7 @@
  * before Date; what net/http sniffs comes after it (specification 5.1): then the host has no type for the extension.
  */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
-import { isCompressed, isManifest } from '../request/flags.ts';
-import { etagOf } from './etag.ts';
+import { etagOf, isCompressed, isManifest } from '../record.ts';
 import { formatHttpTime } from './http-time.ts';
 
 /** Headers that net/http itself puts behind Date. */

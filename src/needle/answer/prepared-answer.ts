@@ -1,9 +1,11 @@
 /** An answer that was built once and is sent again: only the request id and the date differ (specification 5.1, 5.2). */
 
-import { requestIdChars, writeRequestId } from '../../http1/request-id.ts';
+import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
+import type { ReadRequest } from '../request/read-request.ts';
+import { hasOwnType } from './answer-headers.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer-plan.ts';
-import { httpDateChars, writeHttpDate } from './date.ts';
+import { httpDateChars, requestIdChars, writeHttpDate, writeRequestId } from './id-and-date.ts';
 
 /** Bytes that no header of ours holds; a needle's pairs may, and then nothing is prepared. */
 const idMark = '\u0001';
@@ -26,8 +28,9 @@ export class PreparedAnswer {
   readonly status: AnswerReady['status'];
   /** Which bytes follow: all of them, or none. */
   readonly body: AnswerReady['form'] | 'none';
-  /** The host's type and `Server` value when this answer was prepared. */
-  readonly contentType: string;
+  /** The host's type when this answer was prepared; undefined: the needle has its own. */
+  readonly hostType: string | undefined;
+  /** The host's `Server` value when this answer was prepared. */
   readonly server: string;
   readonly kind: ServerKind;
   /** Latin1, with blanks in place of the request id and the date. */
@@ -37,10 +40,15 @@ export class PreparedAnswer {
   readonly #idAgainAt: number;
   readonly #dateAt: number;
 
-  private constructor(plan: AnswerReady, facts: Pick<HostFacts, 'server' | 'kind'>, parts: Parts) {
+  private constructor(
+    plan: AnswerReady,
+    facts: Pick<HostFacts, 'server' | 'kind'>,
+    needle: Pick<NeedleFacts, 'mime'>,
+    parts: Parts,
+  ) {
     this.status = plan.status;
     this.body = plan.ranges.length === 0 ? 'none' : plan.form;
-    this.contentType = plan.contentType;
+    this.hostType = hasOwnType(needle) ? undefined : plan.contentType;
     this.server = facts.server ?? '';
     this.kind = facts.kind;
     const { beforeId, betweenIds, beforeDate, afterDate } = parts;
@@ -61,6 +69,7 @@ export class PreparedAnswer {
   static of(
     plan: AnswerReady,
     facts: Pick<HostFacts, 'server' | 'kind'>,
+    needle: Pick<NeedleFacts, 'mime'>,
     head: string,
   ): PreparedAnswer | undefined {
     const texts = head.split(idMark);
@@ -73,7 +82,7 @@ export class PreparedAnswer {
     }
     if (others.length > 0) return undefined;
     const parts = { beforeId, betweenIds: behind[0], beforeDate, afterDate };
-    return new PreparedAnswer(plan, facts, parts);
+    return new PreparedAnswer(plan, facts, needle, parts);
   }
 
   /** Memory that this answer takes, in bytes. */
@@ -103,3 +112,33 @@ export class PreparedAnswer {
     writeHttpDate(target, this.#dateAt, nowMs);
   }
 }
+
+/**
+ * Everything that the head of a plain answer depends on besides the needle and the host's facts; undefined where an
+ * answer is made for the one request alone (ranges, conditions, overrides, images).
+ */
+export function variantOf(read: ReadRequest): string | undefined {
+  const isOwn =
+    read.range !== undefined ||
+    read.ifNoneMatch !== undefined ||
+    read.ifModifiedSince !== undefined ||
+    read.overrides.length > 0 ||
+    read.wantsImageOperation ||
+    read.urlFilename.length > filenameMax;
+  if (isOwn) return undefined;
+  const bits =
+    (read.method === 'HEAD' ? 1 : 0) |
+    (read.acceptsGzip ? 2 : 0) |
+    (read.hasOrigin ? 4 : 0) |
+    (read.asAttachment ? 8 : 0) |
+    (read.manifestAsIs ? 16 : 0) |
+    (read.close ? 32 : 0) |
+    (read.http10 ? 64 : 0);
+  if (read.urlFilename === '') return plainVariants[bits];
+  return `${bits} ${read.urlFilename}`;
+}
+
+/** Longer names are not asked for again and again, so they are not kept. */
+const filenameMax = 256;
+
+const plainVariants: readonly string[] = Array.from({ length: 128 }, (_, bits) => String(bits));

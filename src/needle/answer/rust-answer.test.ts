@@ -98,7 +98,7 @@ describe('an answer of the volume server in Rust', () => {
     const asked = plan(request());
     if (asked.kind !== 'answer') throw new Error('no answer');
     const { head: text } = buildAnswer(asked, request(), needle, facts, [Buffer.alloc(5)], marks);
-    const lines = PreparedAnswer.of(asked, facts, text)?.head.split('\r\n') ?? [];
+    const lines = PreparedAnswer.of(asked, facts, needle, text)?.head.split('\r\n') ?? [];
     const [id] = lines
       .filter((line) => line.startsWith('x-request-id: '))
       .map((line) => line.slice(14));

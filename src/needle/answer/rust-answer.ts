@@ -6,10 +6,9 @@
 
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import { isRustServer } from '../../volume-server/rust-server.ts';
-import { isCompressed } from '../request/flags.ts';
+import { etagOf, isCompressed } from '../record.ts';
 import type { ReadRequest } from '../request/read-request.ts';
 import type { AnswerReady, HostFacts, Varying } from './answer-plan.ts';
-import { etagOf } from './etag.ts';
 import { formatHttpTime } from './http-time.ts';
 import { headerOf } from './learn.ts';
 import { type ByteRange, contentRange } from './ranges.ts';

@@ -2,18 +2,16 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { newRequestId } from '../../http1/request-id.ts';
 import { type Answer, buildAnswer, planAnswer } from '../../needle/answer/answer.ts';
+import { contentType } from '../../needle/answer/answer-headers.ts';
 import type { AnswerReady, HostFacts } from '../../needle/answer/answer-plan.ts';
-import { contentType } from '../../needle/answer/content.ts';
-import { httpDate } from '../../needle/answer/date.ts';
 import { decodeGzip, membersMax, startsGzip, toldBytes } from '../../needle/answer/decode.ts';
 import { decodePart } from '../../needle/answer/decode-part.ts';
+import { httpDate, newRequestId } from '../../needle/answer/id-and-date.ts';
 import { isAnswerOf, learnedType } from '../../needle/answer/learn.ts';
-import { marks, PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
+import { marks, PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
 import type { ByteRange } from '../../needle/answer/ranges.ts';
 import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from '../../needle/answer/rust-answer.ts';
-import { variantOf } from '../../needle/answer/variant.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
@@ -61,7 +59,9 @@ export function preparedHit(
   if (entry.facts.server !== prepared.server || entry.facts.kind !== prepared.kind)
     return undefined;
   if (prepared.kind === 'rust' && !canAnswerAsRust(read, needle)) return undefined;
-  if (contentType(read, needle, entry.facts) !== prepared.contentType) return undefined;
+  const { hostType } = prepared;
+  if (hostType !== undefined && contentType(read, needle, entry.facts) !== hostType)
+    return undefined;
   if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
   const decoded = cache.decodedForm(needle);
   return decoded && new NeedleHit(prepared, needle, decoded, read.close);
@@ -148,7 +148,7 @@ function buildOnce(
   const variant = cached === undefined ? undefined : variantOf(read);
   if (cached !== undefined && variant !== undefined) {
     const answer = buildAnswer(plan, read, needle, facts, slices, marks);
-    const prepared = PreparedAnswer.of(plan, facts, answer.head);
+    const prepared = PreparedAnswer.of(plan, facts, cached, answer.head);
     if (prepared !== undefined) {
       if (answer.head.length <= preparedHeadMax) cache.prepare(cached, variant, prepared);
       return { ...answer, head: prepared.head };

@@ -2,9 +2,9 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ScriptedFetcher } from '../../../test/unit/scripted-fetcher.ts';
-import { etagOf } from '../../needle/answer/etag.ts';
 import { formatHttpTime } from '../../needle/answer/http-time.ts';
 import { type NeedleOutcome, outcomeOf } from '../../needle/needle-outcome.ts';
+import { etagOf } from '../../needle/record.ts';
 import type { Needle, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import type { CachePolicy } from '../cache/cached-volume.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';

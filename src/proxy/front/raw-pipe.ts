@@ -3,8 +3,8 @@
  * everything that this program could misread. Buffers are the two sockets' own.
  */
 import { connect, type Socket } from 'node:net';
-import { newRequestId } from '../../http1/request-id.ts';
 import { addressOf } from '../../http1/upstream-address.ts';
+import { newRequestId } from '../../needle/answer/id-and-date.ts';
 import { endWhenSent, reset } from './reset.ts';
 
 export interface RawPipeEnd {

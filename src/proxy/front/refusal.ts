@@ -1,7 +1,7 @@
 /** Errors that are the proxy's own: the few bytes that make a client try another replica. */
 import { STATUS_CODES } from 'node:http';
-import { connectionLine, statusLineStart } from '../../http1/http-version.ts';
-import { newRequestId } from '../../http1/request-id.ts';
+import { connectionLine, statusLineStart } from '../../needle/answer/header-order.ts';
+import { newRequestId } from '../../needle/answer/id-and-date.ts';
 
 /** Go's answer to a head that it does not understand, or not in time. */
 export const malformed =

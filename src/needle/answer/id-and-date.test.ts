@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { httpDate } from '../needle/answer/date.ts';
-import { newRequestId } from './request-id.ts';
+import { httpDate, newRequestId } from './id-and-date.ts';
 
 it('makes request ids of the unix time in ns and 8 random digits', () => {
   const ids = Array.from({ length: 3000 }, newRequestId);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pairHeaders } from './pairs.ts';
+import { pairHeaders } from './answer-headers.ts';
 
 /** Stored bytes are latin1 strings. */
 function pairs(json: string): Record<string, string> | undefined {

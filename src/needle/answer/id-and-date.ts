@@ -1,5 +1,6 @@
-/** X-Amz-Request-Id: the unix time in ns as hex, then 8 random hex digits, upper case (specification 5.2). */
+/** The two values that differ in each answer: X-Amz-Request-Id and Date (specification 5.1, 5.2). */
 import { randomFillSync } from 'node:crypto';
+import { formatHttpTime } from './http-time.ts';
 
 const hexDigits = Buffer.from('0123456789ABCDEF', 'latin1');
 const timeDigits = 16;
@@ -19,6 +20,7 @@ const nsPerMs = 1e6;
 
 const scratch = Buffer.alloc(requestIdChars);
 
+/** The unix time in ns as hex, then 8 random hex digits, upper case. */
 export function newRequestId(): string {
   writeRequestId(scratch, 0, performance.now());
   return scratch.toString('latin1');
@@ -62,4 +64,33 @@ function writeRandom(target: Buffer, at: number): void {
     target[at + 2 * i + 1] = hexDigits[byte & 15] as number;
   }
   poolOffset += randomBytes;
+}
+
+export const httpDateChars = 29;
+
+let dateText = '';
+const dateBytes = Buffer.alloc(httpDateChars);
+const secondMs = 1_000;
+/** Monotonic ms at which the wall clock's next second begins. */
+let dateUntilMs = Number.NEGATIVE_INFINITY;
+
+/** The `Date` value for now: RFC 1123 GMT, made once per second. */
+export function httpDate(): string {
+  refreshDate(performance.now());
+  return dateText;
+}
+
+/** Writes the date as `httpDateChars` bytes. `nowMs`: monotonic. */
+export function writeHttpDate(target: Buffer, at: number, nowMs: number): void {
+  refreshDate(nowMs);
+  // So few that a call for them would cost more.
+  for (let i = 0; i < httpDateChars; i += 1) target[at + i] = dateBytes[i] as number;
+}
+
+function refreshDate(nowMs: number): void {
+  if (nowMs < dateUntilMs) return;
+  const wallMs = Date.now();
+  dateUntilMs = nowMs + secondMs - (wallMs % secondMs);
+  dateText = formatHttpTime(Math.floor(wallMs / secondMs));
+  dateBytes.write(dateText, 'latin1');
 }
