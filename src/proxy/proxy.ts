@@ -17,7 +17,6 @@ import type { Confirmation } from '../volume-server/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import { proxyActions } from './admin-actions.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
-import { tellBreaker } from './corridor/fallback.ts';
 import { ttlMarginMs } from './corridor/needle-read.ts';
 import { createNeedleRoute } from './corridor/needle-route.ts';
 import {
@@ -149,10 +148,7 @@ class ProxyRole implements RunningProxy {
         return { count: stats?.arenaRefusals ?? 0, lastBytes: stats?.arenaRefusedBytes ?? 0 };
       },
       onValidationWait: this.#metrics.validationWaited,
-      onRoundTrip: (fetcher, status) => {
-        const entry = entries.find((each) => each.fetcher === fetcher);
-        if (entry !== undefined) tellBreaker(entry, status);
-      },
+      onRoundTrip: this.#directory.tellBreaker,
     });
   }
 

@@ -10,50 +10,41 @@ export interface FallbackOptions {
   readonly onCorrupt: 'pass' | 'refuse';
 }
 
-/** Tells the breaker how a round trip to the target ended: once for each, however many waited for it. */
-export function tellBreaker(entry: TargetEntry, status: StatusName): void {
-  if (status !== 'ok' && reasonsByStatus[status].isTrouble) entry.breaker.failed(status);
-  else entry.breaker.succeeded();
-}
-
 /** A read that the target did not answer with a needle. */
 export function failed(
   options: FallbackOptions,
   entry: TargetEntry,
   status: Exclude<StatusName, 'ok'>,
 ): NeedleOutcome {
-  const { reason } = reasonsByStatus[status];
+  const reason = reasonsByStatus[status];
   if (reason === 'corrupt' && options.onCorrupt === 'refuse') {
     return { kind: 'error', status: 502, reason };
   }
   return trouble(options, entry, reason);
 }
 
-/** `isTrouble`: the fabric's or the target's fault, which the breaker counts; the rest are answers. */
-const reasonsByStatus: Readonly<
-  Record<Exclude<StatusName, 'ok'>, { readonly reason: Reason; readonly isTrouble: boolean }>
-> = {
-  not_found: { reason: 'not-found', isTrouble: false },
-  deleted: { reason: 'deleted', isTrouble: false },
-  cookie_mismatch: { reason: 'cookie', isTrouble: false },
-  expired: { reason: 'ttl', isTrouble: false },
-  empty: { reason: 'cookie', isTrouble: false },
-  corrupt: { reason: 'corrupt', isTrouble: false },
-  too_large: { reason: 'too-large', isTrouble: false },
-  unsupported_volume: { reason: 'unsupported-volume', isTrouble: false },
-  unknown_volume: { reason: 'unknown-volume', isTrouble: false },
-  volume_unconfirmed: { reason: 'volume-unconfirmed', isTrouble: false },
-  no_slab: { reason: 'no-slab', isTrouble: false },
-  deadline: { reason: 'deadline', isTrouble: true },
-  overload: { reason: 'overload', isTrouble: false },
-  io_error: { reason: 'target-down', isTrouble: true },
-  bad_request: { reason: 'target-down', isTrouble: true },
-  unsupported_version: { reason: 'target-down', isTrouble: true },
-  unauthorized: { reason: 'target-down', isTrouble: true },
-  not_connected: { reason: 'target-down', isTrouble: true },
-  peer_lost: { reason: 'target-down', isTrouble: true },
-  closed: { reason: 'target-down', isTrouble: false },
-  protocol_error: { reason: 'target-down', isTrouble: true },
+const reasonsByStatus: Readonly<Record<Exclude<StatusName, 'ok'>, Reason>> = {
+  not_found: 'not-found',
+  deleted: 'deleted',
+  cookie_mismatch: 'cookie',
+  expired: 'ttl',
+  empty: 'cookie',
+  corrupt: 'corrupt',
+  too_large: 'too-large',
+  unsupported_volume: 'unsupported-volume',
+  unknown_volume: 'unknown-volume',
+  volume_unconfirmed: 'volume-unconfirmed',
+  no_slab: 'no-slab',
+  deadline: 'deadline',
+  overload: 'overload',
+  io_error: 'target-down',
+  bad_request: 'target-down',
+  unsupported_version: 'target-down',
+  unauthorized: 'target-down',
+  not_connected: 'target-down',
+  peer_lost: 'target-down',
+  closed: 'target-down',
+  protocol_error: 'target-down',
 };
 
 /** Passing these would hide that the fabric did not serve: with `mode = "require"` they are errors. */

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { type Answer, buildAnswer, planAnswer } from '../../needle/answer/answer.ts';
-import { contentType } from '../../needle/answer/answer-headers.ts';
 import type { AnswerReady, HostFacts } from '../../needle/answer/answer-plan.ts';
 import { decodeGzip, membersMax, startsGzip, toldBytes } from '../../needle/answer/decode.ts';
 import { decodePart } from '../../needle/answer/decode-part.ts';
@@ -11,14 +10,14 @@ import { httpDate, newRequestId } from '../../needle/answer/id-and-date.ts';
 import { isAnswerOf, learnedType } from '../../needle/answer/learn.ts';
 import { marks, PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
 import type { ByteRange } from '../../needle/answer/ranges.ts';
-import { canAnswerAsRust, inflatesAsRust, learnedOfRust } from '../../needle/answer/rust-answer.ts';
+import { inflatesAsRust, learnedOfRust } from '../../needle/answer/rust-answer.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from '../cache/cached-needle.ts';
 import { DecodedForm } from '../cache/decoded-form.ts';
-import { failed, passTo, tellBreaker } from './fallback.ts';
+import { failed, passTo } from './fallback.ts';
 import {
   type AnswerData,
   type Bytes,
@@ -27,7 +26,6 @@ import {
   type NeedleReader,
   simpleRangeOf,
 } from './needle-fetch.ts';
-import { NeedleHit } from './needle-hit.ts';
 import type { Reading } from './reading.ts';
 
 /** Longer heads are built each time: a needle's own headers may take tens of KiB. */
@@ -46,25 +44,6 @@ export function needsData(read: ReadRequest, needle: NeedleFacts, facts: HostFac
   const plan = planAnswer(read, needle, snapshotOf(facts));
   if (plan.kind === 'passthrough') return false;
   return plan.kind !== 'answer' || plan.ranges.length > 0;
-}
-
-/** Returns the answer built for this variant before; undefined: none, or a fact that it rests on has changed. */
-export function preparedHit(
-  { cache, entry, read }: Reading,
-  needle: CachedNeedle,
-): NeedleHit | undefined {
-  const variant = variantOf(read);
-  const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
-  if (prepared === undefined) return undefined;
-  if (entry.facts.server !== prepared.server || entry.facts.kind !== prepared.kind)
-    return undefined;
-  if (prepared.kind === 'rust' && !canAnswerAsRust(read, needle)) return undefined;
-  const { hostType } = prepared;
-  if (hostType !== undefined && contentType(read, needle, entry.facts) !== hostType)
-    return undefined;
-  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
-  const decoded = cache.decodedForm(needle);
-  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
 }
 
 export async function answerFrom(
@@ -180,7 +159,7 @@ function noBytes(
   bytes: Exclude<Bytes, { readonly kind: 'slices' }>,
 ): NeedleOutcome | 'changed' {
   if (bytes.kind === 'changed') return 'changed';
-  tellBreaker(entry, bytes.status);
+  entry.breaker.ended(bytes.status);
   return failed(options, entry, bytes.status);
 }
 

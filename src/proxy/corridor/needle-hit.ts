@@ -4,9 +4,38 @@
  */
 
 import type { Answer, FlatAnswer } from '../../needle/answer/answer.ts';
-import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
+import { contentType } from '../../needle/answer/answer-headers.ts';
+import type { HostFacts } from '../../needle/answer/answer-plan.ts';
+import { type PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
+import { canAnswerAsRust } from '../../needle/answer/rust-answer.ts';
+import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { CachedNeedle } from '../cache/cached-needle.ts';
 import type { DecodedForm } from '../cache/decoded-form.ts';
+import type { Reading } from './reading.ts';
+
+/** Returns the answer built for this variant before; undefined: none, or a fact that it rests on has changed. */
+export function preparedHit(
+  { cache, entry, read }: Reading,
+  needle: CachedNeedle,
+): NeedleHit | undefined {
+  const variant = variantOf(read);
+  const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
+  if (prepared === undefined || !isCurrent(prepared, entry.facts, read, needle)) return undefined;
+  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
+  const decoded = cache.decodedForm(needle);
+  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
+}
+
+function isCurrent(
+  { server, kind, hostType }: PreparedAnswer,
+  facts: HostFacts,
+  read: ReadRequest,
+  needle: CachedNeedle,
+): boolean {
+  if (facts.server !== server || facts.kind !== kind) return false;
+  if (kind === 'rust' && !canAnswerAsRust(read, needle)) return false;
+  return hostType === undefined || contentType(read, needle, facts) === hostType;
+}
 
 const noBytes: readonly Buffer[] = [];
 

@@ -10,7 +10,6 @@ import type { CachePolicy } from '../cache/cached-volume.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import { LearnedFacts } from '../fleet/learned-facts.ts';
 import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
-import { tellBreaker } from './fallback.ts';
 import { createNeedleRoute } from './needle-route.ts';
 
 const text = Buffer.from('the quick brown fox jumps over the lazy dog '.repeat(20));
@@ -66,7 +65,7 @@ class Corridor {
       timeoutMs: 1000,
       validationsMax: 1,
       ttlMarginMs: 2000,
-      onRoundTrip: (_, status) => tellBreaker(entry, status),
+      onRoundTrip: (_, status) => entry.breaker.ended(status),
     });
     const options = {
       mode: 'prefer',

@@ -9,9 +9,10 @@ import type { Found, Seeker } from '../cache/found.ts';
 import type { NeedleCache } from '../cache/needle-cache.ts';
 import type { Fetched } from '../cache/needle-flight.ts';
 import type { TargetEntry } from '../fleet/target-directory.ts';
-import { failed, passTo, tellBreaker, trouble } from './fallback.ts';
-import { answerFrom, type BytesSource, needsData, preparedHit } from './needle-answer.ts';
+import { failed, passTo, trouble } from './fallback.ts';
+import { answerFrom, type BytesSource, needsData } from './needle-answer.ts';
 import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
+import { preparedHit } from './needle-hit.ts';
 import type { Reading, ReadOptions } from './reading.ts';
 
 /** A ttl needle this close to its end is left to the volume server's own clock. */
@@ -152,10 +153,10 @@ async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
   if (fetched.kind === 'again') return 'again';
   if (fetched.kind === 'failed') {
     // The read that posted it has told the breaker.
-    if (fetched.isShared !== true) tellBreaker(entry, fetched.status);
+    if (fetched.isShared !== true) entry.breaker.ended(fetched.status);
     return failed(options, entry, fetched.status);
   }
-  tellBreaker(entry, 'ok');
+  entry.breaker.ended('ok');
   const { needle } = fetched;
   const data = new AnswerData();
   data.hold(fetched.data);

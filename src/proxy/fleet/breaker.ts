@@ -5,7 +5,9 @@
  * A request that ran into its deadline says little: the first one makes the breaker ask the target for a sign of life.
  * Nothing goes meanwhile, and no client waits for a target that gives none: it is asked again by pings alone.
  */
+import type { StatusName } from '../../rdma/status.ts';
 import type { BreakerState } from './fleet-status.ts';
+
 export interface BreakerOptions {
   /** Failures in a row that open it. */
   readonly failuresMax: number;
@@ -85,6 +87,12 @@ export class Breaker {
     return true;
   }
 
+  /** A round trip to the target ended: called once for each, however many requests waited for it. */
+  ended(status: StatusName): void {
+    if (isTrouble[status]) this.failed(status);
+    else this.succeeded();
+  }
+
   /** The target did what it was asked for, or has a new session. */
   succeeded(): void {
     const failures = this.#failures;
@@ -155,3 +163,29 @@ export class Breaker {
     for (const listener of this.#listeners) listener(change);
   }
 }
+
+/** The fabric's or the target's fault; the rest are answers. */
+const isTrouble: Readonly<Record<StatusName, boolean>> = {
+  ok: false,
+  not_found: false,
+  deleted: false,
+  cookie_mismatch: false,
+  expired: false,
+  empty: false,
+  corrupt: false,
+  too_large: false,
+  unsupported_volume: false,
+  unknown_volume: false,
+  volume_unconfirmed: false,
+  no_slab: false,
+  deadline: true,
+  overload: false,
+  io_error: true,
+  bad_request: true,
+  unsupported_version: true,
+  unauthorized: true,
+  not_connected: true,
+  peer_lost: true,
+  closed: false,
+  protocol_error: true,
+};

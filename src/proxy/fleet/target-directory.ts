@@ -1,5 +1,6 @@
 /** Volume id → the volume servers that have it, and the targets beside them. */
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import type { StatusName } from '../../rdma/status.ts';
 import { Breaker, breakerDefaults } from './breaker.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 import { OwnedVolumes } from './owned-volumes.ts';
@@ -64,6 +65,11 @@ export class TargetDirectory {
   get first(): TargetEntry {
     return this.#first;
   }
+
+  /** Tells the breaker of this target how a round trip ended. */
+  readonly tellBreaker = (fetcher: NeedleFetcher, status: StatusName): void => {
+    for (const entry of this.entries) if (entry.fetcher === fetcher) entry.breaker.ended(status);
+  };
 
   /** The first of `find`. */
   best(volumeId: number): VolumeHolder | undefined {
