@@ -1,8 +1,8 @@
 /** How many bytes there are of decoded forms that are being made or sent: they lie on the heap, outside of every other bound. */
 export class DecodingRoom {
   readonly bytesMax: number;
-  /** Bytes of decodes under way. */
-  #claimedBytes = 0;
+  /** Bytes of decodes under way; looked at for each request. */
+  claimedBytes = 0;
   /** Bytes of forms that are held. */
   #heldBytes = 0;
   #refusals = 0;
@@ -11,12 +11,8 @@ export class DecodingRoom {
     this.bytesMax = bytesMax;
   }
 
-  get claimedBytes(): number {
-    return this.#claimedBytes;
-  }
-
   get bytes(): number {
-    return this.#claimedBytes + this.#heldBytes;
+    return this.claimedBytes + this.#heldBytes;
   }
 
   /** Decodes that were not begun. */
@@ -30,12 +26,12 @@ export class DecodingRoom {
       this.#refusals += 1;
       return false;
     }
-    this.#claimedBytes += bytes;
+    this.claimedBytes += bytes;
     return true;
   }
 
   endClaim(bytes: number): void {
-    this.#claimedBytes -= bytes;
+    this.claimedBytes -= bytes;
   }
 
   /** Counts a form that exists in any case. */

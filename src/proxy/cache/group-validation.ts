@@ -1,10 +1,12 @@
 /**
- * One VALIDATE for all hits that wait (docs/architecture.md, "The cache"): as in group commit, a round trip answers
+ * The cached volumes of one target, and one VALIDATE for all hits that wait (docs/architecture.md, "The cache"): as in group commit, a round trip answers
  * every hit that was there when it left, for all volumes of the target, and hits that come meanwhile wait for the next.
  */
 import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
+import type { CachedNeedle } from './cached-needle.ts';
 import type { CachedVolume } from './cached-volume.ts';
+import type { Seeker } from './found.ts';
 
 export const validationKinds = ['checked', 'gone', 'unconfirmed', 'failed'] as const;
 
@@ -19,23 +21,29 @@ export interface GroupValidationOptions {
   readonly inFlightMax: number;
   /** Called once for each VALIDATE: `ok` when it was answered. */
   readonly onRoundTrip: (fetcher: NeedleFetcher, status: StatusName) => void;
+  /** Called once for each hit. Must not throw. `nowMs`: monotonic, of all that waited together. */
+  readonly onValidated: (hit: WaitingHit, validation: Validation, nowMs: number) => void;
 }
 
 const lost: Validation = { kind: 'failed', status: 'protocol_error' };
 
-/** A hit that waits. */
-export interface ValidationWaiter {
-  /** Called once. Must not throw. `nowMs`: monotonic, of all that waited together. */
-  validated(validation: Validation, nowMs: number): void;
+/** A needle that was found, until a VALIDATE says whether it is fresh. */
+export interface WaitingHit {
+  readonly needle: CachedNeedle;
+  readonly seeker: Seeker;
+  /** Monotonic. */
+  readonly askedAtMs: number;
 }
 
 /** The hits that wait for one volume. */
 class Waiting {
   readonly volume: CachedVolume;
-  #waiters: ValidationWaiter[] = [];
+  readonly #onValidated: GroupValidationOptions['onValidated'];
+  #hits: WaitingHit[] = [];
 
-  constructor(volume: CachedVolume) {
+  constructor(volume: CachedVolume, onValidated: GroupValidationOptions['onValidated']) {
     this.volume = volume;
+    this.#onValidated = onValidated;
   }
 
   get leaseMs(): number {
@@ -43,15 +51,15 @@ class Waiting {
     return consistency === 'lease' ? leaseMs : 0;
   }
 
-  add(waiter: ValidationWaiter): void {
-    this.#waiters.push(waiter);
+  add(hit: WaitingHit): void {
+    this.#hits.push(hit);
   }
 
   settle(validation: Validation): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
+    const hits = this.#hits;
+    this.#hits = [];
     const nowMs = performance.now();
-    for (const waiter of waiters) waiter.validated(validation, nowMs);
+    for (const hit of hits) this.#onValidated(hit, validation, nowMs);
   }
 }
 
@@ -67,15 +75,15 @@ export class GroupValidation {
     this.#options = options;
   }
 
-  /** Tells the waiter when a VALIDATE that is posted after this call has been applied to the volume. */
-  validate(volume: CachedVolume, waiter: ValidationWaiter | undefined): void {
+  /** Calls `onValidated` when a VALIDATE that is posted after this call has been applied to the volume. */
+  validate(volume: CachedVolume, hit: WaitingHit | undefined): void {
     let waiting = this.#waiting.get(volume);
     if (waiting === undefined) {
-      waiting = new Waiting(volume);
+      waiting = new Waiting(volume, this.#options.onValidated);
       this.#waiting.set(volume, waiting);
       this.#schedule();
     }
-    if (waiter !== undefined) waiting.add(waiter);
+    if (hit !== undefined) waiting.add(hit);
   }
 
   /**
@@ -163,4 +171,61 @@ function itemOf({ volumeId, epoch, position }: CachedVolume): ValidateItem {
 
 function validationOf({ verdict }: ValidateVerdict): Validation {
   return { kind: verdict === 'gone' || verdict === 'unconfirmed' ? verdict : 'checked' };
+}
+
+export interface CachedTargetOptions {
+  readonly validation: GroupValidationOptions;
+  readonly newVolume: (volumeId: number, collection: string) => CachedVolume;
+}
+
+/** The cached volumes of one target; follows what it announces and pushes. */
+export class CachedTarget {
+  readonly #fetcher: NeedleFetcher;
+  readonly #options: CachedTargetOptions;
+  readonly #volumes = new Map<number, CachedVolume>();
+  readonly validation: GroupValidation;
+
+  constructor(fetcher: NeedleFetcher, options: CachedTargetOptions) {
+    this.#fetcher = fetcher;
+    this.#options = options;
+    this.validation = new GroupValidation(fetcher, options.validation);
+    fetcher.onChange(() => this.#follow());
+    fetcher.onVolumeChanged((change) => this.#volumes.get(change.volumeId)?.applyChange(change));
+  }
+
+  /** undefined: the target does not announce it. */
+  volume(volumeId: number): CachedVolume | undefined {
+    const known = this.#volumes.get(volumeId);
+    if (known !== undefined) return known;
+    const announced = this.#fetcher.volumes.get(volumeId);
+    if (announced === undefined) return undefined;
+    const volume = this.#options.newVolume(volumeId, announced.collection);
+    this.#volumes.set(volumeId, volume);
+    return volume;
+  }
+
+  known(volumeId: number): CachedVolume | undefined {
+    return this.#volumes.get(volumeId);
+  }
+
+  get volumes(): Iterable<CachedVolume> {
+    return this.#volumes.values();
+  }
+
+  /** A session that ended pushes nothing any more; a volume that is not announced is not this target's. */
+  #follow(): void {
+    const { state, volumes } = this.#fetcher;
+    const isUp = state.kind === 'up';
+    for (const [volumeId, volume] of this.#volumes) {
+      if (!isUp) {
+        volume.endLease();
+        continue;
+      }
+      // The list comes after the session.
+      if (volumes.size === 0) continue;
+      if (volumes.get(volumeId)?.collection === volume.collection) continue;
+      volume.retire();
+      this.#volumes.delete(volumeId);
+    }
+  }
 }

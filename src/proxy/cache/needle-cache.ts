@@ -12,15 +12,13 @@ import type { StatusName } from '../../rdma/status.ts';
 import { type EvictionChoice, type ListedNeedle, listed } from './cache-listing.ts';
 import { type CacheStats, newCacheCounters } from './cache-status.ts';
 import { CachedNeedle } from './cached-needle.ts';
-import { CachedTarget } from './cached-target.ts';
 import { CachedVolume, type CachePolicy } from './cached-volume.ts';
-import { CheckedHit } from './checked-hit.ts';
 import { DeadSweep } from './dead-sweep.ts';
 import type { DecodedForm } from './decoded-form.ts';
 import { DecodedForms, type Decoding, type Made } from './decoded-forms.ts';
 import { DecodingRoom } from './decoding-room.ts';
 import type { Found, Seeker } from './found.ts';
-import type { Validation, ValidationWaiter } from './group-validation.ts';
+import { CachedTarget, type Validation, type WaitingHit } from './group-validation.ts';
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
@@ -129,7 +127,8 @@ export class NeedleCache {
         validation: {
           timeoutMs: this.#options.timeoutMs,
           inFlightMax: this.#options.validationsMax,
-          onRoundTrip: (from, status) => this.#validated(from, status),
+          onRoundTrip: (from, status) => this.#roundTrip(from, status),
+          onValidated: this.#validated,
         },
         newVolume: (id, collection) => this.#newVolume(id, collection),
       });
@@ -169,7 +168,7 @@ export class NeedleCache {
       if (servedMs < volume.policy.leaseMs * renewShare) this.#validate(fetcher, volume, undefined);
       seeker.found(this.#hit(needle));
     } else if (seeker.mayAsk()) {
-      this.#validate(fetcher, volume, new CheckedHit(needle, seeker, nowMs, this.#whenValidated));
+      this.#validate(fetcher, volume, { needle, seeker, askedAtMs: nowMs });
     } else {
       seeker.found(refused);
     }
@@ -274,12 +273,16 @@ export class NeedleCache {
     this.#store.clear('closed');
   }
 
-  readonly #whenValidated = (
-    needle: CachedNeedle,
+  readonly #validated = (
+    { needle, seeker, askedAtMs }: WaitingHit,
     validation: Validation,
-    waitedMs: number,
-  ): Found => {
-    this.#options.onValidationWait?.(waitedMs, validation.kind);
+    nowMs: number,
+  ): void => {
+    this.#options.onValidationWait?.(nowMs - askedAtMs, validation.kind);
+    seeker.found(this.#judge(needle, validation));
+  };
+
+  #judge(needle: CachedNeedle, validation: Validation): Found {
     switch (validation.kind) {
       case 'checked':
         if (!needle.isLive) return this.#missed(stale);
@@ -292,14 +295,10 @@ export class NeedleCache {
       case 'failed':
         return { kind: 'barred', status: validation.status };
     }
-  };
+  }
 
-  #validate(
-    fetcher: NeedleFetcher,
-    volume: CachedVolume,
-    waiter: ValidationWaiter | undefined,
-  ): void {
-    (this.#targets.get(fetcher) as CachedTarget).validate(volume, waiter);
+  #validate(fetcher: NeedleFetcher, volume: CachedVolume, hit: WaitingHit | undefined): void {
+    (this.#targets.get(fetcher) as CachedTarget).validation.validate(volume, hit);
   }
 
   /** False: `kept` stays the caller's. */
@@ -356,7 +355,7 @@ export class NeedleCache {
     return found;
   }
 
-  #validated(fetcher: NeedleFetcher, status: StatusName): void {
+  #roundTrip(fetcher: NeedleFetcher, status: StatusName): void {
     this.#counters.validations += 1;
     if (status !== 'ok') this.#counters.validationsFailed += 1;
     this.#options.onRoundTrip?.(fetcher, status);
