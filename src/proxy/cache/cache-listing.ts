@@ -1,6 +1,6 @@
 /** The view of the cache that the operator can list and choose from. */
 import type { ShownNeedle } from './cache-status.ts';
-import type { CachedNeedle } from './cached-needle.ts';
+import type { CachedNeedle } from './cached-volume.ts';
 
 export interface ListedNeedle extends ShownNeedle {
   /** A client that knows the cookie may read the needle: for this process alone, never listed to others. */

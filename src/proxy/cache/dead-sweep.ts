@@ -1,4 +1,4 @@
-import type { CachedNeedle } from './cached-needle.ts';
+import type { CachedNeedle } from './cached-volume.ts';
 import type { EvictionReason, NeedleStore } from './needle-store.ts';
 
 /** Needles that are taken out in one turn of the event loop: about a millisecond. */

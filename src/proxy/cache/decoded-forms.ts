@@ -1,7 +1,7 @@
 /** Decoded forms: those of cached needles that are kept for the next request, and those that are being made. */
 import { LRUCache } from 'lru-cache';
 import type { DecodeResult } from '../../needle/answer/decode.ts';
-import type { CachedNeedle } from './cached-needle.ts';
+import type { CachedNeedle } from './cached-volume.ts';
 import { DecodedForm } from './decoded-form.ts';
 import type { DecodingRoom } from './decoding-room.ts';
 

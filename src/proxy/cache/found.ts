@@ -1,6 +1,6 @@
 /** The results of a look into the cache, and the seeker that looks. */
 import type { StatusName } from '../../rdma/status.ts';
-import type { CachedNeedle } from './cached-needle.ts';
+import type { CachedNeedle } from './cached-volume.ts';
 
 export type Found =
   /** Fresh: what the volume held at some moment after the request arrived, or as far as the policy promises. */

@@ -4,8 +4,7 @@
  */
 import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
-import type { CachedNeedle } from './cached-needle.ts';
-import type { CachedVolume } from './cached-volume.ts';
+import type { CachedNeedle, CachedVolume } from './cached-volume.ts';
 import type { Seeker } from './found.ts';
 
 export const validationKinds = ['checked', 'gone', 'unconfirmed', 'failed'] as const;

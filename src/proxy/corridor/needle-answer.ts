@@ -15,7 +15,7 @@ import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
-import type { CachedNeedle } from '../cache/cached-needle.ts';
+import type { CachedNeedle } from '../cache/cached-volume.ts';
 import { DecodedForm } from '../cache/decoded-form.ts';
 import { failed, passTo } from './fallback.ts';
 import {

@@ -9,7 +9,7 @@ import type { HostFacts } from '../../needle/answer/answer-plan.ts';
 import { type PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
 import { canAnswerAsRust } from '../../needle/answer/rust-answer.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
-import type { CachedNeedle } from '../cache/cached-needle.ts';
+import type { CachedNeedle } from '../cache/cached-volume.ts';
 import type { DecodedForm } from '../cache/decoded-form.ts';
 import type { Reading } from './reading.ts';
 

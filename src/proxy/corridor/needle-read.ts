@@ -3,8 +3,7 @@
 import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { Needle, NeedleFacts, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
-import type { CachedNeedle } from '../cache/cached-needle.ts';
-import type { CachedVolume } from '../cache/cached-volume.ts';
+import type { CachedNeedle, CachedVolume } from '../cache/cached-volume.ts';
 import type { Found, Seeker } from '../cache/found.ts';
 import type { NeedleCache } from '../cache/needle-cache.ts';
 import type { Fetched } from '../cache/needle-flight.ts';
