@@ -84,8 +84,7 @@ export async function startHttpFront(
     answer(exchange, host, passthrough),
   );
   const ownConnections = new OwnConnections();
-  let draining = false;
-  const host: ConnectionHost & { debugHeaders: boolean } = {
+  const host: ConnectionHost & { debugHeaders: boolean; draining: boolean } = {
     route,
     observe,
     limits,
@@ -98,9 +97,7 @@ export async function startHttpFront(
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     connectTimeoutMs: limits.upstreamConnectTimeoutMs,
     bug,
-    get draining() {
-      return draining;
-    },
+    draining: false,
     adopt: framework.adopt,
   };
   const listener = new Listener(host, (error) =>
@@ -110,7 +107,7 @@ export async function startHttpFront(
   const bound = listener.address();
   let closed: Promise<void> | undefined;
   const close = async (drainMs: number): Promise<void> => {
-    draining = true;
+    host.draining = true;
     await listener.close(drainMs);
     relay.close();
     passthrough.close();

@@ -8,16 +8,16 @@ import { type FramedRequest, RequestFramer } from '../../http1/request-framer.ts
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/outcome.ts';
-import type { AnswerSink } from './answer-sink.ts';
 import { ClientProgress } from './client-progress.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { deliver } from './deliver.ts';
 import { Exchange } from './exchange.ts';
+import type { ExchangeOwner } from './exchange-owner.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
 import { pipeObserved } from './observed-pipe.ts';
 import { overload } from './overload.ts';
-import { malformed, refusalText } from './refusal.ts';
+import { malformed } from './refusal.ts';
 import { endWhenSent, reset } from './reset.ts';
 import type { PlaceHolder } from './resting-places.ts';
 import { SendPace } from './send-pace.ts';
@@ -27,10 +27,10 @@ const aheadBytesMax = 65_536;
 /** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
 const ignoredLineEndBytes = 4;
 
-export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, PlaceHolder {
-  readonly #socket: Socket;
+export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, PlaceHolder {
+  readonly socket: Socket;
   readonly #host: ConnectionHost;
-  readonly #input = new InputBuffer();
+  readonly unread: InputBuffer = new InputBuffer();
   readonly #framer: RequestFramer;
   readonly pace: SendPace = new SendPace();
   /** head: waiting for one; busy: the corridor or the framework has a request; raw, closing: for good. */
@@ -38,8 +38,6 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   #scannedBytes = 0;
   #exchange: Exchange | undefined;
   #handover: Handover | undefined;
-  /** Unread body bytes of a request that the lane handles. */
-  #bodyLeftBytes = 0;
   /** Carriage returns and line feeds that may stand before the next request. */
   #ignoredBytesLeft = 0;
   #inputEnded = false;
@@ -51,7 +49,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   #progress: ClientProgress | undefined;
 
   constructor(socket: Socket, host: ConnectionHost) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#host = host;
     this.#framer = new RequestFramer(host.limits.headBytes);
     this.#sinceMs = performance.now();
@@ -70,11 +68,9 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   /** A part of an answer, sent or not, must not look whole to the client. */
   destroy(): void {
     const isPart =
-      this.#socket.writableLength > 0 ||
-      this.#exchange?.endsWithConnection ||
-      this.#state === 'raw';
-    if (isPart) reset(this.#socket);
-    else this.#socket.destroy();
+      this.socket.writableLength > 0 || this.#exchange?.endsWithConnection || this.#state === 'raw';
+    if (isPart) reset(this.socket);
+    else this.socket.destroy();
   }
 
   get hasAsked(): boolean {
@@ -83,23 +79,23 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
 
   /** A head that has not come whole is nothing in hand yet. */
   restingMs(nowMs: number): number {
-    if (this.#state !== 'head' || this.#socket.writableLength > 0) return 0;
+    if (this.#state !== 'head' || this.socket.writableLength > 0) return 0;
     // Where bytes have left since the sweep came by, an answer has ended just now.
-    return this.#socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
+    return this.socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
   }
 
   /** Called every so often: closes what made no progress for too long. */
   sweep(nowMs: number): void {
     const { limits, counters } = this.#host;
-    const flushed = this.#socket.bytesWritten - this.#socket.writableLength;
+    const flushed = this.socket.bytesWritten - this.socket.writableLength;
     if (flushed !== this.#flushedBytes) this.#sinceMs = nowMs;
     this.#flushedBytes = flushed;
     if (nowMs - this.#sinceMs <= this.#patienceMs(limits)) {
       if (!this.#isLate(nowMs)) return;
       counters.bodyTimeouts += 1;
-    } else if (this.#state === 'head' && this.#input.length > 0) {
+    } else if (this.#state === 'head' && this.unread.length > 0) {
       counters.headTimeouts += 1;
-      this.#socket.write(malformed, 'latin1');
+      this.socket.write(malformed, 'latin1');
       this.#close();
       return;
     }
@@ -113,23 +109,23 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
       this.#progress = undefined;
       return false;
     }
-    this.#progress ??= new ClientProgress(this.#socket, this.#host.limits, nowMs);
+    this.#progress ??= new ClientProgress(this.socket, this.#host.limits, nowMs);
     return isRaw ? this.#progress.isPipeLate(nowMs) : this.#progress.isBodyLate(nowMs);
   }
 
   /** True while the client owes body bytes and those that came are all taken. */
   get #owesBody(): boolean {
-    if (this.#state !== 'busy' || this.bodyDone || this.#input.length > 0) return false;
+    if (this.#state !== 'busy' || this.bodyDone || this.unread.length > 0) return false;
     return this.#exchange?.awaitsContinue !== true;
   }
 
   #patienceMs(limits: FrontLimits): number {
-    if (this.#socket.writableLength > 0) return limits.idleTimeoutMs;
+    if (this.socket.writableLength > 0) return limits.idleTimeoutMs;
     switch (this.#state) {
       case 'closing':
         return lingerMs;
       case 'head':
-        return this.#input.length > 0 ? limits.headTimeoutMs : limits.idleTimeoutMs;
+        return this.unread.length > 0 ? limits.headTimeoutMs : limits.idleTimeoutMs;
       default:
         if (this.#state === 'busy' && this.#inputEnded) return halfClosedMs;
         return Number.POSITIVE_INFINITY;
@@ -140,27 +136,27 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'closing') return;
-    this.#input.append(chunk);
+    this.unread.append(chunk);
     if (this.#state === 'head') {
       this.#advance();
       return;
     }
     if (this.#handover?.pump() === true) this.#sinceMs = performance.now();
     if (this.#bodyLeftBytes > 0) this.#exchange?.carrier?.bodyCame();
-    if (this.#input.length > aheadBytesMax) this.#socket.pause();
+    if (this.unread.length > aheadBytesMax) this.socket.pause();
   };
 
   /** Begins the requests that are there, one after the other. */
   #advance(): void {
     if (this.#advancing) return;
     this.#advancing = true;
-    while (this.#state === 'head' && this.#input.length > 0) {
-      if (this.#socket.writableNeedDrain) {
-        this.#socket.pause();
+    while (this.#state === 'head' && this.unread.length > 0) {
+      if (this.socket.writableNeedDrain) {
+        this.socket.pause();
         break;
       }
       if (this.#ignoredBytesLeft > 0 && !this.#ignoreLineEnds()) break;
-      const bytes = this.#input.view();
+      const bytes = this.unread.view();
       const verdict = this.#framer.frame(bytes, this.#scannedBytes);
       if (verdict.kind === 'incomplete') {
         if (this.#scannedBytes === 0) this.#sinceMs = performance.now();
@@ -180,8 +176,8 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
 
   /** False: there is nothing behind them yet. */
   #ignoreLineEnds(): boolean {
-    const count = this.#input.consumeLineEnds(this.#ignoredBytesLeft);
-    const isAll = this.#input.length === 0;
+    const count = this.unread.consumeLineEnds(this.#ignoredBytesLeft);
+    const isAll = this.unread.length === 0;
     this.#ignoredBytesLeft = isAll ? this.#ignoredBytesLeft - count : 0;
     return !isAll;
   }
@@ -189,8 +185,8 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   #begin(request: FramedRequest, headBytes: Buffer): void {
     this.#state = 'busy';
     if (request.head.method === 'POST') this.#ignoredBytesLeft = ignoredLineEndBytes;
-    this.#input.consume(request.headBytes);
-    const exchange = new Exchange(request, headBytes, this, this.#host.observe);
+    this.unread.consume(request.headBytes);
+    const exchange = new Exchange(request, headBytes, this, this.#host);
     this.#exchange = exchange;
     this.#sinceMs = exchange.startedAtMs;
     this.#host.counters.requestsInFlight += 1;
@@ -200,7 +196,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
       return;
     }
     this.#host.counters.requestsByLane += 1;
-    this.#bodyLeftBytes = request.body.kind === 'length' ? request.body.bytes : 0;
+    exchange.bodyLeftBytes = request.body.kind === 'length' ? request.body.bytes : 0;
     const { head } = request;
     const refused = overload(head, this.#host);
     if (refused === undefined) this.#host.route.serve(head, exchange.hasBody, exchange);
@@ -209,11 +205,6 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
 
   received(exchange: Exchange, outcome: NeedleOutcome): void {
     deliver(exchange, outcome, this.#host, this.#host.relay);
-  }
-
-  failed(exchange: Exchange, error: unknown): void {
-    this.#host.bug(error);
-    exchange.refuse(502, 'raw', refusalText('internal error'));
   }
 
   #handOver(exchange: Exchange): void {
@@ -225,29 +216,18 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     this.#handover?.begun();
   }
 
-  get unread(): InputBuffer {
-    return this.#input;
-  }
-
   setReading(reading: boolean): void {
-    if (!reading) this.#socket.pause();
-    else if (this.#input.length <= aheadBytesMax) this.#socket.resume();
+    if (!reading) this.socket.pause();
+    else if (this.unread.length <= aheadBytesMax) this.socket.resume();
   }
 
-  get bodyLeftBytes(): number {
-    return this.#bodyLeftBytes;
+  /** Unread body bytes of a request that the lane handles. */
+  get #bodyLeftBytes(): number {
+    return this.#exchange?.bodyLeftBytes ?? 0;
   }
 
   get bodyDone(): boolean {
     return this.#bodyLeftBytes === 0 && this.#handover?.bodyDone !== false;
-  }
-
-  takeBody(): Buffer | undefined {
-    if (this.#bodyLeftBytes === 0 || this.#input.length === 0) return undefined;
-    const bytes = this.#input.view().subarray(0, this.#bodyLeftBytes);
-    this.#input.consume(bytes.length);
-    this.#bodyLeftBytes -= bytes.length;
-    return bytes;
   }
 
   #onEnd(): void {
@@ -255,56 +235,21 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     if (this.#state === 'head') this.#endOfInput();
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
-    const isCutShort = this.#bodyLeftBytes > this.#input.length;
+    const isCutShort = this.#bodyLeftBytes > this.unread.length;
     if (isCutShort || this.#handover?.bodyDone === false) this.destroy();
   }
 
   #endOfInput(): void {
-    if (this.#input.length === 0) this.#close();
+    if (this.unread.length === 0) this.#close();
     else this.#goRawUnread('/');
   }
 
   // Writing
 
-  get debugHeaders(): boolean {
-    return this.#host.debugHeaders || this.client.isOwn;
-  }
-
   /** Known from the first request on, also when the socket is gone. */
   get client(): ClientEnd {
-    this.#client ??= this.#host.ownConnections.clientOf(this.#socket);
+    this.#client ??= this.#host.ownConnections.clientOf(this.socket);
     return this.#client;
-  }
-
-  get unsentBytes(): number {
-    return this.#socket.writableLength;
-  }
-
-  send(bytes: Buffer | string, flushed?: () => void): boolean {
-    return typeof bytes === 'string'
-      ? this.#socket.write(bytes, 'latin1', flushed)
-      : this.#socket.write(bytes, flushed);
-  }
-
-  sendAtOnce(bytes: Buffer): boolean {
-    this.#socket.write(bytes);
-    return this.#socket.writableLength === 0;
-  }
-
-  sendBothAtOnce(first: Buffer, second: Buffer): boolean {
-    this.#socket.cork();
-    this.#socket.write(first);
-    this.#socket.write(second);
-    this.#socket.uncork();
-    return this.#socket.writableLength === 0;
-  }
-
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
   }
 
   #onDrain(): void {
@@ -312,14 +257,15 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     this.#exchange?.onDrain?.();
     this.#exchange?.carrier?.drained();
     if (this.#state === 'head') {
-      this.#socket.resume();
+      this.socket.resume();
       this.#advance();
     }
   }
 
   finished(exchange: Exchange, reusable: boolean): void {
+    const isLast = !reusable || !this.bodyDone || this.#host.draining;
     this.#leave(exchange);
-    if (!reusable || !this.bodyDone || this.#host.draining) this.#close();
+    if (isLast) this.#close();
     else if (exchange.outgoing === undefined) this.#nextRequest();
     else this.#handover?.takeBack(exchange.outgoing, () => this.#nextRequest());
   }
@@ -328,13 +274,13 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     if (this.#state !== 'busy') return;
     this.#state = 'head';
     // When, the sweep sees by what was sent.
-    if (this.#socket.isPaused()) this.#socket.resume();
+    if (this.socket.isPaused()) this.socket.resume();
     this.#advance();
   }
 
   cut(exchange: Exchange): void {
     this.#leave(exchange);
-    if (exchange.endsWithConnection) reset(this.#socket);
+    if (exchange.endsWithConnection) reset(this.socket);
     this.#close();
   }
 
@@ -344,7 +290,7 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   }
 
   answerAsNode(bytes: Buffer): void {
-    this.#socket.write(bytes);
+    this.socket.write(bytes);
   }
 
   handBack(exchange: Exchange): void {
@@ -368,9 +314,9 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
   #goRaw(upstreamUrl: string, prefix: readonly Buffer[], request: RequestHead): void {
     this.#state = 'raw';
     this.#handover?.destroy();
-    this.#socket.off('data', this.#onData);
-    const unread = this.#input.length > 0 ? [this.#input.view()] : [];
-    pipeObserved(this.#socket, this.#host, {
+    this.socket.off('data', this.#onData);
+    const unread = this.unread.length > 0 ? [this.unread.view()] : [];
+    pipeObserved(this.socket, this.#host, {
       upstreamUrl,
       prefix: [...prefix, ...unread],
       request,
@@ -384,8 +330,8 @@ export class ClientConnection implements AnswerSink<Exchange>, HandoverSide, Pla
     this.#state = 'closing';
     this.#sinceMs = performance.now();
     this.#handover?.destroy();
-    endWhenSent(this.#socket);
-    this.#socket.resume();
+    endWhenSent(this.socket);
+    this.socket.resume();
   }
 
   #onClose(): void {

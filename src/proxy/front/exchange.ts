@@ -4,13 +4,14 @@
  * used again. Accounts for the request exactly once.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { AnswerFraming } from '../../http1/answer-framing.ts';
 import { fieldLines } from '../../http1/field-lines.ts';
 import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
-import type { ClientEnd, Reason, RequestObserver, RequestRecord } from '../../needle/outcome.ts';
-import type { AnswerSink, Carrier } from './answer-sink.ts';
-import { type RefusalStatus, refusalBody, refusalHead } from './refusal.ts';
+import type { ClientEnd, Reason, RequestRecord } from '../../needle/outcome.ts';
+import type { Carrier, ExchangeHost, ExchangeOwner } from './exchange-owner.ts';
+import { type RefusalStatus, refusalBody, refusalHead, refusalText } from './refusal.ts';
 import type { SendPace } from './send-pace.ts';
 
 /** The side that answered, or whose failure it was. */
@@ -34,10 +35,14 @@ export class Exchange implements OutcomeReceiver {
   /** The answer began, and its body ends where the connection does: RFC 9112 section 6.3. */
   endsWithConnection = false;
 
-  readonly #sink: AnswerSink<Exchange>;
+  /** Bytes of the request's body that `takeBody` has not given yet. */
+  bodyLeftBytes = 0;
+
+  readonly #owner: ExchangeOwner<Exchange>;
+  readonly #host: ExchangeHost;
+  readonly #socket: Socket;
   /** Taken at the start: a closed socket does not tell. */
   readonly #client: ClientEnd;
-  readonly #observer: RequestObserver;
   readonly startedAtMs: number = performance.now();
   /** Since then, when the corridor had decided; 0: not asked for. */
   decidedMs = 0;
@@ -58,14 +63,15 @@ export class Exchange implements OutcomeReceiver {
   constructor(
     request: FramedRequest,
     headBytes: Buffer,
-    sink: AnswerSink<Exchange>,
-    observer: RequestObserver,
+    owner: ExchangeOwner<Exchange>,
+    host: ExchangeHost,
   ) {
     this.request = request;
     this.headBytes = headBytes;
-    this.#sink = sink;
-    this.#client = sink.client;
-    this.#observer = observer;
+    this.#owner = owner;
+    this.#host = host;
+    this.#socket = owner.socket;
+    this.#client = owner.client;
     this.#close = request.close;
     this.#awaitsContinue = request.block.expectsContinue;
   }
@@ -96,29 +102,31 @@ export class Exchange implements OutcomeReceiver {
   }
 
   get debugHeaders(): boolean {
-    return this.#sink.debugHeaders;
+    return this.#host.debugHeaders || this.#client.isOwn;
   }
 
+  /** Sent, and not taken by the kernel yet. */
   get unsentBytes(): number {
-    return this.#sink.unsentBytes;
+    return this.#socket.writableLength;
   }
 
   get pace(): SendPace {
-    return this.#sink.pace;
+    return this.#owner.pace;
   }
 
-  get bodyLeftBytes(): number {
-    return this.#sink.bodyLeftBytes;
-  }
-
+  /** Takes the bytes that came of the request's body, and not one more; undefined: there are none. */
   takeBody(): Buffer | undefined {
-    const bytes = this.#sink.takeBody();
-    if (bytes !== undefined) this.bodyBegan();
+    const { unread } = this.#owner;
+    if (this.bodyLeftBytes === 0 || unread.length === 0) return undefined;
+    const bytes = unread.view().subarray(0, this.bodyLeftBytes);
+    unread.consume(bytes.length);
+    this.bodyLeftBytes -= bytes.length;
+    this.bodyBegan();
     return bytes;
   }
 
   setReading(reading: boolean): void {
-    if (!this.#over) this.#sink.setReading(reading);
+    if (!this.#over) this.#owner.setReading(reading);
   }
 
   get durationMs(): number {
@@ -126,18 +134,19 @@ export class Exchange implements OutcomeReceiver {
   }
 
   receive(outcome: NeedleOutcome): void {
-    this.#sink.received(this, outcome);
+    this.#owner.received(this, outcome);
   }
 
   fail(error: unknown): void {
-    this.#sink.failed(this, error);
+    this.#host.bug(error);
+    this.refuse(502, 'raw', refusalText('internal error'));
   }
 
   /** The framework's handler has the request. */
   begin(incoming: IncomingMessage, outgoing: ServerResponse): void {
     this.incoming = incoming;
     this.outgoing = outgoing;
-    this.#sink.begun();
+    this.#owner.begun();
   }
 
   /** Says who answers; the last one said counts, once, when the exchange is over. */
@@ -150,7 +159,7 @@ export class Exchange implements OutcomeReceiver {
   sendInterim(head: string): void {
     if (this.#over || this.started || !this.request.block.expectsContinue) return;
     this.#awaitsContinue = false;
-    this.#sink.send(head);
+    this.#send(head);
   }
 
   /**
@@ -158,7 +167,7 @@ export class Exchange implements OutcomeReceiver {
    * whether the client's next bytes are the rest of it or another request.
    */
   #endIfBodyIsInDoubt(): void {
-    if (this.request.block.expectsContinue && !this.#sink.bodyDone) this.#close = true;
+    if (this.request.block.expectsContinue && !this.#owner.bodyDone) this.#close = true;
   }
 
   /**
@@ -173,7 +182,7 @@ export class Exchange implements OutcomeReceiver {
     this.#close ||= close || this.endsWithConnection;
     this.#endIfBodyIsInDoubt();
     this.#cork();
-    this.#sink.send(head);
+    this.#send(head);
     setImmediate(() => this.#uncork());
   }
 
@@ -191,14 +200,14 @@ export class Exchange implements OutcomeReceiver {
       return true;
     }
     if (framing.kind !== 'chunked') {
-      const hungry = this.#sink.send(chunk, flushed);
+      const hungry = this.#send(chunk, flushed);
       this.#uncork();
       return hungry;
     }
     this.#cork();
-    this.#sink.send(`${chunk.length.toString(16)}\r\n`);
-    this.#sink.send(chunk, flushed);
-    const hungry = this.#sink.send('\r\n');
+    this.#send(`${chunk.length.toString(16)}\r\n`);
+    this.#send(chunk, flushed);
+    const hungry = this.#send('\r\n');
     this.#uncork();
     return hungry;
   }
@@ -214,7 +223,7 @@ export class Exchange implements OutcomeReceiver {
       this.cut();
       return;
     }
-    if (framing.kind === 'chunked') this.#sink.send(lastChunk(rawTrailers));
+    if (framing.kind === 'chunked') this.#send(lastChunk(rawTrailers));
     this.#end(requestRead && !this.#close);
   }
 
@@ -225,7 +234,9 @@ export class Exchange implements OutcomeReceiver {
     this.#framing = none;
     this.answerHead = answer;
     this.#bodyBytes = bodyBytes;
-    const hasLeft = this.#sink.sendAtOnce(answer);
+    // Without a callback, which costs a tick.
+    this.#socket.write(answer);
+    const hasLeft = this.#socket.writableLength === 0;
     this.#end(!this.#close && !this.hasBody);
     return hasLeft;
   }
@@ -242,9 +253,13 @@ export class Exchange implements OutcomeReceiver {
     this.#framing = none;
     this.answerHead = head;
     this.#bodyBytes = body.length;
-    const hasLeft = this.#sink.sendBothAtOnce(head, body);
+    this.#socket.cork();
+    this.#socket.write(head);
+    this.#socket.write(body);
+    this.#socket.uncork();
+    const hasLeft = this.#socket.writableLength === 0;
     if (hasLeft) flushed();
-    else this.#sink.send(noBytes, flushed);
+    else this.#send(noBytes, flushed);
     this.#end(!this.#close && !this.hasBody);
     return hasLeft;
   }
@@ -270,7 +285,7 @@ export class Exchange implements OutcomeReceiver {
       return true;
     }
     this.#bodyBytes += bodyBytes;
-    return this.#sink.send(bytes, flushed);
+    return this.#send(bytes, flushed);
   }
 
   /** @param requestRead the request's body was read to its end */
@@ -299,7 +314,7 @@ export class Exchange implements OutcomeReceiver {
     this.#over = true;
     this.#uncork();
     this.#settle();
-    this.#sink.cut(this);
+    this.#owner.cut(this);
   }
 
   /** Only before `start`, for a request whose body was not handed on. */
@@ -307,7 +322,7 @@ export class Exchange implements OutcomeReceiver {
     if (this.#over || this.started) return;
     this.#over = true;
     this.#settled = true;
-    this.#sink.becomeRaw(this, upstreamUrl);
+    this.#owner.becomeRaw(this, upstreamUrl);
   }
 
   /** The client is gone. */
@@ -323,26 +338,34 @@ export class Exchange implements OutcomeReceiver {
     this.#over = true;
     this.#uncork();
     this.#settle();
-    this.#sink.finished(this, reusable);
+    this.#owner.finished(this, reusable);
   }
 
+  /** False: wait for `onDrain`. `flushed` is called once: when the bytes have left, or never will. */
+  #send(bytes: Buffer | string, flushed?: () => void): boolean {
+    return typeof bytes === 'string'
+      ? this.#socket.write(bytes, 'latin1', flushed)
+      : this.#socket.write(bytes, flushed);
+  }
+
+  /** Holds back what is sent, so that a head leaves with its body's first bytes. */
   #cork(): void {
     if (this.#corked) return;
     this.#corked = true;
-    this.#sink.cork();
+    this.#socket.cork();
   }
 
   #uncork(): void {
     if (!this.#corked) return;
     this.#corked = false;
-    this.#sink.uncork();
+    this.#socket.uncork();
   }
 
   #settle(): void {
     if (this.#settled || this.#source === undefined) return;
     this.#settled = true;
     const { outcome, reason, transport } = this.#source;
-    this.#observer({
+    this.#host.observe({
       outcome,
       reason,
       transport,
