@@ -5,7 +5,7 @@ import type { RequestObserver } from '../../needle/outcome.ts';
 import type { Forwarder } from './deliver.ts';
 import type { FrontCounters } from './front-counters.ts';
 import type { FrontLimits } from './limits.ts';
-import type { OutputChunks } from './output-chunks.ts';
+import type { OutputChunks } from './needle-send.ts';
 import type { OwnConnections } from './own-connections.ts';
 import type { VirtualConnection } from './virtual-connection.ts';
 
