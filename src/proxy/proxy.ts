@@ -29,8 +29,7 @@ import { firstAnswers } from './fleet/first-answers.ts';
 import { LearnedFacts } from './fleet/learned-facts.ts';
 import { ServerLists } from './fleet/server-lists.ts';
 import { TargetDirectory, targetEntry } from './fleet/target-directory.ts';
-import { UnannouncedVolumes } from './fleet/unannounced-volumes.ts';
-import { askToLook, withUnannounced } from './fleet/unannounced-watch.ts';
+import { askToLook, UnannouncedVolumes } from './fleet/unannounced-volumes.ts';
 import type { UpstreamProbe } from './fleet/upstream-probe.ts';
 import { VolumeOwners } from './fleet/volume-owners.ts';
 import { watchBreaker } from './fleet/watched-breaker.ts';
@@ -211,10 +210,7 @@ class ProxyRole implements RunningProxy {
       logger: watch?.log ?? this.#logger,
       isTimed: watch?.isTimed ?? false,
     };
-    const observe = withUnannounced(
-      watched(this.#metrics.observe, this.#traffic, watch),
-      this.#unannounced,
-    );
+    const observe = watched(this.#metrics.observe, this.#traffic, this.#unannounced, watch);
     this.#front = await startHttpFront(front, route, observe);
     this.#adjustable.front = this.#front;
     void this.#settle();

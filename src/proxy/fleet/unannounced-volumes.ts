@@ -3,6 +3,7 @@
  * misses. The first answers are hints for the targets to look at once; a volume that stays unannounced shows in /health.
  */
 import type { UnannouncedStatus } from './fleet-status.ts';
+import type { TargetDirectory } from './target-directory.ts';
 
 /** Hints leave together, at most this often. */
 export const hintsPerSecondMax = 10;
@@ -116,4 +117,24 @@ export class UnannouncedVolumes {
 
 function isOverdue({ firstReadAt }: Unannounced, now: number): boolean {
   return firstReadAt !== undefined && now - firstReadAt >= unannouncedGraceMs;
+}
+
+/**
+ * Validating a volume that a target does not serve makes it look (docs/protocol.md). The answer tells nothing: a target
+ * that finds the volume announces it. Asked are the targets beside the servers that have it; all where none is known.
+ */
+export function askToLook(
+  directory: TargetDirectory,
+  volumeIds: readonly number[],
+  timeoutMs: number,
+): void {
+  for (const { fetcher, upstreamUrl } of directory.entries) {
+    if (fetcher?.state.kind !== 'up') continue;
+    const own = volumeIds.filter((volumeId) => {
+      const holders = directory.find(volumeId);
+      return holders.length === 0 || holders.some(({ entry }) => entry.upstreamUrl === upstreamUrl);
+    });
+    const items = own.map((volumeId) => ({ volumeId, epoch: 0n, position: 0n }));
+    if (items.length > 0) void fetcher.validate(items, timeoutMs);
+  }
 }
