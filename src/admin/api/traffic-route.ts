@@ -12,10 +12,8 @@ import {
 import type { AccessHooks } from '../admin-access.ts';
 import type { ProxyActions } from '../admin-options.ts';
 import { json } from '../admin-page.ts';
-import { clientsMax } from '../traffic/client-table.ts';
 import { traffic } from '../traffic/clients-status.ts';
-import { hotNeedlesMax } from '../traffic/hot-needles.ts';
-import { volumesMax } from '../traffic/traffic-tables.ts';
+import { clientsMax, hotNeedlesMax, volumesMax } from '../traffic/traffic-tables.ts';
 import { apiRefusals } from './refusals.ts';
 
 export const trafficRowsMax: number = Math.max(clientsMax, hotNeedlesMax, volumesMax);

@@ -1,5 +1,5 @@
 /** A finished request as `/api/requests` shows it: no cookie, no token. */
-import { outcomes, type RequestRecord, reasons } from '../../needle/outcome.ts';
+import { outcomes, reasons } from '../../needle/outcome.ts';
 import {
   amount,
   count,
@@ -29,18 +29,3 @@ export const requestEntry = record({
   durationMs: amount,
 });
 export type RequestEntry = ValueOf<typeof requestEntry>;
-
-const statusAt = 'HTTP/1.1 '.length;
-const zero = 0x30;
-
-/** 0: no answer began, or the proxy did not read it. */
-export function statusOf(answerHead: RequestRecord['answerHead']): number {
-  let status = 0;
-  for (let at = statusAt; at < statusAt + 3; at += 1) {
-    const code = typeof answerHead === 'string' ? answerHead.charCodeAt(at) : answerHead[at];
-    const digit = (code ?? 0) - zero;
-    if (!(digit >= 0 && digit <= 9)) return 0;
-    status = status * 10 + digit;
-  }
-  return status;
-}

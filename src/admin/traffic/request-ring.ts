@@ -6,9 +6,8 @@
 
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { maskedTarget } from '../../needle/request/masked-target.ts';
-import type { ClientRow } from './client-table.ts';
-import { type RequestEntry, statusOf } from './request-entry.ts';
-import { volumeIdOf } from './traffic-tables.ts';
+import type { RequestEntry } from './request-entry.ts';
+import { type ClientRow, volumeIdOf } from './traffic-tables.ts';
 
 /** Requests that are kept. */
 export const requestsKept = 1024;
@@ -153,4 +152,19 @@ class KeptRequest implements RequestEntry {
     const { at, client, userAgent, isOwn, method, path, volumeId, status, ...rest } = this;
     return { at, client, userAgent, isOwn, method, path, volumeId, status, ...rest };
   }
+}
+
+const statusAt = 'HTTP/1.1 '.length;
+const zero = 0x30;
+
+/** 0: no answer began, or the proxy did not read it. */
+export function statusOf(answerHead: RequestRecord['answerHead']): number {
+  let status = 0;
+  for (let at = statusAt; at < statusAt + 3; at += 1) {
+    const code = typeof answerHead === 'string' ? answerHead.charCodeAt(at) : answerHead[at];
+    const digit = (code ?? 0) - zero;
+    if (!(digit >= 0 && digit <= 9)) return 0;
+    status = status * 10 + digit;
+  }
+  return status;
 }

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { type RequestFilterQuery, requestFilter } from '../api/request-filter.ts';
-import { type RequestEntry, statusOf } from './request-entry.ts';
-import { requestsKept } from './request-ring.ts';
+import type { RequestEntry } from './request-entry.ts';
+import { requestsKept, statusOf } from './request-ring.ts';
 import { type TailSink, waitingBytesMax } from './request-tail.ts';
 import { TrafficWatch } from './traffic-watch.ts';
 
@@ -221,7 +221,7 @@ describe('a follower', () => {
     expect(sink.lines).toEqual([
       expect.objectContaining({ event: 'request', bodyBytes: 3, path: '/3,01…' }),
     ]);
-    expect(traffic.tail.isFollowed).toBe(false);
+    expect(traffic.tail.followers.size).toBe(0);
   });
 
   test('that is too slow loses lines, is told how many, and holds up no request', async () => {
@@ -251,6 +251,6 @@ describe('a follower', () => {
       expect(sink.lines).toEqual([{ event: 'end', detail: 'the proxy has ended' }]);
       expect(sink.isEnded).toBe(true);
     }
-    expect(traffic.tail.isFollowed).toBe(false);
+    expect(traffic.tail.followers.size).toBe(0);
   });
 });

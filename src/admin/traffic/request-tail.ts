@@ -99,12 +99,10 @@ function requestLine(entry: RequestEntry): string {
 
 export class RequestTail {
   readonly #followers = new Set<Follower>();
+  /** Looked at for each request. */
+  readonly followers: ReadonlySet<Follower> = this.#followers;
   #beats: NodeJS.Timeout | undefined;
   #ended = '';
-
-  get isFollowed(): boolean {
-    return this.#followers.size > 0;
-  }
 
   get isFull(): boolean {
     return this.#followers.size >= followersMax;

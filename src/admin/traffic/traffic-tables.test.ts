@@ -1,8 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RequestRecord } from '../../needle/outcome.ts';
-import { clientsMax } from './client-table.ts';
-import { hotNeedlesMax } from './hot-needles.ts';
-import { TrafficTables, volumeIdOf, volumesMax } from './traffic-tables.ts';
+import {
+  clientsMax,
+  hotNeedlesMax,
+  TrafficTables,
+  volumeIdOf,
+  volumesMax,
+} from './traffic-tables.ts';
 
 const fid = (volumeId: number, needleId: number): string =>
   `/${volumeId},${needleId.toString(16).padStart(2, '0')}5eedc0de`;

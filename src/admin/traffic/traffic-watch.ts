@@ -18,7 +18,7 @@ export class TrafficWatch {
     // Only some requests of busy fast-path traffic are kept: all of them would push each other out in a moment.
     const isOrdinary = record.reason === '';
     if (!isOrdinary) this.fallbacks.observe(record);
-    const { isFollowed } = this.tail;
+    const isFollowed = this.tail.followers.size > 0;
     if (isOrdinary && weight === 0 && !isFollowed) return;
     this.ring.keep(record, client);
     if (isFollowed) this.tail.offer(this.ring.newest);
