@@ -1,7 +1,7 @@
 /** The answers of a volume server that are no needle: errors, OPTIONS, /status, /healthz (specification 4, 11.4, 11.6). */
 import type { RequestHead } from '../http1/request-head.ts';
 import { firstHeader } from '../http1/request-head.ts';
-import { formatHead } from '../needle/answer/header-order.ts';
+import { formatHead } from '../needle/answer/answer-headers.ts';
 import { httpDate, newRequestId } from '../needle/answer/id-and-date.ts';
 import type { Reason } from '../needle/outcome.ts';
 import { originServer } from './origin-facts.ts';

@@ -12,6 +12,7 @@ import {
   commonHeaders,
   contentEncoding,
   contentType,
+  formatHead,
   hasEncoding,
   hasTypeOverride,
   type PairHeaders,
@@ -20,7 +21,6 @@ import {
   typeKey,
 } from './answer-headers.ts';
 import type { AnswerPlan, AnswerReady, HostFacts, Varying } from './answer-plan.ts';
-import { formatHead } from './header-order.ts';
 import { parseHttpTime } from './http-time.ts';
 import { multipartBody, multipartBytes } from './multipart.ts';
 import { type ByteRange, contentRange, planRanges } from './ranges.ts';

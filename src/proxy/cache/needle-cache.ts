@@ -6,8 +6,8 @@
 
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
+import { slabBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
-import { slabBytes } from '../../rdma/slab-size.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import { type EvictionChoice, type ListedNeedle, listed } from './cache-listing.ts';
 import { type CacheStats, newCacheCounters } from './cache-status.ts';

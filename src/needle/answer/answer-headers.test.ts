@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalHeaderName, formatHead } from './header-order.ts';
+import { canonicalHeaderName, formatHead } from './answer-headers.ts';
 
 describe('canonicalHeaderName', () => {
   it.each([

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
-import { slabBytes } from '../../src/rdma/slab-size.ts';
+import { slabBytes } from '../../src/rdma/lease.ts';
 import { SampleVolume } from './sample-volume.ts';
 import { subjectKinds, whenServed } from './subjects.ts';
 
