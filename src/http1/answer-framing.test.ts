@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { answerFraming } from './answer-framing.ts';
+import { answerFraming } from './answer-body.ts';
 
 it.each([
   ['HEAD', 200, ['Content-Length', '9'], { kind: 'none' }],

@@ -16,8 +16,8 @@ import type { AccessHooks } from '../admin-access.ts';
 import type { ProxyActions } from '../admin-options.ts';
 import { json } from '../admin-page.ts';
 import { type RequestEntry, requestEntry } from '../traffic/request-entry.ts';
-import { requestsKept } from '../traffic/request-ring.ts';
 import { followersMax, waitingBytesMax } from '../traffic/request-tail.ts';
+import { requestsKept } from '../traffic/traffic-watch.ts';
 import { apiRefusals, refusal } from './refusals.ts';
 import { type RequestFilterQuery, requestFilter, requestFilterQuery } from './request-filter.ts';
 

@@ -2,9 +2,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { RequestRecord } from '../../needle/outcome.ts';
 import { type RequestFilterQuery, requestFilter } from '../api/request-filter.ts';
 import type { RequestEntry } from './request-entry.ts';
-import { requestsKept, statusOf } from './request-ring.ts';
 import { type TailSink, waitingBytesMax } from './request-tail.ts';
-import { TrafficWatch } from './traffic-watch.ts';
+import { requestsKept, statusOf, TrafficWatch } from './traffic-watch.ts';
 
 let traffic = new TrafficWatch();
 afterEach(() => {

@@ -1,9 +1,10 @@
-/** Single requests and their clients for the admin listener, beside the exact totals. */
-import type { RequestObserver } from '../../needle/outcome.ts';
+/** Single requests and their clients for the admin listener, beside the exact totals: what becomes of a finished request. */
+import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
+import { maskedTarget } from '../../needle/request/masked-target.ts';
 import { FallbackRing } from './fallback-ring.ts';
-import { RequestRing } from './request-ring.ts';
+import type { RequestEntry } from './request-entry.ts';
 import { RequestTail } from './request-tail.ts';
-import { TrafficTables } from './traffic-tables.ts';
+import { type ClientRow, TrafficTables, volumeIdOf } from './traffic-tables.ts';
 
 export class TrafficWatch {
   readonly fallbacks: FallbackRing = new FallbackRing();
@@ -28,4 +29,169 @@ export class TrafficWatch {
     this.tables.close();
     this.tail.close('the proxy has ended');
   }
+}
+
+/** Requests that are kept. */
+export const requestsKept = 1024;
+/** Longer targets are masked at once, and what is left is kept. */
+const targetBytesMax = 256;
+
+interface Slot {
+  atMs: number;
+  durationMs: number;
+  bodyBytes: number;
+  status: number;
+  targetBytes: number;
+  /** Masked text of a long target; '' for others. */
+  masked: string;
+  method: string;
+  outcome: RequestRecord['outcome'];
+  reason: RequestRecord['reason'];
+  transport: string;
+  client: ClientRow | undefined;
+  address: string;
+}
+
+/**
+ * The last finished requests of those that are given to it. A request costs some numbers and a copy of its target into
+ * memory that was taken at the start: nothing grows, whatever clients send. Cookies and tokens are masked when an entry
+ * is read.
+ */
+class RequestRing {
+  readonly #targets = Buffer.alloc(requestsKept * targetBytesMax);
+  readonly #slots: Slot[] = Array.from({ length: requestsKept }, emptySlot);
+  #next = 0;
+  #count = 0;
+
+  keep(record: RequestRecord, client: ClientRow): void {
+    const at = this.#next;
+    this.#next = at + 1 === requestsKept ? 0 : at + 1;
+    if (this.#count < requestsKept) this.#count += 1;
+    const slot = this.#slots[at] as Slot;
+    const { target, method } = record.request;
+    slot.atMs = Date.now();
+    slot.durationMs = record.durationMs;
+    slot.bodyBytes = record.bodyBytes;
+    slot.status = statusOf(record.answerHead);
+    slot.method = method;
+    slot.outcome = record.outcome;
+    slot.reason = record.reason;
+    slot.transport = record.transport;
+    slot.client = client;
+    slot.address = record.client.address;
+    if (target.length <= targetBytesMax) {
+      slot.targetBytes = this.#targets.write(target, at * targetBytesMax, 'latin1');
+      slot.masked = '';
+    } else {
+      slot.targetBytes = 0;
+      slot.masked = ownText(maskedTarget(target));
+    }
+  }
+
+  /** The entry that was kept last. */
+  get newest(): RequestEntry {
+    return this.#entry((this.#next - 1 + requestsKept) % requestsKept);
+  }
+
+  /** The latest first. */
+  *latest(): Generator<RequestEntry> {
+    for (let back = 1; back <= this.#count; back += 1) {
+      yield this.#entry((this.#next - back + requestsKept) % requestsKept);
+    }
+  }
+
+  #entry(at: number): RequestEntry {
+    const slot = this.#slots[at] as Slot;
+    const from = at * targetBytesMax;
+    return new KeptRequest(slot, this.#targets.toString('latin1', from, from + slot.targetBytes));
+  }
+}
+
+function emptySlot(): Slot {
+  return {
+    atMs: 0,
+    durationMs: 0,
+    bodyBytes: 0,
+    status: 0,
+    targetBytes: 0,
+    masked: '',
+    method: '',
+    outcome: 'cache',
+    reason: '',
+    transport: '',
+    client: undefined,
+    address: '',
+  };
+}
+
+/** A part of a string keeps all of it. */
+function ownText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8');
+}
+
+/** Computes the expensive fields only when they are read: most filters let a request go by before. */
+class KeptRequest implements RequestEntry {
+  readonly client: string;
+  readonly userAgent: string;
+  readonly isOwn: boolean;
+  readonly method: string;
+  readonly status: number | null;
+  readonly outcome: RequestRecord['outcome'];
+  readonly reason: RequestRecord['reason'];
+  readonly transport: string;
+  readonly bodyBytes: number;
+  readonly durationMs: number;
+  readonly #atMs: number;
+  readonly #target: string;
+  #masked: string;
+
+  constructor(slot: Slot, target: string) {
+    this.client = slot.address;
+    this.userAgent = slot.client?.userAgent ?? '';
+    this.isOwn = slot.client?.isOwn ?? false;
+    this.method = slot.method;
+    this.status = slot.status === 0 ? null : slot.status;
+    this.outcome = slot.outcome;
+    this.reason = slot.reason;
+    this.transport = slot.transport;
+    this.bodyBytes = slot.bodyBytes;
+    this.durationMs = Math.round(slot.durationMs * 1000) / 1000;
+    this.#atMs = slot.atMs;
+    this.#target = target;
+    this.#masked = slot.masked;
+  }
+
+  get at(): string {
+    return new Date(this.#atMs).toISOString();
+  }
+
+  get path(): string {
+    if (this.#masked === '') this.#masked = maskedTarget(this.#target);
+    return this.#masked;
+  }
+
+  get volumeId(): number | null {
+    const volumeId = volumeIdOf(this.#target === '' ? this.#masked : this.#target);
+    return volumeId < 0 ? null : volumeId;
+  }
+
+  toJSON(): RequestEntry {
+    const { at, client, userAgent, isOwn, method, path, volumeId, status, ...rest } = this;
+    return { at, client, userAgent, isOwn, method, path, volumeId, status, ...rest };
+  }
+}
+
+const statusAt = 'HTTP/1.1 '.length;
+const zero = 0x30;
+
+/** 0: no answer began, or the proxy did not read it. */
+export function statusOf(answerHead: RequestRecord['answerHead']): number {
+  let status = 0;
+  for (let at = statusAt; at < statusAt + 3; at += 1) {
+    const code = typeof answerHead === 'string' ? answerHead.charCodeAt(at) : answerHead[at];
+    const digit = (code ?? 0) - zero;
+    if (!(digit >= 0 && digit <= 9)) return 0;
+    status = status * 10 + digit;
+  }
+  return status;
 }

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { AnswerFraming } from '../../http1/answer-framing.ts';
+import type { AnswerFraming } from '../../http1/answer-body.ts';
 import { fieldLines } from '../../http1/field-lines.ts';
 import type { FramedRequest } from '../../http1/request-framer.ts';
 import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';

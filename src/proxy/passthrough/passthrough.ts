@@ -6,10 +6,8 @@
 import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy-3';
-import { rawHeadersOf } from '../../http1/answer-head.ts';
-import { AnswerHeadReader, type HeadFound } from '../../http1/answer-head-reader.ts';
-import { saysClose } from '../../http1/hop-by-hop.ts';
-import { answerHeadText } from '../../http1/relayed-head.ts';
+import { AnswerHeadReader, type HeadFound, rawHeadersOf } from '../../http1/answer-head.ts';
+import { answerHeadText, saysClose } from '../../http1/hop-by-hop.ts';
 import type { Forwarder, PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
 import {
@@ -18,9 +16,9 @@ import {
   type ForwardingTerms,
   idleConnectionMs,
   idleConnectionsMax,
+  RetryBudget,
 } from './forwarding.ts';
 import type { Relay } from './relay.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { upstreamRequest } from './upstream-request.ts';
 
 export class Passthrough implements Forwarder {

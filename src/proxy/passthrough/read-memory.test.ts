@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { freeAtOnce, ReadMemory } from './read-memory.ts';
+import { freeAtOnce, ReadMemory } from './upstream-connection.ts';
 
 it('is used again when it was given back, and not before', () => {
   const lent = ReadMemory.take();

@@ -5,10 +5,9 @@
 
 import type { Forwarder, PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
-import type { ForwardingOptions, ForwardingTerms } from './forwarding.ts';
+import { type ForwardingOptions, type ForwardingTerms, RetryBudget } from './forwarding.ts';
 import type { PoolStatus } from './pool-status.ts';
 import { RelayedRequest } from './relayed-request.ts';
-import { RetryBudget } from './retry-budget.ts';
 import { tickMs, UpstreamPool } from './upstream-pool.ts';
 
 export class Relay implements Forwarder {

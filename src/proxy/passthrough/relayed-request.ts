@@ -4,16 +4,20 @@
  */
 
 import { AnswerBody } from '../../http1/answer-body.ts';
-import { type AnswerHead, rawHeadersOf } from '../../http1/answer-head.ts';
-import { AnswerHeadReader } from '../../http1/answer-head-reader.ts';
-import { saysClose, saysKeepAlive } from '../../http1/hop-by-hop.ts';
-import { answerHeadText, isAnswerWhole, joined, requestHead } from '../../http1/relayed-head.ts';
+import { type AnswerHead, AnswerHeadReader, rawHeadersOf } from '../../http1/answer-head.ts';
+import {
+  answerHeadText,
+  isAnswerWhole,
+  joined,
+  requestHead,
+  saysClose,
+  saysKeepAlive,
+} from '../../http1/hop-by-hop.ts';
 import type { PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Carrier } from '../front/exchange-owner.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
-import type { ReadMemory } from './read-memory.ts';
-import type { UpstreamConnection } from './upstream-connection.ts';
+import type { ReadMemory, UpstreamConnection } from './upstream-connection.ts';
 import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
 
 export class RelayedRequest extends Forwarding implements PoolUser, Carrier {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { RetryBudget } from './retry-budget.ts';
+import { RetryBudget } from './forwarding.ts';
 
 it('lets one retry in five requests happen, besides a few at the start', () => {
   const budget = new RetryBudget();
