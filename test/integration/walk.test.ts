@@ -68,9 +68,9 @@ describe.skipIf(!loadBinding().hasUcx)('a walk through the proxy (needs UCX)', (
   });
 
   test.each([
-    ['a hit', ['A hit', 'A validation'], pathOf(1n), 63],
-    ['a miss', ['A miss'], pathOf(2n), 67],
-    ['a forwarded request', ['A forwarded request'], '/status', 48],
+    ['a hit', ['A hit', 'A validation'], pathOf(1n), 36],
+    ['a miss', ['A miss'], pathOf(2n), 40],
+    ['a forwarded request', ['A forwarded request'], '/status', 30],
   ] as const)('of %s is as the page tells', async (_, headings, path, filesMax) => {
     const steps = headings.flatMap(stepsOf);
     expect(steps.length).toBeGreaterThan(7);
