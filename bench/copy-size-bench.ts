@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpuOf, cpuUsBetween } from '../src/cli/bench/process-cpu.ts';
-import { copiedBytesMax } from '../src/proxy/front/needle-send.ts';
+import { copiedBytesMax } from '../src/proxy/front/deliver.ts';
 import { type CopyCell, type CopyRound, copyCellOf, copyLimitBytes } from './copy-limit.ts';
 import type { CopySender } from './copy-sender-process.ts';
 import { type Load, loadOf } from './load.ts';

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { NeedleOutcome } from '../../src/needle/needle-outcome.ts';
-import { copiedBytesMax } from '../../src/proxy/front/needle-send.ts';
+import { copiedBytesMax } from '../../src/proxy/front/deliver.ts';
 import { type FrontFixture, needleAnswer, startFront } from './http-front-fixture.ts';
 
 const limit = copiedBytesMax;

@@ -68,8 +68,8 @@ describe.skipIf(!loadBinding().hasUcx)('a walk through the proxy (needs UCX)', (
   });
 
   test.each([
-    ['a hit', ['A hit', 'A validation'], pathOf(1n), 36],
-    ['a miss', ['A miss'], pathOf(2n), 40],
+    ['a hit', ['A hit', 'A validation'], pathOf(1n), 35],
+    ['a miss', ['A miss'], pathOf(2n), 39],
     ['a forwarded request', ['A forwarded request'], '/status', 30],
   ] as const)('of %s is as the page tells', async (_, headings, path, filesMax) => {
     const steps = headings.flatMap(stepsOf);

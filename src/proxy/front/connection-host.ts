@@ -2,10 +2,9 @@
 
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/outcome.ts';
-import type { Forwarder } from './deliver.ts';
+import type { Forwarder, OutputChunks } from './deliver.ts';
 import type { FrontCounters } from './front-counters.ts';
 import type { FrontLimits } from './limits.ts';
-import type { OutputChunks } from './needle-send.ts';
 import type { OwnConnections } from './own-connections.ts';
 import type { VirtualConnection } from './virtual-connection.ts';
 
