@@ -142,6 +142,20 @@ describe('numbers', () => {
     expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 2, connectionsRefused: 1 });
   });
 
+  it('a raw pipe that rests long after an answer makes place, too', async () => {
+    await front({ limits: { connections: 1 } });
+    const raw = fixture.connect();
+    raw.send('GET /a HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n');
+    await raw.until((text) => text === ok);
+    expect(await fixture.connect().untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    await pause(12_500);
+    const newcomer = fixture.connect();
+    newcomer.send(get('/b'));
+    await newcomer.until((text) => text === ok);
+    await raw.untilClosed();
+    expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 1, connectionsRefused: 1 });
+  }, 30_000);
+
   it('connections with a request or an answer under way, or just behind one, keep their places', async () => {
     const late: (() => void)[] = [];
     stage.answer = ({ socket, head }) => {

@@ -16,6 +16,7 @@ import type { ExchangeOwner } from './exchange-owner.ts';
 import { Handover, type HandoverSide } from './handover.ts';
 import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
 import { pipeObserved } from './observed-pipe.ts';
+import { PipeQuiet } from './pipe-quiet.ts';
 import { malformed } from './refusal.ts';
 import { endWhenSent, reset } from './reset.ts';
 import type { PlaceHolder } from './resting-places.ts';
@@ -34,6 +35,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   readonly pace: SendPace = new SendPace();
   /** head: waiting for one; busy: the corridor or the framework has a request; raw, closing: for good. */
   #state: 'head' | 'busy' | 'raw' | 'closing' = 'head';
+  #pipeQuiet: PipeQuiet | undefined;
   #scannedBytes = 0;
   #exchange: Exchange | undefined;
   #handover: Handover | undefined;
@@ -64,6 +66,12 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     if (this.#state === 'head') this.#close();
   }
 
+  /** Gives its place to a newcomer. */
+  yieldPlace(): void {
+    if (this.#state === 'raw') this.socket.destroy();
+    else this.drain();
+  }
+
   /** A part of an answer, sent or not, must not look whole to the client. */
   destroy(): void {
     const isPart =
@@ -78,6 +86,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   /** A head that has not come whole is nothing in hand yet. */
   restingMs(nowMs: number): number {
+    if (this.#state === 'raw') return this.#pipeQuiet?.restingMs(this.socket, nowMs) ?? 0;
     if (this.#state !== 'head' || this.socket.writableLength > 0) return 0;
     // Where bytes have left since the sweep came by, an answer has ended just now.
     return this.socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
@@ -89,6 +98,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     const flushed = this.socket.bytesWritten - this.socket.writableLength;
     if (flushed !== this.#flushedBytes) this.#sinceMs = nowMs;
     this.#flushedBytes = flushed;
+    this.#pipeQuiet?.look(this.socket, nowMs);
     if (nowMs - this.#sinceMs <= this.#patienceMs(limits)) {
       if (!this.#isLate(nowMs)) return;
       counters.bodyTimeouts += 1;
@@ -312,6 +322,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   #goRaw(upstreamUrl: string, prefix: readonly Buffer[], request: RequestHead): void {
     this.#state = 'raw';
+    this.#pipeQuiet = new PipeQuiet(this.socket);
     this.#handover?.destroy();
     this.socket.off('data', this.#onData);
     const unread = this.unread.length > 0 ? [this.unread.view()] : [];

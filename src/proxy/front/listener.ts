@@ -106,7 +106,7 @@ export class Listener {
     if (resting === undefined) return false;
     this.#host.counters.connectionsEvicted += 1;
     // The kernel may hold bytes of its last answer: it goes as at the end of the proxy, and may linger beside the newcomer.
-    resting.drain();
+    resting.yieldPlace();
     this.#linger(resting);
     return true;
   }
