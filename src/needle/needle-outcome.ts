@@ -2,6 +2,7 @@
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Answer } from './answer/answer.ts';
 import type { Reason } from './outcome.ts';
+import type { BytesRead } from './request/bytes-read.ts';
 
 export type NeedleOutcome =
   /** Write head and body, then call `release` once, when the last byte was flushed or the connection closed. */
@@ -46,6 +47,12 @@ export interface NeedleRoute {
   upstreamFor(target: string): string;
   /** Bytes of decodes under way; they count as bytes in flight. */
   readonly decodingBytes?: number;
+}
+
+/** The corridor as the sidecar sees it. */
+export interface BytesRoute {
+  /** The bytes are the answer's body, its `totalBytes` the needle's size. Rejects only where something threw that must not. */
+  read(read: BytesRead): Promise<NeedleOutcome>;
 }
 
 /** Returns the outcome as a promise, for callers off the hot path. Rejects where the receiver would be told to fail. */

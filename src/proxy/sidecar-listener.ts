@@ -1,5 +1,5 @@
 /** The sidecar's listener, with what it asks of the proxy: the corridor, the targets, the metrics. No logic. */
-import type { NeedleRoute } from '../needle/needle-outcome.ts';
+import type { BytesRoute } from '../needle/needle-outcome.ts';
 import type { TargetDirectory } from './fleet/target-directory.ts';
 import type { FabricPing, SidecarHost, SidecarOptions } from './sidecar/sidecar-options.ts';
 import { type RunningSidecar, startSidecar } from './sidecar/sidecar-server.ts';
@@ -33,7 +33,7 @@ export function startSidecarListener(
   options: SidecarListenerOptions,
   facts: ProxyFacts,
   directory: TargetDirectory,
-  host: Pick<SidecarHost, 'fabric' | 'observe' | 'log'> & { readonly route: NeedleRoute },
+  host: Pick<SidecarHost, 'fabric' | 'observe' | 'log'> & { readonly route: BytesRoute },
 ): Promise<RunningSidecar> {
   const { volumeServerAliases, ...rest } = options;
   return startSidecar(

@@ -191,6 +191,7 @@ export function needleAnswer(
       head: `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nServer: s\r\n${closeLine}\r\n`,
       body: [body],
       bodyBytes: body.length,
+      totalBytes: body.length,
     },
     release: () => {
       releases.count += 1;

@@ -45,6 +45,8 @@ export interface Answer {
   /** In order; views of the slices that were given, and generated part heads. */
   readonly body: readonly Buffer[];
   readonly bodyBytes: number;
+  /** Size of the whole needle in the form that is sent, whatever part of it the body has; 0 in a 304. */
+  readonly totalBytes: number;
 }
 
 /**
@@ -200,19 +202,20 @@ export function buildAnswer(
   varying: Varying,
 ): Answer {
   const status = statusLines[plan.status];
+  const { ranges, totalBytes } = plan;
   if (facts.kind === 'rust') {
     const body = slices.filter((slice) => slice.length > 0);
     const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
     const head = rustHead({ plan, request, needle, facts, bodyBytes, varying, status });
-    return { status: plan.status, head, body, bodyBytes };
+    return { status: plan.status, head, body, bodyBytes, totalBytes };
   }
   const headers = commonHeaders(request, needle, facts, varying);
   const added = { date: varying.date, close: request.close, http10: request.http10 };
   if (plan.status === 304) {
-    return { status: 304, head: formatHead({ status, headers, added }), body: [], bodyBytes: 0 };
+    const head = formatHead({ status, headers, added });
+    return { status: 304, head, body: [], bodyBytes: 0, totalBytes };
   }
   setContentHeaders(headers, plan, request, needle);
-  const { ranges, totalBytes } = plan;
   const body = plan.multipart
     ? multipartBody({ ranges, totalBytes, partType: plan.contentType }, slices, varying.boundary)
     : slices.filter((slice) => slice.length > 0);
@@ -238,5 +241,5 @@ export function buildAnswer(
       contentType: isSniffed ? sniffContentType(first) : undefined,
     },
   });
-  return { status: plan.status, head, body, bodyBytes };
+  return { status: plan.status, head, body, bodyBytes, totalBytes };
 }

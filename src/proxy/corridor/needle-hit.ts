@@ -67,12 +67,11 @@ export class NeedleHit implements Answer, FlatAnswer {
     this.#isHeld = prepared.body === 'stored';
     if (this.#isHeld) needle.hold();
     decoded?.hold();
-    this.bodyBytes =
-      prepared.body === 'none'
-        ? 0
-        : decoded === undefined
-          ? needle.dataBytes
-          : decoded.bytes.length;
+    this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
+  }
+
+  get totalBytes(): number {
+    return this.#decoded === undefined ? this.#needle.dataBytes : this.#decoded.bytes.length;
   }
 
   get sessionId(): bigint {

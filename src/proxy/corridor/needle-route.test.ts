@@ -1,7 +1,15 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { bigNeedle, ScriptedFetcher } from '../../../test/unit/scripted-fetcher.ts';
 import { bufferedKey } from '../../needle/answer/rust-answer.ts';
-import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
+import {
+  type BytesRoute,
+  type NeedleOutcome,
+  type NeedleRoute,
+  outcomeOf,
+} from '../../needle/needle-outcome.ts';
+import type { BytesRead } from '../../needle/request/bytes-read.ts';
+import { signReadToken } from '../../needle/token/sign-read-token.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import { LearnedFacts } from '../fleet/learned-facts.ts';
 import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
@@ -11,7 +19,7 @@ const upstreamUrl = 'http://127.0.0.1:1';
 const target = '/3,0700000009';
 
 interface Corridor {
-  readonly route: NeedleRoute;
+  readonly route: NeedleRoute & BytesRoute;
   readonly fetcher: ScriptedFetcher;
   readonly facts: LearnedFacts;
 }
@@ -228,5 +236,78 @@ describe('the corridor', () => {
     const rooms = corridor();
     rooms.fetcher.volumes.set(3, { volumeId: 3, version: 3, confirmed: false, collection: '' });
     expect(await get(rooms)).toMatchObject({ kind: 'passthrough', reason: 'volume-unconfirmed' });
+  });
+});
+
+describe('a read of bytes that came as no HTTP request', () => {
+  const bytesRead: BytesRead = {
+    volumeId: 3,
+    needleId: 7n,
+    cookie: 9,
+    claimedFid: '3,0700000009',
+    range: undefined,
+    token: undefined,
+  };
+
+  it.each([
+    ['all of the needle', undefined, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]],
+    ['a range', { start: 2, end: 5 }, [2, 3, 4]],
+    ['a range that goes beyond the end', { start: 8, end: 100 }, [8, 9]],
+    ['nothing at the end', { start: 10, end: 20 }, []],
+  ])('gives %s, and the size of the whole needle', async (_, range, bytes) => {
+    const rooms = corridor();
+    const outcome = await rooms.route.read({ ...bytesRead, range });
+    if (outcome.kind !== 'answer') throw new Error(JSON.stringify(outcome));
+    expect(Buffer.concat(outcome.answer.body)).toEqual(Buffer.from(bytes));
+    expect(outcome.answer.totalBytes).toBe(10);
+    outcome.release();
+    expect(rooms.fetcher.leasesOut).toBe(0);
+  });
+
+  it('decodes what is stored as gzip, and gives the size that it has then', async () => {
+    const rooms = corridor();
+    const text = Buffer.from('the quick brown fox '.repeat(50));
+    const stored = gzipSync(text);
+    rooms.fetcher.needle = { ...rooms.fetcher.needle, dataBytes: stored.length, flags: 1 };
+    const read = rooms.fetcher.read.bind(rooms.fetcher);
+    rooms.fetcher.read = async (command) => {
+      const result = await read(command);
+      if (result.kind === 'needle') stored.copy(result.data?.view ?? Buffer.alloc(0));
+      return result;
+    };
+    const outcome = await rooms.route.read({ ...bytesRead, range: { start: 4, end: 9 } });
+    if (outcome.kind !== 'answer') throw new Error(JSON.stringify(outcome));
+    expect(String(Buffer.concat(outcome.answer.body))).toBe('quick');
+    expect(outcome.answer.totalBytes).toBe(text.length);
+    outcome.release();
+  });
+
+  it('learns no type for a needle that has none', async () => {
+    const rooms = corridor();
+    rooms.fetcher.needle = { ...rooms.fetcher.needle, name: 'a.unheard', mime: '' };
+    expect(await get(rooms)).toMatchObject({ kind: 'passthrough', reason: 'learn-type' });
+    expect(await rooms.route.read(bytesRead)).toMatchObject({ kind: 'answer' });
+  });
+
+  it('wants a token for this needle when a key is configured', async () => {
+    const rooms = corridor({ readKey: () => 'secret' });
+    const passed = { kind: 'passthrough', reason: 'auth', upstreamUrl };
+    const expires = Math.floor(Date.now() / 1000) + 60;
+    const tokenFor = (fid: string): string => signReadToken('secret', fid, expires);
+    expect(await rooms.route.read(bytesRead)).toEqual(passed);
+    expect(await rooms.route.read({ ...bytesRead, token: tokenFor('3,08') })).toEqual(passed);
+    const token = tokenFor(bytesRead.claimedFid);
+    expect(await rooms.route.read({ ...bytesRead, token })).toMatchObject({ kind: 'answer' });
+  });
+
+  it('is left to the volume server where the corridor does not answer', async () => {
+    const rooms = corridor();
+    rooms.fetcher.failure = { kind: 'failed', status: 'deleted' };
+    const passed = { kind: 'passthrough', reason: 'deleted', upstreamUrl };
+    expect(await rooms.route.read(bytesRead)).toEqual(passed);
+    expect(await rooms.route.read({ ...bytesRead, volumeId: 4 })).toMatchObject({
+      kind: 'passthrough',
+      reason: 'unknown-volume',
+    });
   });
 });

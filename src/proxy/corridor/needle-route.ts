@@ -4,8 +4,14 @@
  */
 
 import type { RequestHead } from '../../http1/request-head.ts';
-import type { NeedleOutcome, NeedleRoute, OutcomeReceiver } from '../../needle/needle-outcome.ts';
+import type {
+  BytesRoute,
+  NeedleOutcome,
+  NeedleRoute,
+  OutcomeReceiver,
+} from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
+import { requestOf } from '../../needle/request/bytes-read.ts';
 import { needlePathOf, writtenNeedlesOf } from '../../needle/request/needle-path.ts';
 import { parseRead, type ReadRequest } from '../../needle/request/read-request.ts';
 import { verifyReadToken } from '../../needle/token/read-token.ts';
@@ -41,7 +47,7 @@ export function createNeedleRoute(
   directory: TargetDirectory,
   cache: NeedleCache = NeedleCache.off(),
   owners?: OwnerSearch,
-): NeedleRoute {
+): NeedleRoute & BytesRoute {
   const corridor = { options, directory, cache, owners };
   return {
     serve(head, hasBody, receiver): void {
@@ -51,6 +57,14 @@ export function createNeedleRoute(
         receiver.fail(error);
       }
     },
+    read: (read) =>
+      new Promise((receive, fail) => {
+        const request = requestOf(read);
+        const receiver = { receive, fail };
+        withHolder(corridor, request.volumeId, receiver, (holder) =>
+          serveRead(corridor, request, holder, false, receiver),
+        );
+      }),
     upstreamFor: (target) => upstreamOf(directory, target),
     get decodingBytes() {
       return cache.decodingRoom.claimedBytes;
@@ -72,16 +86,25 @@ function serve(
   const parsed = isWrite ? undefined : parseRead(head);
   const volumeId =
     parsed?.kind === 'read' ? parsed.read.volumeId : volumeOf(directory, head.target);
-  const conclude = (holder: VolumeHolder | undefined): void => {
+  withHolder(corridor, volumeId, receiver, (holder) => {
     if (parsed?.kind === 'read') serveRead(corridor, parsed.read, holder, hasBody, receiver);
     else receiver.receive(watchedBy(corridor, passed(corridor, head, parsed?.reason, holder)));
-  };
+  });
+}
+
+/** Calls `conclude` at once where the volume's server is known or there is none to be searched for. */
+function withHolder(
+  { directory, owners }: Corridor,
+  volumeId: number | undefined,
+  receiver: OutcomeReceiver,
+  conclude: (holder: VolumeHolder | undefined) => void,
+): void {
   const holder = volumeId === undefined ? undefined : directory.best(volumeId);
-  if (holder !== undefined || volumeId === undefined || corridor.owners === undefined) {
+  if (holder !== undefined || volumeId === undefined || owners === undefined) {
     conclude(holder);
     return;
   }
-  corridor.owners.ask(volumeId, () => {
+  owners.ask(volumeId, () => {
     try {
       conclude(directory.best(volumeId) ?? directory.lastHolder(volumeId));
     } catch (error) {

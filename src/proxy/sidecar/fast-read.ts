@@ -2,7 +2,8 @@
  * One range of a needle through the corridor. A mount reads a needle in many small ranges: where the cache can keep it,
  * the whole needle is asked for, so that it is fetched once and the next ranges are found there.
  */
-import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
+import type { ByteRange } from '../../needle/answer/ranges.ts';
+import type { BytesRoute, NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/outcome.ts';
 import { manifestLookBytes, startsChunkManifest } from './chunk-manifest.ts';
 import type { SidecarRead } from './read-parameters.ts';
@@ -28,11 +29,9 @@ type Answered = Extract<NeedleOutcome, { readonly kind: 'answer' }>;
 const rememberedMax = 16_384;
 /** A needle that the cache did not take is read by range so often, before it is tried whole again. */
 const rangedReads = 16;
-/** The type does not matter here, and must not have to be learned. */
-const anyType = '?response-content-type=application%2Foctet-stream';
 
 export class FastReads {
-  readonly #route: NeedleRoute;
+  readonly #route: BytesRoute;
   readonly #readBytesMax: number;
   readonly #wholeBytesMax: number;
   /** fid → reads by range that are left; Infinity: it is too long for the cache. */
@@ -40,7 +39,7 @@ export class FastReads {
   /** fid → it is a list of chunks. */
   readonly #looked = new Map<string, boolean>();
 
-  constructor(route: NeedleRoute, readBytesMax: number, wholeBytesMax: number) {
+  constructor(route: BytesRoute, readBytesMax: number, wholeBytesMax: number) {
     this.#route = route;
     this.#readBytesMax = readBytesMax;
     this.#wholeBytesMax = wholeBytesMax;
@@ -48,14 +47,14 @@ export class FastReads {
 
   async read(
     read: SidecarRead,
-    authorization: string | undefined,
+    token: string | undefined,
   ): Promise<FastBytes | SidecarRefusal | Passed> {
     if (this.#readsWhole(read.fid)) {
-      const outcome = await this.#ask(read.fid, undefined, authorization);
+      const outcome = await this.#ask(read, undefined, token);
       if (!isTooMuch(outcome)) return this.#sliced(outcome, read);
       remember(this.#ranged, read.fid, rangedReads);
     }
-    return this.#readRange(read, authorization);
+    return this.#readRange(read, token);
   }
 
   #readsWhole(fid: string): boolean {
@@ -68,24 +67,17 @@ export class FastReads {
   }
 
   #ask(
-    fid: string,
-    range: string | undefined,
-    authorization: string | undefined,
+    { volumeId, needleId, cookie, claimedFid }: SidecarRead,
+    range: ByteRange | undefined,
+    token: string | undefined,
   ): Promise<NeedleOutcome> {
-    const rawHeaders = ['Host', 'sidecar'];
-    if (range !== undefined) rawHeaders.push('Range', range);
-    if (authorization !== undefined) rawHeaders.push('Authorization', authorization);
-    return outcomeOf(
-      this.#route,
-      { method: 'GET', target: `/${fid}${anyType}`, rawHeaders },
-      false,
-    );
+    return this.#route.read({ volumeId, needleId, cookie, claimedFid, range, token });
   }
 
   #sliced(outcome: NeedleOutcome, read: SidecarRead): FastBytes | SidecarRefusal | Passed {
     if (outcome.kind !== 'answer') return notAnswered(outcome);
     const { answer, cacheStatus } = outcome;
-    const totalBytes = answer.bodyBytes;
+    const { totalBytes } = answer;
     if (totalBytes > this.#wholeBytesMax) remember(this.#ranged, read.fid, Infinity);
     else if (isNotKept(cacheStatus)) remember(this.#ranged, read.fid, rangedReads);
     const whole = answer.body[0] ?? noBytes;
@@ -103,37 +95,36 @@ export class FastReads {
 
   async #readRange(
     read: SidecarRead,
-    authorization: string | undefined,
+    token: string | undefined,
   ): Promise<FastBytes | SidecarRefusal | Passed> {
-    const isList = await this.#isChunkList(read.fid, authorization);
+    const isList = await this.#isChunkList(read, token);
     if (isList !== false) return isList === true ? chunkList : isList;
     const { offset, size } = read;
     const wanted = Math.min(size ?? Infinity, this.#readBytesMax);
-    const range = `bytes=${offset}-${offset + wanted - 1}`;
-    const outcome = await this.#ask(read.fid, range, authorization);
+    const outcome = await this.#ask(read, { start: offset, end: offset + wanted }, token);
     if (outcome.kind !== 'answer') return notAnswered(outcome);
-    const totalBytes = totalOf(outcome);
+    const { body, totalBytes } = outcome.answer;
     const length = Math.min(size ?? totalBytes, totalBytes - offset);
     const refused = beyondOrTooLong(offset, length, totalBytes, this.#readBytesMax);
     if (refused !== undefined) {
       outcome.release();
       return refused;
     }
-    return given(outcome, outcome.answer.body[0] ?? noBytes, totalBytes);
+    return given(outcome, body[0] ?? noBytes, totalBytes);
   }
 
   /** Looks at the needle's first bytes, once; another value says why it could not look. */
   async #isChunkList(
-    fid: string,
-    authorization: string | undefined,
+    read: SidecarRead,
+    token: string | undefined,
   ): Promise<boolean | SidecarRefusal | Passed> {
-    const known = this.#looked.get(fid);
+    const known = this.#looked.get(read.fid);
     if (known !== undefined) return known;
-    const outcome = await this.#ask(fid, `bytes=0-${manifestLookBytes - 1}`, authorization);
+    const outcome = await this.#ask(read, { start: 0, end: manifestLookBytes }, token);
     if (outcome.kind !== 'answer') return notAnswered(outcome);
     const isList = startsChunkManifest(outcome.answer.body[0] ?? noBytes);
     outcome.release();
-    remember(this.#looked, fid, isList);
+    remember(this.#looked, read.fid, isList);
     return isList;
   }
 }
@@ -190,12 +181,6 @@ function given(outcome: Answered, slice: Buffer, totalBytes: number): FastBytes 
     totalBytes,
     release: () => outcome.release(),
   };
-}
-
-/** Returns the size from an answer to a range. */
-function totalOf({ answer }: Answered): number {
-  const total = /\r\nContent-Range: bytes \d+-\d+\/(\d+)\r\n/i.exec(answer.head)?.[1];
-  return total === undefined ? answer.bodyBytes : Number(total);
 }
 
 /** The oldest is forgotten first. */

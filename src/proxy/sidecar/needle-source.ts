@@ -1,6 +1,7 @@
 /** The bytes of one read: over the fast path, else from the volume server, unless that must not be. */
 
 import type { Reason } from '../../needle/outcome.ts';
+import { findToken } from '../../needle/token/read-token-source.ts';
 import { signReadToken } from '../../needle/token/sign-read-token.ts';
 import { type FastBytes, FastReads } from './fast-read.ts';
 import type { SidecarRead } from './read-parameters.ts';
@@ -37,15 +38,16 @@ export class NeedleSource {
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<NeedleBytes | SidecarRefusal> {
-    const token = authorization ?? this.#signed(read.claimedFid);
+    const shown = authorization ?? this.#signed(read.claimedFid);
+    const token = findToken({ jwt: '', authorization: shown ?? '', cookieLines: [] });
     const fast = await this.#fast.read(read, token);
     if (fast.kind === 'bytes') return { ...fast, reason: '' };
     if (fast.kind === 'refused') return fast;
     const { reason, upstreamUrl } = fast;
-    if (reason === 'auth') return noToken(token !== undefined);
+    if (reason === 'auth') return noToken(shown !== undefined);
     if (!this.#options.httpFallback) return withoutFallback(reason);
     const { fid, offset, size } = read;
-    const asked = { url: upstreamUrl, fid, offset, size, authorization: token, signal };
+    const asked = { url: upstreamUrl, fid, offset, size, authorization: shown, signal };
     const answer = await this.#volumeServers.read(asked);
     if (answer.kind === 'refused') return answer;
     const { bytes, totalBytes } = answer;

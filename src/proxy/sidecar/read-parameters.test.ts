@@ -12,6 +12,7 @@ describe('a read by file id', () => {
     expect(read('file_id=3,01637037d6&offset=5&size=7&volume_server=http://a:1')).toEqual({
       volumeId: 3,
       needleId: 1n,
+      cookie: 0x637037d6,
       fid: '3,01637037d6',
       claimedFid: '3,01637037d6',
       offset: 5,

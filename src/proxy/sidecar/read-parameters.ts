@@ -8,6 +8,7 @@ import { badParameter, beyondTheEnd, type SidecarRefusal } from './refusal.ts';
 export interface SidecarRead {
   readonly volumeId: number;
   readonly needleId: bigint;
+  readonly cookie: number;
   /** `<vid>,<fid>` as a volume server reads it: with `_delta`, without extension. */
   readonly fid: string;
   /** Without `_delta`: what a token's claim must equal. */
@@ -38,6 +39,7 @@ export function parseReadQuery(query: Query): SidecarRead | SidecarRefusal {
   return {
     volumeId: path.volumeId,
     needleId: path.needleId,
+    cookie: path.cookie,
     fid,
     claimedFid: path.claimedFid,
     offset: Number(offset),

@@ -1,5 +1,5 @@
 /** The options of the sidecar's listener, and the parts of the proxy around it that it uses. */
-import type { NeedleRoute } from '../../needle/needle-outcome.ts';
+import type { BytesRoute } from '../../needle/needle-outcome.ts';
 import type { NeedleEnds } from './needle-ends.ts';
 import type { SidecarObserver } from './sidecar-ledger.ts';
 
@@ -83,7 +83,7 @@ export interface FabricPing {
 }
 
 export interface SidecarHost {
-  readonly route: NeedleRoute;
+  readonly route: BytesRoute;
   /** SeaweedFS's jwt.signing.read.key, where it is known. */
   readonly readKey: () => string | undefined;
   readonly fabric: () => FabricView;
