@@ -57,12 +57,13 @@ class RawPeer final : public ucx::SendListener {
     return reinterpret_cast<const Header*>(found->second.data());
   }
 
-  /// Answers the challenge that was heard.
-  void Prove(const std::string& secret) {
+  /// Answers the challenge that was heard to a hello which offered versions 1 to `version_max`.
+  void Prove(const std::string& secret, uint16_t version_max = protocol::kVersion) {
     const auto& challenge = *Heard<protocol::Challenge>(protocol::MessageId::challenge);
     ucx::HandshakeFacts facts{};
     std::memcpy(facts.server_nonce.data(), challenge.nonce, sizeof(challenge.nonce));
-    facts.version_min = facts.version_max = facts.version = protocol::kVersion;
+    facts.version_min = facts.version = protocol::kVersion;
+    facts.version_max = version_max;
     protocol::Proof proof{};
     const ucx::Mac mac = ucx::MakeProof(ucx::Prover::kProxy, secret, facts);
     std::memcpy(proof.mac, mac.data(), mac.size());
