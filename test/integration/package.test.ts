@@ -91,6 +91,20 @@ describe('the package', () => {
     expect(strays).toEqual([]);
   });
 
+  test('has every picture of its pages', () => {
+    const pages = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.md') && !name.startsWith('node_modules'),
+    );
+    const pictures = pages.flatMap((page) => {
+      const text = readFileSync(join(installed, page), 'utf8');
+      return [...text.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, path = '']) =>
+        join(page, '..', path),
+      );
+    });
+    expect(pictures).toContain(join('docs', 'images', 'dashboard-1440-light.png'));
+    expect(pictures.filter((path) => !existsSync(join(installed, path)))).toEqual([]);
+  });
+
   test('starts as a command', async () => {
     const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version as string;
     expect(await run(['--version'])).toMatchObject({ status: 0, stdout: `${version}\n` });
