@@ -11,7 +11,6 @@ import { json, jsonText } from './admin-page.ts';
 import { addBenchRoute } from './api/bench-route.ts';
 import { addCacheRoutes } from './api/cache-routes.ts';
 import { addConfigRoute } from './api/config-route.ts';
-import { addFallbackRoute } from './api/fallback-route.ts';
 import { openApiHead } from './api/openapi.ts';
 import { OwnListener } from './api/own-listener.ts';
 import { addReadRoutes } from './api/read-routes.ts';
@@ -112,7 +111,6 @@ async function addRoutes(
   const listener = new OwnListener(options.proxy.connect);
   app.addHook('onClose', async () => listener.close());
   addCacheRoutes(app, options.proxy, hooks);
-  addFallbackRoute(app, options.proxy, hooks);
   addTrafficRoute(app, options.proxy, hooks);
   addRequestRoutes(app, options.proxy, hooks);
   addReadRoutes(app, listener, hooks);

@@ -1,4 +1,4 @@
-/** /api/requests and /api/requests/follow: the last requests, and those to come. */
+/** /api/requests, /api/requests/follow and /api/fallbacks: the last requests, and those to come. */
 import type { FastifyInstance } from 'fastify';
 import {
   count,
@@ -15,16 +15,17 @@ import {
 import type { AccessHooks } from '../admin-access.ts';
 import type { ProxyActions } from '../admin-options.ts';
 import { json } from '../admin-page.ts';
+import { fallback, fallbacksMax } from '../traffic/fallback-ring.ts';
 import { type RequestEntry, requestEntry } from '../traffic/request-entry.ts';
 import { followersMax, waitingBytesMax } from '../traffic/request-tail.ts';
 import { requestsKept } from '../traffic/traffic-watch.ts';
 import { apiRefusals, refusal } from './refusals.ts';
 import { type RequestFilterQuery, requestFilter, requestFilterQuery } from './request-filter.ts';
 
-const listQuery = input({
-  limit: withDefault(refined(count, { minimum: 1, maximum: requestsKept }), 100),
-  ...requestFilterQuery.properties,
-});
+const limitOf = (max: number, initial: number) =>
+  withDefault(refined(count, { minimum: 1, maximum: max }), initial);
+
+const listQuery = input({ limit: limitOf(requestsKept, 100), ...requestFilterQuery.properties });
 const page = record({ sampledEvery: count, requests: list(requestEntry) });
 
 const listSchema: JsonSchema = {
@@ -53,9 +54,22 @@ const followSchema: JsonSchema = {
   },
 };
 
+const fallbackQuery = input({ limit: limitOf(fallbacksMax, 50) });
+const fallbackPage = record({ fallbacks: list(fallback) });
+
+const fallbackSchema: JsonSchema = {
+  tags: ['traffic'],
+  summary: 'The latest requests that the fast path should have answered, and those that failed',
+  querystring: fallbackQuery,
+  response: {
+    200: described(fallbackPage, 'The latest first.'),
+    ...apiRefusals,
+  },
+};
+
 export function addRequestRoutes(
   app: FastifyInstance,
-  { traffic: { ring, tables, tail } }: Pick<ProxyActions, 'traffic'>,
+  { traffic: { ring, tables, tail, fallbacks } }: Pick<ProxyActions, 'traffic'>,
   hooks: AccessHooks,
 ): void {
   app.get<{ Querystring: ValueOf<typeof listQuery> }>(
@@ -92,5 +106,11 @@ export function addRequestRoutes(
       raw.once('close', tail.follow(raw, filter.matches));
       return reply;
     },
+  );
+  app.get<{ Querystring: ValueOf<typeof fallbackQuery> }>(
+    '/api/fallbacks',
+    { onRequest: hooks.api, schema: fallbackSchema },
+    ({ query }, reply) =>
+      json<ValueOf<typeof fallbackPage>>(reply, 200, { fallbacks: fallbacks.latest(query.limit) }),
   );
 }
