@@ -7,6 +7,7 @@ import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { holdConnections, type IdleConnections } from './idle-connections.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { scratchFolder } from './scratch.ts';
+import { proxyToml, targetToml } from './small-roles.ts';
 
 const { folder } = scratchFolder();
 const roles: RoleProcess[] = [];
@@ -24,39 +25,11 @@ magic.writeBigUInt64LE(0xcafebabe12345678n);
 const tcpAlone = 'tls = "tcp,self"';
 
 async function target(keys = '', under: readonly string[] = []): Promise<RoleProcess> {
-  const config = `
-[rdma]
-port = 0
-${tcpAlone}
-buffer_size = "16MiB"
-hugepages = "off"
-${keys}
-[target]
-dirs = ["${folder}"]
-unconfirmed = true
-[admin]
-listen = "127.0.0.1:0"
-`;
-  return startedAs('target', config, under);
+  return startedAs('target', targetToml(folder, 'port = 0', tcpAlone, keys), under);
 }
 
 async function proxyOf(target: RoleProcess, keys = ''): Promise<RoleProcess> {
-  const config = `
-[http]
-listen = "127.0.0.1:0"
-[seaweedfs]
-volume_server_url = "http://127.0.0.1:9"
-[rdma]
-target = "${target.bound['rdma']}"
-${tcpAlone}
-${keys}
-[memory]
-size = "16MiB"
-hugepages = "off"
-[admin]
-listen = "127.0.0.1:0"
-`;
-  return startedAs('proxy', config);
+  return startedAs('proxy', proxyToml({ target: target.bound['rdma'] }, tcpAlone, keys));
 }
 
 async function startedAs(

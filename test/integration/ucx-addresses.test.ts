@@ -7,6 +7,7 @@ import { loadBinding } from '../../src/rdma/binding.ts';
 import { mayRun, withOwnNetwork } from './namespaces.ts';
 import { program, type Role, runCommand, startRoleBy } from './program.ts';
 import { scratchFolder } from './scratch.ts';
+import { proxyToml, targetToml } from './small-roles.ts';
 
 const scratch = scratchFolder();
 const twoAddresses =
@@ -24,45 +25,15 @@ function start(setup: string, name: 'target' | 'proxy', file: string): Role {
   return role;
 }
 
-const target = (listen: string, more = ''): string =>
-  scratch.write(
-    'target.toml',
-    `
-[rdma]
-listen = "${listen}"
-port = 18515
-${more}
-insecure = true
-ucx_tcp_trusted_network = true
-buffer_size = "16MiB"
-hugepages = "off"
-[target]
-dirs = ["${scratch.folder}"]
-unconfirmed = true
-[admin]
-listen = "127.0.0.1:0"
-`,
-  );
+const trusted = 'ucx_tcp_trusted_network = true';
+
+const target = (listen: string, more = ''): string => {
+  const place = [`listen = "${listen}"`, 'port = 18515', 'insecure = true'];
+  return scratch.write('target.toml', targetToml(scratch.folder, ...place, trusted, more));
+};
 
 const proxy = (more = ''): string =>
-  scratch.write(
-    'proxy.toml',
-    `
-[http]
-listen = "127.0.0.1:0"
-[seaweedfs]
-volume_server_url = "http://127.0.0.1:9"
-[rdma]
-target = "10.9.0.2:18515"
-${more}
-ucx_tcp_trusted_network = true
-[memory]
-size = "16MiB"
-hugepages = "off"
-[admin]
-listen = "127.0.0.1:0"
-`,
-  );
+  scratch.write('proxy.toml', proxyToml({ target: '10.9.0.2:18515' }, trusted, more));
 
 const patient = ['--count', '1', '--connect-timeout', '20s'];
 

@@ -8,6 +8,7 @@ import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { runCommand } from './program.ts';
 import { scratchFolder } from './scratch.ts';
+import { proxyToml, targetToml } from './small-roles.ts';
 import { makeTwoHosts, type TwoHosts } from './two-hosts.ts';
 import type { Fate } from './ucx-intruder.ts';
 
@@ -31,43 +32,12 @@ interface TargetKeys {
 }
 
 async function target({ listen, more = '' }: TargetKeys): Promise<RoleProcess> {
-  return started(
-    'target',
-    `
-[rdma]
-listen = "${listen}"
-port = 0
-insecure = true
-buffer_size = "16MiB"
-hugepages = "off"
-${more}
-[target]
-dirs = ["${folder}"]
-unconfirmed = true
-[admin]
-listen = "127.0.0.1:0"
-`,
-  );
+  const place = [`listen = "${listen}"`, 'port = 0', 'insecure = true'];
+  return started('target', targetToml(folder, ...place, more));
 }
 
-async function proxy(target: string, listen: string, more = ''): Promise<RoleProcess> {
-  return started(
-    'proxy',
-    `
-[http]
-listen = "${listen}:0"
-[seaweedfs]
-volume_server_url = "http://127.0.0.1:9"
-[rdma]
-target = "${target}"
-${more}
-[memory]
-size = "16MiB"
-hugepages = "off"
-[admin]
-listen = "${listen}:0"
-`,
-  );
+async function proxy(target: string, host: string, more = ''): Promise<RoleProcess> {
+  return started('proxy', proxyToml({ target, host }, more));
 }
 
 async function started(name: 'target' | 'proxy', config: string): Promise<RoleProcess> {
