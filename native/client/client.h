@@ -139,8 +139,8 @@ class Client {
   virtual void Take(Batch& batch) = 0;
   [[nodiscard]] virtual uint32_t requests_in_flight() const = 0;
   [[nodiscard]] virtual ClientStats stats() const = 0;
-  /// The hosts that UCX's TCP ports take packets of; none at first. False: those of the last call
-  /// keep on being admitted. Without a guard, or UCX, nothing happens.
+  /// The hosts that UCX's TCP ports take packets of; none at first. False: see ucx::PeerFilter.
+  /// Without a guard, or UCX, nothing happens.
   virtual bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) = 0;
   /// Why the guard could not be had; empty: it is as asked for.
   [[nodiscard]] virtual std::string guard_fault() const { return {}; }

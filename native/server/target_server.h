@@ -90,8 +90,8 @@ class TargetServer {
   [[nodiscard]] virtual uint16_t port() const = 0;
   /// Why `is_guarded` could not be had; empty: it is as asked for.
   [[nodiscard]] virtual const std::string& guard_fault() const = 0;
-  /// The hosts that UCX's TCP ports take packets of, with `is_guarded`; none at first. False: those
-  /// of the last call keep on being admitted.
+  /// The hosts that UCX's TCP ports take packets of, with `is_guarded`; none at first. False: see
+  /// ucx::PeerFilter.
   virtual bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) = 0;
   [[nodiscard]] virtual memory::PageKind page_kind() const = 0;
 

@@ -105,7 +105,6 @@ std::optional<std::vector<sock_filter>> HostFilter(const std::set<HostAddress>& 
   std::set<HostAddress> ipv4;
   std::set<HostAddress> ipv6;
   for (const HostAddress& each : hosts) (IsIpv4(each) ? ipv4 : ipv6).insert(each);
-  if (ipv4.size() > kIpv4HostsMax || ipv6.size() > kIpv6HostsMax) return std::nullopt;
   const Program of_ipv6 = Ipv6Program(ipv6);
   Program program{Step(BPF_LD | BPF_B | BPF_ABS, kNetworkHeader),
                   Step(BPF_ALU | BPF_AND | BPF_K, 0xf0),
@@ -113,6 +112,7 @@ std::optional<std::vector<sock_filter>> HostFilter(const std::set<HostAddress>& 
                   Step(BPF_JMP | BPF_JA, static_cast<uint32_t>(of_ipv6.size()))};
   Append(program, of_ipv6);
   Append(program, Ipv4Program(ipv4));
+  if (program.size() > BPF_MAXINSNS) return std::nullopt;
   return program;
 }
 
@@ -136,15 +136,14 @@ bool PeerFilter::Admit(const std::set<HostAddress>& hosts, std::string& error) {
   const std::lock_guard lock(mutex_);
   std::optional<Program> program = HostFilter(hosts);
   if (!program) {
-    error = "a filter holds " + std::to_string(kIpv4HostsMax) + " IPv4 and " +
-            std::to_string(kIpv6HostsMax) + " IPv6 addresses, not more";
+    error = "the socket filter of UCX's ports holds " + std::to_string(kIpv4HostsMax) +
+            " IPv4 or " + std::to_string(kIpv6HostsMax) + " IPv6 addresses, not more";
     return false;
   }
-  for (const Guarded& each : sockets_) {
-    if (!Attach(each, *program, error)) return false;
-  }
   hosts_ = hosts;
-  return true;
+  bool is_attached = true;
+  for (const Guarded& each : sockets_) is_attached &= Attach(each, *program, error);
+  return is_attached;
 }
 
 bool PeerFilter::Admits(const HostAddress& host) const {
@@ -158,7 +157,8 @@ bool PeerFilter::Attach(const Guarded& socket, std::span<sock_filter> program, s
   const int held = copy < 0 && errno == EMFILE ? socket.fd : copy;
   bool is_attached = true;
   if (held >= 0 && SocketInode(held) == socket.inode) {
-    is_attached = SetFilter(held, program);
+    // The kernel charges the old one and the new one together (net.core.optmem_max).
+    is_attached = SetFilter(held, program) || (DropAllPackets(held) && SetFilter(held, program));
     if (!is_attached) error = Refused();
   }
   if (copy >= 0) close(copy);

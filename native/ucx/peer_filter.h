@@ -16,9 +16,9 @@
 // hosts only: the kernel drops those of others before UCX sees them.
 namespace ucx {
 
-/// A filter for the kernel has 4,096 steps: no more hosts than this fit.
+/// A filter for the kernel has 4,096 steps: no more hosts than this fit, of one family.
 inline constexpr size_t kIpv4HostsMax = 1000;
-inline constexpr size_t kIpv6HostsMax = 128;
+inline constexpr size_t kIpv6HostsMax = 400;
 
 /// A socket filter (SO_ATTACH_FILTER) that passes packets whose source address is one of `hosts`.
 /// Nothing: they are too many.
@@ -36,7 +36,7 @@ class PeerFilter {
   bool Guard(std::span<const uint16_t> ports, std::string& error);
 
   /// From now on the guarded ports take packets of these hosts, and of no other; connections that
-  /// were accepted stay. False: the hosts of the last call keep on being admitted.
+  /// were accepted stay. False: a port may take no packet at all.
   bool Admit(const std::set<HostAddress>& hosts, std::string& error);
 
   /// Whether packets of this host are taken, as far as this filter goes: without Guard() of every

@@ -121,7 +121,7 @@ TEST_F(PeerFilterTest, FindsEachOfManyHosts) {
 
 TEST_F(PeerFilterTest, KeepsTheHostsThatItHasWhenThereAreTooMany) {
   Admit({Host("127.0.0.2")});
-  EXPECT_FALSE(filter_.Admit(Hosts(kIpv4HostsMax + 1, "127.1."), error_));
+  EXPECT_FALSE(filter_.Admit(Hosts(2 * kIpv4HostsMax, "127.1."), error_));
   EXPECT_NE(error_.find("1000 IPv4"), std::string::npos) << error_;
   EXPECT_TRUE(listener_.Takes("127.0.0.2"));
   EXPECT_FALSE(listener_.Takes("127.1.0.2"));
@@ -130,9 +130,10 @@ TEST_F(PeerFilterTest, KeepsTheHostsThatItHasWhenThereAreTooMany) {
 }
 
 TEST_F(PeerFilterTest, TakesAsManyAsItSays) {
-  std::set<HostAddress> hosts = Hosts(kIpv4HostsMax, "127.1.");
-  for (size_t i = 0; i < kIpv6HostsMax; ++i) hosts.insert(Host("fd00::" + std::to_string(i)));
-  Admit(hosts);
+  std::set<HostAddress> ipv6;
+  for (size_t i = 0; i < kIpv6HostsMax; ++i) ipv6.insert(Host("fd00::" + std::to_string(i)));
+  Admit(ipv6);
+  Admit(Hosts(kIpv4HostsMax, "127.1."));
   EXPECT_TRUE(listener_.Takes("127.1.0.2"));
   EXPECT_TRUE(listener_.Takes("127.1.3.251"));
   EXPECT_FALSE(listener_.Takes("127.1.3.252"));

@@ -52,6 +52,9 @@ function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Pr
       `"${rdma.listen}" is not loopback: give rdma.secret_file, or insecure = true if everybody who reaches this port may read every needle`,
     );
   }
+  if (rdma.ucxPort !== 0 && 'port' in admin.listen && admin.listen.port === rdma.ucxPort) {
+    problems.add('rdma.ucx_port', 'is the port of admin.listen too: give each a port of its own');
+  }
   if (target.dirs.length === 0)
     problems.add('target.dirs', "is empty: the volume server's -dir list");
   if (target.idxDirs.length > 1 && target.idxDirs.length !== target.dirs.length) {

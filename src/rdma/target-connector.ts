@@ -116,16 +116,44 @@ export class TargetConnector implements Connector {
     control.admitted.then(
       ({ ucx, hosts }) => {
         if (this.#control !== control) return;
-        this.#peers.set(this, hosts);
+        const fault = this.#peers.set(this, hosts);
+        if (fault !== undefined) {
+          this.#failed('overload', fault);
+          return;
+        }
+        void control.lost.then(() => this.#askAgain(control, host));
         const leftMs = timeoutMs - (performance.now() - startedMs);
         this.#open(ucx, Math.max(leftMs, timeoutMs / 2));
       },
       (error: unknown) => {
         if (this.#control !== control) return;
-        const status = error instanceof NotAdmittedError ? error.status : 'not_connected';
-        this.#link?.failed(status, messageOf(error));
-        this.lost(status);
+        this.#failed(
+          error instanceof NotAdmittedError ? error.status : 'not_connected',
+          messageOf(error),
+        );
       },
+    );
+  }
+
+  #failed(status: StatusName, detail: string): void {
+    this.#link?.failed(status, detail);
+    this.lost(status);
+  }
+
+  /** The session may live on, but not for long without an admission. */
+  #askAgain(lost: ControlConnection, host: string): void {
+    if (this.#control !== lost) return;
+    const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
+    const control = new ControlConnection({ host, port, secret, timeoutMs });
+    this.#control = control;
+    control.admitted.then(
+      ({ hosts }) => {
+        if (this.#control !== control) return;
+        this.#peers.set(this, hosts);
+        void control.lost.then(() => this.#askAgain(control, host));
+      },
+      // The end of the session tells.
+      () => undefined,
     );
   }
 

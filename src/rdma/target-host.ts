@@ -72,6 +72,7 @@ export interface SessionEvent {
   readonly status: Exclude<StatusName, 'ok'> | undefined;
   /** The address of a peer that was refused on its control connection. */
   readonly peer?: string | undefined;
+  readonly detail?: string | undefined;
 }
 
 export interface TargetHost {
@@ -233,8 +234,8 @@ class NativeTargetHost implements TargetHost {
     const refused = this.#control
       .takeRefusals()
       .map(
-        ({ host, status }) =>
-          ({ kind: 'refused', sessionId: undefined, status, peer: host }) as const,
+        ({ host, status, detail }) =>
+          ({ kind: 'refused', sessionId: undefined, status, peer: host, detail }) as const,
       );
     const events = this.#native.takeSessionEvents().map(({ kind, sessionId, status }) => ({
       kind,

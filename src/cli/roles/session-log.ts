@@ -20,11 +20,11 @@ function refusalText(status: SessionEvent['status']): string {
 }
 
 export function sessionLog(sink: LineSink, limited: LimitedLog): (event: SessionEvent) => void {
-  return ({ kind, sessionId, status, peer }) => {
+  return ({ kind, sessionId, status, peer, detail }) => {
     const event = `session-${kind}`;
     if (!limited.mayWrite(event)) return;
     const session_id = sessionId === undefined ? undefined : `${sessionId}`;
-    const fields = { event, session_id, reason: status, peer };
+    const fields = { event, session_id, reason: status, peer, detail };
     const message = kind === 'refused' ? refusalText(status) : messages[kind];
     if (kind === 'refused' || kind === 'lost') sink.warn(fields, message);
     else sink.info(fields, message);

@@ -1,4 +1,5 @@
 /** The hosts of which the UCX ports of this process take packets: those of each target that it connects to. */
+import { messageOf } from '../errors.ts';
 import type { NativeClient } from '../native-types.ts';
 
 export class AdmittedHosts {
@@ -9,10 +10,12 @@ export class AdmittedHosts {
     this.#native = native;
   }
 
-  /** Replaces the hosts of `owner`. Throws where the kernel takes no filter. */
-  set(owner: object, hosts: readonly string[]): void {
+  /** Replaces the hosts of `owner`. @returns why that is not possible; they are not admitted then */
+  set(owner: object, hosts: readonly string[]): string | undefined {
     this.#hosts.set(owner, hosts);
-    this.#tell();
+    const fault = this.#tell();
+    if (fault !== undefined) this.drop(owner);
+    return fault;
   }
 
   /** A host stays admitted where another target has it, too. */
@@ -20,7 +23,12 @@ export class AdmittedHosts {
     if (this.#hosts.delete(owner)) this.#tell();
   }
 
-  #tell(): void {
-    this.#native.admitPeers([...new Set([...this.#hosts.values()].flat())]);
+  #tell(): string | undefined {
+    try {
+      this.#native.admitPeers([...new Set([...this.#hosts.values()].flat())]);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
   }
 }

@@ -11,7 +11,6 @@ import {
   isPort,
   LineReader,
   newNonce,
-  ownHosts,
   plainHost,
   type Refusal,
   refusalIn,
@@ -51,9 +50,13 @@ const lastWordMs = 1_000;
 export class ControlConnection {
   /** Rejects with a NotAdmittedError; also when close() comes first. */
   readonly admitted: Promise<Admitted>;
+  /** Resolves when an admission ends that close() did not end. */
+  readonly lost: Promise<void>;
   readonly #socket: Socket;
   readonly #conversation: Conversation;
   readonly #settle: PromiseWithResolvers<Admitted>;
+  readonly #loss: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #isClosed = false;
   readonly #reader = new LineReader();
   readonly #timer: NodeJS.Timeout;
   #state: 'greeting' | 'proving' | 'settled' = 'greeting';
@@ -62,6 +65,7 @@ export class ControlConnection {
     this.#conversation = new Conversation(secret);
     this.#settle = Promise.withResolvers<Admitted>();
     this.admitted = this.#settle.promise;
+    this.lost = this.#loss.promise;
     this.#socket = connect({ host, port, noDelay: true });
     this.#timer = setTimeout(
       () => this.#fail('not_connected', `no answer within ${timeoutMs} ms`),
@@ -73,19 +77,21 @@ export class ControlConnection {
       const isOpen = this.#socket.bytesWritten > 0;
       this.#fail('not_connected', isOpen ? `${message}: ${strangerText}` : message);
     });
-    this.#socket.on('close', () =>
-      this.#fail('not_connected', `it closed the connection: ${strangerText}`),
-    );
+    this.#socket.on('close', () => {
+      this.#fail('not_connected', `it closed the connection: ${strangerText}`);
+      if (!this.#isClosed) this.#loss.resolve();
+    });
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#fail('closed', 'closed here');
     this.#socket.destroy();
   }
 
   #greet(): void {
     const version = { version_min: controlVersion, version_max: controlVersion };
-    const hosts = ownHosts(plainHost(this.#socket.localAddress));
+    const hosts = [plainHost(this.#socket.localAddress)];
     const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }
@@ -163,5 +169,5 @@ const refusalTexts: Partial<Record<StatusName, string>> = {
   protocol_error: `its answer is not a target's: ${strangerText}`,
   unauthorized: 'the target refuses the secret of rdma.secret_file',
   unsupported_version: 'the target speaks another version of the control connection',
-  overload: 'the target has as many sessions as rdma.max_sessions admits',
+  overload: 'the target has no place: rdma.max_sessions, or its socket filter; its log says which',
 };

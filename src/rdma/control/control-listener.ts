@@ -3,6 +3,7 @@
  * admitted hosts alone, and a host is admitted while a control connection of it is open.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { messageOf } from '../errors.ts';
 import {
   Conversation,
   controlVersion,
@@ -12,7 +13,6 @@ import {
   isSpoken,
   LineReader,
   newNonce,
-  ownHosts,
   plainHost,
   type Refusal,
   type UcxPlace,
@@ -38,6 +38,7 @@ export interface ControlOptions {
 export interface RefusedPeer {
   readonly host: string;
   readonly status: Refusal;
+  readonly detail: string | undefined;
 }
 
 /** UCX's side, as it is once the address is had. */
@@ -151,7 +152,7 @@ class TcpControlListener implements ControlListener {
       { socket, host, ucxPlace, secret, handshakeTimeoutMs },
       {
         admit: (hosts) => this.#admit(peer, hosts, admit),
-        refused: (status) => this.#tellRefusal({ host, status }),
+        refused: (status, detail) => this.#tellRefusal({ host, status, detail }),
         gone: () => this.#gone(peer, admit),
         timedOut: () => this.#end(peer),
       },
@@ -193,13 +194,16 @@ class TcpControlListener implements ControlListener {
     peer.end();
   }
 
-  #admit(peer: Peer, hosts: readonly string[], admit: Admit): Refusal | undefined {
-    if (this.#admitted.size >= this.#options.admittedMax) return 'overload';
+  #admit(peer: Peer, hosts: readonly string[], admit: Admit): string | undefined {
+    const { admittedMax } = this.#options;
+    if (this.#admitted.size >= admittedMax) return `${admittedMax} proxies are admitted`;
     this.#pending.delete(peer);
     this.#admitted.set(peer, hosts);
-    if (this.#tellHosts(admit)) return undefined;
+    const fault = this.#tellHosts(admit);
+    if (fault === undefined) return undefined;
     this.#admitted.delete(peer);
-    return 'overload';
+    this.#tellHosts(admit);
+    return fault;
   }
 
   #tellRefusal(refused: RefusedPeer): void {
@@ -212,12 +216,12 @@ class TcpControlListener implements ControlListener {
     if (this.#admitted.delete(peer)) this.#tellHosts(admit);
   }
 
-  #tellHosts(admit: Admit): boolean {
+  #tellHosts(admit: Admit): string | undefined {
     try {
       admit([...new Set([...this.#admitted.values()].flat())]);
-      return true;
-    } catch {
-      return false;
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
     }
   }
 }
@@ -232,9 +236,9 @@ interface PeerOptions
 }
 
 interface PeerEvents {
-  /** `hosts` have proved themselves; returns why they are refused all the same. */
-  admit(hosts: readonly string[]): Refusal | undefined;
-  refused(status: Refusal): void;
+  /** `hosts` have proved themselves; returns why there is no place for them all the same. */
+  admit(hosts: readonly string[]): string | undefined;
+  refused(status: Refusal, detail: string | undefined): void;
   gone(): void;
   timedOut(): void;
 }
@@ -318,9 +322,9 @@ class Peer {
   }
 
   #admit(): void {
-    const refusal = this.#events.admit(this.#hosts);
-    if (refusal !== undefined) {
-      this.#refuse(refusal);
+    const fault = this.#events.admit(this.#hosts);
+    if (fault !== undefined) {
+      this.#refuse('overload', fault);
       return;
     }
     clearTimeout(this.#timer);
@@ -328,7 +332,7 @@ class Peer {
     this.#socket.setKeepAlive(true, keepAliveMs);
     const reached = plainHost(this.#socket.localAddress);
     const { host, port } = this.#ucxPlace(reached);
-    this.#say({ ucx_host: host, ucx_port: port, hosts: ownHosts(reached) });
+    this.#say({ ucx_host: host, ucx_port: port, hosts: [reached] });
   }
 
   #say(content: object): void {
@@ -336,9 +340,9 @@ class Peer {
   }
 
   /** The time for the handshake ends the connection of a peer that does not. */
-  #refuse(status: Refusal): void {
+  #refuse(status: Refusal, detail?: string): void {
     this.#state = 'refused';
-    this.#events.refused(status);
+    this.#events.refused(status, detail);
     this.#socket.end(this.#conversation.say('target', { refused: status }, false));
   }
 }

@@ -7,19 +7,19 @@
  *     proxy:  {} PROOF
  *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
  *
- * `hosts` are the speaker's own addresses, that of its end of the connection among them: the other side's UCX ports take
- * packets of these. No other address is admitted, since a stranger may pass the lines on. UCX has a place of its own, since
- * it cannot be reached through address translation, nor at a second address of a device.
+ * `hosts` has the address of the speaker's end of the connection, from which its packets to the other come: the other
+ * side's UCX ports take packets of it. What the connection seems to come from is not admitted, since a stranger may pass
+ * the lines on; nor are other addresses of the speaker, which may be another machine's to the other side. UCX has a place
+ * of its own, since it cannot be reached through address translation, nor at a second address of a device.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { type StatusName, statusNumbers } from '../status.ts';
 
 export const controlVersion = 1;
 /** A longer line is refused before its end has come. */
 export const lineBytesMax = 8_192;
-export const hostsMax = 16;
+export const hostsMax = 4;
 
 export type Refusal = Exclude<StatusName, 'ok'>;
 export type Speaker = 'proxy' | 'target';
@@ -111,19 +111,6 @@ export function refusalIn(line: string): Refusal | undefined {
   const isKnown =
     typeof refused === 'string' && Object.hasOwn(statusNumbers, refused) && refused !== 'ok';
   return isKnown ? (refused as Refusal) : 'protocol_error';
-}
-
-/**
- * Addresses of this machine from which its packets may come: `own`, that of its end of a connection, and others of its
- * family. Loopback and link-local ones are told as `own` alone.
- */
-export function ownHosts(own: string): readonly string[] {
-  const all = Object.values(networkInterfaces()).flatMap((rows) => rows ?? []);
-  const others = all.filter(
-    ({ internal, address }) =>
-      !internal && !address.startsWith('fe80:') && isIP(address) === isIP(own),
-  );
-  return [...new Set([own, ...others.map(({ address }) => address)])].slice(0, hostsMax);
 }
 
 /** The host of one end of a socket, as a literal address; '': the socket is gone. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { AdmittedHosts } from './admitted-hosts.ts';
 import { ControlConnection, type NotAdmittedError } from './control-connection.ts';
 import {
   type ControlListener,
@@ -125,7 +126,9 @@ describe('a proxy that knows the secret', () => {
     const place = await listener({ admittedMax: 1 });
     await asking(place.port).admitted;
     expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
-    expect(place.takeRefusals()).toEqual([{ host: '127.0.0.1', status: 'overload' }]);
+    expect(place.takeRefusals()).toMatchObject([
+      { host: '127.0.0.1', status: 'overload', detail: '1 proxies are admitted' },
+    ]);
     expect(place.takeRefusals()).toEqual([]);
     expect(place.refused).toBe(1);
   });
@@ -133,6 +136,9 @@ describe('a proxy that knows the secret', () => {
   test('is refused where UCX cannot be told of it', async () => {
     const place = await listener({}, false);
     expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
+    expect(place.takeRefusals()).toMatchObject([
+      { status: 'overload', detail: 'the kernel takes no socket filter' },
+    ]);
   });
 
   test('loses its admission when it says more', async () => {
@@ -152,6 +158,22 @@ describe('a proxy that knows the secret', () => {
   });
 });
 
+test('hosts that a proxy cannot admit are told, and left out from then on', () => {
+  const told: (readonly string[])[] = [];
+  const peers = new AdmittedHosts({
+    admitPeers(hosts) {
+      if (hosts.length > 2) throw new Error('too many');
+      told.push(hosts);
+    },
+  });
+  const [first, second] = [{}, {}];
+  expect(peers.set(first, ['10.0.0.1', '10.0.0.2'])).toBeUndefined();
+  expect(peers.set(second, ['10.0.0.3'])).toBe('too many');
+  expect(told.at(-1)).toEqual(['10.0.0.1', '10.0.0.2']);
+  peers.drop(first);
+  expect(peers.set(second, ['10.0.0.3'])).toBeUndefined();
+});
+
 describe('a peer that does not know the secret', () => {
   test('learns that the target does not prove to know its own', async () => {
     const place = await listener();
@@ -159,7 +181,7 @@ describe('a peer that does not know the secret', () => {
     expect(place.hosts()).toEqual([]);
     // And its log knows whose secret it is.
     await vi.waitFor(() =>
-      expect(place.takeRefusals()).toEqual([{ host: '127.0.0.1', status: 'unauthorized' }]),
+      expect(place.takeRefusals()).toMatchObject([{ host: '127.0.0.1', status: 'unauthorized' }]),
     );
   });
 
@@ -245,7 +267,7 @@ describe('a hello', () => {
     const { socket, line } = rawPeer(place.port);
     socket.write(text);
     expect(await line()).toBe('{"refused":"bad_request"}');
-    expect(place.takeRefusals()).toEqual([{ host: '127.0.0.1', status: 'bad_request' }]);
+    expect(place.takeRefusals()).toMatchObject([{ host: '127.0.0.1', status: 'bad_request' }]);
   });
 
   const nested = JSON.parse(`${'['.repeat(3_900)}${']'.repeat(3_900)}`) as unknown;
