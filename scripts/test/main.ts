@@ -1,67 +1,23 @@
 /**
  * Every test: types, lint and format, native tests (plain, then under ASan and UBSan), vitest, real clients of SeaweedFS.
- * Each suite runs whatever the ones before it did; the last line is the sum. `npm test -- --help` says how to run some of them.
+ * Suites run at the same time as far as they may, each whatever becomes of the others; the last line is the sum.
+ * `npm test -- --help` says how to run some of them.
  */
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { binFolder, pinnedEnv, root } from '../setup/pinned-node.mjs';
-import { addCounts, type Counts } from './counts.ts';
-import { runNativeSuite } from './native-suite.ts';
-import { runClientsSuite, runUnitSuite, runVitestSuite } from './vitest-suite.ts';
+import { endWithPrograms } from './children.ts';
+import { addCounts, type Counts, describeCounts, noCounts } from './counts.ts';
+import { OrderedOutput, type Section } from './ordered-output.ts';
+import type { Suite } from './suite.ts';
+import { fast, suites } from './suites.ts';
 
-interface Suite {
-  readonly name: string;
-  readonly tells: string;
-  /** Not run by default. */
-  readonly isExtra?: boolean;
-  run(): Counts;
+interface Run {
+  readonly suite: Suite;
+  readonly section: Section;
+  readonly counts: Counts;
+  ms: number;
 }
 
-type Command = readonly [name: string, ...args: string[]];
-
-const formatNative: Command = ['node', join(root, 'scripts', 'format-native.ts'), '--check'];
-const projects = ['tsconfig.json', join('scripts', 'tsconfig.json')];
-const suites: readonly Suite[] = [
-  {
-    name: 'types',
-    tells: 'tsc over src, bench, test and scripts',
-    run: () => runChecks(projects.map((file) => ['tsc', '-p', file, '--noEmit'])),
-  },
-  {
-    name: 'lint',
-    tells: 'biome; clang-format over the native sources',
-    run: () => runChecks([['biome', 'check', '.'], formatNative]),
-  },
-  {
-    name: 'native',
-    tells: 'gtest programs',
-    run: () => runNativeSuite({ folder: 'build-test', sanitize: '' }),
-  },
-  {
-    name: 'native-sanitized',
-    tells: 'the same under ASan and UBSan',
-    run: () => runNativeSuite({ folder: 'build-asan', sanitize: 'address,undefined' }),
-  },
-  { name: 'vitest', tells: 'all of src, bench and test', run: runVitestSuite },
-  { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", run: runClientsSuite },
-  // Not run by default: the first has no other tests than native, the second none that vitest has not.
-  {
-    name: 'native-tsan',
-    tells: 'native under TSan; by name only',
-    isExtra: true,
-    run: () => runNativeSuite({ folder: 'build-tsan', sanitize: 'thread' }),
-  },
-  {
-    name: 'unit',
-    tells: 'src and the house rules; by name only',
-    isExtra: true,
-    run: runUnitSuite,
-  },
-];
-const fast = ['types', 'lint', 'unit'];
-
-const usage = `npm test                       every suite, one after the other
+const usage = `npm test                       every suite, side by side where they may
 npm test -- --fast             ${fast.join(', ')}: the loop of a person, under two minutes
 npm test -- --only NAME[,NAME] some of them
 
@@ -70,38 +26,41 @@ ${suites.map(({ name, tells }) => `  ${name.padEnd(18)}${tells}`).join('\n')}
 One file or one test: CONTRIBUTING.md.`;
 
 const chosen = chosenSuites();
-const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
-const rows: string[] = [];
-for (const suite of chosen) {
-  console.log(`\n== ${suite.name}`);
-  const startedAt = Date.now();
-  const counts = suite.run();
-  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
-  addCounts(sum, counts);
-  rows.push(`${suite.name.padEnd(18)} ${describe(counts)} in ${seconds} s`);
-}
-console.log(`\n${rows.join('\n')}`);
-console.log(describe(sum));
+endWithPrograms();
+const startedAt = Date.now();
+const output = new OrderedOutput((text) => process.stdout.write(text));
+const runs = chosen.map(
+  (suite): Run => ({ suite, section: output.section(suite.name), counts: noCounts(), ms: 0 }),
+);
+await Promise.all(runs.map(runBeside));
+for (const run of runs) await runAlone(run);
+
+const sum = noCounts();
+for (const { counts } of runs) addCounts(sum, counts);
+const rows = runs.map(({ suite, counts, ms }) => row(suite.name, describeCounts(counts), ms));
+console.log(`\n${rows.join('\n')}\n${row('together', '', Date.now() - startedAt)}`);
+console.log(describeCounts(sum));
 process.exitCode = sum.failed === 0 && sum.passed + sum.skipped > 0 ? 0 : 1;
 
-function describe(counts: Counts): string {
-  return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
+async function runBeside(run: Run): Promise<void> {
+  if (run.suite.beside !== undefined) await count(run, run.suite.beside);
+  if (run.suite.alone === undefined) run.section.end();
 }
 
-/** A check that ends with 69 has not got what it needs. */
-function runChecks(checks: readonly Command[]): Counts {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const [command, ...args] of checks) {
-    const { status } = spawnSync(join(binFolder, command), args, {
-      cwd: root,
-      env: pinnedEnv(),
-      stdio: 'inherit',
-    });
-    if (status === 0) counts.passed += 1;
-    else if (status === 69) counts.skipped += 1;
-    else counts.failed += 1;
-  }
-  return counts;
+async function runAlone(run: Run): Promise<void> {
+  if (run.suite.alone === undefined) return;
+  await count(run, run.suite.alone);
+  run.section.end();
+}
+
+async function count(run: Run, part: NonNullable<Suite['beside']>): Promise<void> {
+  const beganAt = Date.now();
+  addCounts(run.counts, await part(run.section.print));
+  run.ms += Date.now() - beganAt;
+}
+
+function row(name: string, counts: string, ms: number): string {
+  return `${name.padEnd(18)} ${counts}${counts === '' ? '' : ' '}in ${(ms / 1000).toFixed(1)} s`;
 }
 
 function chosenSuites(): readonly Suite[] {

@@ -2,13 +2,14 @@
  * Builds the native tests in their own build directory and runs every gtest program there, counting from gtest's own
  * JSON report. A program that dies or hangs counts as one more failed test.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { compiler } from '../setup/system-packages.mjs';
-import { addCounts, type Counts } from './counts.ts';
+import { runQuietly } from './children.ts';
+import { addCounts, type Counts, describeCounts, noCounts } from './counts.ts';
+import type { Print } from './suite.ts';
 
 export interface NativeBuild {
   /** From the root. */
@@ -24,7 +25,17 @@ interface Report {
   }[];
 }
 
+/** One part of the tests of one gtest program. */
+interface Shard {
+  readonly folder: string;
+  readonly program: string;
+  readonly index: number;
+  readonly env: NodeJS.ProcessEnv;
+}
+
 const programTimeoutMs = 600_000;
+/** gtest deals a program's tests out to so many processes. They wait more than they compute. */
+const shardCount = 2;
 
 /** A test that ends the process with a signal on purpose needs UCX to leave signals alone; so do the sanitizers. */
 const testEnv: NodeJS.ProcessEnv = {
@@ -40,75 +51,90 @@ const testEnv: NodeJS.ProcessEnv = {
 /** Else UCX takes a lock in each new thread before TSan knows the thread, which ends the process. */
 const threadSanitizerEnv: NodeJS.ProcessEnv = { ...testEnv, UCX_MEM_EVENTS: 'no' };
 
-export function runNativeSuite(build: NativeBuild): Counts {
+/** A build takes every core: the next one begins when it has ended. */
+let lastBuild: Promise<unknown> = Promise.resolve();
+
+export async function runNativeSuite(build: NativeBuild, print: Print): Promise<Counts> {
   if (
     !existsSync('/usr/include/gtest/gtest.h') &&
     !existsSync('/usr/local/include/gtest/gtest.h')
   ) {
-    console.log('skipped: libgtest-dev is not installed (npm run setup names the command)');
+    print('skipped: libgtest-dev is not installed (npm run setup names the command)\n');
     return { passed: 0, failed: 0, skipped: 1 };
   }
   const folder = join(root, build.folder);
-  console.log(`building ${build.folder} …`);
-  if (!buildTests(folder, build.sanitize)) return { passed: 0, failed: 1, skipped: 0 };
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of readdirSync(folder)
-    .filter((each) => each.endsWith('_test'))
-    .sort()) {
-    const one = runProgram(
-      folder,
-      name,
-      build.sanitize === 'thread' ? threadSanitizerEnv : testEnv,
-    );
-    console.log(`  ${name}: ${one.passed} passed, ${one.failed} failed, ${one.skipped} skipped`);
-    addCounts(counts, one);
-  }
+  const isBuilt = lastBuild.then(() => buildTests(folder, build, print));
+  lastBuild = isBuilt;
+  if (!(await isBuilt)) return { passed: 0, failed: 1, skipped: 0 };
+  const counts = await runTests(folder, build, print);
   if (counts.passed === 0) counts.failed += 1;
   return counts;
 }
 
-function buildTests(folder: string, sanitize: string): boolean {
+async function buildTests(folder: string, build: NativeBuild, print: Print): Promise<boolean> {
+  const startedAt = Date.now();
+  print(`building ${build.folder} …\n`);
   const definitions = [
     '-DSEAWEED_TESTS=ON',
     '-DSEAWEED_ADDON=OFF',
-    `-DSEAWEED_SANITIZE=${sanitize}`,
+    `-DSEAWEED_SANITIZE=${build.sanitize}`,
     // Full optimisation doubles the compile time of instrumented code and hides nothing less.
-    ...(sanitize === '' ? [] : ['-DCMAKE_CXX_FLAGS_RELEASE=-O1']),
+    ...(build.sanitize === '' ? [] : ['-DCMAKE_CXX_FLAGS_RELEASE=-O1']),
   ];
   const env = { ...process.env, CXX: process.env['CXX'] ?? compiler() };
-  const generator = ['-G', 'Ninja'];
-  const steps: readonly (readonly [string, ...string[]])[] = [
-    ['cmake', '-S', root, '-B', folder, ...generator, ...definitions],
-    ['nice', 'cmake', '--build', folder, '-j', String(availableParallelism())],
+  const steps = [
+    ['cmake', '-S', root, '-B', folder, '-G', 'Ninja', ...definitions],
+    // The tests that run meanwhile come first.
+    ['-n', '19', 'cmake', '--build', folder, '-j', String(availableParallelism())],
   ];
-  for (const [command, ...args] of steps) {
-    const result = spawnSync(command, args, { env, encoding: 'utf8', maxBuffer: 1 << 28 });
-    if (result.status === 0) continue;
-    console.log(`${result.stdout}${result.stderr}`.trimEnd().split('\n').slice(-60).join('\n'));
+  for (const args of steps) {
+    const { status, output } = await runQuietly({ command: 'nice', args, env });
+    if (status === 0) continue;
+    print(`${lastLines(output, 60)}\n`);
     return false;
   }
+  print(`built ${build.folder} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`);
   return true;
 }
 
-function runProgram(folder: string, name: string, env: NodeJS.ProcessEnv): Counts {
-  const report = join(folder, `${name}.json`);
+async function runTests(folder: string, { sanitize }: NativeBuild, print: Print): Promise<Counts> {
+  const env = sanitize === 'thread' ? threadSanitizerEnv : testEnv;
+  const programs = readdirSync(folder)
+    .filter((each) => each.endsWith('_test'))
+    .sort();
+  const counts = noCounts();
+  for (const program of programs) {
+    const shards = Array.from({ length: shardCount }, (_, index) =>
+      runShard({ folder, program, index, env }, print),
+    );
+    const one = noCounts();
+    for (const shard of await Promise.all(shards)) addCounts(one, shard);
+    print(`  ${program}: ${describeCounts(one)}\n`);
+    addCounts(counts, one);
+  }
+  return counts;
+}
+
+async function runShard({ folder, program, index, env }: Shard, print: Print): Promise<Counts> {
+  const report = join(folder, `${program}.${index}.json`);
   rmSync(report, { force: true });
-  const result = spawnSync(
-    'nice',
-    [join(folder, name), '--gtest_brief=1', `--gtest_output=json:${report}`],
-    { env, encoding: 'utf8', timeout: programTimeoutMs, maxBuffer: 1 << 28, cwd: folder },
-  );
+  const { status, how, output } = await runQuietly({
+    command: 'nice',
+    args: [join(folder, program), '--gtest_brief=1', `--gtest_output=json:${report}`],
+    env: { ...env, GTEST_TOTAL_SHARDS: String(shardCount), GTEST_SHARD_INDEX: String(index) },
+    cwd: folder,
+    timeoutMs: programTimeoutMs,
+  });
   const counts = countReport(report);
-  if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
   if (counts.failed > 0) {
-    console.log(`${result.stdout}${result.stderr}`.trimEnd().split('\n').slice(-120).join('\n'));
-    console.log(`  ${name} ended with ${result.signal ?? result.status}`);
+    print(`${lastLines(output, 120)}\n  ${program} (shard ${index}) ended with ${how}\n`);
   }
   return counts;
 }
 
 function countReport(report: string): Counts {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = noCounts();
   if (!existsSync(report)) return counts;
   const { testsuites } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   for (const suite of testsuites) {
@@ -119,4 +145,8 @@ function countReport(report: string): Counts {
     }
   }
   return counts;
+}
+
+function lastLines(output: string, count: number): string {
+  return output.trimEnd().split('\n').slice(-count).join('\n');
 }

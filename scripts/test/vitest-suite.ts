@@ -2,12 +2,13 @@
  * Runs vitest and counts from its JSON report. A file that cannot be loaded and an error outside any test count as failed
  * tests.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
-import type { Counts } from './counts.ts';
+import { binFolder, pinnedEnv, pinnedNode } from '../setup/pinned-node.mjs';
+import { runProgram } from './children.ts';
+import { type Counts, noCounts } from './counts.ts';
+import type { Print } from './suite.ts';
 
 /** The part of vitest's report that is counted. */
 interface Report {
@@ -20,45 +21,50 @@ interface Report {
 /** The vitest configuration, from the root, that runs SeaweedFS's own clients. */
 const clientsConfig = 'test/clients/vitest.config.ts';
 
-/** Runs the tests in src/, bench/ and test/. */
-export function runVitestSuite(): Counts {
-  return runVitest([]);
+/** Runs the tests in src/, bench/ and test/ that belong to one project of vitest.config.ts. */
+export function runVitestProject(project: 'beside' | 'alone', print: Print): Promise<Counts> {
+  return runVitest(['--project', project], print);
 }
 
 /** Unit tests of src/, and the house rules. */
-export function runUnitSuite(): Counts {
-  return runVitest(['src/', 'test/house.test.ts']);
+export function runUnitSuite(print: Print): Promise<Counts> {
+  return runVitest(['src/', 'test/house.test.ts'], print);
 }
 
 /** Real clients of SeaweedFS through target and proxy, where `WEED_BIN` names its program. */
-export function runClientsSuite(): Counts {
-  if ((process.env['WEED_BIN'] ?? '') !== '') return runVitest(['--config', clientsConfig]);
-  console.log(
-    'skipped: WEED_BIN names no SeaweedFS program (weed), so there are no clients to run',
-  );
+export async function runClientsSuite(print: Print): Promise<Counts> {
+  if ((process.env['WEED_BIN'] ?? '') !== '') return runVitest(['--config', clientsConfig], print);
+  print('skipped: WEED_BIN names no SeaweedFS program (weed), so there are no clients to run\n');
   return { passed: 0, failed: 0, skipped: 1 };
 }
 
-function runVitest(options: readonly string[]): Counts {
-  const report = join(tmpdir(), `seaweed-rdma-vitest-${process.pid}.json`);
-  const args = [
-    join(binFolder, 'vitest'),
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile=${report}`,
-    ...options,
-  ];
-  const result = spawnSync(pinnedNode, args, { cwd: root, env: pinnedEnv(), stdio: 'inherit' });
+let reportCount = 0;
+
+async function runVitest(options: readonly string[], print: Print): Promise<Counts> {
+  reportCount += 1;
+  const report = join(tmpdir(), `seaweed-rdma-vitest-${process.pid}-${reportCount}.json`);
+  const { status } = await runProgram({
+    command: pinnedNode,
+    args: [
+      join(binFolder, 'vitest'),
+      'run',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile=${report}`,
+      ...options,
+    ],
+    env: { ...pinnedEnv(), ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
+    print,
+  });
   const counts = countReport(report);
   rmSync(report, { force: true });
-  if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
   if (counts.passed === 0) counts.failed += 1;
   return counts;
 }
 
 function countReport(report: string): Counts {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = noCounts();
   if (!existsSync(report)) return counts;
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
   for (const file of testResults) {

@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { root } from '../setup/pinned-node.mjs';
+import { type Check, runChecks } from './checks-suite.ts';
+import { type NativeBuild, runNativeSuite } from './native-suite.ts';
+import type { Suite } from './suite.ts';
+import { runClientsSuite, runUnitSuite, runVitestProject } from './vitest-suite.ts';
+
+const typeChecks: readonly Check[] = ['tsconfig.json', join('scripts', 'tsconfig.json')].map(
+  (file) => ['tsc', '-p', file, '--noEmit'],
+);
+const lintChecks: readonly Check[] = [
+  ['biome', 'check', '.'],
+  ['node', join(root, 'scripts', 'format-native.ts'), '--check'],
+];
+const plain: NativeBuild = { folder: 'build-test', sanitize: '' };
+const sanitized: NativeBuild = { folder: 'build-asan', sanitize: 'address,undefined' };
+const threads: NativeBuild = { folder: 'build-tsan', sanitize: 'thread' };
+
+/** In the order of their output. */
+export const suites: readonly Suite[] = [
+  {
+    name: 'types',
+    tells: 'tsc over src, bench, test and scripts',
+    beside: (print) => runChecks(typeChecks, print),
+  },
+  {
+    name: 'lint',
+    tells: 'biome; clang-format over the native sources',
+    beside: (print) => runChecks(lintChecks, print),
+  },
+  { name: 'native', tells: 'gtest programs', beside: (print) => runNativeSuite(plain, print) },
+  {
+    name: 'native-sanitized',
+    tells: 'the same under ASan and UBSan',
+    beside: (print) => runNativeSuite(sanitized, print),
+  },
+  {
+    name: 'vitest',
+    tells: 'all of src, bench and test',
+    beside: (print) => runVitestProject('beside', print),
+    alone: (print) => runVitestProject('alone', print),
+  },
+  { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },
+  // Not run by default: the first has no other tests than native, the second none that vitest has not.
+  {
+    name: 'native-tsan',
+    tells: 'native under TSan; by name only',
+    isExtra: true,
+    beside: (print) => runNativeSuite(threads, print),
+  },
+  {
+    name: 'unit',
+    tells: 'src and the house rules; by name only',
+    isExtra: true,
+    beside: runUnitSuite,
+  },
+];
+
+/** The names of the suites that `--fast` runs. */
+export const fast: readonly string[] = ['types', 'lint', 'unit'];
