@@ -3,22 +3,35 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { aloneFiles } from './test/alone.ts';
 
 const alone = Object.keys(aloneFiles);
+/** The tests wait for processes, sockets and deadlines more than they compute. */
+const maxWorkers = Math.max(3, availableParallelism());
 
 const config: ViteUserConfig = defineConfig({
   test: {
     // A crash of the addon ends one worker process, not the run.
     pool: 'forks',
-    testTimeout: 20_000,
+    // These find what hangs; no test relies on them to judge how long something takes.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
       {
         extends: true,
         test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts'],
+          maxWorkers,
+          // A process of its own for each of the small files would take three times their CPU time.
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'beside',
-          include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['bench/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: alone,
-          // These files wait for processes, sockets and deadlines more than they compute.
-          maxWorkers: Math.max(3, availableParallelism()),
+          maxWorkers,
           sequence: { groupOrder: 0 },
         },
       },

@@ -1,8 +1,15 @@
 /**
- * The test files that vitest.config.ts runs one after the other, with nothing else beside them: what they judge is what other tests take from the
- * machine. Each has its reason. A file that is not named here runs beside others: it waits for events, and its limits leave room for a busy
- * machine.
+ * The test files that vitest.config.ts runs one after the other, with nothing else beside them: they judge time that others would take from
+ * them. Each has its reason. Every other file runs beside others: it waits for events, and its limits leave room for a busy machine.
  */
 export const aloneFiles: Readonly<Record<string, string>> = {
-  'bench/open-loop.test.ts': 'compares latencies of 10 ms with bounds of 100 and 200 ms',
+  'bench/open-loop.test.ts': 'compares answers of 10 ms with bounds of 100 and 200 ms',
+  'test/history/history.test.ts':
+    'counts the reads that the proxy served itself in 10 s, which fall when confirmations of volumes come late',
+  'test/integration/cache-memory.test.ts':
+    'reads slowly by the clock, and counts the reads of a soak of a fixed time',
+  'test/integration/descriptors.test.ts':
+    'takes the last descriptors of a target before its deadline of 5 s ends the connections that hold them',
+  'test/integration/logging.test.ts':
+    'counts the lines of an outage, whose attempts have a deadline of 1 s',
 };

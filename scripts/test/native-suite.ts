@@ -82,13 +82,13 @@ async function buildTests(folder: string, build: NativeBuild, print: Print): Pro
     ...(build.sanitize === '' ? [] : ['-DCMAKE_CXX_FLAGS_RELEASE=-O1']),
   ];
   const env = { ...process.env, CXX: process.env['CXX'] ?? compiler() };
-  const steps = [
+  const steps: readonly (readonly [string, ...string[]])[] = [
     ['cmake', '-S', root, '-B', folder, '-G', 'Ninja', ...definitions],
-    // The tests that run meanwhile come first.
-    ['-n', '19', 'cmake', '--build', folder, '-j', String(availableParallelism())],
+    // The tests that run meanwhile come first, but leave enough that the native tests begin while others still wait.
+    ['nice', '-n', '5', 'cmake', '--build', folder, '-j', String(availableParallelism())],
   ];
-  for (const args of steps) {
-    const { status, output } = await runQuietly({ command: 'nice', args, env });
+  for (const [command, ...args] of steps) {
+    const { status, output } = await runQuietly({ command, args, env });
     if (status === 0) continue;
     print(`${lastLines(output, 60)}\n`);
     return false;
@@ -119,8 +119,8 @@ async function runShard({ folder, program, index, env }: Shard, print: Print): P
   const report = join(folder, `${program}.${index}.json`);
   rmSync(report, { force: true });
   const { status, how, output } = await runQuietly({
-    command: 'nice',
-    args: [join(folder, program), '--gtest_brief=1', `--gtest_output=json:${report}`],
+    command: join(folder, program),
+    args: ['--gtest_brief=1', `--gtest_output=json:${report}`],
     env: { ...env, GTEST_TOTAL_SHARDS: String(shardCount), GTEST_SHARD_INDEX: String(index) },
     cwd: folder,
     timeoutMs: programTimeoutMs,

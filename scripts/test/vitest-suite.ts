@@ -21,9 +21,14 @@ interface Report {
 /** The vitest configuration, from the root, that runs SeaweedFS's own clients. */
 const clientsConfig = 'test/clients/vitest.config.ts';
 
-/** Runs the tests in src/, bench/ and test/ that belong to one project of vitest.config.ts. */
-export function runVitestProject(project: 'beside' | 'alone', print: Print): Promise<Counts> {
-  return runVitest(['--project', project], print);
+type Project = 'unit' | 'beside' | 'alone';
+
+/** Runs the tests in src/, bench/ and test/ that belong to these projects of vitest.config.ts. */
+export function runVitestProjects(projects: readonly Project[], print: Print): Promise<Counts> {
+  return runVitest(
+    projects.flatMap((project) => ['--project', project]),
+    print,
+  );
 }
 
 /** Unit tests of src/, and the house rules. */

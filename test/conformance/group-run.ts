@@ -213,6 +213,7 @@ transport = "${transport === 'off' ? 'ucx' : transport}"
 ${place}
 tls = "${tls}"
 timeout = "10s"
+connect_timeout = "10s"
 [cache]
 size = "32MiB"
 [memory]
