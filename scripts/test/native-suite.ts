@@ -25,17 +25,12 @@ interface Report {
   }[];
 }
 
-/** One part of the tests of one gtest program. */
-interface Shard {
-  readonly folder: string;
-  readonly program: string;
-  readonly index: number;
-  readonly env: NodeJS.ProcessEnv;
-}
-
 const programTimeoutMs = 600_000;
-/** gtest deals a program's tests out to so many processes. They wait more than they compute. */
-const shardCount = 2;
+/**
+ * The programs that run at the same time: they wait more than they compute. gtest's own sharding is no way: tests that start their program again
+ * would hand the shard's variables on, and the child would leave its only test to another shard.
+ */
+const programsAtOnce = 2;
 
 /** A test that ends the process with a signal on purpose needs UCX to leave signals alone; so do the sanitizers. */
 const testEnv: NodeJS.ProcessEnv = {
@@ -99,37 +94,38 @@ async function buildTests(folder: string, build: NativeBuild, print: Print): Pro
 
 async function runTests(folder: string, { sanitize }: NativeBuild, print: Print): Promise<Counts> {
   const env = sanitize === 'thread' ? threadSanitizerEnv : testEnv;
-  const programs = readdirSync(folder)
+  const left = readdirSync(folder)
     .filter((each) => each.endsWith('_test'))
     .sort();
   const counts = noCounts();
-  for (const program of programs) {
-    const shards = Array.from({ length: shardCount }, (_, index) =>
-      runShard({ folder, program, index, env }, print),
-    );
-    const one = noCounts();
-    for (const shard of await Promise.all(shards)) addCounts(one, shard);
-    print(`  ${program}: ${describeCounts(one)}\n`);
-    addCounts(counts, one);
-  }
+  const runLane = async (): Promise<void> => {
+    for (let name = left.shift(); name !== undefined; name = left.shift()) {
+      addCounts(counts, await runGtest(folder, name, env, print));
+    }
+  };
+  await Promise.all(Array.from({ length: programsAtOnce }, runLane));
   return counts;
 }
 
-async function runShard({ folder, program, index, env }: Shard, print: Print): Promise<Counts> {
-  const report = join(folder, `${program}.${index}.json`);
+async function runGtest(
+  folder: string,
+  name: string,
+  env: NodeJS.ProcessEnv,
+  print: Print,
+): Promise<Counts> {
+  const report = join(folder, `${name}.json`);
   rmSync(report, { force: true });
   const { status, how, output } = await runQuietly({
-    command: join(folder, program),
+    command: join(folder, name),
     args: ['--gtest_brief=1', `--gtest_output=json:${report}`],
-    env: { ...env, GTEST_TOTAL_SHARDS: String(shardCount), GTEST_SHARD_INDEX: String(index) },
+    env,
     cwd: folder,
     timeoutMs: programTimeoutMs,
   });
   const counts = countReport(report);
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
-  if (counts.failed > 0) {
-    print(`${lastLines(output, 120)}\n  ${program} (shard ${index}) ended with ${how}\n`);
-  }
+  if (counts.failed > 0) print(`${lastLines(output, 120)}\n  ${name} ended with ${how}\n`);
+  print(`  ${name}: ${describeCounts(counts)}\n`);
   return counts;
 }
 
