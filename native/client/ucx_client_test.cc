@@ -229,8 +229,9 @@ TEST_P(UcxClient, FailsARequestAtItsDeadlineAndDropsTheLateAnswer) {
   const uint64_t began_ns = protocol::NowNs();
   EXPECT_EQ(loopback.Read(target, command).status, Status::deadline);
   EXPECT_LT(protocol::NowNs() - began_ns, kSecondNs);
-  // The sample engine answers past the deadline; the server drops it and counts it as such. The server's clock starts when
-  // the request arrives, which on a busy machine can be after the client's deadline.
+  // The sample engine answers past the deadline; the server drops it and counts it as such. The
+  // server's clock starts when the request arrives, which on a busy machine can be after the
+  // client's deadline.
   ASSERT_TRUE(loopback.Await([&] { return loopback.knobs.held == 1; }));
   std::this_thread::sleep_for(std::chrono::nanoseconds(command.timeout_ns));
   loopback.knobs.is_released = true;
