@@ -8,8 +8,6 @@ export const aloneFiles: Readonly<Record<string, string>> = {
     'counts the reads that the proxy served itself in 10 s, which fall when confirmations of volumes come late',
   'test/integration/cache-memory.test.ts':
     'reads slowly by the clock, and counts the reads of a soak of a fixed time',
-  'test/integration/descriptors.test.ts':
-    'takes the last descriptors of a target before its deadline of 5 s ends the connections that hold them',
   'test/integration/logging.test.ts':
     'counts the lines of an outage, whose attempts have a deadline of 1 s',
 };
