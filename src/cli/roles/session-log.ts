@@ -14,9 +14,15 @@ const messages: Readonly<Record<SessionEvent['kind'], string>> = {
   lost: 'a session was lost: it ended without goodbye',
 };
 
+const refusals: Partial<Record<NonNullable<SessionEvent['status']>, string>> = {
+  unauthorized: 'a connection was refused: the secret of its peer is another one',
+  bad_request: 'a connection was refused: its peer is no proxy, or one of an older version',
+  overload: 'a connection was refused: there is no place for it',
+  not_connected: notDialled,
+};
+
 function refusalText(status: SessionEvent['status']): string {
-  if (status === undefined) return unproven;
-  return status === 'not_connected' ? notDialled : messages.refused;
+  return status === undefined ? unproven : (refusals[status] ?? messages.refused);
 }
 
 export function sessionLog(sink: LineSink, limited: LimitedLog): (event: SessionEvent) => void {
