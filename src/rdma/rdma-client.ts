@@ -145,7 +145,8 @@ class NativeRdmaClient implements RdmaClient {
     this.#native = this.#book.native;
     this.guardFault = this.#native.guardFault() || undefined;
     const isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
-    this.#side = { peers: new AdmittedHosts(this.#native), isIpv6 };
+    const devices = (options.kind === 'ucx' && options.deviceName) || 'auto';
+    this.#side = { peers: new AdmittedHosts(this.#native), isIpv6, devices };
   }
 
   addTarget(address: TargetAddress): NeedleFetcher {

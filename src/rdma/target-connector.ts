@@ -27,6 +27,8 @@ export interface FabricSide {
   readonly peers: AdmittedHosts;
   /** The family that UCX's TCP speaks. */
   readonly isIpv6: boolean;
+  /** Its network devices, as UCX_NET_DEVICES. */
+  readonly devices: string;
 }
 
 const pauseMsMin = 100;
@@ -37,6 +39,7 @@ export class TargetConnector implements Connector {
   readonly #address: TargetAddress;
   readonly #peers: AdmittedHosts;
   readonly #family: 4 | 6;
+  readonly #devices: string;
   /** Native targets by literal address: one that is tried again is not added again. */
   readonly #targets = new Map<string, number>();
   #link: ConnectorLink | undefined;
@@ -45,11 +48,12 @@ export class TargetConnector implements Connector {
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(native: NativeClient, address: TargetAddress, { peers, isIpv6 }: FabricSide) {
+  constructor(native: NativeClient, address: TargetAddress, side: FabricSide) {
     this.#native = native;
     this.#address = address;
-    this.#peers = peers;
-    this.#family = isIpv6 ? 6 : 4;
+    this.#peers = side.peers;
+    this.#devices = side.devices;
+    this.#family = side.isIpv6 ? 6 : 4;
   }
 
   start(link: ConnectorLink): void {
@@ -111,7 +115,13 @@ export class TargetConnector implements Connector {
     if (this.#link === undefined) return;
     const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
     const startedMs = performance.now();
-    const control = new ControlConnection({ host, port, secret, timeoutMs });
+    const control = new ControlConnection({
+      host,
+      port,
+      secret,
+      timeoutMs,
+      devices: this.#devices,
+    });
     this.#control = control;
     control.admitted.then(
       ({ ucx, hosts }) => {
@@ -144,7 +154,13 @@ export class TargetConnector implements Connector {
   #askAgain(lost: ControlConnection, host: string): void {
     if (this.#control !== lost) return;
     const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
-    const control = new ControlConnection({ host, port, secret, timeoutMs });
+    const control = new ControlConnection({
+      host,
+      port,
+      secret,
+      timeoutMs,
+      devices: this.#devices,
+    });
     this.#control = control;
     control.admitted.then(
       ({ hosts }) => {

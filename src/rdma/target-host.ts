@@ -154,6 +154,7 @@ function boundsOf(options: TargetHostOptions): Omit<ControlOptions, 'host' | 'po
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5_000,
     pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
     admittedMax: options.sessionsMax ?? 1000,
+    devices: options.deviceName ?? 'auto',
     freeDescriptors: () => freeDescriptors(options.descriptorLimit ?? Number.POSITIVE_INFINITY),
   };
 }

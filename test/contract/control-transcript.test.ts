@@ -92,6 +92,7 @@ async function target(): Promise<ControlListener> {
     pendingPerAddressMax: 64,
     admittedMax: 8,
     freeDescriptors: () => 1_000,
+    devices: 'lo',
   });
   listener.serve({ ucxPlace: (host) => ({ host, port: 18_517 }), admit: () => undefined });
   ends.push(() => listener.end());
@@ -126,7 +127,13 @@ describe('the recorded conversation of version 1', () => {
     ends.push(() => server.close());
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const control = new ControlConnection({ host: '127.0.0.1', port, secret, timeoutMs: 5_000 });
+    const control = new ControlConnection({
+      host: '127.0.0.1',
+      port,
+      secret,
+      timeoutMs: 5_000,
+      devices: 'lo',
+    });
     ends.push(() => control.close());
     const [socket] = (await once(server, 'connection')) as [Socket];
     const then = new RecordedPeer('target', socket);

@@ -11,6 +11,7 @@ import {
   isPort,
   LineReader,
   newNonce,
+  ownHosts,
   plainHost,
   type Refusal,
   refusalIn,
@@ -24,6 +25,8 @@ export interface ControlPlace {
   readonly port: number;
   readonly secret: string;
   readonly timeoutMs: number;
+  /** The network devices of UCX, as UCX_NET_DEVICES. */
+  readonly devices: string;
 }
 
 export interface Admitted {
@@ -53,6 +56,7 @@ export class ControlConnection {
   /** Resolves when an admission ends that close() did not end. */
   readonly lost: Promise<void>;
   readonly #socket: Socket;
+  readonly #devices: string;
   readonly #conversation: Conversation;
   readonly #settle: PromiseWithResolvers<Admitted>;
   readonly #loss: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -61,7 +65,8 @@ export class ControlConnection {
   readonly #timer: NodeJS.Timeout;
   #state: 'greeting' | 'proving' | 'settled' = 'greeting';
 
-  constructor({ host, port, secret, timeoutMs }: ControlPlace) {
+  constructor({ host, port, secret, timeoutMs, devices }: ControlPlace) {
+    this.#devices = devices;
     this.#conversation = new Conversation(secret);
     this.#settle = Promise.withResolvers<Admitted>();
     this.admitted = this.#settle.promise;
@@ -91,7 +96,7 @@ export class ControlConnection {
 
   #greet(): void {
     const version = { version_min: controlVersion, version_max: controlVersion };
-    const hosts = [plainHost(this.#socket.localAddress)];
+    const hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
     const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }

@@ -13,6 +13,7 @@ import {
   isSpoken,
   LineReader,
   newNonce,
+  ownHosts,
   plainHost,
   type Refusal,
   type UcxPlace,
@@ -33,6 +34,8 @@ export interface ControlOptions {
   readonly admittedMax: number;
   /** Counts those that this process may still open. */
   readonly freeDescriptors: () => number;
+  /** The network devices of UCX, as UCX_NET_DEVICES. */
+  readonly devices: string;
 }
 
 export interface RefusedPeer {
@@ -147,9 +150,9 @@ class TcpControlListener implements ControlListener {
       return;
     }
     this.#makePlace(host);
-    const { secret, handshakeTimeoutMs } = this.#options;
+    const { secret, handshakeTimeoutMs, devices } = this.#options;
     const peer = new Peer(
-      { socket, host, ucxPlace, secret, handshakeTimeoutMs },
+      { socket, host, ucxPlace, secret, handshakeTimeoutMs, devices },
       {
         admit: (hosts) => this.#admit(peer, hosts, admit),
         refused: (status, detail) => this.#tellRefusal({ host, status, detail }),
@@ -229,7 +232,7 @@ class TcpControlListener implements ControlListener {
 type Admit = AdmittedTo['admit'];
 
 interface PeerOptions
-  extends Pick<ControlOptions, 'secret' | 'handshakeTimeoutMs'>,
+  extends Pick<ControlOptions, 'secret' | 'handshakeTimeoutMs' | 'devices'>,
     Pick<AdmittedTo, 'ucxPlace'> {
   readonly socket: Socket;
   readonly host: string;
@@ -248,6 +251,7 @@ class Peer {
   readonly host: string;
   readonly #socket: Socket;
   readonly #ucxPlace: AdmittedTo['ucxPlace'];
+  readonly #devices: string;
   readonly #events: PeerEvents;
   readonly #conversation: Conversation;
   readonly #reader = new LineReader();
@@ -260,6 +264,7 @@ class Peer {
     this.host = options.host;
     this.#socket = socket;
     this.#ucxPlace = options.ucxPlace;
+    this.#devices = options.devices;
     this.#events = events;
     this.#conversation = new Conversation(options.secret);
     this.#timer = setTimeout(() => events.timedOut(), handshakeTimeoutMs).unref();
@@ -332,7 +337,7 @@ class Peer {
     this.#socket.setKeepAlive(true, keepAliveMs);
     const reached = plainHost(this.#socket.localAddress);
     const { host, port } = this.#ucxPlace(reached);
-    this.#say({ ucx_host: host, ucx_port: port, hosts: [reached] });
+    this.#say({ ucx_host: host, ucx_port: port, hosts: ownHosts(reached, this.#devices) });
   }
 
   #say(content: object): void {

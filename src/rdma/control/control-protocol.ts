@@ -7,19 +7,21 @@
  *     proxy:  {} PROOF
  *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
  *
- * `hosts` has the address of the speaker's end of the connection, from which its packets to the other come: the other
- * side's UCX ports take packets of it. What the connection seems to come from is not admitted, since a stranger may pass
- * the lines on; nor are other addresses of the speaker, which may be another machine's to the other side. UCX has a place
- * of its own, since it cannot be reached through address translation, nor at a second address of a device.
+ * `hosts` has the addresses from which packets of the speaker's UCX come: that of its end of the connection, and those of
+ * other devices that its UCX was given. The other side's UCX ports take packets of these. What the connection seems to
+ * come from is not admitted, since a stranger may pass the lines on; nor are addresses of further devices, such as a
+ * bridge's, which may be another machine's to the other side. UCX has a place of its own, since it cannot be reached
+ * through address translation, nor at a second address of a device.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { type StatusName, statusNumbers } from '../status.ts';
 
 export const controlVersion = 1;
 /** A longer line is refused before its end has come. */
 export const lineBytesMax = 8_192;
-export const hostsMax = 4;
+export const hostsMax = 16;
 
 export type Refusal = Exclude<StatusName, 'ok'>;
 export type Speaker = 'proxy' | 'target';
@@ -111,6 +113,21 @@ export function refusalIn(line: string): Refusal | undefined {
   const isKnown =
     typeof refused === 'string' && Object.hasOwn(statusNumbers, refused) && refused !== 'ok';
   return isKnown ? (refused as Refusal) : 'protocol_error';
+}
+
+/** @param own the address of this end; @param devices as UCX_NET_DEVICES: names, or "auto" or "all" for every one */
+export function ownHosts(own: string, devices: string): readonly string[] {
+  const names = devices.split(',').map((name) => name.trim());
+  const isEvery = names.some((name) => ['', 'auto', 'all'].includes(name));
+  const others = Object.entries(networkInterfaces()).flatMap(([label, rows]) => {
+    const isGiven = isEvery || names.includes(label.replace(/:.*$/, ''));
+    return isGiven ? (rows ?? []) : [];
+  });
+  const told = others.filter(
+    ({ internal, address }) =>
+      !internal && !address.startsWith('fe80:') && isIP(address) === isIP(own),
+  );
+  return [...new Set([own, ...told.map(({ address }) => address)])].slice(0, hostsMax);
 }
 
 /** The host of one end of a socket, as a literal address; '': the socket is gone. */

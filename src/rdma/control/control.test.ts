@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AdmittedHosts } from './admitted-hosts.ts';
 import { ControlConnection, type NotAdmittedError } from './control-connection.ts';
@@ -8,7 +9,14 @@ import {
   type ControlOptions,
   openControlListener,
 } from './control-listener.ts';
-import { Conversation, hostsMax, lineBytesMax, newNonce, unproved } from './control-protocol.ts';
+import {
+  Conversation,
+  hostsMax,
+  lineBytesMax,
+  newNonce,
+  ownHosts,
+  unproved,
+} from './control-protocol.ts';
 
 const ends: (() => void)[] = [];
 
@@ -30,6 +38,7 @@ async function listener(change: Partial<ControlOptions> = {}, isFiltered = true)
     pendingPerAddressMax: 64,
     admittedMax: 8,
     freeDescriptors: () => 10_000,
+    devices: 'lo',
     ...change,
   });
   let told: readonly string[] = [];
@@ -45,7 +54,13 @@ async function listener(change: Partial<ControlOptions> = {}, isFiltered = true)
 }
 
 function asking(port: number, secret = 'sesame', timeoutMs = 2_000): ControlConnection {
-  const control = new ControlConnection({ host: '127.0.0.1', port, secret, timeoutMs });
+  const control = new ControlConnection({
+    host: '127.0.0.1',
+    port,
+    secret,
+    timeoutMs,
+    devices: 'lo',
+  });
   ends.push(() => control.close());
   control.admitted.catch(() => undefined);
   return control;
@@ -158,6 +173,18 @@ describe('a proxy that knows the secret', () => {
   });
 });
 
+test('the addresses that are told are those of the devices that UCX was given', () => {
+  const [[name = '', rows = []] = []] = Object.entries(networkInterfaces()).filter(([, each]) =>
+    each?.some(({ internal, address }) => !internal && !address.includes(':')),
+  );
+  const address = rows.find((row) => !row.address.includes(':'))?.address ?? '';
+  expect(ownHosts('10.0.0.1', 'lo')).toEqual(['10.0.0.1']);
+  if (name === '') return;
+  expect(ownHosts('10.0.0.1', `lo,${name}`)).toContain(address);
+  expect(ownHosts('10.0.0.1', 'mlx5_0:1')).toEqual(['10.0.0.1']);
+  expect(ownHosts('fd00::1', name)).not.toContain(address);
+});
+
 test('hosts that a proxy cannot admit are told, and left out from then on', () => {
   const told: (readonly string[])[] = [];
   const peers = new AdmittedHosts({
@@ -237,6 +264,7 @@ describe('a stranger between a proxy and its target', () => {
       port,
       secret: 'sesame',
       timeoutMs: 2_000,
+      devices: 'lo',
     });
     ends.push(() => control.close());
     const { hosts } = await control.admitted;
