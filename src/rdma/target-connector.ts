@@ -27,7 +27,7 @@ export interface FabricSide {
   readonly peers: AdmittedHosts;
   /** The family that UCX's TCP speaks. */
   readonly isIpv6: boolean;
-  /** Its network devices, as UCX_NET_DEVICES. */
+  /** Names the network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
 }
 
