@@ -96,6 +96,7 @@ describe('the Dockerfile', () => {
       'docs/*.md',
       'docs/*.svg',
       'docs/measurements/*.md',
+      'docs/images',
       'docs/man',
     ];
     const needed = files.filter((name) => !name.startsWith('!') && !built.includes(name));

@@ -285,7 +285,7 @@ describe('each planted misconfiguration is found, with its fix', () => {
     }
     const { summary, fixes } = planted(found as Examined, 'descriptors');
     expect(summary).toContain('512 may be open');
-    expect(fixes).toContain('LimitNOFILE=4256');
+    expect(fixes).toContain('LimitNOFILE=4506');
     expect(fixes).toContain('limits.connections');
   });
 
