@@ -55,12 +55,6 @@ bool SetFamily(ucp_config_t* config, sa_family_t family, std::string& error) {
                        error);
 }
 
-/// Connections are made over TCP sockets, also where RDMA carries the messages: PeerFilter keeps
-/// strangers from these, and could not from RDMA CM.
-bool SetConnectionManager(ucp_config_t* config, std::string& error) {
-  return SetUnlessAuto(config, "SOCKADDR_TLS_PRIORITY", "tcp", error);
-}
-
 bool HasTcp(const std::vector<std::string>& transports) {
   return std::ranges::any_of(
       transports, [](const std::string& transport) { return transport.starts_with("tcp/"); });
@@ -91,8 +85,7 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   ucp_context_h handle = nullptr;
   if (SetUnlessAuto(config, "NET_DEVICES", options.device_name, error) &&
       SetUnlessAuto(config, "TLS", options.tls, error) &&
-      SetFamily(config, options.family, error) && SetNonBlocking(config, error) &&
-      SetConnectionManager(config, error)) {
+      SetFamily(config, options.family, error) && SetNonBlocking(config, error)) {
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES;
     params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
