@@ -70,3 +70,23 @@ test('a counter follows a total, and stays where the total falls or is no longer
     expect(await linesOf(set)).toEqual([`rdma_things_total{part="a"} ${shown}`]);
   }
 });
+
+test('scrapes that come in one turn of the event loop share an exposition', async () => {
+  const set = new MetricSet();
+  let read = 0;
+  set.read([], () => {
+    read += 1;
+    return {};
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let exposed = 0;
+  for (let i = 0; i < 100; i += 1) {
+    setImmediate(async () => {
+      await set.expose();
+      exposed += 1;
+      if (exposed === 100) resolve();
+    });
+  }
+  await promise;
+  expect(read).toBe(1);
+});

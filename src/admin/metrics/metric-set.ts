@@ -1,5 +1,6 @@
 /** The metrics of one role in a registry of their own, made of rows and read from their sources at each scrape. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { HotHistogram, type HotSeries } from './hot-histogram.ts';
 import type { HistogramRow, MetricRow, Reading, ReadRow, Series } from './metric-row.ts';
@@ -57,6 +58,8 @@ export class MetricSet {
   }
 
   async #expose(): Promise<Exposition> {
+    // Whole pipelines of scrapes come in one turn of the event loop, and share what is written in the next.
+    await nextTurn();
     for (const refresh of this.#refreshers) refresh();
     const parts = [await this.registry.metrics(), ...this.#histograms.map((each) => each.text())];
     return { type: this.registry.contentType, text: parts.join('\n') };
