@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string_view>
 
 #include "ucx/peer_filter.h"
@@ -131,9 +130,7 @@ ListenGuard::ListenGuard(bool is_wanted) : was_on_(is_guarding) {
 ListenGuard::~ListenGuard() { is_guarding = was_on_; }
 
 std::string ListenGuard::Fault() {
-  if (failure != 0)
-    return std::string("the kernel takes no socket filter (SO_ATTACH_FILTER): ") +
-           std::strerror(failure);
+  if (failure != 0) return FilterFault(failure);
   return IsHooked() ? "" : "libucs.so calls listen() in a way that is not known";
 }
 

@@ -89,12 +89,12 @@ bool SetFilter(int fd, std::span<sock_filter> program) {
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) == 0;
 }
 
-std::string Refused() {
-  return std::string("the kernel takes no socket filter (SO_ATTACH_FILTER): ") +
-         std::strerror(errno);
-}
-
 }  // namespace
+
+std::string FilterFault(int error) {
+  return std::string("the kernel takes no socket filter (SO_ATTACH_FILTER): ") +
+         std::strerror(error);
+}
 
 bool DropAllPackets(int fd) {
   sock_filter drop = Step(BPF_RET | BPF_K, kDrop);
@@ -159,7 +159,7 @@ bool PeerFilter::Attach(const Guarded& socket, std::span<sock_filter> program, s
   if (held >= 0 && SocketInode(held) == socket.inode) {
     // The kernel charges the old one and the new one together (net.core.optmem_max).
     is_attached = SetFilter(held, program) || (DropAllPackets(held) && SetFilter(held, program));
-    if (!is_attached) error = Refused();
+    if (!is_attached) error = FilterFault(errno);
   }
   if (copy >= 0) close(copy);
   return is_attached;

@@ -25,6 +25,9 @@ inline constexpr size_t kIpv6HostsMax = 400;
 [[nodiscard]] std::optional<std::vector<sock_filter>> HostFilter(
     const std::set<HostAddress>& hosts);
 
+/// In words: why the kernel did not take a filter. `error` is an errno.
+[[nodiscard]] std::string FilterFault(int error);
+
 /// Gives a socket the filter that passes nothing. False: see errno.
 [[nodiscard]] bool DropAllPackets(int fd);
 

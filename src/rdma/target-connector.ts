@@ -113,16 +113,8 @@ export class TargetConnector implements Connector {
 
   #connect(host: string): void {
     if (this.#link === undefined) return;
-    const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
     const startedMs = performance.now();
-    const control = new ControlConnection({
-      host,
-      port,
-      secret,
-      timeoutMs,
-      devices: this.#devices,
-    });
-    this.#control = control;
+    const control = this.#ask(host);
     control.admitted.then(
       ({ ucx, hosts }) => {
         if (this.#control !== control) return;
@@ -132,6 +124,7 @@ export class TargetConnector implements Connector {
           return;
         }
         void control.lost.then(() => this.#askAgain(control, host));
+        const { connectTimeoutMs: timeoutMs } = this.#address;
         const leftMs = timeoutMs - (performance.now() - startedMs);
         this.#open(ucx, Math.max(leftMs, timeoutMs / 2));
       },
@@ -145,6 +138,14 @@ export class TargetConnector implements Connector {
     );
   }
 
+  #ask(host: string): ControlConnection {
+    const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
+    const place = { host, port, secret, timeoutMs, devices: this.#devices };
+    const control = new ControlConnection(place);
+    this.#control = control;
+    return control;
+  }
+
   #failed(status: StatusName, detail: string): void {
     this.#link?.failed(status, detail);
     this.lost(status);
@@ -153,15 +154,7 @@ export class TargetConnector implements Connector {
   /** The session may live on, but not for long without an admission. */
   #askAgain(lost: ControlConnection, host: string): void {
     if (this.#control !== lost) return;
-    const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
-    const control = new ControlConnection({
-      host,
-      port,
-      secret,
-      timeoutMs,
-      devices: this.#devices,
-    });
-    this.#control = control;
+    const control = this.#ask(host);
     control.admitted.then(
       ({ hosts }) => {
         if (this.#control !== control) return;

@@ -17,6 +17,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type StatusName, statusNumbers } from '../status.ts';
+import { isAuto, withoutAlias } from '../ucx-devices.ts';
 
 export const controlVersion = 1;
 /** A longer line is refused before its end has come. */
@@ -118,9 +119,9 @@ export function refusalIn(line: string): Refusal | undefined {
 /** @param own the address of this end; @param devices as UCX_NET_DEVICES: names, or "auto" or "all" for every one */
 export function ownHosts(own: string, devices: string): readonly string[] {
   const names = devices.split(',').map((name) => name.trim());
-  const isEvery = names.some((name) => ['', 'auto', 'all'].includes(name));
+  const isEvery = names.some((name) => isAuto(name) || name === 'all');
   const others = Object.entries(networkInterfaces()).flatMap(([label, rows]) => {
-    const isGiven = isEvery || names.includes(label.replace(/:.*$/, ''));
+    const isGiven = isEvery || names.includes(withoutAlias(label));
     return isGiven ? (rows ?? []) : [];
   });
   const told = others.filter(
