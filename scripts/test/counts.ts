@@ -3,18 +3,22 @@ export interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** Files that failed beside others and were run again alone: their tests count as they ended then. */
+  filesRunAgain: number;
 }
 
 export function noCounts(): Counts {
-  return { passed: 0, failed: 0, skipped: 0 };
+  return { passed: 0, failed: 0, skipped: 0, filesRunAgain: 0 };
 }
 
-export function addCounts(sum: Counts, { passed, failed, skipped }: Counts): void {
+export function addCounts(sum: Counts, { passed, failed, skipped, filesRunAgain }: Counts): void {
   sum.passed += passed;
   sum.failed += failed;
   sum.skipped += skipped;
+  sum.filesRunAgain += filesRunAgain;
 }
 
-export function describeCounts({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+export function describeCounts({ passed, failed, skipped, filesRunAgain }: Counts): string {
+  const counts = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  return filesRunAgain === 0 ? counts : `${counts}, ${filesRunAgain} files run again alone`;
 }

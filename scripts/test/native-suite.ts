@@ -55,12 +55,12 @@ export async function runNativeSuite(build: NativeBuild, print: Print): Promise<
     !existsSync('/usr/local/include/gtest/gtest.h')
   ) {
     print('skipped: libgtest-dev is not installed (npm run setup names the command)\n');
-    return { passed: 0, failed: 0, skipped: 1 };
+    return { ...noCounts(), skipped: 1 };
   }
   const folder = join(root, build.folder);
   const isBuilt = lastBuild.then(() => buildTests(folder, build, print));
   lastBuild = isBuilt;
-  if (!(await isBuilt)) return { passed: 0, failed: 1, skipped: 0 };
+  if (!(await isBuilt)) return { ...noCounts(), failed: 1 };
   const counts = await runTests(folder, build, print);
   if (counts.passed === 0) counts.failed += 1;
   return counts;

@@ -3,7 +3,7 @@ import { root } from '../setup/pinned-node.mjs';
 import { type Check, runChecks } from './checks-suite.ts';
 import { type NativeBuild, runNativeSuite } from './native-suite.ts';
 import type { Suite } from './suite.ts';
-import { runClientsSuite, runUnitSuite, runVitestProjects } from './vitest-suite.ts';
+import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
 
 const typeChecks: readonly Check[] = ['tsconfig.json', join('scripts', 'tsconfig.json')].map(
   (file) => ['tsc', '-p', file, '--noEmit'],
@@ -34,12 +34,7 @@ export const suites: readonly Suite[] = [
     tells: 'the same under ASan and UBSan',
     beside: (print) => runNativeSuite(sanitized, print),
   },
-  {
-    name: 'vitest',
-    tells: 'all of src, bench and test',
-    beside: (print) => runVitestProjects(['unit', 'beside'], print),
-    alone: (print) => runVitestProjects(['alone'], print),
-  },
+  { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },
   // Not run by default: the first has no other tests than native, the second none that vitest has not.
   {

@@ -1,21 +1,25 @@
 /**
  * Runs vitest and counts from its JSON report. A file that cannot be loaded and an error outside any test count as failed
- * tests.
+ * tests. A file that failed while other suites took its time is run again alone, and the sum says how many were.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { binFolder, pinnedEnv, pinnedNode } from '../setup/pinned-node.mjs';
+import { join, relative } from 'node:path';
+import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
 import { runProgram } from './children.ts';
-import { type Counts, noCounts } from './counts.ts';
-import type { Print } from './suite.ts';
+import { addCounts, type Counts, noCounts } from './counts.ts';
+import type { Print, Suite } from './suite.ts';
 
 /** The part of vitest's report that is counted. */
 interface Report {
-  readonly testResults: readonly {
-    readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
-  }[];
+  readonly testResults: readonly FileReport[];
+}
+
+interface FileReport {
+  /** The file's whole path. */
+  readonly name: string;
+  readonly status: string;
+  readonly assertionResults: readonly { readonly status: string }[];
 }
 
 /** The vitest configuration, from the root, that runs SeaweedFS's own clients. */
@@ -23,29 +27,66 @@ const clientsConfig = 'test/clients/vitest.config.ts';
 
 type Project = 'unit' | 'beside' | 'alone';
 
-/** Runs the tests in src/, bench/ and test/ that belong to these projects of vitest.config.ts. */
-export function runVitestProjects(projects: readonly Project[], print: Print): Promise<Counts> {
-  return runVitest(
-    projects.flatMap((project) => ['--project', project]),
-    print,
-  );
+/** More files than these have a cause that no second run removes. */
+const runAgainMax = 4;
+
+/**
+ * The tests in src/, bench/ and test/, by the projects of vitest.config.ts. A few files that fail beside others are not counted then: they run
+ * again after those that must be alone, as a busy machine is no fault of theirs.
+ */
+export function vitestSuite(folder: string = root): Required<Pick<Suite, 'beside' | 'alone'>> {
+  const at = ['--root', folder];
+  let again: readonly string[] = [];
+  return {
+    async beside(print) {
+      const tested = await runVitest([...at, ...projectOptions(['unit', 'beside'])], print);
+      const failed = tested.files.filter(({ counts }) => counts.failed > 0);
+      if (!tested.isWhole || failed.length > runAgainMax) return countsOf(tested);
+      again = failed.map(({ path }) => relative(folder, path));
+      return sumOf(tested.files.filter((file) => !failed.includes(file)));
+    },
+    async alone(print) {
+      const counts = countsOf(await runVitest([...at, ...projectOptions(['alone'])], print));
+      if (again.length === 0) return counts;
+      print(`\nrun again, alone, as they failed beside others:\n${again.join('\n')}\n`);
+      const tested = await runVitest([...at, '--maxWorkers=1', ...again], print);
+      addCounts(counts, { ...countsOf(tested), filesRunAgain: again.length });
+      return counts;
+    },
+  };
+}
+
+function projectOptions(projects: readonly Project[]): readonly string[] {
+  return projects.flatMap((project) => ['--project', project]);
 }
 
 /** Unit tests of src/, and the house rules. */
-export function runUnitSuite(print: Print): Promise<Counts> {
-  return runVitest(['src/', 'test/house.test.ts'], print);
+export async function runUnitSuite(print: Print): Promise<Counts> {
+  return countsOf(await runVitest(['src/', 'test/house.test.ts'], print));
 }
 
 /** Real clients of SeaweedFS through target and proxy, where `WEED_BIN` names its program. */
 export async function runClientsSuite(print: Print): Promise<Counts> {
-  if ((process.env['WEED_BIN'] ?? '') !== '') return runVitest(['--config', clientsConfig], print);
+  if ((process.env['WEED_BIN'] ?? '') !== '')
+    return countsOf(await runVitest(['--config', clientsConfig], print));
   print('skipped: WEED_BIN names no SeaweedFS program (weed), so there are no clients to run\n');
-  return { passed: 0, failed: 0, skipped: 1 };
+  return { ...noCounts(), skipped: 1 };
+}
+
+interface TestedFile {
+  readonly path: string;
+  readonly counts: Counts;
+}
+
+interface Tested {
+  readonly files: readonly TestedFile[];
+  /** False after an error that belongs to no file. */
+  readonly isWhole: boolean;
 }
 
 let reportCount = 0;
 
-async function runVitest(options: readonly string[], print: Print): Promise<Counts> {
+async function runVitest(options: readonly string[], print: Print): Promise<Tested> {
   reportCount += 1;
   const report = join(tmpdir(), `seaweed-rdma-vitest-${process.pid}-${reportCount}.json`);
   const { status } = await runProgram({
@@ -61,25 +102,37 @@ async function runVitest(options: readonly string[], print: Print): Promise<Coun
     env: { ...pinnedEnv(), ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
     print,
   });
-  const counts = countReport(report);
+  const files = testedFiles(report);
   rmSync(report, { force: true });
-  if (status !== 0 && counts.failed === 0) counts.failed = 1;
-  if (counts.passed === 0) counts.failed += 1;
+  const hasFailed = files.some(({ counts }) => counts.failed > 0);
+  return { files, isWhole: files.length > 0 && hasFailed === (status !== 0) };
+}
+
+function testedFiles(report: string): readonly TestedFile[] {
+  if (!existsSync(report)) return [];
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
+  return testResults.map((file) => ({ path: file.name, counts: countFile(file) }));
+}
+
+function countFile({ status, assertionResults }: FileReport): Counts {
+  const counts = noCounts();
+  for (const test of assertionResults) {
+    if (test.status === 'passed') counts.passed += 1;
+    else if (test.status === 'failed') counts.failed += 1;
+    else counts.skipped += 1;
+  }
+  if (status === 'failed' && counts.failed === 0) counts.failed = 1;
   return counts;
 }
 
-function countReport(report: string): Counts {
-  const counts = noCounts();
-  if (!existsSync(report)) return counts;
-  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
-  for (const file of testResults) {
-    for (const test of file.assertionResults) {
-      if (test.status === 'passed') counts.passed += 1;
-      else if (test.status === 'failed') counts.failed += 1;
-      else counts.skipped += 1;
-    }
-    const hasFailedTest = file.assertionResults.some((test) => test.status === 'failed');
-    if (file.status === 'failed' && !hasFailedTest) counts.failed += 1;
-  }
+function countsOf({ files, isWhole }: Tested): Counts {
+  const counts = sumOf(files);
+  if (!isWhole || counts.passed === 0) counts.failed += 1;
   return counts;
+}
+
+function sumOf(files: readonly TestedFile[]): Counts {
+  const sum = noCounts();
+  for (const { counts } of files) addCounts(sum, counts);
+  return sum;
 }

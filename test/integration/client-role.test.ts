@@ -92,7 +92,7 @@ test('a target that hangs costs one read half its time, and then nothing while i
   const options = { targets, deviceName: 'lo', tls: tcp, memoryBytes: 2 ** 25, timeoutMs: 1_000 };
   const client = await connect(options);
   await whenClient(client, () => client.volumes().filter((each) => each.confirmed).length === 2);
-  first.role.signal('SIGSTOP');
+  await first.role.freeze();
   const answeredBy = async (): Promise<string> => {
     using content = await client.readNeedle(needle);
     return content.target;

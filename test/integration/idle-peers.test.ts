@@ -73,24 +73,25 @@ describe.each([
   ["half of UCX's own greeting", magic.subarray(0, 4)],
 ])('1,030 connections that say %s to rdma.listen', (_, says) => {
   test('keep no proxy from a session while they last, and do not last', async () => {
-    const it = await target('handshake_timeout = "3s"\nmax_pending_per_address = 100000');
+    // Long enough that a proxy starts meanwhile on a busy machine.
+    const it = await target('handshake_timeout = "10s"\nmax_pending_per_address = 100000');
     await proxyOf(it);
     await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 5_000);
     await hold(portOf(it, 'rdma'), 1_030, says);
 
-    const startedMs = performance.now();
     await proxyOf(it);
-    await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(2), 3_000);
-    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(2), 10_000);
+    // The listener keeps 256 at a time.
+    expect(openCount()).toBeGreaterThan(200);
 
-    await vi.waitFor(() => expect(openCount()).toBe(0), { timeout: 10_000, interval: 100 });
+    await vi.waitFor(() => expect(openCount()).toBe(0), { timeout: 20_000, interval: 100 });
     expect(await sessionsOf(it)).toBe(2);
     // What /stats tells is as old as the last look.
     await vi.waitFor(async () => {
       expect((await statsOf(it))['connections']).toMatchObject({ waiting: 0, ended: 1_030 });
     }, 5_000);
     expect(it.log.join('\n')).toContain('"event":"connections-ended"');
-  }, 40_000);
+  }, 60_000);
 });
 
 test('more connections than the target has descriptors are ended, too', async () => {

@@ -1,10 +1,11 @@
 /** The real program in child processes: tools that end, and roles that live until they are told to stop. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { afterAll } from 'vitest';
+import { afterAll, expect } from 'vitest';
 
 export const program: string = join(import.meta.dirname, '..', '..', 'bin', 'seaweed-rdma');
 
@@ -68,6 +69,15 @@ export class Role {
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** SIGSTOP; resolves when every thread has stopped, which takes a while on a busy machine. */
+  async freeze(): Promise<void> {
+    this.signal('SIGSTOP');
+    const tasks = `/proc/${this.#child.pid}/task`;
+    const isFrozen = (task: string): boolean =>
+      readFileSync(`${tasks}/${task}/stat`, 'latin1').includes(') T ');
+    await expect.poll(() => readdirSync(tasks).every(isFrozen), { timeout: 5_000 }).toBe(true);
   }
 
   /** What a reader that goes away does to the role. */

@@ -225,7 +225,7 @@ describe.skipIf(!loadBinding().hasUcx)(
     test('costs one slow read, is said in the log once, and is used again when it goes on', async () => {
       const { role, http } = await serving({ rdma: 'timeout = "1s"\n' });
       const { target } = sides[1];
-      target.signal('SIGSTOP');
+      await target.freeze();
       const durations: number[] = [];
       const answers: string[] = [];
       for (let i = 0; i < 12; i += 1) {

@@ -1,12 +1,13 @@
 /** How the suites of `npm test` are chosen, run side by side and printed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { OrderedOutput } from '../../scripts/test/ordered-output.ts';
 import { aloneFiles } from '../alone.ts';
 import { type Ended, runCommand } from '../integration/program.ts';
+import { scratchFolder } from '../integration/scratch.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const script = join(root, 'scripts', 'test.mjs');
@@ -112,6 +113,50 @@ describe('a program of a suite', () => {
     const [code] = (await once(child, 'close')) as [number | null];
     expect(code).toBe(signal === 'SIGINT' ? 130 : 143);
     expect(isAlive(sleeper)).toBe(false);
+  });
+});
+
+describe('a file that fails beside others', () => {
+  const scratch = scratchFolder();
+  const passes = "import { expect, test } from 'vitest';\ntest('passes', () => {});\n";
+  /** Fails as often as it is told. */
+  const failing = (times: number): string => `${passes}
+import { appendFileSync, readFileSync } from 'node:fs';
+const file = ${JSON.stringify(join(scratch.folder, 'runs'))};
+appendFileSync(file, '.');
+test('fails at first', () => expect(readFileSync(file, 'latin1').length).toBeGreaterThan(${times}));
+`;
+
+  scratch.write(
+    'vitest.config.js',
+    `const project = (name) => ({ test: { name, include: [name + '*.test.ts'] } });
+export default { test: { projects: ['unit', 'beside', 'alone'].map(project) } };`,
+  );
+  scratch.write('unit.test.ts', passes);
+  scratch.write('beside-one.test.ts', passes);
+  scratch.write('alone.test.ts', passes);
+  const bothParts = `
+import { vitestSuite } from ${JSON.stringify(join(root, 'scripts', 'test', 'vitest-suite.ts'))};
+const { beside, alone } = vitestSuite(${JSON.stringify(scratch.folder)});
+const print = (text) => process.stderr.write(text);
+console.log(JSON.stringify([await beside(print), await alone(print)]));
+`;
+
+  test.each([
+    ['counts as it ended alone, and the sum says so', 1, { passed: 3, failed: 0 }],
+    ['fails the run when it fails again', 2, { passed: 2, failed: 1 }],
+  ])('%s', async (_, times, expected) => {
+    rmSync(join(scratch.folder, 'runs'), { force: true });
+    scratch.write('beside-two.test.ts', failing(times));
+    const args = ['--input-type=module', '--eval', bothParts];
+    const { stdout, stderr } = await runCommand(process.execPath, args);
+    expect(JSON.parse(stdout)).toMatchObject([
+      { passed: 2, failed: 0, filesRunAgain: 0 },
+      { ...expected, filesRunAgain: 1 },
+    ]);
+    expect(stderr).toContain(
+      'run again, alone, as they failed beside others:\nbeside-two.test.ts\n',
+    );
   });
 });
 
