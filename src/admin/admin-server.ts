@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ConnectionBounds } from '../connections/connection-bounds.ts';
+import { Turnstile } from '../connections/turnstile.ts';
 import { type AccessHooks, accessHooks } from './admin-access.ts';
 import type { AdminListen, AdminOptions } from './admin-options.ts';
 import { json, jsonText } from './admin-page.ts';
@@ -129,16 +130,18 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
   });
 }
 
-/** Where all connections are busy, those beyond them are for probes. */
+/** Where all connections are busy, those beyond them are for probes. Where many requests came together, probes go first. */
 function keepReserve(app: FastifyInstance, connections: ConnectionBounds): void {
+  const turnstile = new Turnstile();
   app.addHook('onRequest', async (request, reply) => {
+    const isProbe = probePaths.some((path) => path === pathOf(request.url));
     // Node answers a pipeline whose requests have bodies in one turn of the event loop: others have theirs between.
-    await nextTurn();
+    await (isProbe ? nextTurn() : turnstile.pass());
     // The connection of a pipeline was closed: no client would read the answer.
     if (request.raw.socket.destroyed) return reply.hijack();
     if (!connections.isReserve(request.raw.socket)) return undefined;
     reply.header('Connection', 'close');
-    if (probePaths.some((path) => path === pathOf(request.url))) return undefined;
+    if (isProbe) return undefined;
     return json(reply, 503, { error: 'too many connections: only probes are answered' });
   });
 }

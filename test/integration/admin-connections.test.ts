@@ -221,6 +221,20 @@ test.each([
   expect(await probe(port)).toBe(ok);
 });
 
+test('a probe is answered before most of a thousand requests that came together', async () => {
+  const port = await started();
+  let asked = 0;
+  metrics = async () => {
+    asked += 1;
+    return { type: 'text/plain', text: '' };
+  };
+  held.push(await holdConnections({ port, count: 64, says: asks('/metrics').repeat(16) }));
+  await expect.poll(() => asked, { interval: 1 }).toBeGreaterThan(0);
+  expect(await probe(port)).toBe(ok);
+  expect(asked).toBeLessThan(500);
+  await expect.poll(() => asked).toBe(1_024);
+});
+
 test('a connection that says nothing is ended', async () => {
   const port = await started();
   const silent = await holdConnections({ port, count: 3 });

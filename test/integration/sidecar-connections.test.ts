@@ -88,12 +88,12 @@ test('connections_per_address bounds one address, and takes no place of others',
 
 test('one connection has no more than a few requests under way', async () => {
   const fresh = await staged('', 'simulated_latency = "5s"\n');
-  const few = await hold(fresh, { count: 1, says: readOf(fresh).repeat(16) });
+  const few = await hold(fresh, { count: 1, says: readOf(fresh).repeat(4) });
   const many = await hold(fresh, { count: 1, says: readOf(fresh).repeat(200) });
   await expect.poll(() => many.open).toBe(0);
   expect(few.open).toBe(1);
   const counted = await metrics(fresh.admin);
-  expect(sumOf(counted, 'seaweed_rdma_sidecar_requests_in_flight')).toBe(16);
+  expect(sumOf(counted, 'seaweed_rdma_sidecar_requests_in_flight')).toBe(4);
 }, 30_000);
 
 function healthFrom({ sidecar }: SidecarStage, from: string): Promise<string> {

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConnectionBounds } from '../../connections/connection-bounds.ts';
+import { Turnstile } from '../../connections/turnstile.ts';
 import { Endpoints } from './endpoints.ts';
 import { type ExchangeHost, SidecarExchange, type SidecarLoad } from './sidecar-exchange.ts';
 import { SidecarLedger, type SidecarRecord } from './sidecar-ledger.ts';
@@ -21,7 +22,7 @@ export interface RunningSidecar {
 
 const headBytesMax = 16 * 1024;
 /** A mount has one. */
-const requestsPerConnectionMax = 16;
+const requestsPerConnectionMax = 4;
 const failureEveryMs = 1_000;
 
 /** Rejects where the address cannot be had or the temp folder cannot be used. */
@@ -44,6 +45,7 @@ class SidecarServer implements RunningSidecar {
   readonly #host: SidecarHost;
   readonly #server: Server;
   readonly #connections: ConnectionBounds;
+  readonly #turnstile = new Turnstile();
   readonly #ledger = new SidecarLedger();
   readonly #load: SidecarLoad = { requestsInFlight: 0, bytesInFlight: 0 };
   #exchanges: ExchangeHost | undefined;
@@ -70,7 +72,7 @@ class SidecarServer implements RunningSidecar {
       probeConnectionsMax: 0,
       requestsPerConnectionMax,
     });
-    this.#server.on('request', (request, response) => this.#serve(request, response));
+    this.#server.on('request', (request, response) => this.#queue(request, response));
   }
 
   get address(): string {
@@ -124,12 +126,19 @@ class SidecarServer implements RunningSidecar {
     this.#exchanges?.endpoints.close();
   }
 
+  #queue(request: IncomingMessage, response: ServerResponse): void {
+    // The connection was closed for its pipeline: no client would read the answer.
+    if (request.socket.destroyed) return;
+    const turn = this.#turnstile.pass();
+    if (turn === undefined) this.#serve(request, response);
+    else void turn.then(() => this.#serve(request, response));
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const exchanges = this.#exchanges;
+    if (request.socket.destroyed) return;
     // Bound, and the folder for temp files is still being looked at.
     if (exchanges === undefined) request.socket.destroy();
-    // The connection was closed for its pipeline: no client would read the answer.
-    else if (request.socket.destroyed) return;
     else void new SidecarExchange(exchanges, request, response).run();
   }
 
