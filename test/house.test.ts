@@ -45,7 +45,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
   ],
   'proxy/corridor': ['http1', 'needle', 'proxy/cache', 'proxy/fleet', 'rdma'],
   'proxy/passthrough': ['http1', 'needle', 'proxy/front', 'schema'],
-  'proxy/front': ['http1', 'needle', 'schema'],
+  'proxy/front': ['connections', 'http1', 'needle', 'schema'],
   'proxy/sidecar': ['connections', 'needle', 'schema'],
   'proxy/cache': ['needle', 'rdma', 'schema'],
   'proxy/fleet': ['needle', 'rdma', 'schema', 'volume-server'],

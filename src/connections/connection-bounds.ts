@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { AddressCounts } from './address-counts.ts';
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;
@@ -34,7 +35,7 @@ interface Place {
 export class ConnectionBounds {
   readonly #places = new Map<Socket, Place>();
   /** Beside the reserve. */
-  readonly #countOf = new Map<string, number>();
+  readonly #counts = new AddressCounts();
   /** Connections that have not sent a whole request yet; the oldest first. */
   readonly #silent = new Set<Socket>();
   /** Connections that have sent one, and have their answers; the one that is quiet longest first. */
@@ -86,14 +87,14 @@ export class ConnectionBounds {
       requestsInHand: 0,
     });
     if (isReserve) this.#reserved += 1;
-    else if (address !== undefined) this.#countOf.set(address, this.#count(address) + 1);
+    else this.#counts.add(address);
     this.#silent.add(socket);
     socket.once('close', () => this.#leave(socket));
   }
 
   #makePlaceOf(address: string | undefined): boolean {
     if (address === undefined) return true;
-    if (this.#count(address) < this.#limits.connectionsPerAddressMax) return true;
+    if (this.#counts.of(address) < this.#limits.connectionsPerAddressMax) return true;
     return this.#evict((place) => place.address === address && !place.isReserve);
   }
 
@@ -121,12 +122,8 @@ export class ConnectionBounds {
 
   /** All are busy: the address with most connections gives the oldest of them to an address that has fewer. */
   #evictOfMost(address: string | undefined): boolean {
-    const [most, count] = [...this.#countOf].reduce(
-      (left, right) => (right[1] > left[1] ? right : left),
-      ['', 0],
-    );
-    const own = address === undefined ? 0 : this.#count(address);
-    if (count <= own + 1) return false;
+    const most = this.#counts.most();
+    if (most === undefined || !this.#counts.mayTake(address, most)) return false;
     for (const [socket, place] of this.#places) {
       if (place.address === most && !place.isReserve) return this.#end(socket);
     }
@@ -205,17 +202,7 @@ export class ConnectionBounds {
     this.#silent.delete(socket);
     this.#resting.delete(socket);
     if (place.isReserve) this.#reserved -= 1;
-    else if (place.address !== undefined) this.#uncount(place.address);
-  }
-
-  #uncount(address: string): void {
-    const count = this.#count(address) - 1;
-    if (count === 0) this.#countOf.delete(address);
-    else this.#countOf.set(address, count);
-  }
-
-  #count(address: string): number {
-    return this.#countOf.get(address) ?? 0;
+    else this.#counts.remove(place.address);
   }
 }
 

@@ -111,7 +111,8 @@ export const generousLimits: FrontLimits = {
 export interface FrontFixture {
   readonly front: HttpFront;
   readonly records: RequestRecord[];
-  connect(): RawClient;
+  /** @param from the address that it comes from */
+  connect(from?: string): RawClient;
   close(): Promise<void>;
 }
 
@@ -156,8 +157,8 @@ export async function startFront(options: FrontFixtureOptions): Promise<FrontFix
   return {
     front,
     records,
-    connect() {
-      const client = new RawClient(front.port);
+    connect(from) {
+      const client = new RawClient(front.port, from);
       clients.add(client);
       return client;
     },
@@ -208,8 +209,9 @@ export class RawClient {
   ending: 'end' | 'reset' | undefined;
   #changed: () => void = () => undefined;
 
-  constructor(port: number) {
-    this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+  constructor(port: number, from = '127.0.0.1') {
+    const ends = { host: '127.0.0.1', port, localAddress: from };
+    this.socket = connect({ ...ends, allowHalfOpen: true, noDelay: true });
     this.socket.on('data', (chunk) => {
       this.received += chunk.toString('latin1');
       this.#changed();

@@ -192,6 +192,37 @@ describe('numbers', () => {
     expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 0, connectionsRefused: 2 });
   });
 
+  it('an address with a request under way on every place loses one to an address with fewer', async () => {
+    stage.answer = ({ socket, head }) => {
+      if (!head.includes(' /held')) socket.write(ok);
+    };
+    await front({ limits: { connections: 4 } });
+    const holding = Array.from({ length: 4 }, (_, at) => {
+      const client = fixture.connect();
+      client.send(get(`/held${at}`));
+      return client;
+    });
+    await eventually(() => fixture.front.stats.requestsInFlight === 4);
+    const others = [];
+    for (let at = 0; at < 2; at += 1) {
+      const newcomer = fixture.connect('127.0.0.2');
+      newcomer.send(get('/held'));
+      others.push(newcomer);
+      await holding[at]?.untilClosed();
+    }
+    await eventually(() => fixture.front.stats.connections === 4);
+    // Both have two: one more of either would have more than the other one.
+    for (const from of ['127.0.0.1', '127.0.0.2']) {
+      expect(await fixture.connect(from).untilClosed()).toMatch(/^HTTP\/1\.1 503 /);
+    }
+    expect([...holding, ...others].map(({ closed }) => closed)).toEqual([
+      true,
+      true,
+      ...Array(4).fill(false),
+    ]);
+    expect(fixture.front.stats).toMatchObject({ connectionsEvicted: 2, connectionsRefused: 2 });
+  });
+
   it('requests over the limit pass, over twice the limit are refused', async () => {
     let go: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {

@@ -10,7 +10,7 @@ export const frontCounters = record({
   connectionsRefused: described(count, 'Over limits.connections.'),
   connectionsEvicted: described(
     count,
-    'Closed for a newcomer over limits.connections: they had no request under way.',
+    'Closed for a newcomer over limits.connections: they had no request under way, or their address had most.',
   ),
   acceptFailures: described(
     count,

@@ -1,5 +1,6 @@
 /** Accepts client connections, bounds their number, closes what stands still, and drains at the end. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { AddressCounts } from '../../connections/address-counts.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { restingPlaces, restMsMin } from './resting-places.ts';
@@ -18,14 +19,23 @@ const evictableMax = 256;
 const lingeringShare = 1 / 8;
 const lingeringMin = 16;
 
+/** The address with most connections, and its oldest; the one that came first is the last. */
+interface OfMost {
+  readonly address: string;
+  readonly connections: ClientConnection[];
+}
+
 export class Listener {
   readonly #host: ConnectionHost;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
   readonly #onAcceptError: (error: Error) => void;
   #sweeper: NodeJS.Timeout | undefined;
+  readonly #counts = new AddressCounts();
   /** Chosen for the first newcomer without a place since the sweep came by; the next one to go comes last. */
   #evictable: ClientConnection[] | undefined;
+  /** Of the address that had most connections when the first newcomer found none that rests; likewise. */
+  #ofMost: OfMost | undefined;
   /** They made place, and their descriptors are open; the oldest first. */
   readonly #lingering = new Set<ClientConnection>();
 
@@ -74,7 +84,8 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const { counters, limits } = this.#host;
-    if (counters.connections >= limits.connections && !this.#makePlace()) {
+    const { remoteAddress } = socket;
+    if (counters.connections >= limits.connections && !this.#makePlace(remoteAddress)) {
       counters.connectionsRefused += 1;
       socket.on('error', () => undefined);
       socket.end(refusal, 'latin1', () => socket.destroy());
@@ -84,10 +95,12 @@ export class Listener {
     counters.connectionsAccepted += 1;
     const connection = new ClientConnection(socket, this.#host);
     this.#connections.add(connection);
+    this.#counts.add(remoteAddress);
     this.#sweeper ??= this.#newSweeper();
     socket.on('close', () => {
       counters.connections -= 1;
       this.#connections.delete(connection);
+      this.#counts.remove(remoteAddress);
       this.#lingering.delete(connection);
       if (this.#connections.size > 0) return;
       clearInterval(this.#sweeper);
@@ -95,8 +108,14 @@ export class Listener {
     });
   }
 
-  /** A connection that rests keeps no newcomer out; one with a request under way stays. */
-  #makePlace(): boolean {
+  /** A connection that rests keeps no newcomer out. If none does, the address with most loses one to an address with fewer. */
+  #makePlace(address: string | undefined): boolean {
+    const isMade = this.#evictResting() || this.#evictOfMost(address);
+    if (isMade) this.#host.counters.connectionsEvicted += 1;
+    return isMade;
+  }
+
+  #evictResting(): boolean {
     const nowMs = performance.now();
     this.#evictable ??= restingPlaces(this.#connections, evictableMax, nowMs);
     let resting = this.#evictable.pop();
@@ -104,11 +123,33 @@ export class Listener {
       resting = this.#evictable.pop();
     }
     if (resting === undefined) return false;
-    this.#host.counters.connectionsEvicted += 1;
     // The kernel may hold bytes of its last answer: it goes as at the end of the proxy, and may linger beside the newcomer.
     resting.yieldPlace();
     this.#linger(resting);
     return true;
+  }
+
+  /** Else one client with a request under way on every place would keep all others out. */
+  #evictOfMost(address: string | undefined): boolean {
+    this.#ofMost ??= this.#oldestOfMost();
+    if (this.#ofMost === undefined || !this.#counts.mayTake(address, this.#ofMost.address)) {
+      return false;
+    }
+    let oldest = this.#ofMost.connections.pop();
+    while (oldest?.socket.destroyed === true) oldest = this.#ofMost.connections.pop();
+    oldest?.destroy();
+    return oldest !== undefined;
+  }
+
+  #oldestOfMost(): OfMost | undefined {
+    const address = this.#counts.most();
+    if (address === undefined) return undefined;
+    const connections: ClientConnection[] = [];
+    for (const connection of this.#connections) {
+      if (connection.socket.remoteAddress === address) connections.push(connection);
+      if (connections.length === evictableMax) break;
+    }
+    return { address, connections: connections.reverse() };
   }
 
   /** Each holds a descriptor beyond those of `limits.connections`. */
@@ -133,5 +174,6 @@ export class Listener {
     const nowMs = performance.now();
     for (const connection of this.#connections) connection.sweep(nowMs);
     this.#evictable = undefined;
+    this.#ofMost = undefined;
   }
 }
