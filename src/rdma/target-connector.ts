@@ -158,6 +158,7 @@ export class TargetConnector implements Connector {
     control.admitted.then(
       ({ hosts }) => {
         if (this.#control !== control) return;
+        // A fault takes the admission back, and so ends the session: the next attempt tells it.
         this.#peers.set(this, hosts);
         void control.lost.then(() => this.#askAgain(control, host));
       },

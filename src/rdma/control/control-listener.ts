@@ -95,6 +95,7 @@ class TcpControlListener implements ControlListener {
   readonly port: number;
   readonly #server: Server;
   readonly #options: ControlOptions;
+  #to: AdmittedTo | undefined;
   /** The oldest first. */
   readonly #pending = new Set<Peer>();
   readonly #admitted = new Map<Peer, readonly string[]>();
@@ -114,7 +115,8 @@ class TcpControlListener implements ControlListener {
   }
 
   serve(to: AdmittedTo): void {
-    this.#server.on('connection', (socket) => this.#came(socket, to));
+    this.#to = to;
+    this.#server.on('connection', (socket) => this.#came(socket, to.ucxPlace));
   }
 
   get pending(): number {
@@ -143,7 +145,7 @@ class TcpControlListener implements ControlListener {
     for (const peer of this.#admitted.keys()) peer.end();
   }
 
-  #came(socket: Socket, { ucxPlace, admit }: AdmittedTo): void {
+  #came(socket: Socket, ucxPlace: AdmittedTo['ucxPlace']): void {
     const host = plainHost(socket.remoteAddress);
     if (host === '') {
       socket.destroy();
@@ -154,9 +156,9 @@ class TcpControlListener implements ControlListener {
     const peer = new Peer(
       { socket, host, ucxPlace, secret, handshakeTimeoutMs, devices },
       {
-        admit: (hosts) => this.#admit(peer, hosts, admit),
+        admit: (hosts) => this.#admit(peer, hosts),
         refused: (status, detail) => this.#tellRefusal({ host, status, detail }),
-        gone: () => this.#gone(peer, admit),
+        gone: () => this.#gone(peer),
         timedOut: () => this.#end(peer),
       },
     );
@@ -197,15 +199,15 @@ class TcpControlListener implements ControlListener {
     peer.end();
   }
 
-  #admit(peer: Peer, hosts: readonly string[], admit: Admit): string | undefined {
+  #admit(peer: Peer, hosts: readonly string[]): string | undefined {
     const { admittedMax } = this.#options;
     if (this.#admitted.size >= admittedMax) return `${admittedMax} proxies are admitted`;
     this.#pending.delete(peer);
     this.#admitted.set(peer, hosts);
-    const fault = this.#tellHosts(admit);
+    const fault = this.#tellHosts();
     if (fault === undefined) return undefined;
     this.#admitted.delete(peer);
-    this.#tellHosts(admit);
+    this.#tellHosts();
     return fault;
   }
 
@@ -214,22 +216,20 @@ class TcpControlListener implements ControlListener {
     if (this.#refusals.length < refusalsMax) this.#refusals.push(refused);
   }
 
-  #gone(peer: Peer, admit: Admit): void {
+  #gone(peer: Peer): void {
     this.#pending.delete(peer);
-    if (this.#admitted.delete(peer)) this.#tellHosts(admit);
+    if (this.#admitted.delete(peer)) this.#tellHosts();
   }
 
-  #tellHosts(admit: Admit): string | undefined {
+  #tellHosts(): string | undefined {
     try {
-      admit([...new Set([...this.#admitted.values()].flat())]);
+      this.#to?.admit([...new Set([...this.#admitted.values()].flat())]);
       return undefined;
     } catch (error) {
       return messageOf(error);
     }
   }
 }
-
-type Admit = AdmittedTo['admit'];
 
 interface PeerOptions
   extends Pick<ControlOptions, 'secret' | 'handshakeTimeoutMs' | 'devices'>,
