@@ -13,7 +13,17 @@ const linesMax = 400;
 const importTable: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'config', 'rdma'],
   index: ['cli', 'client', 'needle', 'origin', 'proxy', 'rdma', 'target-role'],
-  cli: ['config', 'needle', 'origin', 'proxy', 'rdma', 'target-role', 'telemetry', 'volume-server'],
+  cli: [
+    'admin',
+    'config',
+    'needle',
+    'origin',
+    'proxy',
+    'rdma',
+    'target-role',
+    'telemetry',
+    'volume-server',
+  ],
   origin: ['http1', 'needle', 'proxy/corridor', 'proxy/fleet', 'rdma'],
   client: ['config', 'needle', 'rdma'],
   proxy: [

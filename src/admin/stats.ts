@@ -46,3 +46,5 @@ export const statsPages = {
   proxy: record({ ...roleHead, ...proxyStats.properties }),
   target: record({ ...roleHead, ...targetStats.properties }),
 };
+export type ProxyPage = ValueOf<typeof statsPages.proxy>;
+export type TargetPage = ValueOf<typeof statsPages.target>;

@@ -46,7 +46,8 @@ function describe(admin: string, stats: RoleStats): string[] {
   return [head, ...(stats.role === 'proxy' ? ofProxy(stats) : ofTarget(stats))];
 }
 
-function ofProxy({ requests, cache, arena, targets, ...rest }: ProxyStats): string[] {
+function ofProxy(stats: ProxyStats): string[] {
+  const { requests, cache, arena, targets } = stats;
   const reasons = Object.entries({ ...requests.passthrough })
     .sort(([, a], [, b]) => b - a)
     .map(([reason, count]) => `${reason} ${countText(count)}`);
@@ -59,11 +60,11 @@ function ofProxy({ requests, cache, arena, targets, ...rest }: ProxyStats): stri
       .join(', ')}; ${bytesText(requests.bodyBytes)} sent`,
     ...(reasons.length === 0 ? [] : [`  passed     ${reasons.join(', ')}`]),
     ...(errors.length === 0 ? [] : [`  errors     ${errors.join(', ')}`]),
-    ...clientsLine({ requests, cache, targets, ...rest }),
-    `  now        ${rest.connections} connections, ${rest.requestsInFlight} requests in flight, mode ${rest.mode}`,
+    ...clientsLine(stats),
+    `  now        ${stats.connections} connections, ${stats.requestsInFlight} requests in flight, mode ${stats.mode}`,
     `  cache      ${countText(cache.needles)} needles in ${bytesText(cache.bytes)} of ${bytesText(cache.bytesMax)}, hit ratio ${shareText(cache.hits, cache.hits + cache.misses)}, ${hitsPerValidation(cache)}`,
     ...(arena === undefined ? [] : [arenaLine(arena)]),
-    ...(rest.fabricFailure === undefined ? [] : [`  fabric     ${rest.fabricFailure}`]),
+    ...(stats.fabricFailure === undefined ? [] : [`  fabric     ${stats.fabricFailure}`]),
     ...targets.map(targetLine),
   ];
 }
@@ -91,10 +92,14 @@ export function targetLine(target: ProxyStats['targets'][number]): string {
   const { address, upstreamUrl, state, breaker, volumes, volumesConfirmed, isUpstreamUp } = target;
   const upstream = `${upstreamUrl}${isUpstreamUp ? '' : ' DOWN'}`;
   if (state === undefined) return `  upstream   ${upstream}, no target`;
-  const how =
-    state.kind === 'up' ? `up by ${state.transport}` : `${state.kind} ${state.detail ?? ''}`;
+  const how = stateText(state);
   const open = breaker === 'closed' ? '' : `, breaker ${breaker}`;
-  return `  target     ${address} ${how.trim()}${open}, ${volumesConfirmed} of ${volumes} volumes confirmed; upstream ${upstream}`;
+  return `  target     ${address} ${how}${open}, ${volumesConfirmed} of ${volumes} volumes confirmed; upstream ${upstream}`;
+}
+
+function stateText(state: NonNullable<ProxyStats['targets'][number]['state']>): string {
+  if (state.kind === 'up') return `up by ${state.transport}`;
+  return state.kind === 'down' ? `down ${state.detail}` : state.kind;
 }
 
 function ofTarget(stats: TargetStats): string[] {

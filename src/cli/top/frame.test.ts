@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { stats as proxyStats } from '../../../test/unit/proxy-status.ts';
 import type { TrafficStats } from '../admin/clients.ts';
 import { countText, secondsText, uptimeText } from '../admin/quantities.ts';
 import type { ProxyStats } from '../admin/role-stats.ts';
@@ -14,33 +15,9 @@ function stats(changes: Partial<ProxyStats> & { cached: number; failed?: number 
     role: 'proxy',
     version: '1.2.3',
     uptimeSeconds: 100,
-    mode: 'prefer',
-    isDraining: false,
-    connections: 7,
-    requestsInFlight: 2,
-    targets: [
-      {
-        address: '10.0.0.1:18515',
-        upstreamUrl: 'http://10.0.0.1:8080',
-        state: { kind: 'up', transport: 'tcp' },
-        breaker: 'closed',
-        volumes: 4,
-        volumesConfirmed: 4,
-        isUpstreamUp: true,
-      },
-    ],
-    cache: {
-      hits: cached,
-      misses: 0,
-      needles: 5,
-      bytes: 512,
-      bytesMax: 1024,
-      decodedBytes: 0,
-      refusals: 0,
-      validations: 1,
-      validatedHits: cached,
-      evictions: {},
-    },
+    ...proxyStats,
+    clients: undefined,
+    cache: { ...proxyStats.cache, hits: cached, misses: 0, validatedHits: cached },
     requests: {
       requests: cached + failed,
       outcomes: { cache: cached, rdma: 0, passthrough: 0, error: failed },
@@ -126,7 +103,7 @@ test('a frame has no line that is longer than the screen, and colours only where
 });
 
 describe('clients', () => {
-  const came = { requests: 3, lastRequestSecondsAgo: 2, tracked: 1 };
+  const came = { requests: 3, ownRequests: 0, lastRequestSecondsAgo: 2, tracked: 1 };
   const row = {
     perSecond: 7.5,
     requests: 200,
@@ -158,13 +135,28 @@ describe('clients', () => {
   });
 
   test('that never came are missed, with the page that says how they come', () => {
-    const clients = { requests: 0, lastRequestSecondsAgo: null, tracked: 0 };
+    const { clients } = proxyStats;
     const text = textOf(stats({ cached: 9, clients }));
     expect(text).toContain(
       'no client request since the start, 1 min ago: docs/deploy.md#how-clients-come',
     );
     expect(text).not.toContain('10.0.0.5');
-    const sidecar = { requests: [{ count: 2 }, { count: 5 }] };
+    const series = { path: 'read', outcome: 'cache', reason: '' } as const;
+    const sidecar = {
+      address: '127.0.0.1:8082',
+      isDraining: false,
+      connections: 1,
+      connectionsRefused: 0,
+      connectionsEvicted: 0,
+      requestsInFlight: 0,
+      bytesInFlight: 0,
+      requests: [
+        { ...series, count: 2 },
+        { ...series, count: 5 },
+      ],
+      needleBytes: { cache: 0, rdma: 0, http: 0 },
+      temp: undefined,
+    };
     expect(textOf(stats({ cached: 9, clients, sidecar }))).toContain(
       '(the sidecar listener had 7)',
     );
