@@ -31,6 +31,7 @@ const fetcher: NeedleFetcher = {
   address: 'bench',
   state: { kind: 'up', transport: 'bench', sessionId: 1n },
   volumes: new Map([[3, { volumeId: 3, version: 3, confirmed: true, collection: '' }]]),
+  counts: { established: 1, lost: 0, failed: 0, fetches: {}, bytesFetched: 0, pingUs: undefined },
   onChange: () => undefined,
   onVolumeChanged: () => undefined,
   read: (command) => Promise.resolve(answer(command)),

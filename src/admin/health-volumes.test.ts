@@ -10,7 +10,7 @@ function proxyVolumes(unannounced: ProxyStatus['unannounced']): HealthCheck | un
   const target = { address: 't', upstreamUrl: 'u', state: up, upstream: up, breaker: 'closed' };
   const some = { cache: {}, front: {} };
   const status = { ...some, targets: [target], unannounced } as unknown as ProxyStatus;
-  return proxyHealth(status, createProxyMetrics('0').totals()).checks['volumes'];
+  return proxyHealth(status, createProxyMetrics('0').ledger.totals()).checks['volumes'];
 }
 
 function targetVolumes(coverage: CoverageStatus | undefined, loaded = 0): HealthCheck | undefined {

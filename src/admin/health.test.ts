@@ -13,7 +13,7 @@ describe('the health of a proxy', () => {
       upstream: answers ? { kind: 'up' } : { kind: 'down', detail: 'connect ECONNREFUSED' },
     });
     const healthOf = (targets: typeof status.targets): ReturnType<typeof proxyHealth> =>
-      proxyHealth({ ...status, targets }, createProxyMetrics('0').totals());
+      proxyHealth({ ...status, targets }, createProxyMetrics('0').ledger.totals());
     const alone = healthOf([silent('http://a', false)]);
     expect(alone.status).toBe('down');
     expect(alone.checks['upstream http://a']).toMatchObject({
@@ -30,7 +30,7 @@ describe('the health of a proxy', () => {
       { kind: 'strange', detail: 'no Server header' },
     ] as const) {
       const targets = status.targets.map((each) => ({ ...each, isUpstreamUp: false, upstream }));
-      const health = proxyHealth({ ...status, targets }, createProxyMetrics('0').totals());
+      const health = proxyHealth({ ...status, targets }, createProxyMetrics('0').ledger.totals());
       expect(health.status).toBe('degraded');
     }
   });
@@ -41,7 +41,7 @@ describe('the listener of a proxy', () => {
     [19_999, 'ok', 'listening'],
     [20_000, 'degraded', 'all 20000 connections of limits.connections are open'],
   ])('with %d connections of 20,000 is %s', (connections, verdict, says) => {
-    const health = proxyHealth({ ...status, connections }, createProxyMetrics('0').totals());
+    const health = proxyHealth({ ...status, connections }, createProxyMetrics('0').ledger.totals());
     expect(health.checks['listener']).toMatchObject({ status: verdict, connections });
     expect(health.checks['listener']?.detail).toContain(says);
   });
@@ -89,7 +89,7 @@ describe('the health of a target', () => {
     const target = { arena: {}, connections, ucxTcp } as unknown as TargetRoleStatus;
     expect(targetHealth(target).checks['ucx-tcp']).toMatchObject(facts);
     const proxy = { ...status, ucxTcp };
-    const totals = createProxyMetrics('0').totals();
+    const totals = createProxyMetrics('0').ledger.totals();
     expect(proxyHealth(proxy, totals).checks['ucx-tcp']).toMatchObject(facts);
     expect(proxyHealth({ ...status, ucxTcp: undefined }, totals).checks['ucx-tcp']).toBeUndefined();
     const unguarded = { ...proxy, ucxTcp: { ...ucxTcp, guardFault: 'no filter' } };

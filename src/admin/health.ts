@@ -5,7 +5,7 @@ import type { SidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import type { ConnectionsStatus } from '../rdma/connections-status.ts';
 import type { HealthCheck, Verdict } from './check.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
-import type { RequestTotals } from './metrics/request-ledger.ts';
+import type { RequestTotals } from './metrics/proxy-ledger.ts';
 import type { Health } from './stats.ts';
 import type {
   ArenaStatus,

@@ -11,7 +11,7 @@ import {
   type ValueOf,
 } from '../schema/json-schema.ts';
 import { healthCheck, verdict } from './check.ts';
-import { requestTotals } from './metrics/request-ledger.ts';
+import { requestTotals } from './metrics/proxy-ledger.ts';
 import { proxyStatus, targetRoleStatus } from './status.ts';
 import { clientsStatus } from './traffic/clients-status.ts';
 

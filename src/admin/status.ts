@@ -6,9 +6,8 @@ import { frontCounters } from '../proxy/front/front-counters.ts';
 import { poolStatus } from '../proxy/passthrough/pool-status.ts';
 import { sidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import { connectionsStatus } from '../rdma/connections-status.ts';
-import { targetState } from '../rdma/target-state.ts';
+import { targetCounts, targetState } from '../rdma/target-state.ts';
 import {
-  amount,
   count,
   described,
   flag,
@@ -32,20 +31,6 @@ const arenaStatus = record({
   refusals: described(count, 'Slabs that could not be had.'),
 });
 export type ArenaStatus = ValueOf<typeof arenaStatus>;
-
-/** Counts of one target since the start. */
-const targetCounts = record({
-  established: count,
-  lost: described(count, 'Sessions that were up.'),
-  failed: described(count, 'Attempts that ended before there was a session.'),
-  fetches: described(mapOf(count), 'Reads by the status that they ended with; only what happened.'),
-  bytesFetched: count,
-  pingUs: described(
-    orAbsent(amount),
-    'Round trip of the last PING; absent before one was answered.',
-  ),
-});
-export type TargetCounts = ValueOf<typeof targetCounts>;
 
 const targetStatus = record({
   address: described(text, "host:port, or inproc; '' for a volume server without a target."),

@@ -38,11 +38,13 @@ export function targetPlace(target: string): { readonly host: string; readonly p
 export function clientOptions(
   { rdma, memory, requestsInFlightMax }: ProxyOptions,
   devices: UcxReach | undefined,
+  onRead: NonNullable<RdmaClientOptions['onRead']>,
 ): RdmaClientOptions {
   const common = {
     arenaBytes: memory.bytes,
     hugepages: memory.hugepages,
     requestsMax: Math.min(requestsInFlightMax, 65_535),
+    onRead,
   };
   if (rdma.transport === 'ucx') {
     const { deviceName, isIpv6 } = devices ?? { deviceName: rdma.deviceName, isIpv6: false };

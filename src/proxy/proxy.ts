@@ -3,7 +3,6 @@
 import type { Logger } from 'pino';
 import { type RunningAdmin, startAdmin } from '../admin/admin-server.ts';
 import { proxyHealth, proxyReadiness } from '../admin/health.ts';
-import { ObservedFetcher } from '../admin/metrics/observed-fetcher.ts';
 import { createProxyMetrics, type ProxyMetrics } from '../admin/metrics/proxy-metrics.ts';
 import type { ProxyStatus } from '../admin/status.ts';
 import { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
@@ -146,7 +145,7 @@ class ProxyRole implements RunningProxy {
         const stats = this.#client?.stats();
         return { count: stats?.arenaRefusals ?? 0, lastBytes: stats?.arenaRefusedBytes ?? 0 };
       },
-      onValidationWait: this.#metrics.validationWaited,
+      onValidationWait: this.#metrics.ledger.validationWaited,
       onRoundTrip: this.#directory.tellBreaker,
     });
   }
@@ -181,11 +180,11 @@ class ProxyRole implements RunningProxy {
       ...admin,
       role: 'proxy',
       version,
-      health: () => proxyHealth(this.status(), this.#metrics.totals()),
+      health: () => proxyHealth(this.status(), this.#metrics.ledger.totals()),
       readiness: () => proxyReadiness(this.status()),
       stats: () => ({
         ...this.status(),
-        requests: this.#metrics.totals(),
+        requests: this.#metrics.ledger.totals(),
         clients: this.#traffic.tables.status(),
       }),
       metrics: () => this.#metrics.expose(),
@@ -210,7 +209,7 @@ class ProxyRole implements RunningProxy {
       logger: watch?.log ?? this.#logger,
       isTimed: watch?.isTimed ?? false,
     };
-    const observe = watched(this.#metrics.observe, this.#traffic, this.#unannounced, watch);
+    const observe = watched(this.#metrics.ledger.observe, this.#traffic, this.#unannounced, watch);
     this.#front = await startHttpFront(front, route, observe);
     this.#adjustable.front = this.#front;
     void this.#settle();
@@ -219,7 +218,7 @@ class ProxyRole implements RunningProxy {
     this.#sidecar = await startSidecarListener(sidecar, this.#options, this.#directory, {
       route,
       fabric: () => this.status(),
-      observe: this.#metrics.observeSidecar,
+      observe: this.#metrics.ledger.observeSidecar,
       log: this.#logger,
     });
   }
@@ -286,7 +285,9 @@ class ProxyRole implements RunningProxy {
     const { mode } = this.#options.rdma;
     if (mode === 'off') return undefined;
     try {
-      const client = createRdmaClient(clientOptions(this.#options, this.#devices));
+      const client = createRdmaClient(
+        clientOptions(this.#options, this.#devices, this.#metrics.ledger.readEnded),
+      );
       logShmLoss(this.#logger, client.shmLoss);
       logGuardFault(this.#logger, client.guardFault);
       return client;
@@ -304,15 +305,14 @@ class ProxyRole implements RunningProxy {
     const client = this.#client;
     if (client === undefined) return undefined;
     const { transport, secret, connectTimeoutMs } = this.#options.rdma;
-    if (transport === 'inproc') return this.#observed(client.inproc());
+    if (transport === 'inproc') return this.#watched(client.inproc());
     if (target === undefined) return undefined;
-    return this.#observed(client.addTarget({ ...targetPlace(target), secret, connectTimeoutMs }));
+    return this.#watched(client.addTarget({ ...targetPlace(target), secret, connectTimeoutMs }));
   }
 
-  #observed(fetcher: NeedleFetcher): NeedleFetcher {
-    const observed = new ObservedFetcher(fetcher, this.#metrics.readFinished);
-    this.#keepAlives.push(watchTarget(observed, this.#options.rdma.timeoutMs, this.#logger));
-    return observed;
+  #watched(fetcher: NeedleFetcher): NeedleFetcher {
+    this.#keepAlives.push(watchTarget(fetcher, this.#options.rdma.timeoutMs, this.#logger));
+    return fetcher;
   }
 
   /** Says in the log what there is, once it is known. */

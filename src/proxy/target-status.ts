@@ -1,5 +1,4 @@
 /** The state of one volume server and its target for /health, /stats and the metrics. */
-import { ObservedFetcher } from '../admin/metrics/observed-fetcher.ts';
 import type { TargetStatus } from '../admin/status.ts';
 import type { TargetEntry } from './fleet/target-directory.ts';
 
@@ -11,7 +10,7 @@ export function targetStatus({ upstreamUrl, fetcher, facts, breaker }: TargetEnt
     state: fetcher?.state,
     breaker: breaker.state,
     breakerOpens: breaker.opens,
-    counted: fetcher instanceof ObservedFetcher ? fetcher.counts : undefined,
+    counted: fetcher?.counts,
     volumes: volumes.length,
     volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
     server: facts.server,

@@ -4,7 +4,7 @@
  */
 import type { Lease } from './lease.ts';
 import type { StatusName } from './status.ts';
-import type { TargetState, TargetVolume } from './target-state.ts';
+import type { TargetCounts, TargetState, TargetVolume } from './target-state.ts';
 
 /** The facts in an answer to a client. Strings are latin1: one character is one stored byte. */
 export interface NeedleFacts {
@@ -115,13 +115,21 @@ export type PingResult =
     }
   | { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
 
-export type { TargetState, TargetVolume };
+export type { TargetCounts, TargetState, TargetVolume };
+
+/** One read that has ended. */
+export interface ReadRecord {
+  readonly status: StatusName;
+  readonly durationMs: number;
+  readonly bytesReceived: number;
+}
 
 export interface NeedleFetcher {
   /** The address as configured: "host:port", or "inproc". */
   readonly address: string;
   readonly state: TargetState;
   readonly volumes: ReadonlyMap<number, TargetVolume>;
+  readonly counts: TargetCounts;
   /** Called after each change of `state` or `volumes`. */
   onChange(listener: () => void): void;
   read(command: ReadCommand): Promise<FetchResult>;

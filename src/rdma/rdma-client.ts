@@ -12,7 +12,7 @@ import type {
   NativeEngineStats,
   OnBatch,
 } from './native-types.ts';
-import type { NeedleFetcher } from './needle-fetcher.ts';
+import type { NeedleFetcher, ReadRecord } from './needle-fetcher.ts';
 import { RequestBook } from './request-book.ts';
 import { type ShmLoss, type ShmStarted, startWithShm } from './shared-memory.ts';
 import {
@@ -32,6 +32,8 @@ interface CommonOptions {
   readonly hugepages: 'try' | 'require' | 'off';
   /** In flight over all targets, at most 65535; more end as `overload`. */
   readonly requestsMax?: number;
+  /** Called once for each read of a target that has ended. Must not throw. */
+  readonly onRead?: (record: ReadRecord) => void;
 }
 
 export interface UcxClientOptions extends CommonOptions {
@@ -131,11 +133,13 @@ class NativeRdmaClient implements RdmaClient {
   readonly #native: NativeClient;
   readonly #book: RequestBook;
   readonly #side: FabricSide;
+  readonly #onRead: ((record: ReadRecord) => void) | undefined;
   readonly #fetchers: NeedleFetcher[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: RdmaClientOptions) {
     this.kind = options.kind;
+    this.#onRead = options.onRead;
     const requestsMax = options.requestsMax ?? requestsMaxDefault;
     this.#book = new RequestBook(requestsMax, (onBatch) => {
       const { made, loss } = createNative(nativeOptions(options, requestsMax), onBatch);
@@ -206,7 +210,7 @@ class NativeRdmaClient implements RdmaClient {
   }
 
   #fetcher(address: string, connector: Connector): NeedleFetcher {
-    const fetcher = new TargetFetcher(this.#book, address, connector);
+    const fetcher = new TargetFetcher(this.#book, address, connector, this.#onRead);
     this.#fetchers.push(fetcher);
     return fetcher;
   }

@@ -27,3 +27,17 @@ export const statusNumbers = {
 export type StatusName = keyof typeof statusNumbers;
 
 export const statusNames = Object.keys(statusNumbers) as readonly StatusName[];
+
+export type Failure = { readonly kind: 'failed'; readonly status: Exclude<StatusName, 'ok'> };
+
+const failures = new Map<number, Failure>();
+for (const [name, number] of Object.entries(statusNumbers)) {
+  if (name !== 'ok') {
+    failures.set(number, { kind: 'failed', status: name as Exclude<StatusName, 'ok'> });
+  }
+}
+const unknownFailure: Failure = { kind: 'failed', status: 'protocol_error' };
+
+export function failureOf(status: number): Failure {
+  return failures.get(status) ?? unknownFailure;
+}

@@ -1,12 +1,13 @@
 /** The port over the native client: one target's requests, state and volumes. Connecting is its connector's part. */
 
-import { failureOf } from './completion-reader.ts';
 import type { NativeTargetEvent } from './native-types.ts';
 import type {
   FetchResult,
   NeedleFetcher,
   PingResult,
   ReadCommand,
+  ReadRecord,
+  TargetCounts,
   TargetState,
   TargetVolume,
   ValidateItem,
@@ -14,9 +15,9 @@ import type {
   ValidateVerdict,
   VolumeChange,
 } from './needle-fetcher.ts';
-import type { BookOwner, RequestBook } from './request-book.ts';
+import type { BookOwner, RequestBook, Result } from './request-book.ts';
 import { itemsMax, leaseMsMax, verdictNames } from './shared-layout.ts';
-import { type StatusName, statusNumbers } from './status.ts';
+import { failureOf, type StatusName, statusNumbers } from './status.ts';
 import { withMeaning } from './ucx-addresses.ts';
 
 type NativeVolumeChange = Extract<NativeTargetEvent, { kind: 'changed' }>;
@@ -51,11 +52,23 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
   #target = -1;
   #inFlight = 0;
   #closed: PromiseWithResolvers<void> | undefined;
+  readonly #onRead: (record: ReadRecord) => void;
+  readonly #sessions = { established: 0, lost: 0, failed: 0 };
+  readonly #fetches: Partial<Record<StatusName, number>> = {};
+  #bytesFetched = 0;
+  #pingUs: number | undefined;
 
-  constructor(book: RequestBook, address: string, connector: Connector) {
+  /** `onRead`: called once for each read that has ended. Must not throw. */
+  constructor(
+    book: RequestBook,
+    address: string,
+    connector: Connector,
+    onRead: (record: ReadRecord) => void = () => undefined,
+  ) {
     this.#book = book;
     this.address = address;
     this.#connector = connector;
+    this.#onRead = onRead;
     connector.start({
       open: (target) => this.#open(target),
       failed: (status, detail) => this.#goDown(status, detail),
@@ -70,6 +83,15 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
     return this.#volumes;
   }
 
+  get counts(): TargetCounts {
+    return {
+      ...this.#sessions,
+      fetches: { ...this.#fetches },
+      bytesFetched: this.#bytesFetched,
+      pingUs: this.#pingUs,
+    };
+  }
+
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -79,7 +101,11 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
   }
 
   read(command: ReadCommand): Promise<FetchResult> {
-    if (this.#state.kind !== 'up') return Promise.resolve(this.#refusal());
+    if (this.#state.kind !== 'up') {
+      const refusal = this.#refusal();
+      this.#countRead(refusal, performance.now());
+      return Promise.resolve(refusal);
+    }
     this.#inFlight += 1;
     return this.#book.read(this.#target, this, command);
   }
@@ -131,9 +157,19 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
     return this.#closed.promise;
   }
 
-  onSettled(): void {
+  onSettled(result: Result, postedAtMs: number | undefined): void {
     this.#inFlight -= 1;
+    if (postedAtMs !== undefined) this.#countRead(result as FetchResult, postedAtMs);
+    else if (result.kind === 'pong') this.#pingUs = result.roundTripUs;
     this.#finishClose();
+  }
+
+  #countRead(result: FetchResult, postedAtMs: number): void {
+    const status = result.kind === 'needle' ? 'ok' : result.status;
+    const bytesReceived = result.kind === 'needle' ? (result.data?.view.length ?? 0) : 0;
+    this.#fetches[status] = (this.#fetches[status] ?? 0) + 1;
+    this.#bytesFetched += bytesReceived;
+    this.#onRead({ status, durationMs: performance.now() - postedAtMs, bytesReceived });
   }
 
   onTargetEvent(event: NativeTargetEvent): void {
@@ -192,8 +228,17 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
   }
 
   #change(state: TargetState): void {
+    if (state !== this.#state) this.#countSession(state);
     this.#state = state;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Counts each attempt that fails, and no end that was asked for here. */
+  #countSession(state: TargetState): void {
+    if (state.kind === 'up') this.#sessions.established += 1;
+    if (state.kind !== 'down' || state.status === 'closed') return;
+    if (this.#state.kind === 'up') this.#sessions.lost += 1;
+    else this.#sessions.failed += 1;
   }
 
   #finishClose(): void {

@@ -7,7 +7,6 @@ import { readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { atExit } from './at-exit.ts';
 import { loadBinding } from './binding.ts';
-import { failureOf } from './completion-reader.ts';
 import type { ConnectionCounts } from './connection-watch.ts';
 import {
   type ControlListener,
@@ -24,7 +23,7 @@ import type {
 } from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
 import { type ShmLoss, startWithShm } from './shared-memory.ts';
-import { type StatusName, statusNumbers } from './status.ts';
+import { failureOf, type StatusName, statusNumbers } from './status.ts';
 import { secondAddress } from './ucx-addresses.ts';
 import { transportsOf } from './ucx-devices.ts';
 

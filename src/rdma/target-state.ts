@@ -1,11 +1,14 @@
-/** The session with a target, and the volumes that it announces. */
+/** The session with a target, the volumes that it announces, and what was asked of it. */
 import {
+  amount,
   count,
   decimal,
   described,
   either,
   flag,
+  mapOf,
   oneOf,
+  orAbsent,
   record,
   text,
   type ValueOf,
@@ -34,3 +37,17 @@ export const targetVolume = record({
   collection: text,
 });
 export type TargetVolume = ValueOf<typeof targetVolume>;
+
+/** Counts of one target since the start. */
+export const targetCounts = record({
+  established: count,
+  lost: described(count, 'Sessions that were up.'),
+  failed: described(count, 'Attempts that ended before there was a session.'),
+  fetches: described(mapOf(count), 'Reads by the status that they ended with; only what happened.'),
+  bytesFetched: count,
+  pingUs: described(
+    orAbsent(amount),
+    'Round trip of the last PING; absent before one was answered.',
+  ),
+});
+export type TargetCounts = ValueOf<typeof targetCounts>;

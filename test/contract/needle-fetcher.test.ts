@@ -136,6 +136,20 @@ describe.each(subjectKinds)('the port over $name', (kind) => {
     expect(subject.client.stats().leasesOutstanding).toBe(0);
   });
 
+  it('counts what was asked of the target', async () => {
+    takeBytes(await read(1n));
+    await read(99n);
+    await subject.fetcher.ping(10_000);
+    expect(subject.fetcher.counts).toMatchObject({
+      established: 1,
+      lost: 0,
+      failed: 0,
+      fetches: { ok: 1, not_found: 1 },
+      bytesFetched: small.length,
+    });
+    expect(subject.fetcher.counts.pingUs).toBeGreaterThan(0);
+  });
+
   it('tells why there is no answer', async () => {
     volume.put(4n, small);
     volume.delete(4n);

@@ -5,6 +5,7 @@ import type {
   NeedleFetcher,
   PingResult,
   ReadCommand,
+  TargetCounts,
   TargetState,
   TargetVolume,
   ValidateItem,
@@ -55,6 +56,10 @@ export class InterposedFetcher implements NeedleFetcher {
 
   get state(): TargetState {
     return this.#inner.state;
+  }
+
+  get counts(): TargetCounts {
+    return this.#inner.counts;
   }
 
   get volumes(): ReadonlyMap<number, TargetVolume> {

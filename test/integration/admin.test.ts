@@ -30,9 +30,9 @@ async function start(
     role: 'proxy',
     version: '1.2.3',
     ...adminPlace,
-    health: () => proxyHealth(now, metrics.totals()),
+    health: () => proxyHealth(now, metrics.ledger.totals()),
     readiness: () => proxyReadiness(now),
-    stats: () => ({ ...stats, ...now, requests: metrics.totals() }),
+    stats: () => ({ ...stats, ...now, requests: metrics.ledger.totals() }),
     metrics: () => metrics.expose(),
     ...changed,
   });
@@ -111,7 +111,10 @@ describe('health', () => {
   };
 
   test('everything well is ok', () => {
-    const { status: verdict, checks } = proxyHealth(status, createProxyMetrics('0').totals());
+    const { status: verdict, checks } = proxyHealth(
+      status,
+      createProxyMetrics('0').ledger.totals(),
+    );
     expect(verdict).toBe('ok');
     expect(checks['target 10.0.0.1:18515']).toMatchObject({ status: 'ok', transport: 'tcp' });
     expect(checks['cache']?.detail).toBe('4 needles, 75.0 % hits');
@@ -143,7 +146,10 @@ describe('health', () => {
 
   test('a forgotten lease degrades', () => {
     const arena = status.arena === undefined ? undefined : { ...status.arena, leaseLeaks: 1 };
-    const { status: verdict } = proxyHealth({ ...status, arena }, createProxyMetrics('0').totals());
+    const { status: verdict } = proxyHealth(
+      { ...status, arena },
+      createProxyMetrics('0').ledger.totals(),
+    );
     expect(verdict).toBe('degraded');
   });
 });
@@ -168,10 +174,10 @@ describe('metrics', () => {
     const metrics = createProxyMetrics('1.2.3');
     metrics.watch(() => status);
     for (let count = 0; count < 3; count += 1) {
-      metrics.observe({ ...record, outcome: 'rdma', reason: '', transport: 'posix' });
+      metrics.ledger.observe({ ...record, outcome: 'rdma', reason: '', transport: 'posix' });
     }
-    metrics.observe({ ...record, outcome: 'passthrough', reason: 'method' });
-    metrics.observe({ ...record, outcome: 'error', reason: 'deadline' });
+    metrics.ledger.observe({ ...record, outcome: 'passthrough', reason: 'method' });
+    metrics.ledger.observe({ ...record, outcome: 'error', reason: 'deadline' });
     const text = await lines(metrics);
     expect(text).toContain(
       'seaweed_rdma_requests_total{outcome="rdma",reason="",transport="posix"} 3',
@@ -185,7 +191,7 @@ describe('metrics', () => {
       .filter((line) => line.startsWith('seaweed_rdma_requests_total{'))
       .reduce((total, line) => total + Number(line.split(' ').at(-1)), 0);
     expect(sum).toBe(5);
-    expect(metrics.totals()).toMatchObject({
+    expect(metrics.ledger.totals()).toMatchObject({
       requests: 5,
       outcomes: { cache: 0, rdma: 3, passthrough: 1, error: 1 },
       passthrough: { method: 1 },
@@ -198,8 +204,8 @@ describe('metrics', () => {
   test('operations, sessions, leases and arena are there under the names that others rely on', async () => {
     const metrics = createProxyMetrics('1.2.3');
     metrics.watch(() => status);
-    metrics.readFinished({ isSuccess: true, durationMs: 1, bytesReceived: 4096 });
-    metrics.readFinished({ isSuccess: false, durationMs: 1, bytesReceived: 0 });
+    metrics.ledger.readEnded({ status: 'not_found', durationMs: 1, bytesReceived: 4096 });
+    metrics.ledger.readEnded({ status: 'deadline', durationMs: 1, bytesReceived: 0 });
     const text = await lines(metrics);
     expect(text).toEqual(
       expect.arrayContaining([
@@ -235,7 +241,7 @@ describe('metrics', () => {
   test('the exposition names each metric once and is read line by line', async () => {
     const metrics = createProxyMetrics('1.2.3');
     metrics.watch(() => status);
-    metrics.observe({ ...record, outcome: 'rdma', reason: '', transport: 'posix' });
+    metrics.ledger.observe({ ...record, outcome: 'rdma', reason: '', transport: 'posix' });
     await metrics.expose();
     const text = await lines(metrics);
     const types = text
@@ -256,7 +262,7 @@ describe('metrics', () => {
   test('two proxies in one process do not share a registry', async () => {
     const first = createProxyMetrics('1');
     const second = createProxyMetrics('1');
-    first.observe({ ...record, outcome: 'cache', reason: '' });
+    first.ledger.observe({ ...record, outcome: 'cache', reason: '' });
     expect((await lines(second)).some((line) => line.includes('outcome="cache",reason=""'))).toBe(
       false,
     );

@@ -6,6 +6,7 @@ import type {
   NeedleFetcher,
   PingResult,
   ReadCommand,
+  TargetCounts,
   TargetState,
   TargetVolume,
   ValidateItem,
@@ -31,8 +32,19 @@ export interface PendingValidate {
 
 export const epoch = 11n;
 
+/** Nothing was asked. */
+export const noCounts: TargetCounts = {
+  established: 0,
+  lost: 0,
+  failed: 0,
+  fetches: {},
+  bytesFetched: 0,
+  pingUs: undefined,
+};
+
 export class ManualFetcher implements NeedleFetcher {
   readonly address = 'manual';
+  readonly counts: TargetCounts = noCounts;
   state: TargetState = { kind: 'up', transport: 'manual', sessionId: 1n };
   volumes: Map<number, TargetVolume> = new Map([
     [3, { volumeId: 3, version: 3, confirmed: true, collection: '' }],

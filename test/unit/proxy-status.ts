@@ -111,6 +111,6 @@ export const status: ProxyStatus = {
 /** The /stats of this proxy before its first request. */
 export const stats: ProxyStats = {
   ...status,
-  requests: createProxyMetrics('0').totals(),
+  requests: createProxyMetrics('0').ledger.totals(),
   clients: { requests: 0, ownRequests: 0, lastRequestSecondsAgo: null, tracked: 0 },
 };

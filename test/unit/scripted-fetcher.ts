@@ -6,11 +6,13 @@ import type {
   NeedleFetcher,
   PingResult,
   ReadCommand,
+  TargetCounts,
   TargetState,
   TargetVolume,
   ValidateResult,
   VolumeChange,
 } from '../../src/rdma/needle-fetcher.ts';
+import { noCounts } from './manual-fetcher.ts';
 
 export const bigNeedleBytes: number = 3 * 1024 * 1024;
 
@@ -37,6 +39,7 @@ export const bigNeedle: Needle = {
 /** Byte i of the needle is i % 251. */
 export class ScriptedFetcher implements NeedleFetcher {
   readonly address = 'scripted';
+  readonly counts: TargetCounts = noCounts;
   state: TargetState = { kind: 'up', transport: 'scripted', sessionId: 1n };
   volumes: Map<number, TargetVolume> = new Map([
     [3, { volumeId: 3, version: 3, confirmed: true, collection: '' }],

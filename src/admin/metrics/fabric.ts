@@ -1,5 +1,6 @@
 /** The metrics of a proxy's side of the fabric: its targets, their sessions, and the reads that it asks them for. */
-import type { ProxyStatus, TargetCounts, TargetStatus } from '../status.ts';
+import type { TargetCounts } from '../../rdma/target-state.ts';
+import type { ProxyStatus, TargetStatus } from '../status.ts';
 import type { HistogramRow, ReadRow, Series } from './metric-row.ts';
 import { bytesTransferred, sessionsActive } from './process.ts';
 

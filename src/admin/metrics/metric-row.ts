@@ -28,7 +28,14 @@ export interface ReadRow<Source> extends SharedHead {
   readonly read: (source: Source) => Reading;
 }
 
-/** A metric that gets each value when it happens. Every series of its one label exists from the start. */
+/** Values of one label value, counted by bucket when they happen. */
+export interface HistogramSeries {
+  /** Not cumulative; the last one is over every bound. */
+  readonly counts: Float64Array;
+  readonly sum: number;
+}
+
+/** A metric whose values are counted elsewhere by bucket. Every series of its one label exists from the start. */
 export interface HistogramRow<Value extends string> extends MetricRow {
   readonly type: 'histogram';
   readonly labels: readonly [string];

@@ -90,3 +90,26 @@ test('scrapes that come in one turn of the event loop share an exposition', asyn
   await promise;
   expect(read).toBe(1);
 });
+
+test('a histogram shows its buckets added up, also of a label value without values', async () => {
+  const set = new MetricSet();
+  const things = {
+    ...row,
+    name: 'rdma_things_seconds',
+    type: 'histogram',
+    labels: ['kind'],
+    labelValues: ['a', 'b'],
+    buckets: [0.1, 1],
+  } as const;
+  const a = { counts: Float64Array.of(2, 2, 1), sum: 3.65 };
+  set.histogram(things, { a, b: { counts: new Float64Array(3), sum: 0 } });
+  expect((await set.expose()).text).toContain(`# HELP rdma_things_seconds Things.
+# TYPE rdma_things_seconds histogram
+rdma_things_seconds_bucket{le="0.1",kind="a"} 2
+rdma_things_seconds_bucket{le="1",kind="a"} 4
+rdma_things_seconds_bucket{le="+Inf",kind="a"} 5
+rdma_things_seconds_sum{kind="a"} 3.65
+rdma_things_seconds_count{kind="a"} 5
+rdma_things_seconds_bucket{le="0.1",kind="b"} 0
+`);
+});

@@ -2,8 +2,14 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { HotHistogram, type HotSeries } from './hot-histogram.ts';
-import type { HistogramRow, MetricRow, Reading, ReadRow, Series } from './metric-row.ts';
+import type {
+  HistogramRow,
+  HistogramSeries,
+  MetricRow,
+  Reading,
+  ReadRow,
+  Series,
+} from './metric-row.ts';
 
 /**
  * Their monitor wakes the process every 10 ms for ever, and one that wakes it seldom measures nothing: the lag seen at
@@ -19,7 +25,7 @@ export interface Exposition {
 
 export class MetricSet {
   readonly registry: Registry = new Registry();
-  readonly #histograms: HotHistogram[] = [];
+  readonly #histograms: (() => string)[] = [];
   readonly #refreshers: (() => void)[] = [];
   #exposing: Promise<Exposition> | undefined;
 
@@ -41,12 +47,12 @@ export class MetricSet {
     });
   }
 
-  /** The series by label value, for the caller to keep: none is looked up at a value. */
-  histogram<Value extends string>(row: HistogramRow<Value>): Readonly<Record<Value, HotSeries>> {
-    const histogram = new HotHistogram(row);
-    this.#histograms.push(histogram);
-    const series = row.labelValues.map((value) => [value, histogram.series(value)]);
-    return Object.fromEntries(series) as Record<Value, HotSeries>;
+  /** The series by label value; each scrape reads them. */
+  histogram<Value extends string>(
+    row: HistogramRow<Value>,
+    series: Readonly<Record<Value, HistogramSeries>>,
+  ): void {
+    this.#histograms.push(() => histogramText(row, series));
   }
 
   /** The text exposition format. Scrapes that come while one is written share it: many would keep /livez waiting. */
@@ -61,7 +67,7 @@ export class MetricSet {
     // Whole pipelines of scrapes come in one turn of the event loop, and share what is written in the next.
     await nextTurn();
     for (const refresh of this.#refreshers) refresh();
-    const parts = [await this.registry.metrics(), ...this.#histograms.map((each) => each.text())];
+    const parts = [await this.registry.metrics(), ...this.#histograms.map((text) => text())];
     return { type: this.registry.contentType, text: parts.join('\n') };
   }
 
@@ -77,6 +83,25 @@ export class MetricSet {
 function seriesOf(reading: Reading): readonly Series[] {
   if (reading === undefined) return [];
   return typeof reading === 'number' ? [[reading]] : reading;
+}
+
+/** In the text exposition format. Label values need no escaping. */
+function histogramText<Value extends string>(
+  { name, help, labels: [label], labelValues, buckets }: HistogramRow<Value>,
+  series: Readonly<Record<Value, HistogramSeries>>,
+): string {
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  for (const value of labelValues) {
+    const own = `${label}="${value}"`;
+    const { counts, sum } = series[value];
+    let count = 0;
+    counts.forEach((here, bucket) => {
+      count += here;
+      lines.push(`${name}_bucket{le="${buckets[bucket] ?? '+Inf'}",${own}} ${count}`);
+    });
+    lines.push(`${name}_sum{${own}} ${sum}`, `${name}_count{${own}} ${count}`);
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 type Labels = readonly string[];

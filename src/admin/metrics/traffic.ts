@@ -1,10 +1,20 @@
 /** The metrics of a proxy's HTTP side: requests, client connections, volume servers' connections, the log. */
-import { type Outcome, outcomes } from '../../needle/outcome.ts';
+import { type Outcome, outcomes, type RequestRecord } from '../../needle/outcome.ts';
 import type { ProxyStatus } from '../status.ts';
 import type { HistogramRow, ReadRow } from './metric-row.ts';
-import type { RequestLedger } from './request-ledger.ts';
 
-export const requestRows: readonly ReadRow<RequestLedger>[] = [
+/** Finished requests with one outcome, reason and transport. */
+export interface RequestSeries extends Pick<RequestRecord, 'outcome' | 'reason' | 'transport'> {
+  readonly count: number;
+}
+
+/** The exact accounting of finished requests. */
+export interface RequestCounts {
+  readonly series: readonly RequestSeries[];
+  readonly bodyBytes: Readonly<Record<Outcome, number>>;
+}
+
+export const requestRows: readonly ReadRow<RequestCounts>[] = [
   {
     name: 'seaweed_rdma_requests_total',
     type: 'counter',
