@@ -1,10 +1,22 @@
 /** The options that a proxy is started with. */
 import type { AdminPlace } from '../admin/admin-options.ts';
 import type { ConfigurationStatus } from '../admin/configuration.ts';
+import type { RequestObserver } from '../needle/outcome.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
-import type { RequestWatch } from './request-watch.ts';
-import type { HttpFrontOptions } from './server.ts';
+import type { FrontLog, HttpFrontOptions } from './server.ts';
 import type { SidecarListenerOptions } from './sidecar-listener.ts';
+
+/** Logs and traces of requests. */
+export interface RequestWatch {
+  /** One call per finished request. */
+  readonly observe: RequestObserver;
+  /** True if the records tell how long the corridor took. */
+  readonly isTimed: boolean;
+  /** For lines that may come with each request or connection. */
+  readonly log: FrontLog;
+  /** Lines among these that a rate limit held back. */
+  readonly suppressedLines: () => number;
+}
 
 export interface ProxyOptions {
   readonly version: string;

@@ -37,7 +37,6 @@ import { probeTimeoutMs, watchUpstream } from './fleet/watched-upstream.ts';
 import { newFrontCounters } from './front/front-counters.ts';
 import { startInprocConfirmation } from './inproc-confirmation.ts';
 import type { ProxyOptions } from './proxy-options.ts';
-import { watched } from './request-watch.ts';
 import { type HttpFront, startHttpFront } from './server.ts';
 import type { RunningSidecar } from './sidecar/sidecar-server.ts';
 import { startSidecarListener } from './sidecar-listener.ts';
@@ -89,7 +88,7 @@ class ProxyRole implements RunningProxy {
   readonly #devices: UcxReach | undefined;
   readonly #fabricConnections: ConnectionWatch | undefined;
   readonly #metrics: ProxyMetrics;
-  readonly #traffic = new TrafficWatch();
+  readonly #traffic = new TrafficWatch((record) => this.#unannounced.observe(record));
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
@@ -209,8 +208,9 @@ class ProxyRole implements RunningProxy {
       logger: watch?.log ?? this.#logger,
       isTimed: watch?.isTimed ?? false,
     };
-    const observe = watched(this.#metrics.ledger.observe, this.#traffic, this.#unannounced, watch);
-    this.#front = await startHttpFront(front, route, observe);
+    const observers = [this.#metrics.ledger.observe, this.#traffic.observe];
+    if (watch !== undefined) observers.push(watch.observe);
+    this.#front = await startHttpFront(front, route, ...observers);
     this.#adjustable.front = this.#front;
     void this.#settle();
     const { sidecar } = this.#options;

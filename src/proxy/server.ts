@@ -59,11 +59,11 @@ export interface HttpFront {
   close(drainMs: number): Promise<void>;
 }
 
-/** Rejects where the address cannot be had. */
+/** `observers` are called in this order. Rejects where the address cannot be had. */
 export async function startHttpFront(
   options: HttpFrontOptions,
   route: NeedleRoute,
-  observe: RequestObserver,
+  ...observers: readonly RequestObserver[]
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
   const counters = newFrontCounters();
@@ -83,7 +83,7 @@ export async function startHttpFront(
   const ownConnections = new OwnConnections();
   const host: ConnectionHost & { debugHeaders: boolean; draining: boolean } = {
     route,
-    observe,
+    observers,
     limits,
     counters,
     relay,

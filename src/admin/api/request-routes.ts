@@ -69,9 +69,10 @@ const fallbackSchema: JsonSchema = {
 
 export function addRequestRoutes(
   app: FastifyInstance,
-  { traffic: { ring, tables, tail, fallbacks } }: Pick<ProxyActions, 'traffic'>,
+  { traffic }: Pick<ProxyActions, 'traffic'>,
   hooks: AccessHooks,
 ): void {
+  const { ring, tail, fallbacks } = traffic;
   app.get<{ Querystring: ValueOf<typeof listQuery> }>(
     '/api/requests',
     { onRequest: hooks.api, schema: listSchema },
@@ -84,7 +85,7 @@ export function addRequestRoutes(
         if (requests.length === query.limit) break;
       }
       return json<ValueOf<typeof page>>(reply, 200, {
-        sampledEvery: tables.sampler.every,
+        sampledEvery: traffic.sampledEvery,
         requests,
       });
     },

@@ -44,6 +44,6 @@ export function addTrafficRoute(
   app.get<{ Querystring: ValueOf<typeof query> }>(
     '/api/traffic',
     { onRequest: hooks.api, schema },
-    ({ query }, reply) => json(reply, 200, proxy.traffic.tables.traffic(query.limit)),
+    ({ query }, reply) => json(reply, 200, proxy.traffic.traffic(query.limit)),
   );
 }

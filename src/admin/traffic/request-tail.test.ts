@@ -80,7 +80,7 @@ describe('the last requests', () => {
       finish();
       if (i % 1000 === 999) finish({ outcome: 'error', reason: 'deadline', bodyBytes: i });
     }
-    expect(traffic.tables.sampler.every).toBeGreaterThan(4);
+    expect(traffic.sampledEvery).toBeGreaterThan(4);
     const kinds = kept().map(({ outcome }) => outcome);
     expect(kinds.filter((outcome) => outcome === 'error').length).toBeGreaterThan(1);
     const newest = kept().find(({ outcome }) => outcome === 'error');

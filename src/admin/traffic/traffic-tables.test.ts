@@ -1,12 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RequestRecord } from '../../needle/outcome.ts';
-import {
-  clientsMax,
-  hotNeedlesMax,
-  TrafficTables,
-  volumeIdOf,
-  volumesMax,
-} from './traffic-tables.ts';
+import { clientsMax, hotNeedlesMax, volumesMax } from './traffic-tables.ts';
+import { TrafficWatch } from './traffic-watch.ts';
 
 const fid = (volumeId: number, needleId: number): string =>
   `/${volumeId},${needleId.toString(16).padStart(2, '0')}5eedc0de`;
@@ -34,20 +29,20 @@ function recordOf(changes: Changes = {}): RequestRecord {
   };
 }
 
-let tables = new TrafficTables();
+let watch = new TrafficWatch();
 afterEach(() => {
-  tables.close();
-  tables = new TrafficTables();
+  watch.close();
+  watch = new TrafficWatch();
 });
 
 describe('who asks', () => {
   test('is told apart by address and User-Agent, with how it was answered', () => {
-    tables.observe(recordOf());
-    tables.observe(recordOf({ outcome: 'rdma' }));
-    tables.observe(recordOf({ outcome: 'passthrough', reason: 'query' }));
-    tables.observe(recordOf({ agent: 'curl/8', outcome: 'error', reason: 'deadline' }));
-    tables.observe(recordOf({ address: 'fd00::1' }));
-    const { clients, requests } = tables.traffic(10);
+    watch.observe(recordOf());
+    watch.observe(recordOf({ outcome: 'rdma' }));
+    watch.observe(recordOf({ outcome: 'passthrough', reason: 'query' }));
+    watch.observe(recordOf({ agent: 'curl/8', outcome: 'error', reason: 'deadline' }));
+    watch.observe(recordOf({ address: 'fd00::1' }));
+    const { clients, requests } = watch.traffic(10);
     expect(requests).toBe(5);
     expect(clients).toEqual([
       {
@@ -66,10 +61,10 @@ describe('who asks', () => {
   });
 
   test("does not count this package's own programs, whatever they ask", () => {
-    tables.observe(recordOf({ client: { address: '127.0.0.1', isOwn: true } }));
-    tables.observe(recordOf({ agent: 'seaweed-rdma-doctor' }));
-    tables.observe(recordOf({ agent: 'seaweed-rdma' }));
-    expect(tables.traffic(10)).toMatchObject({
+    watch.observe(recordOf({ client: { address: '127.0.0.1', isOwn: true } }));
+    watch.observe(recordOf({ agent: 'seaweed-rdma-doctor' }));
+    watch.observe(recordOf({ agent: 'seaweed-rdma' }));
+    expect(watch.traffic(10)).toMatchObject({
       requests: 0,
       ownRequests: 3,
       lastRequestSecondsAgo: null,
@@ -77,17 +72,17 @@ describe('who asks', () => {
       volumes: [],
       needles: [],
     });
-    tables.observe(recordOf());
-    expect(tables.status()).toMatchObject({ requests: 1, lastRequestSecondsAgo: 0 });
+    watch.observe(recordOf());
+    expect(watch.tables.status()).toMatchObject({ requests: 1, lastRequestSecondsAgo: 0 });
   });
 
   test('takes no more than clientsMax rows, however many addresses come, and loses no count', () => {
-    for (let i = 0; i < 50; i += 1) tables.observe(recordOf({ address: '10.9.9.9' }));
+    for (let i = 0; i < 50; i += 1) watch.observe(recordOf({ address: '10.9.9.9' }));
     for (let i = 0; i < 20 * clientsMax; i += 1) {
       const address = `10.1.${i >> 8}.${i & 255}`;
-      tables.observe(recordOf({ address, agent: `agent ${i}`, outcome: 'rdma' }));
+      watch.observe(recordOf({ address, agent: `agent ${i}`, outcome: 'rdma' }));
     }
-    const { clients, others, tracked, requests } = tables.traffic(100_000);
+    const { clients, others, tracked, requests } = watch.traffic(100_000);
     expect([clients.length, tracked]).toEqual([clientsMax, clientsMax]);
     expect(clients[0]).toMatchObject({ address: '10.9.9.9', requests: 50 });
     expect(others.clients.count).toBe(19 * clientsMax + 1);
@@ -100,38 +95,38 @@ describe('who asks', () => {
   });
 
   test('that left is known anew when it comes again', () => {
-    tables.observe(recordOf({ address: '10.9.9.9' }));
+    watch.observe(recordOf({ address: '10.9.9.9' }));
     for (let i = 0; i < 2 * clientsMax; i += 1) {
       const record = recordOf({ address: `10.1.${i >> 8}.${i & 255}` });
-      tables.observe(record);
-      tables.observe(record);
+      watch.observe(record);
+      watch.observe(record);
     }
     const of = (): readonly number[] =>
-      tables
+      watch
         .traffic(1000)
         .clients.filter(({ address }) => address === '10.9.9.9')
         .map(({ requests }) => requests);
     expect(of()).toEqual([]);
-    for (let i = 0; i < 5; i += 1) tables.observe(recordOf({ address: '10.9.9.9' }));
+    for (let i = 0; i < 5; i += 1) watch.observe(recordOf({ address: '10.9.9.9' }));
     expect(of()).toEqual([5]);
   });
 
   test('keeps no long User-Agent', () => {
     const agent = 'x'.repeat(10_000);
-    tables.observe(recordOf({ agent }));
-    tables.observe(recordOf({ agent }));
-    const [client] = tables.traffic(1).clients;
+    watch.observe(recordOf({ agent }));
+    watch.observe(recordOf({ agent }));
+    const [client] = watch.traffic(1).clients;
     expect([client?.userAgent.length, client?.requests]).toEqual([128, 2]);
   });
 });
 
 describe('what is asked for', () => {
   test('is counted by volume and needle, never with a cookie', () => {
-    for (let i = 0; i < 3; i += 1) tables.observe(recordOf({ target: fid(7, 0xabc) }));
-    tables.observe(recordOf({ target: `${fid(7, 0xabd)}?readDeleted=true` }));
-    tables.observe(recordOf({ target: fid(8, 1) }));
-    tables.observe(recordOf({ target: '/status' }));
-    const { volumes, needles } = tables.traffic(10);
+    for (let i = 0; i < 3; i += 1) watch.observe(recordOf({ target: fid(7, 0xabc) }));
+    watch.observe(recordOf({ target: `${fid(7, 0xabd)}?readDeleted=true` }));
+    watch.observe(recordOf({ target: fid(8, 1) }));
+    watch.observe(recordOf({ target: '/status' }));
+    const { volumes, needles } = watch.traffic(10);
     expect(volumes.map(({ volumeId, requests }) => [volumeId, requests])).toEqual([
       [7, 4],
       [8, 1],
@@ -144,8 +139,8 @@ describe('what is asked for', () => {
   });
 
   test('takes no more rows than volumesMax and hotNeedlesMax', () => {
-    for (let i = 0; i < 3 * volumesMax; i += 1) tables.observe(recordOf({ target: fid(i, i) }));
-    const { volumes, needles, others } = tables.traffic(100_000);
+    for (let i = 0; i < 3 * volumesMax; i += 1) watch.observe(recordOf({ target: fid(i, i) }));
+    const { volumes, needles, others } = watch.traffic(100_000);
     expect([volumes.length, needles.length]).toEqual([volumesMax, hotNeedlesMax]);
     expect(others.volumes).toMatchObject({ count: 2 * volumesMax, requests: 2 * volumesMax });
   });
@@ -154,9 +149,9 @@ describe('what is asked for', () => {
     const requests = 40_000;
     const hot = recordOf({ target: fid(1, 1) });
     for (let i = 0; i < requests; i += 1) {
-      tables.observe(i % 4 === 0 ? hot : recordOf({ target: fid(1, 1000 + i) }));
+      watch.observe(i % 4 === 0 ? hot : recordOf({ target: fid(1, 1000 + i) }));
     }
-    const { needles, needlesSampledEvery, volumes } = tables.traffic(5);
+    const { needles, needlesSampledEvery, volumes } = watch.traffic(5);
     expect(volumes[0]?.requests).toBe(requests);
     expect(needlesSampledEvery).toBeGreaterThan(8);
     expect(needles[0]).toMatchObject({ needleId: 1n });
@@ -168,10 +163,10 @@ describe('what is asked for', () => {
 test('a rate rises with what comes, falls when nothing does, and ends at nothing', () => {
   let nowMs = performance.now();
   const second = (requests: number): number => {
-    for (let i = 0; i < requests; i += 1) tables.observe(recordOf());
+    for (let i = 0; i < requests; i += 1) watch.observe(recordOf());
     nowMs += 1000;
-    tables.tick(nowMs);
-    return tables.traffic(1).clients[0]?.perSecond ?? Number.NaN;
+    watch.tick(nowMs);
+    return watch.traffic(1).clients[0]?.perSecond ?? Number.NaN;
   };
   const first = second(100);
   expect(first).toBeGreaterThan(5);
@@ -181,19 +176,4 @@ test('a rate rises with what comes, falls when nothing does, and ends at nothing
   expect(falling).toBeLessThan(90);
   for (let i = 0; i < 120; i += 1) second(0);
   expect(second(0)).toBe(0);
-});
-
-test.each([
-  ['/3,01637037d6', 3],
-  ['/3/01637037d6/name.jpg', 3],
-  ['/4294967295,01', 4_294_967_295],
-  ['/4294967296,01', -1],
-  ['/12345678901,01', -1],
-  ['/,01', -1],
-  ['/status', -1],
-  ['/3', -1],
-  ['/3x,01', -1],
-  ['', -1],
-])('the volume of %s is %i', (target, volumeId) => {
-  expect(volumeIdOf(target)).toBe(volumeId);
 });

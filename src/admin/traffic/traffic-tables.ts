@@ -1,12 +1,11 @@
 /**
  * Tables of the clients' requests: by client, by volume, by needle. Requests that this package's own programs make are
- * counted apart. Every table has a limit of its own; a timer runs only while there is traffic.
+ * counted apart. Every table has a limit of its own.
  */
 
 import { firstHeader } from '../../http1/request-head.ts';
-import type { RequestRecord } from '../../needle/outcome.ts';
-import { needleIdText, needlePathOf } from '../../needle/request/needle-path.ts';
-import { Sampler } from '../metrics/sampler.ts';
+import { type Outcome, outcomes, type RequestRecord } from '../../needle/outcome.ts';
+import { needleIdText, needlePathOf, volumeIdOf } from '../../needle/request/needle-path.ts';
 import type {
   ClientsStatus,
   HotNeedle,
@@ -14,10 +13,137 @@ import type {
   Traffic,
   TrafficCounts,
 } from './clients-status.ts';
-import { HotRow, HotRows } from './hot-rows.ts';
+
+type Reasons = Map<RequestRecord['reason'], number>;
+
+/** Time constants of the two averages: one is shown, the other decides which row leaves. */
+const shownSeconds = 5;
+const keptSeconds = 60;
+/** Requests per second below which a row is at rest. */
+const restPerSecond = 0.005;
+
+/** Counts of what is asked for, or who asks. */
+class HotRow {
+  readonly outcomes: Record<Outcome, number> = { cache: 0, rdma: 0, passthrough: 0, error: 0 };
+  requests = 0;
+  bodyBytes = 0;
+  perSecond = 0;
+  /** How much it was used lately. */
+  score = 0;
+  /** undefined: every request was answered here. */
+  #reasons: { readonly passthrough: Reasons; readonly errors: Reasons } | undefined;
+  #sinceTick = 0;
+
+  /** `weight`: how many requests this one stands for. */
+  add({ outcome, reason, bodyBytes }: RequestRecord, weight = 1): void {
+    this.requests += weight;
+    this.outcomes[outcome] += weight;
+    this.bodyBytes += bodyBytes * weight;
+    this.score += weight;
+    this.#sinceTick += weight;
+    if (reason !== '') this.#addReason(outcome, reason, weight);
+  }
+
+  #addReason(outcome: Outcome, reason: RequestRecord['reason'], weight: number): void {
+    this.#reasons ??= { passthrough: new Map(), errors: new Map() };
+    const { passthrough, errors } = this.#reasons;
+    const counts = outcome === 'error' ? errors : passthrough;
+    counts.set(reason, (counts.get(reason) ?? 0) + weight);
+  }
+
+  /** Called every so often. False: it is at rest. */
+  tick(seconds: number): boolean {
+    const rate = this.#sinceTick / seconds;
+    this.#sinceTick = 0;
+    this.perSecond += (rate - this.perSecond) * (1 - Math.exp(-seconds / shownSeconds));
+    this.score *= Math.exp(-seconds / keptSeconds);
+    if (this.perSecond >= restPerSecond) return true;
+    this.perSecond = 0;
+    return this.score >= restPerSecond;
+  }
+
+  /** Takes over the counts of a row that left. */
+  absorb(gone: HotRow): void {
+    this.requests += gone.requests;
+    this.bodyBytes += gone.bodyBytes;
+    for (const outcome of outcomes) this.outcomes[outcome] += gone.outcomes[outcome];
+    const { passthrough = [], errors = [] } = gone.#reasons ?? {};
+    for (const [reason, count] of passthrough) this.#addReason('passthrough', reason, count);
+    for (const [reason, count] of errors) this.#addReason('error', reason, count);
+  }
+
+  counts(): TrafficCounts {
+    return {
+      perSecond: Math.round(this.perSecond * 100) / 100,
+      requests: this.requests,
+      outcomes: { ...this.outcomes },
+      passthrough: Object.fromEntries(this.#reasons?.passthrough ?? []),
+      errors: Object.fromEntries(this.#reasons?.errors ?? []),
+      bodyBytes: this.bodyBytes,
+    };
+  }
+}
+
+/**
+ * A table whose length is fixed: when it is full, the row that was used least lately makes room. What a row has counted is
+ * exact for as long as it stays; counts of rows that left are kept in one sum.
+ */
+class HotRows<Row extends HotRow> {
+  /** Sum of the rows that left. */
+  readonly gone: HotRow = new HotRow();
+  /** How many left. */
+  goneCount = 0;
+  readonly #rows: Row[] = [];
+  readonly #rowsMax: number;
+  readonly #onGone: (row: Row) => void;
+
+  /** `onGone`: called when a row leaves, so that its holder forgets it. */
+  constructor(rowsMax: number, onGone: (row: Row) => void) {
+    this.#rowsMax = rowsMax;
+    this.#onGone = onGone;
+  }
+
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  admit(row: Row): Row {
+    if (this.#rows.length < this.#rowsMax) {
+      this.#rows.push(row);
+      return row;
+    }
+    const place = this.#leastUsed();
+    const gone = this.#rows[place] as Row;
+    this.#rows[place] = row;
+    this.gone.absorb(gone);
+    this.goneCount += 1;
+    this.#onGone(gone);
+    return row;
+  }
+
+  tick(seconds: number): boolean {
+    let isBusy = false;
+    for (const row of this.#rows) isBusy = row.tick(seconds) || isBusy;
+    return isBusy;
+  }
+
+  /** The busiest first. */
+  busiest(countMax: number): readonly Row[] {
+    return this.#rows
+      .toSorted((a, b) => b.perSecond - a.perSecond || b.requests - a.requests)
+      .slice(0, countMax);
+  }
+
+  #leastUsed(): number {
+    let least = 0;
+    for (let at = 1; at < this.#rows.length; at += 1) {
+      if ((this.#rows[at] as Row).score < (this.#rows[least] as Row).score) least = at;
+    }
+    return least;
+  }
+}
 
 export const volumesMax = 1024;
-const tickMs = 1_000;
 
 class VolumeRow extends HotRow {
   readonly volumeId: number;
@@ -29,21 +155,17 @@ class VolumeRow extends HotRow {
 }
 
 export class TrafficTables {
-  readonly sampler: Sampler = new Sampler();
   readonly #clients = new ClientTable();
   readonly #volumeRows = new Map<number, VolumeRow>();
   readonly #volumes = new HotRows<VolumeRow>(volumesMax, ({ volumeId }) =>
     this.#volumeRows.delete(volumeId),
   );
   readonly #needles = new HotNeedles();
-  #timer: NodeJS.Timeout | undefined;
-  #tickedAtMs = 0;
   #requestsAtTick = 0;
   #lastRequestAtMs: number | undefined;
 
   /** Returns who asked. `weight`: for how many requests this one is looked at; 0: it is counted alone. */
-  observe(record: RequestRecord, weight: number = this.sampler.take()): ClientRow {
-    if (this.#timer === undefined) this.#start();
+  observe(record: RequestRecord, weight: number): ClientRow {
     const client = this.#clients.observe(record);
     if (client.isOwn) return client;
     const volumeId = volumeIdOf(record.request.target);
@@ -66,7 +188,7 @@ export class TrafficTables {
     };
   }
 
-  traffic(countMax: number): Traffic {
+  traffic(countMax: number): Omit<Traffic, 'needlesSampledEvery'> {
     return {
       ...this.status(),
       clients: this.#clients.busiest(countMax),
@@ -74,7 +196,6 @@ export class TrafficTables {
         .busiest(countMax)
         .map((row) => ({ volumeId: row.volumeId, ...row.counts() })),
       needles: this.#needles.busiest(countMax),
-      needlesSampledEvery: this.sampler.every,
       others: {
         clients: { count: this.#clients.goneCount, ...this.#clients.gone },
         volumes: { count: this.#volumes.goneCount, ...this.#volumes.gone.counts() },
@@ -82,29 +203,14 @@ export class TrafficTables {
     };
   }
 
-  close(): void {
-    clearInterval(this.#timer);
-  }
-
-  /** Called once a second while there is traffic. */
-  tick(nowMs: number): void {
-    const seconds = Math.max(0.001, (nowMs - this.#tickedAtMs) / 1000);
-    this.#tickedAtMs = nowMs;
+  /** Called every so often while there is traffic; `seconds` since the last time. False: every row is at rest. */
+  tick(nowMs: number, seconds: number): boolean {
     this.#look(nowMs);
-    this.sampler.tick(seconds);
-    const isBusy = [
+    return [
       this.#clients.tick(seconds),
       this.#volumes.tick(seconds),
       this.#needles.tick(seconds),
     ].some((each) => each);
-    if (isBusy) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #start(): void {
-    this.#tickedAtMs = performance.now();
-    this.#timer = setInterval(() => this.tick(performance.now()), tickMs).unref();
   }
 
   /** When the last one came is known to a tick: a clock is not read for each request. */
@@ -119,23 +225,6 @@ export class TrafficTables {
     this.#volumeRows.set(volumeId, row);
     return row;
   }
-}
-
-const digitsMax = 10;
-const comma = 0x2c;
-const slash = 0x2f;
-
-/** `/3,01637037d6` and `/3/01637037d6/name` → 3; -1: it names no volume. */
-export function volumeIdOf(target: string): number {
-  let id = 0;
-  let at = 1;
-  for (; at <= digitsMax; at += 1) {
-    const digit = target.charCodeAt(at) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) break;
-    id = id * 10 + digit;
-  }
-  const behind = target.charCodeAt(at);
-  return at > 1 && id < 2 ** 32 && (behind === comma || behind === slash) ? id : -1;
 }
 
 /** At most this many are told apart; any number of addresses takes no more memory. */

@@ -1,33 +1,117 @@
 /** Single requests and their clients for the admin listener, beside the exact totals: what becomes of a finished request. */
 import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
 import { maskedTarget } from '../../needle/request/masked-target.ts';
+import { volumeIdOf } from '../../needle/request/needle-path.ts';
+import type { Traffic } from './clients-status.ts';
 import { FallbackRing } from './fallback-ring.ts';
 import type { RequestEntry } from './request-entry.ts';
 import { RequestTail } from './request-tail.ts';
-import { type ClientRow, TrafficTables, volumeIdOf } from './traffic-tables.ts';
+import { type ClientRow, TrafficTables } from './traffic-tables.ts';
+
+const tickMs = 1_000;
 
 export class TrafficWatch {
   readonly fallbacks: FallbackRing = new FallbackRing();
   readonly tables: TrafficTables = new TrafficTables();
   readonly ring: RequestRing = new RequestRing();
   readonly tail: RequestTail = new RequestTail();
+  readonly #sampler = new Sampler();
+  readonly #onUnanswered: RequestObserver;
+  /** Runs only while there is traffic. */
+  #timer: NodeJS.Timeout | undefined;
+  #tickedAtMs = 0;
+
+  /** `onUnanswered`: called for each finished request that was not answered here. */
+  constructor(onUnanswered: RequestObserver = () => undefined) {
+    this.#onUnanswered = onUnanswered;
+  }
 
   /** Called for every finished request. */
   readonly observe: RequestObserver = (record) => {
-    const weight = this.tables.sampler.take();
+    if (this.#timer === undefined) this.#start();
+    const weight = this.#sampler.take();
     const client = this.tables.observe(record, weight);
     // Only some requests of busy fast-path traffic are kept: all of them would push each other out in a moment.
     const isOrdinary = record.reason === '';
-    if (!isOrdinary) this.fallbacks.observe(record);
+    if (!isOrdinary) {
+      this.fallbacks.observe(record);
+      this.#onUnanswered(record);
+    }
     const isFollowed = this.tail.followers.size > 0;
     if (isOrdinary && weight === 0 && !isFollowed) return;
     this.ring.keep(record, client);
     if (isFollowed) this.tail.offer(this.ring.newest);
   };
 
+  /** One in so many requests is looked at now. */
+  get sampledEvery(): number {
+    return this.#sampler.every;
+  }
+
+  traffic(countMax: number): Traffic {
+    return { ...this.tables.traffic(countMax), needlesSampledEvery: this.sampledEvery };
+  }
+
+  /** Called once a second while there is traffic. */
+  tick(nowMs: number): void {
+    const seconds = Math.max(0.001, (nowMs - this.#tickedAtMs) / 1000);
+    this.#tickedAtMs = nowMs;
+    this.#sampler.tick(seconds);
+    if (!this.tables.tick(nowMs, seconds)) this.#stop();
+  }
+
+  #start(): void {
+    this.#tickedAtMs = performance.now();
+    this.#timer = setInterval(() => this.tick(performance.now()), tickMs).unref();
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
   close(): void {
-    this.tables.close();
+    this.#stop();
     this.tail.close('the proxy has ended');
+  }
+}
+
+/** Requests looked at, in a second. */
+const looksPerSecondMax = 1_000;
+
+/** Chooses requests that are worth a closer look: all of them while there are few, by chance one in several else. */
+class Sampler {
+  #every = 1;
+  #untilNext = 1;
+  #looks = 0;
+  #requests = 0;
+
+  /** One in so many is chosen now. */
+  get every(): number {
+    return this.#every;
+  }
+
+  /** Called for each request. Returns how many requests this one stands for; 0: it is not chosen. */
+  take(): number {
+    this.#requests += 1;
+    this.#untilNext -= 1;
+    if (this.#untilNext > 0) return 0;
+    const weight = this.#every;
+    this.#looks += 1;
+    if (this.#looks >= looksPerSecondMax) {
+      this.#looks = 0;
+      this.#every *= 2;
+    }
+    // The next sample is drawn by chance: traffic that repeats itself must not be met in step.
+    this.#untilNext = 1 + Math.floor(Math.random() * (2 * this.#every - 1));
+    return weight;
+  }
+
+  tick(seconds: number): void {
+    this.#every = Math.max(1, Math.ceil(this.#requests / seconds / looksPerSecondMax));
+    this.#untilNext = Math.min(this.#untilNext, this.#every);
+    this.#requests = 0;
+    this.#looks = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Observers of a proxy's requests: their log, with its bounds, and traces where OTEL_* asks for them. */
 import type { ProxyLoggingSettings } from '../../config/logging.ts';
-import type { RequestWatch } from '../../proxy/request-watch.ts';
+import type { RequestWatch } from '../../proxy/proxy-options.ts';
 import { LimitedLog } from '../../telemetry/limited-log.ts';
 import { RequestLog } from '../../telemetry/request-log.ts';
 import { startTraces, tracesAsked } from '../../telemetry/traces.ts';

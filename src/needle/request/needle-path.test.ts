@@ -8,6 +8,7 @@ import {
   parseWrittenNeedles,
   percentDecode,
   splitTarget,
+  volumeIdOf,
 } from './needle-path.ts';
 
 const place = { volumeId: 3, needleId: 0x0163n, cookie: 0x7037d6ff, filename: '', ext: '' };
@@ -228,4 +229,19 @@ describe('percentDecode', () => {
       }),
     );
   });
+});
+
+it.each([
+  ['/3,01637037d6', 3],
+  ['/3/01637037d6/name.jpg', 3],
+  ['/4294967295,01', 4_294_967_295],
+  ['/4294967296,01', -1],
+  ['/12345678901,01', -1],
+  ['/,01', -1],
+  ['/status', -1],
+  ['/3', -1],
+  ['/3x,01', -1],
+  ['', -1],
+])('the volume of %s is %i', (target, volumeId) => {
+  expect(volumeIdOf(target)).toBe(volumeId);
 });

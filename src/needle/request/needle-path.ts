@@ -255,3 +255,21 @@ function parseFid(fid: string): Fid | undefined {
   if (delta === undefined || delta > needleIdMax - baseId) return undefined;
   return { needleId: baseId + delta, cookie, withoutDelta };
 }
+
+const volumeIdDigitsMax = 10;
+
+/**
+ * The volume of a target that may name a needle, read without the rest: `/3,01637037d6` and `/3/01637037d6/name` → 3; -1: it
+ * names none.
+ */
+export function volumeIdOf(target: string): number {
+  let id = 0;
+  let at = 1;
+  for (; at <= volumeIdDigitsMax; at += 1) {
+    const digit = target.charCodeAt(at) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) break;
+    id = id * 10 + digit;
+  }
+  const behind = target.charCodeAt(at);
+  return at > 1 && id < 2 ** 32 && (behind === commaCode || behind === slashCode) ? id : -1;
+}

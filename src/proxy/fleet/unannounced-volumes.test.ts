@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { RequestRecord } from '../../needle/outcome.ts';
 import {
   hintsPerSecondMax,
   hintsPerVolumeMax,
@@ -75,6 +76,62 @@ describe('a volume that its server answers for and no target serves', () => {
     expect(hints).toEqual([[7]]);
   });
 });
+
+describe('a finished request', () => {
+  const target = '/7,01637037d6ff';
+
+  it.each([
+    ['POST', 'method', 'HTTP/1.1 201 Created', true],
+    ['PUT', 'method', 'HTTP/1.1 201 Created', true],
+    ['DELETE', 'method', 'HTTP/1.1 202 Accepted', false],
+    ['POST', 'method', 'HTTP/1.1 500 Internal', false],
+    ['GET', 'unknown-volume', 'HTTP/1.1 200 OK', true],
+    ['GET', 'volume-unconfirmed', 'HTTP/1.0 304 Not Modified', true],
+    ['GET', 'unknown-volume', 'HTTP/1.1 404 Not Found', false],
+    ['GET', 'query', 'HTTP/1.1 200 OK', false],
+  ] as const)(
+    '%s that was forwarded for %s and answered %s: a hint: %s',
+    (method, reason, head, isHint) => {
+      const outcome = 'passthrough' as const;
+      volumes.observe(
+        recordOf({
+          outcome,
+          reason,
+          request: { method, target, rawHeaders: [] },
+          answerHead: head,
+        }),
+      );
+      expect(hints).toEqual(isHint ? [[7]] : []);
+    },
+  );
+
+  it('is no hint if it failed, or names no volume', () => {
+    const request = { method: 'GET', target, rawHeaders: [] };
+    const answerHead = Buffer.from('HTTP/1.1 200 OK');
+    const reason = 'unknown-volume' as const;
+    volumes.observe(recordOf({ outcome: 'error', reason, request, answerHead }));
+    const status = { ...request, target: '/status' };
+    volumes.observe(recordOf({ outcome: 'passthrough', reason, request: status, answerHead }));
+    expect(hints).toEqual([]);
+    volumes.observe(recordOf({ outcome: 'passthrough', reason, request, answerHead }));
+    expect(hints).toEqual([[7]]);
+  });
+});
+
+function recordOf(changes: Partial<RequestRecord> & Pick<RequestRecord, 'request'>): RequestRecord {
+  return {
+    outcome: 'cache',
+    reason: '',
+    transport: 'none',
+    sessionId: 0n,
+    durationMs: 1,
+    bodyBytes: 0,
+    answerHead: '',
+    client: { address: '10.0.0.5', isOwn: false },
+    decidedMs: 0,
+    ...changes,
+  };
+}
 
 describe('hints', () => {
   it('leave at most so often, however many volumes are answered for', () => {

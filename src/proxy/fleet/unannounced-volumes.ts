@@ -2,6 +2,8 @@
  * Volumes that their volume server answers for and no target serves: one that was just created, or one that its target
  * misses. The first answers are hints for the targets to look at once; a volume that stays unannounced shows in /health.
  */
+import type { RequestRecord } from '../../needle/outcome.ts';
+import { needlePathOf } from '../../needle/request/needle-path.ts';
 import type { UnannouncedStatus } from './fleet-status.ts';
 import type { TargetDirectory } from './target-directory.ts';
 
@@ -50,6 +52,16 @@ export class UnannouncedVolumes {
   constructor(options: UnannouncedVolumesOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Called for each finished request that was not answered here. */
+  observe(record: RequestRecord): void {
+    if (!isTelling(record)) return;
+    // A client may ask for a volume that does not exist: the volume server's answer decides.
+    const statusLine = record.answerHead.slice(0, 'HTTP/1.1 200'.length).toString();
+    if (!/^HTTP\/1\.[01] (2..|304)$/.test(statusLine)) return;
+    const volumeId = needlePathOf(record.request.target)?.volumeId;
+    if (volumeId !== undefined) this.answered(volumeId, record.reason === 'unknown-volume');
   }
 
   /** The volume server has answered: the volume is there. `isUnknown`: it was read, and no target announced it. */
@@ -113,6 +125,14 @@ export class UnannouncedVolumes {
     this.#waiting.clear();
     this.#pause = setTimeout(() => this.#send(), 1000 / hintsPerSecondMax).unref();
   }
+}
+
+/** True for a forwarded request whose answer may prove that the volume server has a volume. */
+function isTelling({ outcome, reason, request: { method } }: RequestRecord): boolean {
+  if (outcome !== 'passthrough') return false;
+  // A write that succeeded is the earliest sign of a new volume.
+  if (reason === 'method') return method === 'POST' || method === 'PUT';
+  return reason === 'unknown-volume' || reason === 'volume-unconfirmed';
 }
 
 function isOverdue({ firstReadAt }: Unannounced, now: number): boolean {

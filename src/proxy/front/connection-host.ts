@@ -11,7 +11,7 @@ import type { VirtualConnection } from './virtual-connection.ts';
 /** The state that all connections of a front share. */
 export interface ConnectionHost {
   readonly route: NeedleRoute;
-  readonly observe: RequestObserver;
+  readonly observers: readonly RequestObserver[];
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
   /** The relay that forwards requests without the framework. */

@@ -45,7 +45,8 @@ export interface Carrier {
 
 /** The front's part in each exchange. */
 export interface ExchangeHost {
-  readonly observe: RequestObserver;
+  /** Each is called once for each request that is over. */
+  readonly observers: readonly RequestObserver[];
   /** Answers' heads say who gave them; those to this process itself always do. */
   readonly debugHeaders: boolean;
   /** Something threw that must not. */

@@ -365,7 +365,7 @@ export class Exchange implements OutcomeReceiver {
     if (this.#settled || this.#source === undefined) return;
     this.#settled = true;
     const { outcome, reason, transport } = this.#source;
-    this.#host.observe({
+    const record: RequestRecord = {
       outcome,
       reason,
       transport,
@@ -377,7 +377,8 @@ export class Exchange implements OutcomeReceiver {
       client: this.#client,
       error: this.error,
       decidedMs: this.decidedMs,
-    });
+    };
+    for (const observe of this.#host.observers) observe(record);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Pipes a client's connection raw, and accounts for it as for one forwarded request. */
 import type { Socket } from 'node:net';
 import type { RequestHead } from '../../http1/request-head.ts';
-import type { ClientEnd } from '../../needle/outcome.ts';
+import type { ClientEnd, RequestRecord } from '../../needle/outcome.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { lingerMs } from './limits.ts';
 import { pipeRaw } from './raw-pipe.ts';
@@ -15,17 +15,17 @@ export interface ObservedPipe {
   readonly client: ClientEnd;
 }
 
-type PipeHost = Pick<ConnectionHost, 'connectTimeoutMs' | 'counters' | 'observe'>;
+type PipeHost = Pick<ConnectionHost, 'connectTimeoutMs' | 'counters' | 'observers'>;
 
 export function pipeObserved(socket: Socket, host: PipeHost, pipe: ObservedPipe): void {
   const { upstreamUrl, prefix, request, client } = pipe;
-  const { connectTimeoutMs, counters, observe } = host;
+  const { connectTimeoutMs, counters, observers } = host;
   const startedAtMs = performance.now();
   counters.rawPipes += 1;
   counters.rawPipesOpen += 1;
   void pipeRaw(socket, { upstreamUrl, prefix, connectTimeoutMs, lingerMs }).then((end) => {
     counters.rawPipesOpen -= 1;
-    observe({
+    const record: RequestRecord = {
       outcome: end.failed ? 'error' : 'passthrough',
       reason: 'raw',
       transport: 'none',
@@ -36,6 +36,7 @@ export function pipeObserved(socket: Socket, host: PipeHost, pipe: ObservedPipe)
       answerHead: end.ownAnswer,
       client,
       decidedMs: 0,
-    });
+    };
+    for (const observe of observers) observe(record);
   });
 }
