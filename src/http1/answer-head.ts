@@ -5,7 +5,7 @@
  */
 import { type AnswerFraming, answerFraming } from './answer-body.ts';
 import { splitFields, trimBlanks } from './field-lines.ts';
-import { InputBuffer } from './input-buffer.ts';
+import { InputBuffer } from './request-framer.ts';
 import type { RequestHead } from './request-head.ts';
 
 export interface AnswerHead {

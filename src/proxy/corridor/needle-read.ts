@@ -1,9 +1,15 @@
 /** One plain read of a volume that may be served: from the cache where that is fresh, else from the target. */
 
+import type { Answer, FlatAnswer } from '../../needle/answer/answer.ts';
+import { contentType } from '../../needle/answer/answer-headers.ts';
+import type { HostFacts } from '../../needle/answer/answer-plan.ts';
+import { type PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
+import { canAnswerAsRust } from '../../needle/answer/rust-answer.ts';
 import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { Needle, NeedleFacts, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle, CachedVolume } from '../cache/cached-volume.ts';
+import type { DecodedForm } from '../cache/decoded-form.ts';
 import type { Found, Seeker } from '../cache/found.ts';
 import type { NeedleCache } from '../cache/needle-cache.ts';
 import type { Fetched } from '../cache/needle-flight.ts';
@@ -11,7 +17,6 @@ import type { TargetEntry } from '../fleet/target-directory.ts';
 import { failed, passTo, trouble } from './fallback.ts';
 import { answerFrom, type BytesSource, needsData } from './needle-answer.ts';
 import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
-import { preparedHit } from './needle-hit.ts';
 import type { Reading, ReadOptions } from './reading.ts';
 
 /** A ttl needle this close to its end is left to the volume server's own clock. */
@@ -139,6 +144,119 @@ export class NeedleRead implements Reading, Seeker {
 function continuesRun(cache: NeedleCache, volume: CachedVolume, read: ReadRequest): boolean {
   const range = read.range === undefined ? undefined : simpleRangeOf(read.range);
   return range !== undefined && cache.wantsWhole(volume, read.needleId, range.start, range.end);
+}
+
+/** Returns the answer built for this variant before; undefined: none, or a fact that it rests on has changed. */
+function preparedHit({ cache, entry, read }: Reading, needle: CachedNeedle): NeedleHit | undefined {
+  const variant = variantOf(read);
+  const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
+  if (prepared === undefined || !isCurrent(prepared, entry.facts, read, needle)) return undefined;
+  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
+  const decoded = cache.decodedForm(needle);
+  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
+}
+
+function isCurrent(
+  { server, kind, hostType }: PreparedAnswer,
+  facts: HostFacts,
+  read: ReadRequest,
+  needle: CachedNeedle,
+): boolean {
+  if (facts.server !== server || facts.kind !== kind) return false;
+  if (kind === 'rust' && !canAnswerAsRust(read, needle)) return false;
+  return hostType === undefined || contentType(read, needle, facts) === hostType;
+}
+
+const noBytes: readonly Buffer[] = [];
+
+/**
+ * A cached needle whose answer was prepared: head and bytes stay where they are until they are copied into the memory that
+ * leaves, or, where they are many, until they leave from the arena.
+ */
+export class NeedleHit implements Answer, FlatAnswer {
+  readonly kind = 'answer';
+  readonly source = 'cache';
+  readonly transport = 'none';
+  readonly cacheStatus = 'hit';
+  readonly close: boolean;
+  readonly bodyBytes: number;
+  readonly #prepared: PreparedAnswer;
+  readonly #needle: CachedNeedle;
+  /** In place of the stored bytes. */
+  readonly #decoded: DecodedForm | undefined;
+  #isHeld: boolean;
+  #lent: ReturnType<CachedNeedle['lend']> | undefined;
+
+  /** `needle` is live; `decoded`: its decoded form, where that is what was prepared. */
+  constructor(
+    prepared: PreparedAnswer,
+    needle: CachedNeedle,
+    decoded: DecodedForm | undefined,
+    close: boolean,
+  ) {
+    this.close = close;
+    this.#prepared = prepared;
+    this.#needle = needle;
+    this.#decoded = decoded;
+    this.#isHeld = prepared.body === 'stored';
+    if (this.#isHeld) needle.hold();
+    decoded?.hold();
+    this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
+  }
+
+  get totalBytes(): number {
+    return this.#decoded === undefined ? this.#needle.dataBytes : this.#decoded.bytes.length;
+  }
+
+  get sessionId(): bigint {
+    return 0n;
+  }
+
+  get answer(): Answer {
+    return this;
+  }
+
+  get flat(): FlatAnswer {
+    return this;
+  }
+
+  get status(): Answer['status'] {
+    return this.#prepared.status;
+  }
+
+  get head(): string {
+    return this.#prepared.head;
+  }
+
+  get body(): readonly Buffer[] {
+    if (this.#prepared.body === 'none') return noBytes;
+    if (this.#decoded !== undefined) return [this.#decoded.bytes];
+    this.#lent ??= this.#needle.lend();
+    return [this.#lent.view];
+  }
+
+  get headBytes(): number {
+    return this.#prepared.headBytes;
+  }
+
+  copyHeadTo(target: Buffer): void {
+    this.#prepared.writeHead(target);
+  }
+
+  copyTo(target: Buffer): void {
+    this.#prepared.writeHead(target);
+    const at = this.headBytes;
+    if (this.#decoded !== undefined) this.#decoded.bytes.copy(target, at);
+    else if (this.#isHeld) this.#needle.copyTo(target, at);
+  }
+
+  release(): void {
+    this.#lent?.lease.release();
+    this.#decoded?.endHold();
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#needle.endHold();
+  }
 }
 
 async function attemptFetch(reading: NeedleRead): Promise<Attempt> {

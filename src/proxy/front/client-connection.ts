@@ -3,8 +3,7 @@
  * back when the answer is complete. Answers go out in the order of requests; a client that does not read is not read.
  */
 import type { Socket } from 'node:net';
-import { InputBuffer } from '../../http1/input-buffer.ts';
-import { type FramedRequest, RequestFramer } from '../../http1/request-framer.ts';
+import { type FramedRequest, InputBuffer, RequestFramer } from '../../http1/request-framer.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/outcome.ts';

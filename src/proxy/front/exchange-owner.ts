@@ -3,7 +3,7 @@
  * for it.
  */
 import type { Socket } from 'node:net';
-import type { InputBuffer } from '../../http1/input-buffer.ts';
+import type { InputBuffer } from '../../http1/request-framer.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { ClientEnd, RequestObserver } from '../../needle/outcome.ts';
 import type { SendPace } from './send-pace.ts';

@@ -3,8 +3,8 @@
  * for it, and not one byte of the next request.
  */
 import type { ServerResponse } from 'node:http';
-import type { InputBuffer } from '../../http1/input-buffer.ts';
 import { RequestBody } from '../../http1/request-body.ts';
+import type { InputBuffer } from '../../http1/request-framer.ts';
 import type { Exchange } from './exchange.ts';
 import { VirtualConnection, type VirtualConnectionOwner } from './virtual-connection.ts';
 
