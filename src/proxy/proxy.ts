@@ -88,7 +88,7 @@ class ProxyRole implements RunningProxy {
   readonly #devices: UcxReach | undefined;
   readonly #fabricConnections: ConnectionWatch | undefined;
   readonly #metrics: ProxyMetrics;
-  readonly #traffic = new TrafficWatch((record) => this.#unannounced.observe(record));
+  readonly #traffic: TrafficWatch;
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
@@ -130,6 +130,7 @@ class ProxyRole implements RunningProxy {
         askToLook(this.#directory, volumeIds, options.rdma.timeoutMs);
       },
     });
+    this.#traffic = new TrafficWatch(this.#unannounced.observe);
     this.#owners = entries.length > 1 ? new VolumeOwners(this.#directory) : undefined;
     const onUp = (): void => this.#owners?.refresh();
     for (const entry of entries) watchBreaker(entry, logger);

@@ -1,10 +1,7 @@
 /** What a connection to the volume server reads stays as it is until whoever looks at it has said so. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import {
-  type ReadMemory,
-  UpstreamConnection,
-} from '../../src/proxy/passthrough/upstream-connection.ts';
+import { type ReadMemory, UpstreamConnection } from '../../src/proxy/passthrough/upstream-pool.ts';
 import { eventually } from './http-front-fixture.ts';
 
 let server: Server;

@@ -2,7 +2,7 @@
  * Volumes that their volume server answers for and no target serves: one that was just created, or one that its target
  * misses. The first answers are hints for the targets to look at once; a volume that stays unannounced shows in /health.
  */
-import type { RequestRecord } from '../../needle/outcome.ts';
+import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
 import { needlePathOf } from '../../needle/request/needle-path.ts';
 import type { UnannouncedStatus } from './fleet-status.ts';
 import type { TargetDirectory } from './target-directory.ts';
@@ -55,14 +55,14 @@ export class UnannouncedVolumes {
   }
 
   /** Called for each finished request that was not answered here. */
-  observe(record: RequestRecord): void {
+  readonly observe: RequestObserver = (record) => {
     if (!isTelling(record)) return;
     // A client may ask for a volume that does not exist: the volume server's answer decides.
     const statusLine = record.answerHead.slice(0, 'HTTP/1.1 200'.length).toString();
     if (!/^HTTP\/1\.[01] (2..|304)$/.test(statusLine)) return;
     const volumeId = needlePathOf(record.request.target)?.volumeId;
     if (volumeId !== undefined) this.answered(volumeId, record.reason === 'unknown-volume');
-  }
+  };
 
   /** The volume server has answered: the volume is there. `isUnknown`: it was read, and no target announced it. */
   answered(volumeId: number, isUnknown: boolean): void {

@@ -17,8 +17,13 @@ import type { PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Carrier } from '../front/exchange-owner.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
-import type { ReadMemory, UpstreamConnection } from './upstream-connection.ts';
-import { type PoolUser, tickMs, type UpstreamPool } from './upstream-pool.ts';
+import {
+  type PoolUser,
+  type ReadMemory,
+  tickMs,
+  type UpstreamConnection,
+  type UpstreamPool,
+} from './upstream-pool.ts';
 
 export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   readonly #pool: UpstreamPool;

@@ -1,8 +1,13 @@
-/** Bytes that came behind an answer while no request looked at the socket. */
+/** The relay's pool: bytes that came behind an answer while no request looked at the socket, and its memory. */
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import type { UpstreamConnection } from './upstream-connection.ts';
-import { type PoolUser, UpstreamPool } from './upstream-pool.ts';
+import {
+  freeAtOnce,
+  type PoolUser,
+  ReadMemory,
+  type UpstreamConnection,
+  UpstreamPool,
+} from './upstream-pool.ts';
 
 /** In a thread of its own, so that it goes on while this one does not. Answers, and says more than it was asked. */
 const server = `
@@ -63,4 +68,26 @@ it('end the connection: a request that waits for one gets another', async () => 
   expect(pool.status).toMatchObject({ connections: 1, sentOnNew: 2, sentOnReused: 0 });
   pool.close();
   await worker.terminate();
+});
+
+it('memory for reading is used again when it was given back, and not before', () => {
+  const lent = ReadMemory.take();
+  const giveBack = lent.lend();
+  const other = ReadMemory.take();
+  expect(other).not.toBe(lent);
+  giveBack();
+  // The reader still sees that the memory is no longer its own.
+  expect(lent.wasLent).toBe(true);
+  const again = ReadMemory.take();
+  expect(again).toBe(lent);
+  expect(again.wasLent).toBe(false);
+});
+
+it('memory is freed where the bytes are all of it', () => {
+  const whole = Buffer.from(new ArrayBuffer(8));
+  freeAtOnce(whole);
+  expect(whole.length).toBe(0);
+  const part = Buffer.from(new ArrayBuffer(8), 0, 4);
+  freeAtOnce(part);
+  expect(part.length).toBe(4);
 });
