@@ -62,6 +62,15 @@ export const hopByHop: ReadonlySet<string> = new Set([
 /** Options of a Connection that can be taken off without a thought, and the headers that they name. */
 const plainOptions = /^(?:(?:keep-alive|close|upgrade|http2-settings)(?:, ?|$))+$/i;
 const plainHops: ReadonlySet<string> = new Set(['http2-settings', 'proxy-connection', 'upgrade']);
+/** Headers of HTTP/1.1: a coding, or a question that its servers answer. In a request of HTTP/1.0 parsers differ about them. */
+const notOf10: ReadonlySet<string> = new Set([
+  'expect',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
 const none: BodyFraming = { kind: 'none' };
 const chunked: BodyFraming = { kind: 'chunked' };
 
@@ -97,7 +106,7 @@ export class HeaderBlock {
   static read(text: string, http10: boolean): HeaderBlock | undefined {
     if (!headerLines.test(text)) return undefined;
     const rawHeaders = splitFields(text);
-    const framing = http10 ? readFraming10(rawHeaders) : readFraming(rawHeaders);
+    const framing = readFraming(rawHeaders, http10);
     if (framing?.body.kind === 'chunked' && oddChunks.test(text)) return undefined;
     return framing && new HeaderBlock(text, rawHeaders, framing);
   }
@@ -148,16 +157,22 @@ function readHops(rawHeaders: readonly string[]): Hops {
 
 type Framing = Pick<HeaderBlock, 'body' | 'close' | 'http10' | 'expectsContinue' | 'offersUpgrade'>;
 
-/** undefined: a message whose length or meaning two parsers could see differently. */
-function readFraming(rawHeaders: readonly string[]): Framing | undefined {
+/**
+ * undefined: a message whose length or meaning two parsers could see differently. HTTP/1.0 has one plain option for the
+ * connection, no coding, and nothing that an HTTP/1.1 server may answer to.
+ */
+function readFraming(rawHeaders: readonly string[], http10: boolean): Framing | undefined {
   let hosts = 0;
   let body = none;
-  let close = false;
+  let close = http10;
+  let hasOptions = false;
   let expectsContinue = false;
   let offersUpgrade = false;
   for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase();
     const value = rawHeaders[i + 1] as string;
-    switch ((rawHeaders[i] as string).toLowerCase()) {
+    if (http10 && notOf10.has(name)) return undefined;
+    switch (name) {
       case 'host':
         hosts += 1;
         if (!hostValue.test(value)) return undefined;
@@ -171,8 +186,9 @@ function readFraming(rawHeaders: readonly string[]): Framing | undefined {
         body = chunked;
         break;
       case 'connection':
-        if (!isTokenList(value)) return undefined;
-        close ||= hasCloseToken(value);
+        if (http10 ? hasOptions || !plainOption.test(value) : !isTokenList(value)) return undefined;
+        close = (hasOptions && close) || hasCloseToken(value);
+        hasOptions = true;
         break;
       case 'expect':
         if (expectsContinue || !continueExpected.test(value)) return undefined;
@@ -188,45 +204,8 @@ function readFraming(rawHeaders: readonly string[]): Framing | undefined {
         break;
     }
   }
-  if (hosts !== 1) return undefined;
-  return { body, close, http10: false, expectsContinue, offersUpgrade };
-}
-
-/**
- * Reads the framing of HTTP/1.0: no coding, one plain option for the connection, and nothing that an HTTP/1.1 server
- * may answer to.
- */
-function readFraming10(rawHeaders: readonly string[]): Framing | undefined {
-  let hosts = 0;
-  let body = none;
-  let option: string | undefined;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const value = rawHeaders[i + 1] as string;
-    switch ((rawHeaders[i] as string).toLowerCase()) {
-      case 'host':
-        hosts += 1;
-        if (!hostValue.test(value)) return undefined;
-        break;
-      case 'content-length':
-        if (body.kind !== 'none' || !contentLength.test(value)) return undefined;
-        body = { kind: 'length', bytes: Number(value) };
-        break;
-      case 'connection':
-        if (option !== undefined || !plainOption.test(value)) return undefined;
-        option = value.toLowerCase();
-        break;
-      case 'transfer-encoding':
-      case 'expect':
-      case 'upgrade':
-      case 'proxy-connection':
-      case 'te':
-      case 'trailer':
-        return undefined;
-    }
-  }
-  if (hosts > 1) return undefined;
-  const close = option !== 'keep-alive';
-  return { body, close, http10: true, expectsContinue: false, offersUpgrade: false };
+  if (hosts > 1 || (hosts === 0 && !http10)) return undefined;
+  return { body, close, http10, expectsContinue, offersUpgrade };
 }
 
 /** Go also finds a token between blanks: what is no plain list is left to it. */
