@@ -8,7 +8,8 @@ import { marks, PreparedAnswer } from '../src/needle/answer/prepared-answer.ts';
 import type { NeedleRoute } from '../src/needle/needle-outcome.ts';
 import { CachedNeedle, CachedVolume } from '../src/proxy/cache/cached-volume.ts';
 import { NeedleHit } from '../src/proxy/corridor/needle-read.ts';
-import { startHttpFront } from '../src/proxy/server.ts';
+import { startHttpFront } from '../src/proxy/front/server.ts';
+import { forwarders } from '../src/proxy/passthrough/forwarders.ts';
 import { LeasePool } from '../src/rdma/lease.ts';
 import { generousLimits } from '../test/integration/http-front-fixture.ts';
 import type { CopyWay } from './copy-limit.ts';
@@ -73,7 +74,7 @@ async function portOf(copiedBytesMax: number): Promise<number> {
       logger: pino({ level: 'silent' }),
     },
     route,
-    () => undefined,
+    forwarders,
   );
   return front.port;
 }

@@ -72,7 +72,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
 /** Packages that only these rooms may know. */
 const packageTable: Readonly<Record<string, readonly string[]>> = {
   'http-proxy-3': ['proxy/passthrough'],
-  fastify: ['proxy', 'admin'],
+  fastify: ['proxy/front', 'admin'],
   '@fastify/static': ['admin'],
   '@fastify/swagger': ['admin'],
   'prom-client': ['admin'],

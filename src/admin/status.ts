@@ -3,7 +3,7 @@
 import { cacheStats } from '../proxy/cache/cache-status.ts';
 import { breakerState, unannouncedStatus, upstreamState } from '../proxy/fleet/fleet-status.ts';
 import { frontCounters } from '../proxy/front/front-counters.ts';
-import { poolStatus } from '../proxy/passthrough/pool-status.ts';
+import { poolStatus } from '../proxy/front/pool-status.ts';
 import { sidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import { connectionsStatus } from '../rdma/connections-status.ts';
 import { targetCounts, targetState } from '../rdma/target-state.ts';

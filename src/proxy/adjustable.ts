@@ -3,7 +3,7 @@
  * that a request asks for nothing.
  */
 import type { FallbackOptions } from './corridor/fallback.ts';
-import type { HttpFront, HttpFrontOptions } from './server.ts';
+import type { HttpFront, HttpFrontOptions } from './front/server.ts';
 
 export interface ProxyAdjustment {
   readonly onCorrupt: FallbackOptions['onCorrupt'];

@@ -2,7 +2,7 @@
 import type { ProxyActions } from '../admin/admin-options.ts';
 import type { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
 import type { NeedleCache } from './cache/needle-cache.ts';
-import type { HttpFront } from './server.ts';
+import type { HttpFront } from './front/server.ts';
 
 /** `front`: undefined before it listens. */
 export function proxyActions(

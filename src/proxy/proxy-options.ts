@@ -3,7 +3,7 @@ import type { AdminPlace } from '../admin/admin-options.ts';
 import type { ConfigurationStatus } from '../admin/configuration.ts';
 import type { RequestObserver } from '../needle/outcome.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
-import type { FrontLog, HttpFrontOptions } from './server.ts';
+import type { FrontLog, HttpFrontOptions } from './front/server.ts';
 import type { SidecarListenerOptions } from './sidecar-listener.ts';
 
 /** Logs and traces of requests. */

@@ -8,7 +8,8 @@ import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
 import type { NeedleCache, NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import { createNeedleRoute } from '../../src/proxy/corridor/needle-route.ts';
 import { TargetDirectory, targetEntry } from '../../src/proxy/fleet/target-directory.ts';
-import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';
+import { type HttpFront, startHttpFront } from '../../src/proxy/front/server.ts';
+import { forwarders } from '../../src/proxy/passthrough/forwarders.ts';
 import { type SubjectKind, whenServed } from '../contract/subjects.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
 import { InterposedFetcher, type Interposition } from './interposed-fetcher.ts';
@@ -95,7 +96,7 @@ export class ProxyInProcess {
         logger: pino({ level: 'silent' }),
       },
       route,
-      () => undefined,
+      forwarders,
     );
     const end = async (): Promise<void> => {
       await front.close(0);

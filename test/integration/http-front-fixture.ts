@@ -5,7 +5,8 @@ import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../src/needle/needle-outcome.ts';
 import type { RequestRecord } from '../../src/needle/outcome.ts';
 import type { FrontLimits } from '../../src/proxy/front/limits.ts';
-import { type HttpFront, startHttpFront } from '../../src/proxy/server.ts';
+import { type HttpFront, startHttpFront } from '../../src/proxy/front/server.ts';
+import { forwarders } from '../../src/proxy/passthrough/forwarders.ts';
 
 export const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -152,6 +153,7 @@ export async function startFront(options: FrontFixtureOptions): Promise<FrontFix
       logger: pino({ level: 'silent' }),
     },
     routeOf(upstreamUrl, options.serve),
+    forwarders,
     (record) => records.push(record),
   );
   return {

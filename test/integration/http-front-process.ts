@@ -1,6 +1,7 @@
 /** A front that serves nothing itself, as a process: prints its port. Argument: the volume server's URL. */
 import pino from 'pino';
-import { startHttpFront } from '../../src/proxy/server.ts';
+import { startHttpFront } from '../../src/proxy/front/server.ts';
+import { forwarders } from '../../src/proxy/passthrough/forwarders.ts';
 import { generousLimits, routeOf } from './http-front-fixture.ts';
 
 const upstreamUrl = process.argv[2] as string;
@@ -13,6 +14,6 @@ const front = await startHttpFront(
     logger: pino({ level: 'silent' }),
   },
   routeOf(upstreamUrl, undefined),
-  () => undefined,
+  forwarders,
 );
 process.stdout.write(`${front.port}\n`);

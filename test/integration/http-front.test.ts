@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { describe, expect, it } from 'vitest';
-import { startHttpFront } from '../../src/proxy/server.ts';
+import { startHttpFront } from '../../src/proxy/front/server.ts';
+import { forwarders } from '../../src/proxy/passthrough/forwarders.ts';
 import { fixture, front, stage, upstream } from './front-stage.ts';
 import {
   eventually,
@@ -230,7 +231,7 @@ it('listens on a unix socket', async () => {
       logger: pino({ level: 'silent' }),
     },
     routeOf(upstream.url, () => needleAnswer(Buffer.from('needle'))),
-    () => undefined,
+    forwarders,
   );
   expect([front.address, front.port]).toEqual([path, 0]);
   const client = connect({ path });

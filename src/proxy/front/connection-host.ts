@@ -2,7 +2,8 @@
 
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/outcome.ts';
-import type { Forwarder, OutputChunks } from './deliver.ts';
+import type { OutputChunks } from './deliver.ts';
+import type { Forwarder } from './forwarder.ts';
 import type { FrontCounters } from './front-counters.ts';
 import type { FrontLimits } from './limits.ts';
 import type { OwnConnections } from './own-connections.ts';

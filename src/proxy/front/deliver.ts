@@ -7,16 +7,10 @@ import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../needle/needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
 import type { Exchange } from './exchange.ts';
+import type { Forwarder } from './forwarder.ts';
 import type { FrontCounters } from './front-counters.ts';
 import type { FrontLimits } from './limits.ts';
 import { refusalText } from './refusal.ts';
-
-export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
-
-/** Takes a request that can still be answered to the volume server, and its answer to the exchange; never throws. */
-export interface Forwarder {
-  forward(exchange: Exchange, outcome: PassthroughOutcome): void;
-}
 
 export interface DeliverOptions extends NeedleSendOptions {
   /** An observer wants to know how long the corridor took. */

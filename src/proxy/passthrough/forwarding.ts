@@ -5,21 +5,9 @@
 
 import { endsUnanswered } from '../../needle/answer/unanswered.ts';
 import { withDebugHeaders } from '../front/debug-headers.ts';
-import type { PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
+import type { ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
 import { refusalText } from '../front/refusal.ts';
-
-export interface ForwardingOptions {
-  readonly connectTimeoutMs: number;
-  /** Without a byte from the volume server: 504 before the answer, a cut connection after its start. */
-  readonly answerTimeoutMs: number;
-  /** Per volume server; more wait for a free one. */
-  readonly upstreamConnections: number;
-  readonly counters: {
-    /** Requests sent once more. */
-    retries: number;
-  };
-}
 
 /** The terms that all requests of one way share. */
 export interface ForwardingTerms extends ForwardingOptions {

@@ -8,11 +8,10 @@ import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy-3';
 import { AnswerHeadReader, type HeadFound, rawHeadersOf } from '../../http1/answer-head.ts';
 import { answerHeadText, saysClose } from '../../http1/hop-by-hop.ts';
-import type { Forwarder, PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
+import type { Forwarder, ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
 import {
   Forwarding,
-  type ForwardingOptions,
   type ForwardingTerms,
   idleConnectionMs,
   idleConnectionsMax,

@@ -3,10 +3,10 @@
  * without an HTTP framework between them: the short way of what `HeaderBlock.isRelayable` allows.
  */
 
-import type { Forwarder, PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
-import { type ForwardingOptions, type ForwardingTerms, RetryBudget } from './forwarding.ts';
-import type { PoolStatus } from './pool-status.ts';
+import type { Forwarder, ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
+import type { PoolStatus } from '../front/pool-status.ts';
+import { type ForwardingTerms, RetryBudget } from './forwarding.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { tickMs, UpstreamPool } from './upstream-pool.ts';
 

@@ -13,9 +13,9 @@ import {
   saysClose,
   saysKeepAlive,
 } from '../../http1/hop-by-hop.ts';
-import type { PassthroughOutcome } from '../front/deliver.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Carrier } from '../front/exchange-owner.ts';
+import type { PassthroughOutcome } from '../front/forwarder.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
 import {
   type PoolUser,

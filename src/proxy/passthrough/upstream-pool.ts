@@ -1,8 +1,8 @@
 /** The relay's connections to one volume server: the one used last goes out first, and more than the bound wait. */
 import { connect, type Socket } from 'node:net';
 import { addressOf } from '../../http1/upstream-address.ts';
+import type { PoolStatus } from '../front/pool-status.ts';
 import { idleConnectionMs, idleConnectionsMax } from './forwarding.ts';
-import type { PoolStatus } from './pool-status.ts';
 
 export interface PoolUser extends ConnectionUser {
   /** Has the connection from now on, until it gives it back or destroys it. */

@@ -9,19 +9,18 @@ import {
   type Socket,
   type TcpNetConnectOpts,
 } from 'node:net';
-import { type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
-import type { RequestObserver } from '../needle/outcome.ts';
+import { type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
+import type { RequestObserver } from '../../needle/outcome.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import { copiedBytesMax, deliver, OutputChunks, overload } from './deliver.ts';
+import type { Exchange } from './exchange.ts';
+import type { Forwarder, Forwarders, ForwardingOptions } from './forwarder.ts';
 import { startFramework } from './framework.ts';
-import type { ConnectionHost } from './front/connection-host.ts';
-import { copiedBytesMax, deliver, OutputChunks, overload } from './front/deliver.ts';
-import type { Exchange } from './front/exchange.ts';
-import { type FrontCounters, newFrontCounters } from './front/front-counters.ts';
-import type { FrontLimits } from './front/limits.ts';
-import { type ListenAddress, Listener } from './front/listener.ts';
-import { OwnConnections } from './front/own-connections.ts';
-import { Passthrough } from './passthrough/passthrough.ts';
-import type { PoolStatus } from './passthrough/pool-status.ts';
-import { Relay } from './passthrough/relay.ts';
+import { type FrontCounters, newFrontCounters } from './front-counters.ts';
+import type { FrontLimits } from './limits.ts';
+import { type ListenAddress, Listener } from './listener.ts';
+import { OwnConnections } from './own-connections.ts';
+import type { PoolStatus } from './pool-status.ts';
 
 export interface HttpFrontOptions {
   readonly listen: ListenAddress;
@@ -63,22 +62,21 @@ export interface HttpFront {
 export async function startHttpFront(
   options: HttpFrontOptions,
   route: NeedleRoute,
+  forwardersOf: (options: ForwardingOptions) => Forwarders,
   ...observers: readonly RequestObserver[]
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
   const counters = newFrontCounters();
-  const forwarding = {
+  const forwarders = forwardersOf({
     connectTimeoutMs: limits.upstreamConnectTimeoutMs,
     answerTimeoutMs: limits.upstreamTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
     counters,
-  };
-  const relay = new Relay(forwarding);
-  const passthrough = new Passthrough(forwarding, relay);
+  });
   const bug = (error: unknown): void =>
     logger.error({ event: 'bug', error }, 'a request could not be handled');
   const framework = await startFramework(limits.headBytes, (exchange) =>
-    answer(exchange, host, passthrough),
+    answer(exchange, host, forwarders.passthrough),
   );
   const ownConnections = new OwnConnections();
   const host: ConnectionHost & { debugHeaders: boolean; draining: boolean } = {
@@ -86,7 +84,7 @@ export async function startHttpFront(
     observers,
     limits,
     counters,
-    relay,
+    relay: forwarders.relay,
     isLaneOn: options.lane,
     debugHeaders,
     isTimed: options.isTimed ?? false,
@@ -106,8 +104,7 @@ export async function startHttpFront(
   const close = async (drainMs: number): Promise<void> => {
     host.draining = true;
     await listener.close(drainMs);
-    relay.close();
-    passthrough.close();
+    forwarders.close();
     await framework.close();
   };
   return {
@@ -115,7 +112,7 @@ export async function startHttpFront(
     port: typeof bound === 'string' ? 0 : bound.port,
     stats: counters,
     get upstreamPools() {
-      return relay.pools;
+      return forwarders.pools;
     },
     connect: () => {
       const socket = connectTo(reachable(bound));
@@ -141,7 +138,7 @@ function reachable(bound: AddressInfo | string): TcpNetConnectOpts | IpcNetConne
 async function answer(
   exchange: Exchange,
   host: ConnectionHost,
-  passthrough: Passthrough,
+  passthrough: Forwarder,
 ): Promise<void> {
   const { head } = exchange.request;
   const outcome = overload(head, host) ?? (await outcomeOf(host.route, head, exchange.hasBody));

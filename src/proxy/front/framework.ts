@@ -4,8 +4,8 @@
  */
 import { createServer } from 'node:http';
 import fastify from 'fastify';
-import type { Exchange } from './front/exchange.ts';
-import type { VirtualConnection } from './front/virtual-connection.ts';
+import type { Exchange } from './exchange.ts';
+import type { VirtualConnection } from './virtual-connection.ts';
 
 export interface Framework {
   /** Makes the server listen to a virtual connection. */
