@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ConnectionBounds } from '../connections/connection-bounds.ts';
 import { Turnstile } from '../connections/turnstile.ts';
 import { type AccessHooks, accessHooks } from './admin-access.ts';
@@ -80,8 +80,8 @@ async function buildAdmin(
     ajv: { customOptions: { removeAdditional: false } },
     serverFactory: (handler) => server.on('request', handler),
   });
-  // JSON alone: a form on another site's page cannot send that without being asked about it first.
-  app.removeContentTypeParser('text/plain');
+  const turnstile = new Turnstile(0);
+  readJson(app, turnstile);
   app.setSerializerCompiler(() => jsonText);
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const { statusCode = 500, message } = error;
@@ -90,12 +90,10 @@ async function buildAdmin(
     return json(reply, statusCode, { error: text });
   });
   addHeaders(app, options.enableCors);
-  keepReserve(app, connections);
-  const methods = methodsByPath(app);
+  admitRequests(app, connections, turnstile, notFound(methodsByPath(app), options.enableCors));
   await app.register(swagger, { openapi: openApiHead(options) });
   const hooks = accessHooks(options.token, address);
   await addRoutes(app, options, hooks);
-  addRefusals(app, methods, options.enableCors);
   await app.ready();
   return app;
 }
@@ -130,20 +128,41 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
   });
 }
 
-/** Where all connections are busy, those beyond them are for probes. Where many requests came together, probes go first. */
-function keepReserve(app: FastifyInstance, connections: ConnectionBounds): void {
-  const turnstile = new Turnstile();
+/**
+ * Where all connections are busy, those beyond them are for probes. Where many requests came together, probes go first, and a request for
+ * which there is no page is refused before its body is read.
+ */
+function admitRequests(
+  app: FastifyInstance,
+  connections: ConnectionBounds,
+  turnstile: Turnstile,
+  refuse: NotFound,
+): void {
   app.addHook('onRequest', async (request, reply) => {
+    const { socket } = request.raw;
     const isProbe = probePaths.some((path) => path === pathOf(request.url));
+    if (connections.isReserve(socket)) {
+      reply.header('Connection', 'close');
+      // At once: a request that waits would keep its place from a probe.
+      if (!isProbe)
+        return json(reply, 503, { error: 'too many connections: only probes are answered' });
+    }
     // Node answers a pipeline whose requests have bodies in one turn of the event loop: others have theirs between.
-    await (isProbe ? nextTurn() : turnstile.pass());
+    await (isProbe ? nextTurn() : new Promise<void>((resolve) => turnstile.wait(resolve)));
     // The connection of a pipeline was closed: no client would read the answer.
-    if (request.raw.socket.destroyed) return reply.hijack();
-    if (!connections.isReserve(request.raw.socket)) return undefined;
-    reply.header('Connection', 'close');
-    if (isProbe) return undefined;
-    return json(reply, 503, { error: 'too many connections: only probes are answered' });
+    if (socket.destroyed) return reply.hijack();
+    return request.is404 ? refuse(request, reply) : undefined;
   });
+}
+
+/** Bodies that came together are parsed one a turn. Schemas judge the names in them. */
+function readJson(app: FastifyInstance, turnstile: Turnstile): void {
+  // JSON alone: a form on another site's page cannot send that without being asked about it first.
+  app.removeContentTypeParser('text/plain');
+  const parse = app.getDefaultJsonParser('ignore', 'ignore');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
+    turnstile.wait(() => parse(request, body as string, done)),
+  );
 }
 
 function methodsByPath(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {
@@ -156,12 +175,13 @@ function methodsByPath(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<st
   return byPath;
 }
 
-function addRefusals(
-  app: FastifyInstance,
+type NotFound = (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+function notFound(
   methods: ReadonlyMap<string, ReadonlySet<string>>,
   enableCors: boolean,
-): void {
-  app.setNotFoundHandler((request, reply) => {
+): NotFound {
+  return (request, reply) => {
     const path = pathOf(request.url);
     const allowed = methods.get(path);
     if (allowed === undefined) {
@@ -174,7 +194,7 @@ function addRefusals(
     const names = [...allowed];
     reply.header('Allow', names.join(', '));
     return json(reply, 405, { error: `${names.join(' and ')} only` });
-  });
+  };
 }
 
 function pathOf(url: string): string {

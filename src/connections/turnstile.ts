@@ -1,24 +1,66 @@
 /**
- * Lets one request through in each turn of the event loop. Thousands that come in one packet then take as long as they did, but what comes
- * meanwhile on other sockets of the process, a kubelet's probe or a read, is served between them.
+ * Spreads the work of requests that came together over turns of the event loop. Thousands in one packet then take as long as they did, but what
+ * comes meanwhile on other sockets of the process, a kubelet's probe or a read, is served between them.
  */
-export class Turnstile {
-  readonly #waiting: (() => void)[] = [];
-  #isTaken = false;
 
-  /** Resolves in the caller's turn; undefined where the caller need not wait. */
-  pass(): Promise<void> | undefined {
-    if (this.#isTaken) return new Promise((resolve) => this.#waiting.push(resolve));
-    this.#isTaken = true;
-    setImmediate(this.#open);
-    return undefined;
+/** Turns between two that the waiting ones have: the event loop accepts one connection a turn. */
+export const turnsBetween: number = 32;
+/** After so long without a request the process was idle, or has served others: a new turn. */
+const gapMs = 2;
+
+export class Turnstile {
+  readonly #budgetMs: number;
+  readonly #waiting: (() => void)[] = [];
+  /** Of the budget of this turn. */
+  #endMs = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #isInside = false;
+  #isOpening = false;
+
+  /** @param budgetMs requests may be handled for so long in a turn; 0: one request */
+  constructor(budgetMs: number) {
+    this.#budgetMs = budgetMs;
+  }
+
+  /** False: the turn's time is over, or others wait; see {@link wait}. Else {@link leave} is to be called. */
+  enter(): boolean {
+    if (this.#waiting.length > 0 && !this.#isOpening) return false;
+    const nowMs = performance.now();
+    if (!this.#isInside && nowMs - this.#lastMs > gapMs) this.#endMs = nowMs + this.#budgetMs;
+    this.#isInside = nowMs < this.#endMs;
+    return this.#isInside;
+  }
+
+  /** To be called when the work of one or more entries is done, as far as it is done at once. */
+  leave(): void {
+    this.#isInside = false;
+    this.#lastMs = performance.now();
+  }
+
+  /** Calls `go` in a later turn, after those that wait already. */
+  wait(go: () => void): void {
+    this.#waiting.push(go);
+    if (this.#waiting.length === 1 && !this.#isOpening) setImmediate(this.#open);
+  }
+
+  #openLater(turns: number): void {
+    if (turns === 0) setImmediate(this.#open);
+    else setImmediate(() => this.#openLater(turns - 1));
   }
 
   readonly #open = (): void => {
-    const next = this.#waiting.shift();
-    this.#isTaken = next !== undefined;
-    if (next === undefined) return;
-    setImmediate(this.#open);
-    next();
+    this.#isOpening = true;
+    this.#endMs = performance.now() + this.#budgetMs;
+    this.#lastMs = this.#endMs;
+    let left = this.#waiting.length;
+    try {
+      do {
+        left -= 1;
+        this.#waiting.shift()?.();
+      } while (left > 0 && performance.now() < this.#endMs);
+    } finally {
+      this.#isOpening = false;
+      if (this.#waiting.length > 0) this.#openLater(turnsBetween);
+    }
   };
 }

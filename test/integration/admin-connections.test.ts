@@ -235,6 +235,42 @@ test('a probe is answered before most of a thousand requests that came together'
   await expect.poll(() => asked).toBe(1_024);
 });
 
+/** Computes for so long. */
+function work(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
+
+test('requests that wait for their turns keep no probe out of the reserve', async () => {
+  const port = await started();
+  metrics = async () => {
+    work(20);
+    return { type: 'text/plain', text: '' };
+  };
+  held.push(await holdConnections({ port, count: 64, says: asks('/metrics').repeat(16) }));
+  held.push(await holdConnections({ port, count: 40, says: asks('/metrics') }));
+  for (let at = 0; at < 5; at += 1) expect(await probe(port)).toBe(ok);
+});
+
+test('a body for which there is no page is not read', async () => {
+  const port = await started();
+  const body = `[${'{},'.repeat(300_000)}{"constructor":{}}]`;
+  const head = `POST /nope HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const answers: string[] = [];
+  const sockets = Array.from({ length: 40 }, () => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => answers.push(bytes.toString('latin1').slice(0, 22)));
+    socket.write(head + body.slice(0, -1));
+    held.push({ open: 1, close: () => socket.destroy() });
+    return socket;
+  });
+  await expect.poll(() => answers.length).toBe(40);
+  for (const socket of sockets) socket.write(body.slice(-1));
+  expect(await probe(port)).toBe(ok);
+  expect(new Set(answers)).toEqual(new Set(['HTTP/1.1 404 Not Found']));
+});
+
 test('a connection that says nothing is ended', async () => {
   const port = await started();
   const silent = await holdConnections({ port, count: 3 });

@@ -23,6 +23,8 @@ export interface RunningSidecar {
 const headBytesMax = 16 * 1024;
 /** A mount has one. */
 const requestsPerConnectionMax = 4;
+/** The sidecar's part of a turn of the event loop. */
+const turnMs = 5;
 const failureEveryMs = 1_000;
 
 /** Rejects where the address cannot be had or the temp folder cannot be used. */
@@ -45,7 +47,7 @@ class SidecarServer implements RunningSidecar {
   readonly #host: SidecarHost;
   readonly #server: Server;
   readonly #connections: ConnectionBounds;
-  readonly #turnstile = new Turnstile();
+  readonly #turnstile = new Turnstile(turnMs);
   readonly #ledger = new SidecarLedger();
   readonly #load: SidecarLoad = { requestsInFlight: 0, bytesInFlight: 0 };
   #exchanges: ExchangeHost | undefined;
@@ -129,9 +131,12 @@ class SidecarServer implements RunningSidecar {
   #queue(request: IncomingMessage, response: ServerResponse): void {
     // The connection was closed for its pipeline: no client would read the answer.
     if (request.socket.destroyed) return;
-    const turn = this.#turnstile.pass();
-    if (turn === undefined) this.#serve(request, response);
-    else void turn.then(() => this.#serve(request, response));
+    if (!this.#turnstile.enter()) {
+      this.#turnstile.wait(() => this.#serve(request, response));
+      return;
+    }
+    this.#serve(request, response);
+    this.#turnstile.leave();
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
