@@ -65,7 +65,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
   config: [],
   connections: [],
   http1: [],
-  rdma: ['schema'],
+  rdma: ['connections', 'schema'],
   schema: [],
 };
 

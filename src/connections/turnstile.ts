@@ -31,8 +31,9 @@ export class Turnstile {
     return this.#isInside;
   }
 
-  /** To be called when the work of one or more entries is done, as far as it is done at once. */
+  /** To be called when the work of one or more entries is done, as far as it is done at once; without an entry it does nothing. */
   leave(): void {
+    if (!this.#isInside) return;
     this.#isInside = false;
     this.#lastMs = performance.now();
   }

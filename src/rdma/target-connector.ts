@@ -123,7 +123,7 @@ export class TargetConnector implements Connector {
           this.#failed('overload', fault);
           return;
         }
-        void control.lost.then(() => this.#askAgain(control, host));
+        void control.lost.then(() => this.#askSoon(control, host));
         const { connectTimeoutMs: timeoutMs } = this.#address;
         const leftMs = timeoutMs - (performance.now() - startedMs);
         this.#open(ucx, Math.max(leftMs, timeoutMs / 2));
@@ -151,7 +151,11 @@ export class TargetConnector implements Connector {
     this.lost(status);
   }
 
-  /** The session may live on, but not for long without an admission. */
+  /** The session may live on, but not for long without an admission. The pause lets proxies that take places of each other's take turns. */
+  #askSoon(lost: ControlConnection, host: string): void {
+    setTimeout(() => this.#askAgain(lost, host), pauseMsMin * (0.5 + Math.random() / 2)).unref();
+  }
+
   #askAgain(lost: ControlConnection, host: string): void {
     if (this.#control !== lost) return;
     const control = this.#ask(host);
@@ -160,7 +164,7 @@ export class TargetConnector implements Connector {
         if (this.#control !== control) return;
         // A fault takes the admission back, and so ends the session: the next attempt tells it.
         this.#peers.set(this, hosts);
-        void control.lost.then(() => this.#askAgain(control, host));
+        void control.lost.then(() => this.#askSoon(control, host));
       },
       // The end of the session tells.
       () => undefined,

@@ -4,6 +4,7 @@
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
+import { ControlConnection } from '../../src/rdma/control/control-connection.ts';
 import { holdConnections, type IdleConnections } from './idle-connections.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { scratchFolder } from './scratch.ts';
@@ -92,6 +93,21 @@ describe.each([
     }, 5_000);
     expect(it.log.join('\n')).toContain('"event":"connections-ended"');
   }, 60_000);
+});
+
+test('admitted connections that begin no session keep no proxy from one', async () => {
+  const it = await target('max_sessions = 8');
+  const place = { host: '127.0.0.1', port: portOf(it, 'rdma'), timeoutMs: 2_000 };
+  const idle: ControlConnection[] = [];
+  for (let at = 0; at < 20; at += 1) {
+    const control = new ControlConnection({ ...place, secret: '', devices: 'lo' });
+    await control.admitted;
+    idle.push(control);
+  }
+  await proxyOf(it);
+  await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 5_000);
+  expect(await statsOf(it)).toMatchObject({ sessionsRefused: 0, sessionsLost: 0 });
+  for (const each of idle) each.close();
 });
 
 test('more connections than the target has descriptors are ended, too', async () => {

@@ -42,6 +42,8 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   #ignoredBytesLeft = 0;
   #inputEnded = false;
   #advancing = false;
+  /** For its turn: bytes of a request may be there that were not looked at. */
+  #isWaiting = false;
   #client: ClientEnd | undefined;
   #sinceMs: number;
   #flushedBytes = 0;
@@ -62,7 +64,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   /** Ends a connection without a request at once, another after its answer. */
   drain(): void {
-    if (this.#state === 'head') this.#close();
+    if (this.#state === 'head' && !this.#isWaiting) this.#close();
   }
 
   /** Gives its place to a newcomer. */
@@ -86,7 +88,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   /** A head that has not come whole is nothing in hand yet. */
   restingMs(nowMs: number): number {
     if (this.#state === 'raw') return this.#pipeQuiet?.restingMs(this.socket, nowMs) ?? 0;
-    if (this.#state !== 'head' || this.socket.writableLength > 0) return 0;
+    if (this.#state !== 'head' || this.#isWaiting || this.socket.writableLength > 0) return 0;
     // Where bytes have left since the sweep came by, an answer has ended just now.
     return this.socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
   }
@@ -129,6 +131,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   #patienceMs(limits: FrontLimits): number {
     if (this.socket.writableLength > 0) return limits.idleTimeoutMs;
+    if (this.#isWaiting) return Number.POSITIVE_INFINITY;
     switch (this.#state) {
       case 'closing':
         return lingerMs;
@@ -145,7 +148,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'closing') return;
     this.unread.append(chunk);
-    if (this.#state === 'head') {
+    if (this.#state === 'head' && !this.#isWaiting) {
       this.#advance();
       return;
     }
@@ -154,13 +157,19 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     if (this.unread.length > aheadBytesMax) this.socket.pause();
   };
 
-  /** Begins the requests that are there, one after the other. */
+  /** Begins the requests that are there, one after the other, as far as this turn of the event loop has time for them. */
   #advance(): void {
-    if (this.#advancing) return;
+    if (this.#advancing || this.#isWaiting) return;
     this.#advancing = true;
+    const { turnstile } = this.#host;
     while (this.#state === 'head' && this.unread.length > 0) {
       if (this.socket.writableNeedDrain) {
         this.socket.pause();
+        break;
+      }
+      if (!turnstile.enter()) {
+        this.#isWaiting = true;
+        turnstile.wait(this.#goOn);
         break;
       }
       if (this.#ignoredBytesLeft > 0 && !this.#ignoreLineEnds()) break;
@@ -178,9 +187,20 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
       }
       this.#begin(verdict, bytes.subarray(0, verdict.headBytes));
     }
+    turnstile.leave();
     this.#advancing = false;
-    if (this.#state === 'head' && this.#inputEnded) this.#endOfInput();
+    if (this.#state !== 'head' || this.#isWaiting) return;
+    if (this.#inputEnded) this.#endOfInput();
+    else if (this.#host.draining) this.#close();
   }
+
+  readonly #goOn = (): void => {
+    this.#isWaiting = false;
+    if (this.#state !== 'head') return;
+    this.#sinceMs = performance.now();
+    if (this.unread.length <= aheadBytesMax) this.socket.resume();
+    this.#advance();
+  };
 
   /** False: there is nothing behind them yet. */
   #ignoreLineEnds(): boolean {
@@ -240,7 +260,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   #onEnd(): void {
     this.#inputEnded = true;
-    if (this.#state === 'head') this.#endOfInput();
+    if (this.#state === 'head' && !this.#isWaiting) this.#endOfInput();
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
     const isCutShort = this.#bodyLeftBytes > this.unread.length;
@@ -264,7 +284,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#sinceMs = performance.now();
     this.#exchange?.onDrain?.();
     this.#exchange?.carrier?.drained();
-    if (this.#state === 'head') {
+    if (this.#state === 'head' && !this.#isWaiting) {
       this.socket.resume();
       this.#advance();
     }

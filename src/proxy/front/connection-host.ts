@@ -1,5 +1,6 @@
 /** The shared part of a front's connections, and their helpers. */
 
+import type { Turnstile } from '../../connections/turnstile.ts';
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/outcome.ts';
 import type { OutputChunks } from './deliver.ts';
@@ -24,6 +25,8 @@ export interface ConnectionHost {
   /** Those whose answers say it all the same. */
   readonly ownConnections: OwnConnections;
   readonly smallAnswers: OutputChunks;
+  /** Heads that came together are read and begun through it. */
+  readonly turnstile: Turnstile;
   /** No further request is begun on a connection. */
   readonly draining: boolean;
   readonly connectTimeoutMs: number;

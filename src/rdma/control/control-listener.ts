@@ -3,6 +3,7 @@
  * admitted hosts alone, and a host is admitted while a control connection of it is open.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { AddressCounts } from '../../connections/address-counts.ts';
 import { messageOf } from '../errors.ts';
 import {
   Conversation,
@@ -30,7 +31,7 @@ export interface ControlOptions {
   readonly handshakeTimeoutMs: number;
   /** Connections of one address that have not proved themselves; the oldest gives place to more. */
   readonly pendingPerAddressMax: number;
-  /** Connections that have. */
+  /** Connections that have: the oldest of the address with most gives place to more. */
   readonly admittedMax: number;
   /** Counts those that this process may still open. */
   readonly freeDescriptors: () => number;
@@ -167,15 +168,11 @@ class TcpControlListener implements ControlListener {
 
   /** For a newcomer: the oldest of its address goes, or of the address that has most. */
   #makePlace(host: string): void {
-    const counts = new Map<string, number>();
-    for (const peer of this.#pending) counts.set(peer.host, (counts.get(peer.host) ?? 0) + 1);
-    const own = counts.get(host) ?? 0;
+    const counts = new AddressCounts();
+    for (const peer of this.#pending) counts.add(peer.host);
     const max = this.#placesNow();
-    if (own >= Math.min(this.#options.pendingPerAddressMax, max)) this.#endOldest(host);
-    else if (this.#pending.size >= max) {
-      const most = [...counts].reduce((left, right) => (right[1] > left[1] ? right : left));
-      this.#endOldest(most[0]);
-    }
+    if (counts.of(host) >= Math.min(this.#options.pendingPerAddressMax, max)) this.#endOldest(host);
+    else if (this.#pending.size >= max) this.#endOldest(counts.most());
   }
 
   #placesNow(): number {
@@ -188,7 +185,7 @@ class TcpControlListener implements ControlListener {
     return this.#pendingMax;
   }
 
-  #endOldest(host: string): void {
+  #endOldest(host: string | undefined): void {
     const oldest = [...this.#pending].find((peer) => peer.host === host);
     if (oldest !== undefined) this.#end(oldest);
   }
@@ -200,8 +197,7 @@ class TcpControlListener implements ControlListener {
   }
 
   #admit(peer: Peer, hosts: readonly string[]): string | undefined {
-    const { admittedMax } = this.#options;
-    if (this.#admitted.size >= admittedMax) return `${admittedMax} proxies are admitted`;
+    if (this.#admitted.size >= this.#options.admittedMax) this.#endOldestAdmitted();
     this.#pending.delete(peer);
     this.#admitted.set(peer, hosts);
     const fault = this.#tellHosts();
@@ -209,6 +205,17 @@ class TcpControlListener implements ControlListener {
     this.#admitted.delete(peer);
     this.#tellHosts();
     return fault;
+  }
+
+  /** One that leads a session asks again at once, one that only takes the place need not. */
+  #endOldestAdmitted(): void {
+    const counts = new AddressCounts();
+    for (const { host } of this.#admitted.keys()) counts.add(host);
+    const most = counts.most();
+    const oldest = [...this.#admitted.keys()].find(({ host }) => host === most);
+    if (oldest === undefined) return;
+    this.#admitted.delete(oldest);
+    this.#end(oldest);
   }
 
   #tellRefusal(refused: RefusedPeer): void {

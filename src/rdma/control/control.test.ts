@@ -137,15 +137,17 @@ describe('a proxy that knows the secret', () => {
     await vi.waitFor(() => expect(place.hosts()).toEqual([]));
   });
 
-  test('is told where there are too many', async () => {
-    const place = await listener({ admittedMax: 1 });
-    await asking(place.port).admitted;
-    expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
-    expect(place.takeRefusals()).toMatchObject([
-      { host: '127.0.0.1', status: 'overload', detail: '1 proxies are admitted' },
-    ]);
-    expect(place.takeRefusals()).toEqual([]);
-    expect(place.refused).toBe(1);
+  test('takes the place of the oldest where there are too many', async () => {
+    const place = await listener({ admittedMax: 2 });
+    const [first, second, third] = [1, 2, 3].map(() => asking(place.port));
+    for (const each of [first, second, third]) await each?.admitted;
+    await first?.lost;
+    expect(place.ended).toBe(1);
+    expect(place.refused).toBe(0);
+    expect(place.hosts()).toContain('127.0.0.1');
+    second?.close();
+    third?.close();
+    await vi.waitFor(() => expect(place.hosts()).toEqual([]));
   });
 
   test('is refused where UCX cannot be told of it', async () => {
