@@ -11,7 +11,7 @@ const gapMs = 2;
 export class Turnstile {
   readonly #budgetMs: number;
   readonly #waiting: (() => void)[] = [];
-  /** Of the budget of this turn. */
+  /** Ends the budget of this turn. */
   #endMs = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
   #isInside = false;

@@ -6,9 +6,14 @@ import { type Answer, buildAnswer, planAnswer } from '../../needle/answer/answer
 import type { AnswerReady, HostFacts } from '../../needle/answer/answer-plan.ts';
 import { decodeGzip, membersMax, startsGzip, toldBytes } from '../../needle/answer/decode.ts';
 import { decodePart } from '../../needle/answer/decode-part.ts';
-import { httpDate, newRequestId } from '../../needle/answer/id-and-date.ts';
 import { isAnswerOf, learnedType } from '../../needle/answer/learn.ts';
-import { marks, PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
+import {
+  httpDate,
+  marks,
+  newRequestId,
+  PreparedAnswer,
+  variantOf,
+} from '../../needle/answer/prepared-answer.ts';
 import type { ByteRange } from '../../needle/answer/ranges.ts';
 import { inflatesAsRust, learnedOfRust } from '../../needle/answer/rust-answer.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';

@@ -34,7 +34,7 @@ export class Listener {
   readonly #counts = new AddressCounts();
   /** Chosen for the first newcomer without a place since the sweep came by; the next one to go comes last. */
   #evictable: ClientConnection[] | undefined;
-  /** Of the address that had most connections when the first newcomer found none that rests; likewise. */
+  /** Chosen likewise, of the address that had most when none rested. */
   #ofMost: OfMost | undefined;
   /** They made place, and their descriptors are open; the oldest first. */
   readonly #lingering = new Set<ClientConnection>();

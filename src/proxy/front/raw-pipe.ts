@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { addressOf } from '../../http1/upstream-address.ts';
-import { newRequestId } from '../../needle/answer/id-and-date.ts';
+import { newRequestId } from '../../needle/answer/prepared-answer.ts';
 import { endWhenSent, reset } from './reset.ts';
 
 export interface RawPipeEnd {

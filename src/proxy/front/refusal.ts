@@ -1,7 +1,7 @@
 /** Errors that are the proxy's own: the few bytes that make a client try another replica. */
 import { STATUS_CODES } from 'node:http';
 import { connectionLine, statusLineStart } from '../../needle/answer/answer-headers.ts';
-import { newRequestId } from '../../needle/answer/id-and-date.ts';
+import { newRequestId } from '../../needle/answer/prepared-answer.ts';
 
 /** Go's answer to a head that it does not understand, or not in time. */
 export const malformed =

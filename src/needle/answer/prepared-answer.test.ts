@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { httpDate, newRequestId } from './id-and-date.ts';
+import { httpDate, newRequestId } from './prepared-answer.ts';
 
 it('makes request ids of the unix time in ns and 8 random digits', () => {
   const ids = Array.from({ length: 3000 }, newRequestId);
