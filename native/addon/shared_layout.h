@@ -44,8 +44,8 @@ struct Entry {
   uint64_t reserved64;
 };
 static_assert(sizeof(Entry) == 128);
-static_assert(offsetof(Entry, reply_flags) == 8 * 4 && offsetof(Entry, payload_offset) == 6 * 8);
-static_assert(offsetof(Entry, ttl_left_ms) == 11 * 8 && offsetof(Entry, append_at_ns) == 14 * 8);
+static_assert(offsetof(Entry, reply_flags) == 32 && offsetof(Entry, payload_offset) == 48);
+static_assert(offsetof(Entry, ttl_left_ms) == 88 && offsetof(Entry, append_at_ns) == 112);
 
 inline constexpr size_t kRingEntries = 512;
 
@@ -63,6 +63,6 @@ struct Command {
   uint32_t reserved32;
   protocol::ValidateItem items[protocol::kValidateItemsMax];
 };
-static_assert(offsetof(Command, metadata_only) == 14 * 4 && offsetof(Command, items) == 64);
+static_assert(offsetof(Command, metadata_only) == 56 && offsetof(Command, items) == 64);
 
 }  // namespace addon

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t kChunkRows = 4096;
 // Rows that are read to find the distinct ids among them; a bound on the work, beyond it "flush".
-constexpr uint64_t kChangedRowsMax = 4 * protocol::kChangedIdsMax;
+constexpr uint64_t kChangedRowsMax = uint64_t{4} * protocol::kChangedIdsMax;
 
 // Rows that were just appended are in the page cache; where the file system cannot confirm it,
 // reading them is still no wait for a disk.

@@ -24,9 +24,10 @@ std::byte* MapAligned(uint64_t bytes) {
   const uintptr_t aligned = (start + kHugepageBytes - 1) & ~(kHugepageBytes - 1);
   const uint64_t before = aligned - start;
   const uint64_t after = kHugepageBytes - before;
+  std::byte* const mapped = static_cast<std::byte*>(raw) + before;
   if (before > 0) munmap(raw, before);
-  if (after > 0) munmap(reinterpret_cast<void*>(aligned + bytes), after);
-  return reinterpret_cast<std::byte*>(aligned);
+  if (after > 0) munmap(mapped + bytes, after);
+  return mapped;
 }
 
 // All pages now, so that a lack of memory shows at start-up and not as a SIGBUS or an OOM kill
@@ -57,6 +58,8 @@ Given GivenBySmaps(const std::byte* base, uint64_t bytes) {
   bool is_ours = false;
   char line[512];
   while (std::fgets(line, sizeof line, file) != nullptr) {
+    // The kernel's own numbers fit.
+    // NOLINTBEGIN(bugprone-unchecked-string-to-number-conversion)
     unsigned long from = 0;
     unsigned long to = 0;
     unsigned long kib = 0;
@@ -69,6 +72,7 @@ Given GivenBySmaps(const std::byte* base, uint64_t bytes) {
     } else if (is_ours && std::sscanf(line, "Private_Hugetlb: %lu kB", &kib) == 1) {
       given.hugetlb_bytes += kib * 1024;
     }
+    // NOLINTEND(bugprone-unchecked-string-to-number-conversion)
   }
   std::fclose(file);
   return given;

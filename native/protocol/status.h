@@ -9,6 +9,7 @@
 namespace protocol {
 
 enum class Status : uint16_t {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): an enumerator takes none.
 #define STATUS(name, number) name = number,
 #include "protocol/status.def"
 #undef STATUS

@@ -35,7 +35,7 @@ class EntryCodec {
         offset_bytes_(offset_bytes),
         key_mask_(UINT64_MAX >> (64 - 8 * key_bytes_)) {}
 
-  [[nodiscard]] uint32_t bytes() const { return key_bytes_ + offset_bytes_ + 4; }
+  [[nodiscard]] size_t bytes() const { return size_t{key_bytes_} + offset_bytes_ + 4; }
   [[nodiscard]] uint64_t KeyOf(uint64_t hash) const { return hash & key_mask_; }
 
   // At least 13 bytes an entry: loading 8 stays inside.
@@ -72,7 +72,7 @@ class EntryCodec {
 /// few entries off: the search touches one or two cache lines where a binary one touches five.
 template <typename Bucket>
 [[nodiscard]] uint32_t LowerBound(const Bucket& bucket, const EntryCodec& codec, uint64_t hash) {
-  const uint32_t bytes = codec.bytes();
+  const size_t bytes = codec.bytes();
   const std::byte* entries = bucket.entries();
   const uint64_t key = codec.KeyOf(hash);
   const uint64_t fraction = (hash << bucket.depth) >> 32;

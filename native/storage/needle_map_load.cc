@@ -83,7 +83,7 @@ void NeedleMapLoad::Finish() {
 void NeedleMapLoad::SortBucket(uint64_t slot) {
   Bucket* bucket = map_.directory_[slot];
   const EntryCodec codec(depth_, map_.offset_bytes_);
-  const uint32_t bytes = codec.bytes();
+  const size_t bytes = codec.bytes();
   ranked_.resize(bucket->count);
   for (uint32_t i = 0; i < bucket->count; i++)
     ranked_[i] = {codec.Key(bucket->entries() + uint64_t{i} * bytes), i};

@@ -31,7 +31,7 @@ void EncodeSuperblock(const Superblock& superblock, std::span<std::byte, kSuperb
 }
 
 uint64_t TtlMinutes(uint8_t count, uint8_t unit) {
-  constexpr uint64_t kDay = 24 * 60;
+  constexpr uint64_t kDay = uint64_t{24} * 60;
   constexpr std::array<uint64_t, 7> kMinutes{0, 1, 60, kDay, 7 * kDay, 30 * kDay, 365 * kDay};
   return unit < kMinutes.size() ? count * kMinutes[unit] : 0;
 }

@@ -12,6 +12,7 @@ std::optional<VolumeName> ParseVolumeName(std::string_view stem) {
   const std::string_view digits = has_collection ? stem.substr(underscore + 1) : stem;
   uint32_t volume_id = 0;
   const char* end = digits.data() + digits.size();
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the end is given, too.
   const auto parsed = std::from_chars(digits.data(), end, volume_id);
   if (digits.empty() || parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
   return VolumeName{volume_id, has_collection ? stem.substr(0, underscore) : std::string_view()};

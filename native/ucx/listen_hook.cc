@@ -58,6 +58,8 @@ Dynamic ReadDynamic(const dl_phdr_info& library, const ElfW(Phdr) & header) {
       case DT_PLTRELSZ:
         dynamic.call_bytes = each->d_un.d_val;
         break;
+      default:
+        break;
     }
   }
   return dynamic;

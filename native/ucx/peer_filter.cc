@@ -62,6 +62,7 @@ Program SearchIpv4(std::span<const uint32_t> sorted) {
 
 Program Ipv4Program(const std::set<HostAddress>& hosts) {
   std::vector<uint32_t> sorted;
+  sorted.reserve(hosts.size());
   for (const HostAddress& each : hosts) sorted.push_back(WordAt(each, 3));
   Program program{Step(BPF_LD | BPF_W | BPF_ABS, kIpv4Source)};
   Append(program, SearchIpv4(sorted));
