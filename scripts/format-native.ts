@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { clangFormat } from './setup/clang-format.ts';
+import { clangFormat } from './setup/clang-tools.ts';
 
 const root = join(import.meta.dirname, '..');
 const { values, positionals } = parseArgs({

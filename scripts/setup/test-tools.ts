@@ -1,12 +1,17 @@
 /**
  * Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
- * Kubernetes objects and a linter of workflows, made by Go where that is there, and clang-format. Tests of a tool that is
+ * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format and clang-tidy. Tests of a tool that is
  * missing are skipped and say why.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { clangFormatFolder, clangFormatVersion, fetchedClangFormat } from './clang-format.ts';
+import {
+  areClangToolsFetched,
+  clangFormatVersion,
+  clangTidyVersion,
+  clangToolsFolder,
+} from './clang-tools.ts';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
@@ -31,29 +36,30 @@ interface Step {
 }
 
 export async function ensureTestTools(say: Say): Promise<void> {
-  await ensureClangFormat(say);
+  await ensureClangTools(say);
   await ensureGoTools(say);
 }
 
-/** Without it the native format is not checked, and the lint suite says so. */
-async function ensureClangFormat(say: Say): Promise<void> {
-  const stamp = join(clangFormatFolder, '.stamp');
-  if (isStamped(stamp, clangFormatVersion) && fetchedClangFormat() !== undefined) {
-    return say('clang-format: up to date');
+/** Without them the native sources' format and faults are not checked, and the suites say so. */
+async function ensureClangTools(say: Say): Promise<void> {
+  const stamp = join(clangToolsFolder, '.stamp');
+  const versions = [`clang-format==${clangFormatVersion}`, `clang-tidy==${clangTidyVersion}`];
+  if (isStamped(stamp, versions.join(' ')) && areClangToolsFetched()) {
+    return say('clang-format, clang-tidy: up to date');
   }
   if (spawnSync('python3', ['-m', 'pip', '--version']).status !== 0) {
-    return say("clang-format: not fetched (no pip): the native sources' format is not checked");
+    return say('clang-format, clang-tidy: not fetched (no pip): native sources are not checked');
   }
   // A machine without a network is told at once.
   const limits = ['--retries', '0', '--timeout', '15'];
-  const wanted = ['--no-deps', '--upgrade', '--target', clangFormatFolder];
-  const { ok, output } = await runStep('clang-format (pip install)', 'python3', [
+  const wanted = ['--no-deps', '--upgrade', '--target', clangToolsFolder];
+  const { ok, output } = await runStep('clang-format, clang-tidy (pip install)', 'python3', [
     ...['-m', 'pip', 'install', '--quiet', ...limits, ...wanted],
-    `clang-format==${clangFormatVersion}`,
+    ...versions,
   ]);
-  if (ok) return writeStamp(stamp, clangFormatVersion);
+  if (ok) return writeStamp(stamp, versions.join(' '));
   console.error(tail(output));
-  console.log("the native sources' format is not checked");
+  console.log("the native sources' format and faults are not checked");
 }
 
 async function ensureGoTools(say: Say): Promise<void> {

@@ -12,6 +12,7 @@ const lintChecks: readonly Check[] = [
   ['biome', 'check', '.'],
   ['node', join(root, 'scripts', 'format-native.ts'), '--check'],
 ];
+const tidyChecks: readonly Check[] = [['node', join(root, 'scripts', 'tidy-native.ts')]];
 const plain: NativeBuild = { folder: 'build-test', sanitize: '' };
 const sanitized: NativeBuild = { folder: 'build-asan', sanitize: 'address,undefined' };
 const threads: NativeBuild = { folder: 'build-tsan', sanitize: 'thread' };
@@ -27,6 +28,11 @@ export const suites: readonly Suite[] = [
     name: 'lint',
     tells: 'biome; clang-format over the native sources',
     beside: (print) => runChecks(lintChecks, print),
+  },
+  {
+    name: 'tidy',
+    tells: 'clang-tidy over the native sources that changed since it found nothing in them',
+    beside: (print) => runChecks(tidyChecks, print),
   },
   { name: 'native', tells: 'gtest programs', beside: (print) => runNativeSuite(plain, print) },
   {

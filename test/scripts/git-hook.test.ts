@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { clangFormat } from '../../scripts/setup/clang-format.ts';
+import { clangFormat } from '../../scripts/setup/clang-tools.ts';
 import { type Ended, type Environment, runCommand } from '../integration/program.ts';
 import { scratchFolder } from '../integration/scratch.ts';
 

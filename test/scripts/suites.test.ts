@@ -23,6 +23,7 @@ describe('npm test', () => {
     for (const name of [
       'types',
       'lint',
+      'tidy',
       'native',
       'native-sanitized',
       'vitest',
