@@ -36,21 +36,28 @@ constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr char kShm[] = "tcp,posix,sysv,cma,self";
 constexpr char kTcp[] = "tcp,self";
 
-inline server::TargetServerOptions ServerOptions(const std::string& tls) {
+/// Room for a few reads at a time. Every page of an arena is touched, which takes most of the time
+/// of a short test.
+constexpr uint64_t kArenaBytes = 96 << 20;
+/// For tests with more than 64 MiB of reads in flight.
+constexpr uint64_t kLargeArenaBytes = 320 << 20;
+
+inline server::TargetServerOptions ServerOptions(const std::string& tls,
+                                                 uint64_t arena_bytes = kArenaBytes) {
   server::TargetServerOptions options;
   options.secret = "a shared secret";
   options.tls = tls;
-  options.arena = {.bytes = 320 << 20, .hugepages = memory::Hugepages::kOff};
+  options.arena = {.bytes = arena_bytes, .hugepages = memory::Hugepages::kOff};
   return options;
 }
 
 class Loopback {
  public:
-  explicit Loopback(const std::string& tls, uint64_t client_arena_bytes = 320 << 20)
+  explicit Loopback(const std::string& tls, uint64_t client_arena_bytes = kArenaBytes)
       : Loopback(ServerOptions(tls), client_arena_bytes) {}
 
   explicit Loopback(const server::TargetServerOptions& options,
-                    uint64_t client_arena_bytes = 320 << 20)
+                    uint64_t client_arena_bytes = kArenaBytes)
       : tls_(options.tls) {
     SetUcxEnvironment();
     std::string error;

@@ -77,7 +77,7 @@ TEST_P(UcxClient, ReadsSlicesAndMetadata) {
 }
 
 TEST_P(UcxClient, KeepsSixtyFourFourMebibyteReadsInsideTheArenas) {
-  Loopback loopback(GetParam(), 640 << 20);
+  Loopback loopback(ServerOptions(GetParam(), client_test::kLargeArenaBytes), 640 << 20);
   const auto target = loopback.Up();
   for (int i = 0; i < 64; ++i)
     (void)loopback.client->PostRead(target, Loopback::WholeRead(4 << 20));
@@ -218,7 +218,7 @@ TEST_P(UcxClient, Pings) {
   EXPECT_EQ(loopback.pongs[0].status, Status::ok);
   EXPECT_GT(loopback.pongs[0].round_trip_ns, 0u);
   EXPECT_EQ(loopback.pongs[0].pong.sessions, 1u);
-  EXPECT_GE(loopback.pongs[0].pong.arena_bytes, 320ull << 20);
+  EXPECT_GE(loopback.pongs[0].pong.arena_bytes, client_test::kArenaBytes);
 }
 
 TEST_P(UcxClient, FailsARequestAtItsDeadlineAndDropsTheLateAnswer) {

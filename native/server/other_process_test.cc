@@ -29,7 +29,7 @@ TEST(OtherProcess, DISABLED_Serves) {
   const char* const port_fd = std::getenv(kPortFdVariable);
   const char* const tls = std::getenv(kTlsVariable);
   ASSERT_TRUE(port_fd != nullptr && tls != nullptr);
-  Loopback loopback(tls, 8 << 20);
+  Loopback loopback(client_test::ServerOptions(tls, client_test::kLargeArenaBytes), 8 << 20);
   const uint16_t port = loopback.server->port();
   ASSERT_EQ(write(std::atoi(port_fd), &port, sizeof(port)), static_cast<ssize_t>(sizeof(port)));
   sleep(60);
@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(Transports, OtherProcess, testing::Values(kTcp, kShm),
                          [](const auto& info) { return info.param == kTcp ? "tcp" : "shm"; });
 
 TEST_P(OtherProcess, FailsWhatIsInFlightSoonAfterItIsKilled) {
-  Loopback loopback(GetParam());
+  Loopback loopback(GetParam(), client_test::kLargeArenaBytes);
   const auto target = Up(loopback);
   for (int i = 0; i < 16; ++i) {
     (void)loopback.client->PostRead(target, Loopback::WholeRead(4096, client_test::kHeldVolume));

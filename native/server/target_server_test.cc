@@ -324,7 +324,8 @@ TEST_P(TargetServer, EndsAtOnceWithReadsInFlight) {
 // A client that ended while shared-memory transfers were queued aborted its process, one time in
 // three under load: UCX destroyed its worker before they had been discarded.
 TEST_P(TargetServer, TakesItsLeasesHomeWhenAProxyVanishesInTheMiddleOfTransfers) {
-  Loopback loopback(GetParam());
+  Loopback loopback(ServerOptions(GetParam(), client_test::kLargeArenaBytes),
+                    client_test::kLargeArenaBytes);
   for (int round = 0; round < 8; ++round) {
     const auto target = loopback.Up();
     for (int i = 0; i < 16; ++i) {
