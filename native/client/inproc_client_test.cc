@@ -13,8 +13,6 @@ namespace {
 using client::TargetEvent;
 using protocol::Status;
 
-constexpr uint64_t kSecondNs = 1'000'000'000;
-
 class InprocClient : public testing::Test {
  protected:
   void Start(client::InprocClientOptions options = {}) {

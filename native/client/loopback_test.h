@@ -32,7 +32,6 @@ inline void SetUcxEnvironment() {
   }
 }
 
-constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr char kShm[] = "tcp,posix,sysv,cma,self";
 constexpr char kTcp[] = "tcp,self";
 

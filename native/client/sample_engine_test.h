@@ -18,6 +18,8 @@
 // request.
 namespace client_test {
 
+inline constexpr uint64_t kSecondNs = 1'000'000'000;
+
 inline constexpr uint32_t kVolume = 7;           // answers at once
 inline constexpr uint32_t kHeldVolume = 8;       // answers when Knobs::is_released
 inline constexpr uint32_t kSpoiltVolume = 9;     // the bytes do not match their checksum

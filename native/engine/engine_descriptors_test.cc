@@ -13,7 +13,6 @@ namespace {
 using protocol::Status;
 
 constexpr uint32_t kVolumes = 60;
-constexpr uint32_t kCookie = 7;
 
 class EngineDescriptors : public EngineTest {
  protected:

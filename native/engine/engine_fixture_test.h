@@ -21,6 +21,9 @@
 // An engine over a directory of its own, and the answers it gave.
 namespace engine {
 
+inline constexpr uint32_t kVolume = 3;
+inline constexpr uint32_t kCookie = 77;
+
 inline std::span<const std::byte> AsBytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }

@@ -20,7 +20,6 @@ struct Random {
   std::mt19937 engine;
 };
 
-constexpr uint32_t kVolume = 3;
 constexpr uint64_t kNeedles = 40;
 
 uint64_t FromEnvironment(const char* name, uint64_t absent) {

@@ -17,8 +17,6 @@ namespace {
 using protocol::Status;
 
 constexpr uint64_t kKeys = 12;
-constexpr uint32_t kVolume = 3;
-constexpr uint32_t kCookie = 77;
 constexpr auto kDuration = std::chrono::seconds(4);
 
 struct Key {
