@@ -1,7 +1,8 @@
 /**
  * Looks for faults in the native sources as .clang-tidy says: node scripts/tidy-native.ts [--all] [--build FOLDER]
- * A source in which nothing was found is looked at again once it, a header of it, .clang-tidy or clang-tidy has changed;
- * with --all at once. FOLDER keeps what was found and how sources are compiled. Tests are left out: most findings in them are of gtest's macros.
+ * Sources without a finding are skipped until they, a header in native/, their compile command, .clang-tidy or clang-tidy change;
+ * --all skips none. FOLDER keeps the compile commands and a stamp for each of these sources. Tests are left out: most findings
+ * there come from gtest's macros.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

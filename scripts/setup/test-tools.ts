@@ -1,7 +1,7 @@
 /**
  * Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
- * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format and clang-tidy. Tests of a tool that is
- * missing are skipped and say why.
+ * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format and clang-tidy. Tests of a
+ * tool that is missing are skipped and say why.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';

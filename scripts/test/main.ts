@@ -1,5 +1,6 @@
 /**
- * Every test: types, lint and format, native tests (plain, then under ASan and UBSan), vitest, real clients of SeaweedFS.
+ * Every test: types, lint and format, faults in the native sources, native tests (plain, then under ASan and UBSan), vitest,
+ * real clients of SeaweedFS.
  * Suites run at the same time as far as they may, each whatever becomes of the others; the last line is the sum.
  * `npm test -- --help` says how to run some of them.
  */
