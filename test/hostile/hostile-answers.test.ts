@@ -130,7 +130,7 @@ class AnswerStation {
       client.closed || client.received.endsWith(innocentAnswer(nextTarget));
     await happens(() => upstream.toldCount > 0);
     if (answer.isPending) await sleep(10);
-    else await happens(ended, 700);
+    else await happens(ended);
     findings.push(...(await this.#innocent(other, 'behind')));
     const { received, closed } = client;
     client.socket.destroy();

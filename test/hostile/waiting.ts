@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What must come has not come by then: something is wrong. */
-const patienceMs = 2_000;
+const patienceMs = 10_000;
 
 /** True as soon as the condition is; false when it has not become so. */
 export async function happens(
