@@ -3,7 +3,7 @@ export interface Counts {
   passed: number;
   failed: number;
   skipped: number;
-  /** Files that failed beside others and were run again alone: their tests count as they ended then. */
+  /** Files, and gtest programs, that failed beside others and were run again alone: their tests count as they ended then. */
   filesRunAgain: number;
 }
 
@@ -16,6 +16,12 @@ export function addCounts(sum: Counts, { passed, failed, skipped, filesRunAgain 
   sum.failed += failed;
   sum.skipped += skipped;
   sum.filesRunAgain += filesRunAgain;
+}
+
+export function sumOf(all: Iterable<Counts>): Counts {
+  const sum = noCounts();
+  for (const each of all) addCounts(sum, each);
+  return sum;
 }
 
 export function describeCounts({ passed, failed, skipped, filesRunAgain }: Counts): string {

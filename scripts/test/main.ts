@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { endWithPrograms } from './children.ts';
-import { addCounts, type Counts, describeCounts, noCounts } from './counts.ts';
+import { addCounts, type Counts, describeCounts, noCounts, sumOf } from './counts.ts';
 import { OrderedOutput, type Section } from './ordered-output.ts';
 import type { Suite } from './suite.ts';
 import { fast, suites } from './suites.ts';
@@ -36,8 +36,7 @@ const runs = chosen.map(
 await Promise.all(runs.map(runBeside));
 for (const run of runs) await runAlone(run);
 
-const sum = noCounts();
-for (const { counts } of runs) addCounts(sum, counts);
+const sum = sumOf(runs.map(({ counts }) => counts));
 const rows = runs.map(({ suite, counts, ms }) => row(suite.name, describeCounts(counts), ms));
 console.log(`\n${rows.join('\n')}\n${row('together', '', Date.now() - startedAt)}`);
 console.log(describeCounts(sum));

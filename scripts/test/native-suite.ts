@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { compiler } from '../setup/system-packages.mjs';
 import { runQuietly } from './children.ts';
-import { addCounts, type Counts, describeCounts, noCounts } from './counts.ts';
-import type { Print } from './suite.ts';
+import { type Counts, describeCounts, noCounts, sumOf } from './counts.ts';
+import type { Print, Suite } from './suite.ts';
 
 export interface NativeBuild {
   /** From the root. */
@@ -49,21 +49,46 @@ const threadSanitizerEnv: NodeJS.ProcessEnv = { ...testEnv, UCX_MEM_EVENTS: 'no'
 /** A build takes every core: the next one begins when it has ended. */
 let lastBuild: Promise<unknown> = Promise.resolve();
 
-export async function runNativeSuite(build: NativeBuild, print: Print): Promise<Counts> {
-  if (
-    !existsSync('/usr/include/gtest/gtest.h') &&
-    !existsSync('/usr/local/include/gtest/gtest.h')
-  ) {
-    print('skipped: libgtest-dev is not installed (npm run setup names the command)\n');
-    return { ...noCounts(), skipped: 1 };
-  }
+/** More programs than these have a cause that no second run removes. */
+const runAgainMax = 2;
+
+/**
+ * The programs of a build. One or two that fail beside others are not counted then: they run again when everything else has ended, as a busy
+ * machine is no fault of theirs.
+ */
+export function nativeSuite(build: NativeBuild): Required<Pick<Suite, 'beside' | 'alone'>> {
   const folder = join(root, build.folder);
-  const isBuilt = lastBuild.then(() => buildTests(folder, build, print));
-  lastBuild = isBuilt;
-  if (!(await isBuilt)) return { ...noCounts(), failed: 1 };
-  const counts = await runTests(folder, build, print);
-  if (counts.passed === 0) counts.failed += 1;
-  return counts;
+  const env = build.sanitize === 'thread' ? threadSanitizerEnv : testEnv;
+  let again: readonly string[] = [];
+  return {
+    async beside(print) {
+      if (!hasGtest()) {
+        print('skipped: libgtest-dev is not installed (npm run setup names the command)\n');
+        return { ...noCounts(), skipped: 1 };
+      }
+      const isBuilt = lastBuild.then(() => buildTests(folder, build, print));
+      lastBuild = isBuilt;
+      if (!(await isBuilt)) return { ...noCounts(), failed: 1 };
+      const programs = await runTests(folder, env, print);
+      const failed = [...programs].filter(([, counts]) => counts.failed > 0).map(([name]) => name);
+      if (failed.length <= runAgainMax) again = failed;
+      for (const name of again) programs.delete(name);
+      const sum = sumOf(programs.values());
+      return sum.passed === 0 && again.length === 0 ? { ...sum, failed: sum.failed + 1 } : sum;
+    },
+    async alone(print) {
+      if (again.length === 0) return noCounts();
+      print(`run again, alone, as they failed beside others: ${again.join(' ')}\n`);
+      const programs = await runTests(folder, env, print, again);
+      return { ...sumOf(programs.values()), filesRunAgain: again.length };
+    },
+  };
+}
+
+function hasGtest(): boolean {
+  return ['/usr/include', '/usr/local/include'].some((each) =>
+    existsSync(join(each, 'gtest', 'gtest.h')),
+  );
 }
 
 async function buildTests(folder: string, build: NativeBuild, print: Print): Promise<boolean> {
@@ -92,19 +117,22 @@ async function buildTests(folder: string, build: NativeBuild, print: Print): Pro
   return true;
 }
 
-async function runTests(folder: string, { sanitize }: NativeBuild, print: Print): Promise<Counts> {
-  const env = sanitize === 'thread' ? threadSanitizerEnv : testEnv;
-  const left = readdirSync(folder)
-    .filter((each) => each.endsWith('_test'))
-    .sort();
-  const counts = noCounts();
+/** Counts by program; all that were built, or those that are named. */
+async function runTests(
+  folder: string,
+  env: NodeJS.ProcessEnv,
+  print: Print,
+  names: readonly string[] = readdirSync(folder).filter((each) => each.endsWith('_test')),
+): Promise<Map<string, Counts>> {
+  const left = [...names].sort();
+  const programs = new Map<string, Counts>();
   const runLane = async (): Promise<void> => {
     for (let name = left.shift(); name !== undefined; name = left.shift()) {
-      addCounts(counts, await runGtest(folder, name, env, print));
+      programs.set(name, await runGtest(folder, name, env, print));
     }
   };
   await Promise.all(Array.from({ length: programsAtOnce }, runLane));
-  return counts;
+  return programs;
 }
 
 async function runGtest(

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { type Check, runChecks } from './checks-suite.ts';
-import { type NativeBuild, runNativeSuite } from './native-suite.ts';
+import { type NativeBuild, nativeSuite } from './native-suite.ts';
 import type { Suite } from './suite.ts';
 import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
 
@@ -34,11 +34,11 @@ export const suites: readonly Suite[] = [
     tells: 'clang-tidy over the native sources that changed since it found nothing in them',
     beside: (print) => runChecks(tidyChecks, print),
   },
-  { name: 'native', tells: 'gtest programs', beside: (print) => runNativeSuite(plain, print) },
+  { name: 'native', tells: 'gtest programs', ...nativeSuite(plain) },
   {
     name: 'native-sanitized',
     tells: 'the same under ASan and UBSan',
-    beside: (print) => runNativeSuite(sanitized, print),
+    ...nativeSuite(sanitized),
   },
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },
@@ -47,7 +47,7 @@ export const suites: readonly Suite[] = [
     name: 'native-tsan',
     tells: 'native under TSan; by name only',
     isExtra: true,
-    beside: (print) => runNativeSuite(threads, print),
+    ...nativeSuite(threads),
   },
   {
     name: 'unit',

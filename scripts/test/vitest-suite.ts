@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
 import { runProgram } from './children.ts';
-import { addCounts, type Counts, noCounts } from './counts.ts';
+import { addCounts, type Counts, noCounts, sumOf } from './counts.ts';
 import type { Print, Suite } from './suite.ts';
 
 /** The part of vitest's report that is counted. */
@@ -43,7 +43,7 @@ export function vitestSuite(folder: string = root): Required<Pick<Suite, 'beside
       const failed = tested.files.filter(({ counts }) => counts.failed > 0);
       if (!tested.isWhole || failed.length > runAgainMax) return countsOf(tested);
       again = failed.map(({ path }) => relative(folder, path));
-      return sumOf(tested.files.filter((file) => !failed.includes(file)));
+      return sumFiles(tested.files.filter((file) => !failed.includes(file)));
     },
     async alone(print) {
       const counts = countsOf(await runVitest([...at, ...projectOptions(['alone'])], print));
@@ -126,13 +126,11 @@ function countFile({ status, assertionResults }: FileReport): Counts {
 }
 
 function countsOf({ files, isWhole }: Tested): Counts {
-  const counts = sumOf(files);
+  const counts = sumFiles(files);
   if (!isWhole || counts.passed === 0) counts.failed += 1;
   return counts;
 }
 
-function sumOf(files: readonly TestedFile[]): Counts {
-  const sum = noCounts();
-  for (const { counts } of files) addCounts(sum, counts);
-  return sum;
+function sumFiles(files: readonly TestedFile[]): Counts {
+  return sumOf(files.map(({ counts }) => counts));
 }
