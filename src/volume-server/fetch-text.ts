@@ -1,24 +1,22 @@
 /** Gets a page that a volume server says of itself: whole, bounded in size and time, or an error in words. */
 import { type Agent, type IncomingMessage, request } from 'node:http';
+import { answerTo } from '../http1/answer-to.ts';
 import { foreignServer, foreignText } from './foreign-server.ts';
 
 /** The list of some 200,000 volumes. */
 const bodyBytesMax = 64 * 2 ** 20;
 
 /** Rejects with the reason in words when there is no 200 with its whole body within `timeoutMs`. */
-export function fetchText(url: URL, agent: Agent, timeoutMs: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const failed = (error: Error): void => {
-      reject(deadline.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error);
-    };
-    const headers = { 'user-agent': 'seaweed-rdma', accept: '*/*' };
-    const asked = request(url, { agent, signal: deadline, headers }, (answer) => {
-      collect(url.pathname, answer).then(resolve, failed);
-    });
-    asked.on('error', failed);
+export async function fetchText(url: URL, agent: Agent, timeoutMs: number): Promise<string> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const headers = { 'user-agent': 'seaweed-rdma', accept: '*/*' };
+  try {
+    const asked = request(url, { agent, signal: deadline, headers });
     asked.end();
-  });
+    return await collect(url.pathname, await answerTo(asked));
+  } catch (error) {
+    throw deadline.aborted ? new Error(`no answer within ${timeoutMs} ms`) : error;
+  }
 }
 
 async function collect(path: string, answer: IncomingMessage): Promise<string> {

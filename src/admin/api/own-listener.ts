@@ -4,6 +4,7 @@
  */
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { answerTo } from '../../http1/answer-to.ts';
 import { outcomes } from '../../needle/outcome.ts';
 import { described, oneOf, record, text, type ValueOf } from '../../schema/json-schema.ts';
 
@@ -44,20 +45,19 @@ export class OwnListener {
   }
 
   /** Resolves with the answer's head. Rejects where there is none. */
-  get(wanted: OwnRequest): Promise<IncomingMessage> {
+  async get(wanted: OwnRequest): Promise<IncomingMessage> {
     const { path, headers, signal } = wanted;
-    return new Promise((resolve, reject) => {
-      const named = { 'User-Agent': userAgent, ...headers };
-      const options = { agent: this.#agent, path, headers: named, signal, host: 'localhost' };
-      const asked = request(options, resolve);
-      asked.on('error', (error: NodeJS.ErrnoException) => {
-        // A connection that was used before may be closed while the next request is on its way.
-        const isStale = asked.reusedSocket && error.code === 'ECONNRESET' && !signal.aborted;
-        if (isStale) resolve(this.get(wanted));
-        else reject(error);
-      });
-      asked.end();
-    });
+    const named = { 'User-Agent': userAgent, ...headers };
+    const asked = request({ agent: this.#agent, path, headers: named, signal, host: 'localhost' });
+    asked.end();
+    try {
+      return await answerTo(asked);
+    } catch (error) {
+      // A connection that was used before may be closed while the next request is on its way.
+      const { code } = error as NodeJS.ErrnoException;
+      if (!asked.reusedSocket || code !== 'ECONNRESET' || signal.aborted) throw error;
+      return this.get(wanted);
+    }
   }
 
   close(): void {

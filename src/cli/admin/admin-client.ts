@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
+import { answerTo } from '../../http1/answer-to.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { visible } from '../output.ts';
 import { ToolFailure } from '../tool-failure.ts';
@@ -72,17 +73,13 @@ export class AdminClient {
     }
   }
 
-  #open(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async #open(path: string, signal: AbortSignal): Promise<IncomingMessage> {
     const timeout = Math.max(this.#timeoutMs, silentMsMax);
     const options = { ...this.#place(), path, headers: this.#credentials(), signal, timeout };
-    return new Promise((resolve, reject) => {
-      const asked = request({ ...options, agent: false }, (answer) => {
-        asked.off('error', reject).on('error', (error) => answer.destroy(error));
-        resolve(answer);
-      });
-      asked.on('timeout', () => asked.destroy(new Error(`nothing came in ${timeout} ms`)));
-      asked.on('error', reject).end();
-    });
+    const asked = request({ ...options, agent: false });
+    asked.on('timeout', () => asked.destroy(new Error(`nothing came in ${timeout} ms`)));
+    asked.end();
+    return answerTo(asked);
   }
 
   #place(): { readonly socketPath: string } | { readonly host: string; readonly port: string } {
@@ -95,30 +92,19 @@ export class AdminClient {
     return this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` };
   }
 
-  #ask(path: string, body: object | undefined): Promise<Answer> {
+  async #ask(path: string, body: object | undefined): Promise<Answer> {
     const place = this.#place();
     const headers = {
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       ...this.#credentials(),
     };
     const method = body === undefined ? 'GET' : 'POST';
-    return new Promise((resolve, reject) => {
-      const asked = request(
-        { ...place, path, method, headers, timeout: this.#timeoutMs, agent: false },
-        (answer) => {
-          let text = '';
-          answer.setEncoding('utf8');
-          answer.on('data', (more: string) => {
-            text += more;
-          });
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
-          answer.on('error', reject);
-        },
-      );
-      asked.on('timeout', () => asked.destroy(new Error(`no answer in ${this.#timeoutMs} ms`)));
-      asked.on('error', reject);
-      asked.end(body === undefined ? undefined : JSON.stringify(body));
-    });
+    const timeout = this.#timeoutMs;
+    const asked = request({ ...place, path, method, headers, timeout, agent: false });
+    asked.on('timeout', () => asked.destroy(new Error(`no answer in ${timeout} ms`)));
+    asked.end(body === undefined ? undefined : JSON.stringify(body));
+    const answer = await answerTo(asked);
+    return { status: answer.statusCode ?? 0, text: await textOf(answer) };
   }
 
   #unreachable(error: NodeJS.ErrnoException): ToolFailure {

@@ -1,5 +1,6 @@
 /** Needles over HTTP, as stored: from a volume server, or from the proxy in its place. */
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { answerTo } from '../../http1/answer-to.ts';
 import { authorization } from '../doctor/authorization.ts';
 import { gatherVolumeServer } from '../doctor/volume-server.ts';
 import { fidOf, type NeedleName } from '../needle-name.ts';
@@ -44,22 +45,19 @@ export function httpPath(
   // Asks for the bytes as a target gives them: not decoded on the way.
   const plain = { 'Accept-Encoding': 'gzip', Range: `bytes=${offset}-${offset + bytes - 1}` };
   const sign = signer(readKey);
-  return (needle, look) =>
-    new Promise((resolve, reject) => {
-      const path = `/${fidOf(needle)}`;
-      const headers = { ...plain, ...sign(needle) };
-      const options = { agent, host, port: port === '' ? 80 : Number(port), path, headers };
-      const asked = get({ ...options, timeout: timeoutMs }, (answer) => {
-        collect(answer).then((body) => {
-          const { statusCode = 0 } = answer;
-          if (statusCode !== 206 && statusCode !== 200) return reject(new Error(`${statusCode}`));
-          look(body);
-          resolve();
-        }, reject);
-      });
-      asked.on('timeout', () => asked.destroy(new Error('deadline')));
-      asked.on('error', reject);
-    });
+  return async (needle, look) => {
+    const path = `/${fidOf(needle)}`;
+    const headers = { ...plain, ...sign(needle) };
+    const options = { agent, host, port: port === '' ? 80 : Number(port), path, headers };
+    const asked = request({ ...options, timeout: timeoutMs });
+    asked.on('timeout', () => asked.destroy(new Error('deadline')));
+    asked.end();
+    const answer = await answerTo(asked);
+    const body = await collect(answer);
+    const { statusCode = 0 } = answer;
+    if (statusCode !== 206 && statusCode !== 200) throw new Error(`${statusCode}`);
+    look(body);
+  };
 }
 
 /** Half of a token's life: signing is not what is measured. */

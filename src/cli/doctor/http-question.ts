@@ -1,5 +1,6 @@
 /** One GET with a deadline, its bytes as they came: nothing is inflated, nothing is followed. */
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { answerTo } from '../../http1/answer-to.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -33,25 +34,19 @@ export async function ask(
   }
 }
 
-function answerOf(
+async function answerOf(
   url: URL,
   signal: AbortSignal,
   headers: Readonly<Record<string, string>>,
 ): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    const askedAtMs = Date.now();
-    const all = { 'user-agent': 'seaweed-rdma-doctor', 'accept-encoding': 'gzip', ...headers };
-    const asked = request(url, { agent: false, signal, headers: all }, (answer) => {
-      const headMs = Date.now() - askedAtMs;
-      const { statusCode: status = 0, headers: answered } = answer;
-      collect(answer).then(
-        (body) => resolve({ status, headers: answered, body, askedAtMs, headMs }),
-        reject,
-      );
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
+  const askedAtMs = Date.now();
+  const all = { 'user-agent': 'seaweed-rdma-doctor', 'accept-encoding': 'gzip', ...headers };
+  const asked = request(url, { agent: false, signal, headers: all });
+  asked.end();
+  const answer = await answerTo(asked);
+  const headMs = Date.now() - askedAtMs;
+  const { statusCode: status = 0, headers: answered } = answer;
+  return { status, headers: answered, body: await collect(answer), askedAtMs, headMs };
 }
 
 async function collect(answer: IncomingMessage): Promise<Buffer> {

@@ -3,8 +3,9 @@
  * exist, so the answer is an error of its own that tells its `Server` value, and a 401 tells that reads need a token
  * (the token is checked before anything else, specification section 4).
  */
-import { Agent, type RequestOptions, request } from 'node:http';
+import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
+import { answerTo } from '../../http1/answer-to.ts';
 import { foreignServer, foreignText } from '../../volume-server/foreign-server.ts';
 import { isRustServer, type ServerKind } from '../../volume-server/rust-server.ts';
 import type { LearnedFacts } from './learned-facts.ts';
@@ -100,33 +101,30 @@ function targetOf(upstreamUrl: string, agent: Agent): RequestOptions {
   };
 }
 
-function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
-  return new Promise((resolve, reject) => {
-    const asked = request(target, (answer) => {
-      const head: Buffer[] = [];
-      // The rest is read and dropped: the connection is to be used again.
-      answer.on('data', (chunk: Buffer) => head.length === 0 && head.push(chunk));
-      answer.on('error', reject);
-      answer.on('end', () => {
-        clearTimeout(deadline);
-        const server = answer.headers['server'];
-        resolve({
-          status: answer.statusCode ?? 0,
-          server: typeof server === 'string' ? server : undefined,
-          foreign: foreignServer(answer.headers, head.join('')),
-          kind: isRustServer(answer.rawHeaders) ? 'rust' : 'go',
-        });
-      });
-    });
-    const deadline = setTimeout(
-      () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    deadline.unref();
-    asked.on('error', (error) => {
-      clearTimeout(deadline);
-      reject(error);
-    });
-    asked.end();
-  });
+async function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnswer> {
+  const asked = request(target);
+  const late = new Error(`no answer within ${timeoutMs} ms`);
+  const deadline = setTimeout(() => asked.destroy(late), timeoutMs);
+  deadline.unref();
+  asked.end();
+  try {
+    const answer = await answerTo(asked);
+    const firstBytes = await drained(answer);
+    const server = answer.headers['server'];
+    return {
+      status: answer.statusCode ?? 0,
+      server: typeof server === 'string' ? server : undefined,
+      foreign: foreignServer(answer.headers, firstBytes),
+      kind: isRustServer(answer.rawHeaders) ? 'rust' : 'go',
+    };
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/** Returns the first bytes. The rest is read and dropped: the connection is to be used again. */
+async function drained(answer: IncomingMessage): Promise<string> {
+  let first: Buffer | undefined;
+  for await (const chunk of answer as AsyncIterable<Buffer>) first ??= chunk;
+  return first?.toString() ?? '';
 }
