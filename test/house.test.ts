@@ -57,7 +57,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
   'proxy/corridor': ['http1', 'needle', 'proxy/cache', 'proxy/fleet', 'rdma'],
   'proxy/passthrough': ['http1', 'needle', 'proxy/front', 'schema'],
   'proxy/front': ['connections', 'http1', 'needle', 'schema'],
-  'proxy/sidecar': ['connections', 'needle', 'schema'],
+  'proxy/sidecar': ['connections', 'http1', 'needle', 'proxy/passthrough', 'schema'],
   'proxy/cache': ['needle', 'rdma', 'schema'],
   'proxy/fleet': ['http1', 'needle', 'rdma', 'schema', 'volume-server'],
   telemetry: ['http1', 'needle'],

@@ -31,3 +31,20 @@ it('that is none takes nothing', () => {
   expect(body.done).toBe(true);
   expect(body.take(Buffer.from('stray'))).toBe(0);
 });
+
+it.each([1, 2, 3, 7, 1_000])('tells its content, read by %d bytes', (size) => {
+  for (const [framing, text] of [
+    [{ kind: 'length', bytes: 5 }, 'abcdeHTTP'],
+    [{ kind: 'chunked' }, '3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\nHTTP'],
+  ] as const) {
+    const body = new AnswerBody(framing);
+    const bytes = Buffer.from(text);
+    let content = '';
+    for (let at = 0; at < bytes.length; at += size) {
+      body.take(bytes.subarray(at, at + size), (piece) => {
+        content += piece.toString();
+      });
+    }
+    expect([content, body.done]).toEqual(['abcde', true]);
+  }
+});

@@ -75,10 +75,15 @@ export class AnswerBody {
     return this.#chunks?.chunkBytes ?? this.#ownBytes;
   }
 
-  /** How many of the bytes, from their start, belong to this answer; undefined: its framing is broken. */
-  take(bytes: Buffer): number | undefined {
-    if (this.#chunks !== undefined) return this.#chunks.take(bytes);
+  /**
+   * How many of the bytes, from their start, belong to this answer; undefined: its framing is broken.
+   *
+   * @param onContent called with each stretch of `bytes` that is content
+   */
+  take(bytes: Buffer, onContent?: (content: Buffer) => void): number | undefined {
+    if (this.#chunks !== undefined) return this.#chunks.take(bytes, onContent);
     const taken = Math.min(bytes.length, this.#leftBytes);
+    onContent?.(bytes.subarray(0, taken));
     this.#leftBytes -= taken;
     this.#ownBytes += taken;
     return taken;

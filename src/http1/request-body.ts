@@ -29,13 +29,18 @@ export class RequestBody {
     return this.#stage === 'done';
   }
 
-  /** How many of the bytes, from their start, belong to this body; undefined: its framing is broken. */
-  take(bytes: Buffer): number | undefined {
+  /**
+   * How many of the bytes, from their start, belong to this body; undefined: its framing is broken.
+   *
+   * @param onContent called with each stretch of `bytes` that is content
+   */
+  take(bytes: Buffer, onContent?: (content: Buffer) => void): number | undefined {
     let at = 0;
     while (at < bytes.length && this.#stage !== 'done') {
       if (this.#stage === 'stretch') {
         const taken = Math.min(this.#leftBytes, bytes.length - at);
         if (this.#chunked && !this.#endsInCrlf(bytes, at, taken)) return undefined;
+        onContent?.(bytes.subarray(at, at + Math.min(taken, this.#contentLeftBytes)));
         at += taken;
         this.#leftBytes -= taken;
         if (this.#leftBytes === 0) this.#stage = this.#chunked ? 'size-line' : 'done';
@@ -49,6 +54,10 @@ export class RequestBody {
       if (lineFeed >= 0 && !this.#endLine()) return undefined;
     }
     return at;
+  }
+
+  get #contentLeftBytes(): number {
+    return this.#chunked ? Math.max(0, this.#leftBytes - 2) : this.#leftBytes;
   }
 
   /** The last two bytes of a chunk's stretch are its CRLF. */

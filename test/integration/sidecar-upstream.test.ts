@@ -1,8 +1,9 @@
 /** What a volume server may answer to the sidecar, and what becomes of it: never bytes that were not asked for. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { VolumeServers } from '../../src/proxy/sidecar/volume-server-read.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -141,5 +142,126 @@ describe('a volume server that', () => {
     });
     expect(await read(0, 4, gone.signal)).toMatchObject({ kind: 'refused' });
     await closed;
+  });
+});
+
+const head = (lines: string, version = '1.1'): string =>
+  `HTTP/${version} 206 Partial Content\r\nContent-Range: bytes 0-4/5\r\n${lines}\r\n\r\n`;
+const chunks = '5\r\nhello\r\n0\r\n\r\n';
+const chunked = 'Transfer-Encoding: chunked';
+const whole = head('Content-Length: 5');
+const invalid = { kind: 'refused', status: 502, reason: 'upstream' };
+
+/** A volume server in its own bytes. */
+describe('an answer', () => {
+  let rawServer: Server | ReturnType<typeof createTcpServer>;
+  let rawUrl: string;
+  let answered: (socket: Socket, count: number) => void;
+  const sockets: Socket[] = [];
+  let servers: VolumeServers;
+
+  beforeAll(async () => {
+    rawServer = createTcpServer((socket) => {
+      let count = 0;
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      socket.on('data', () => {
+        count += 1;
+        answered(socket, count);
+      });
+    });
+    await once(rawServer.listen(0, '127.0.0.1'), 'listening');
+    rawUrl = `http://127.0.0.1:${(rawServer.address() as AddressInfo).port}`;
+  });
+
+  beforeEach(() => {
+    servers = new VolumeServers(12, 2_000);
+  });
+
+  afterEach(() => servers.close());
+
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    rawServer.close();
+  });
+
+  const ask = (size = 5): ReturnType<VolumeServers['read']> => {
+    const { signal } = new AbortController();
+    const read = { url: rawUrl, fid: '3,01', offset: 0, size, authorization: undefined, signal };
+    return servers.read(read);
+  };
+
+  test.each([
+    ['a length', `${whole}hello`],
+    ['two equal lengths', `${head('Content-Length: 5\r\nContent-Length: 5')}hello`],
+    ['chunks', `${head(chunked)}${chunks}`],
+    ['chunks behind a tab', `${head('Transfer-Encoding:\tchunked')}${chunks}`],
+    ['a length in HTTP/1.0', `${head('Content-Length: 5', '1.0')}hello`],
+    ['interim answers before it', `HTTP/1.1 103 Early Hints\r\n\r\n${whole}hello`],
+  ])('with %s gives its bytes', async (_name, text) => {
+    answered = (socket) => void socket.write(text);
+    expect(await ask()).toMatchObject({ kind: 'bytes', bytes: Buffer.from('hello') });
+  });
+
+  test.each([
+    ['two codings', `${head(`${chunked}\r\n${chunked}`)}${chunks}`],
+    ['a list of codings', `${head('Transfer-Encoding: chunked, chunked')}${chunks}`],
+    ['a coding before chunks', `${head('Transfer-Encoding: gzip, chunked')}${chunks}`],
+    ['an unknown coding', `${head('Transfer-Encoding: xchunked')}${chunks}`],
+    ['a quoted coding', `${head('Transfer-Encoding: "chunked"')}${chunks}`],
+    ['a length and chunks', `${head(`Content-Length: 5\r\n${chunked}`)}${chunks}`],
+    ['chunks in HTTP/1.0', `${head(chunked, '1.0')}${chunks}`],
+    ['two lengths', `${head('Content-Length: 5\r\nContent-Length: 6')}hello`],
+    ['another version', `${head('Content-Length: 5', '1.2')}hello`],
+    ['a bare line feed', `${head('X: a\nContent-Length: 5')}hello`],
+    ['broken chunks', `${head(chunked)}5\r\nhelloXX\r\n0\r\n\r\n`],
+    ['101', 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'],
+    ['no end of its own', `${head('X: y')}hello`],
+  ])('with %s is refused', async (_name, text) => {
+    answered = (socket) => void socket.end(text);
+    expect(await ask()).toMatchObject(invalid);
+  });
+
+  test.each([
+    ['end', `${whole}hel`, (socket: Socket) => void socket.end()],
+    ['reset', `${whole}hel`, (socket: Socket) => void socket.resetAndDestroy()],
+    ['end in its chunks', `${head(chunked)}5\r\nhel`, (socket: Socket) => void socket.end()],
+    [
+      'reset without a length',
+      `${head('X: y')}hello`,
+      (socket: Socket) => void socket.resetAndDestroy(),
+    ],
+  ])('that is cut by its %s is refused', async (_name, text, ends) => {
+    answered = (socket) => {
+      socket.write(text);
+      setTimeout(() => ends(socket), 20);
+    };
+    expect(await ask(12)).toMatchObject(invalid);
+  });
+
+  test.each([0, 2, 60])(
+    'that comes unasked %d ms behind another is not the next one’s',
+    async (ms) => {
+      const stray = `${whole}stray`;
+      answered = (socket, count) => {
+        if (count > 1) return void socket.write(`${whole}stale`);
+        if (ms === 0) return void socket.write(`${whole}hello${stray}`);
+        socket.write(`${whole}hello`);
+        setTimeout(() => socket.write(stray), ms);
+      };
+      const from = sockets.length;
+      expect(await ask()).toMatchObject({ bytes: Buffer.from('hello') });
+      await pause(ms * 2);
+      expect(await ask()).toMatchObject({ bytes: Buffer.from('hello') });
+      expect(sockets.length).toBe(from + 2);
+    },
+  );
+
+  test('keeps its connection for the next request', async () => {
+    answered = (socket) => void socket.write(`${whole}hello`);
+    await ask();
+    const from = sockets.length;
+    for (let i = 0; i < 3; i += 1) await ask();
+    expect(sockets.length).toBe(from);
   });
 });

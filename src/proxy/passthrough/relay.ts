@@ -8,16 +8,15 @@ import type { Forwarder, ForwardingOptions, PassthroughOutcome } from '../front/
 import type { PoolStatus } from '../front/pool-status.ts';
 import { type ForwardingTerms, RetryBudget } from './forwarding.ts';
 import { RelayedRequest } from './relayed-request.ts';
-import { tickMs, UpstreamPool } from './upstream-pool.ts';
+import { UpstreamPools } from './upstream-pools.ts';
 
 export class Relay implements Forwarder {
   readonly #terms: ForwardingTerms;
-  readonly #pools = new Map<string, UpstreamPool>();
-  /** Only while there are connections. */
-  #ticker: NodeJS.Timeout | undefined;
+  readonly #pools: UpstreamPools;
 
   constructor(options: ForwardingOptions) {
     this.#terms = { ...options, budget: new RetryBudget() };
+    this.#pools = new UpstreamPools(options.upstreamConnections);
   }
 
   forward(exchange: Exchange, outcome: PassthroughOutcome): void {
@@ -30,37 +29,15 @@ export class Relay implements Forwarder {
   }
 
   #request(exchange: Exchange, outcome: PassthroughOutcome): RelayedRequest {
-    const pool = this.#poolOf(outcome.upstreamUrl);
-    this.#ticker ??= setInterval(this.#tick, tickMs).unref();
+    const pool = this.#pools.poolOf(outcome.upstreamUrl);
     return new RelayedRequest(exchange, outcome, this.#terms, pool);
   }
 
   get pools(): readonly PoolStatus[] {
-    return [...this.#pools.values()].map((pool) => pool.status);
+    return this.#pools.statuses;
   }
 
   close(): void {
-    clearInterval(this.#ticker);
-    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.close();
   }
-
-  #poolOf(upstreamUrl: string): UpstreamPool {
-    let pool = this.#pools.get(upstreamUrl);
-    if (pool === undefined) {
-      pool = new UpstreamPool(upstreamUrl, this.#terms.upstreamConnections);
-      this.#pools.set(upstreamUrl, pool);
-    }
-    return pool;
-  }
-
-  readonly #tick = (): void => {
-    let isEmpty = true;
-    for (const pool of this.#pools.values()) {
-      pool.tick();
-      isEmpty &&= pool.isEmpty;
-    }
-    if (!isEmpty) return;
-    clearInterval(this.#ticker);
-    this.#ticker = undefined;
-  };
 }

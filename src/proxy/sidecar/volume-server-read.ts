@@ -1,6 +1,9 @@
 /** One range of a needle, read from the volume server over HTTP: decoded there, whole in memory before it is passed on. */
-import { Agent, type IncomingMessage, request } from 'node:http';
+import type { AnswerHead } from '../../http1/answer-head.ts';
+import { fieldLines } from '../../http1/field-lines.ts';
+import { UpstreamPools } from '../passthrough/upstream-pools.ts';
 import { badAnswer, beyondTheEnd, refusal, type SidecarRefusal, tooLong } from './refusal.ts';
+import { type StrictAnswer, strictGet } from './strict-get.ts';
 
 export interface VolumeServerRead {
   /** http://host:port. */
@@ -22,11 +25,12 @@ export interface ReadBytes {
   readonly totalBytes: number;
 }
 
+/** To each volume server. */
 const connectionsMax = 256;
 const errorTextBytesMax = 1_024;
 
 export class VolumeServers {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+  readonly #pools = new UpstreamPools(connectionsMax);
   readonly #bytesMax: number;
   readonly #timeoutMs: number;
 
@@ -39,36 +43,30 @@ export class VolumeServers {
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const signal = AbortSignal.any([read.signal, deadline]);
     try {
-      const answer = await this.#ask(read, signal);
-      return await this.#take(read, answer);
+      const answer = await strictGet(this.#pools.poolOf(read.url), {
+        head: this.#requestHead(read),
+        bodyBytesMax: (head, rawHeaders) => this.#bodyBytesMax(read, head, rawHeaders),
+        signal,
+      });
+      return this.#take(read, answer);
     } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
-      if (!deadline.aborted) return badAnswer(`does not answer: ${cause}`);
+      if (!deadline.aborted) return badAnswer((error as Error).message);
       const text = `the volume server did not answer within ${this.#timeoutMs} ms (sidecar.http_timeout)`;
       return refusal(504, 'deadline', text);
     }
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#pools.close();
   }
 
-  #ask(read: VolumeServerRead, signal: AbortSignal): Promise<IncomingMessage> {
+  #requestHead(read: VolumeServerRead): string {
     const { url, fid, authorization } = read;
-    return new Promise((resolve, reject) => {
-      const headers: Record<string, string> = { 'Accept-Encoding': 'identity' };
-      const range = this.#range(read);
-      if (range !== undefined) headers['Range'] = range;
-      if (authorization !== undefined) headers['Authorization'] = authorization;
-      const asked = request(`${url}/${fid}`, { agent: this.#agent, headers, signal });
-      asked.on('response', resolve).on('error', (error: NodeJS.ErrnoException) => {
-        // An idle connection may be closed while the next request is on its way: once more, on another one.
-        const isStale = asked.reusedSocket && error.code === 'ECONNRESET' && !signal.aborted;
-        if (isStale) resolve(this.#ask(read, signal));
-        else reject(error);
-      });
-      asked.end();
-    });
+    const headers = ['Host', new URL(url).host, 'Accept-Encoding', 'identity'];
+    const range = this.#range(read);
+    if (range !== undefined) headers.push('Range', range);
+    if (authorization !== undefined) headers.push('Authorization', authorization);
+    return `GET /${fid} HTTP/1.1\r\n${fieldLines(headers)}\r\n`;
   }
 
   /** Never more than may be passed on, and one byte to see that there is more. */
@@ -77,21 +75,30 @@ export class VolumeServers {
     return `bytes=${offset}-${offset + Math.min(size ?? Infinity, this.#bytesMax + 1) - 1}`;
   }
 
-  async #take(
+  /** 0: the head alone tells what becomes of the answer. */
+  #bodyBytesMax(
     read: VolumeServerRead,
-    answer: IncomingMessage,
-  ): Promise<ReadBytes | SidecarRefusal> {
-    const { statusCode: status = 0, headers } = answer;
+    { status }: AnswerHead,
+    rawHeaders: readonly string[],
+  ): number {
+    if (status !== 200 && status !== 206) return errorTextBytesMax;
+    if (codingOf(rawHeaders) !== 'identity') return 0;
+    if (status === 200) return this.#bytesMax;
+    const range = rangeOf(read, rawHeaders);
+    return range === undefined || range.wanted > this.#bytesMax ? 0 : range.wanted;
+  }
+
+  #take(read: VolumeServerRead, answer: StrictAnswer): ReadBytes | SidecarRefusal {
+    const { status } = answer.head;
     if (status === 200 || status === 206) {
-      const encoding = headers['content-encoding'] ?? 'identity';
-      if (encoding !== 'identity') {
-        answer.destroy();
-        return badAnswer(`sent the needle in the coding "${encoding}", which was not asked for`);
+      const coding = codingOf(answer.rawHeaders);
+      if (coding !== 'identity') {
+        return badAnswer(`sent the needle in the coding "${coding}", which was not asked for`);
       }
       return status === 200 ? this.#takeWhole(read, answer) : this.#takeRange(read, answer);
     }
-    const text = (await collect(answer, errorTextBytesMax)).bytes.toString('latin1').trim();
-    if (status === 416) return beyondTheEnd(read.offset, totalOf(headers['content-range']));
+    const text = answer.body.toString('latin1').trim();
+    if (status === 416) return beyondTheEnd(read.offset, totalOf(answer.rawHeaders));
     if (status === 404) return refusal(404, 'not-found', `the volume server says 404: ${text}`);
     if (status === 401 || status === 403) {
       return refusal(status, 'auth', `the volume server says ${status}: ${text}`);
@@ -99,63 +106,72 @@ export class VolumeServers {
     return badAnswer(`says ${status}: ${text}`);
   }
 
-  async #takeWhole(
+  #takeWhole(
     { offset, size }: VolumeServerRead,
-    answer: IncomingMessage,
-  ): Promise<ReadBytes | SidecarRefusal> {
-    const { bytes, isCut } = await collect(answer, this.#bytesMax);
-    if (isCut) return tooLong(answer.headers['content-length'] ?? 'more', this.#bytesMax);
-    const totalBytes = bytes.length;
+    { head, body, isCut }: StrictAnswer,
+  ): ReadBytes | SidecarRefusal {
+    if (isCut) {
+      const { framing } = head;
+      return tooLong(framing.kind === 'length' ? framing.bytes : 'more', this.#bytesMax);
+    }
+    const totalBytes = body.length;
     if (offset > 0 && offset >= totalBytes) return beyondTheEnd(offset, totalBytes);
     const end = size === undefined ? totalBytes : Math.min(offset + size, totalBytes);
-    return { kind: 'bytes', bytes: bytes.subarray(offset, end), totalBytes };
+    return { kind: 'bytes', bytes: body.subarray(offset, end), totalBytes };
   }
 
-  async #takeRange(
-    { offset, size }: VolumeServerRead,
-    answer: IncomingMessage,
-  ): Promise<ReadBytes | SidecarRefusal> {
-    const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
-      answer.headers['content-range'] ?? '',
-    );
-    const [start, last, totalBytes] = (range ?? []).slice(1).map(Number) as [
-      number,
-      number,
-      number,
-    ];
-    if (range === null || start !== offset) {
-      answer.destroy();
-      return badAnswer(`sent another range: ${answer.headers['content-range'] ?? 'none'}`);
+  #takeRange(
+    read: VolumeServerRead,
+    { body, isCut, rawHeaders }: StrictAnswer,
+  ): ReadBytes | SidecarRefusal {
+    const range = rangeOf(read, rawHeaders);
+    if (range === undefined) {
+      return badAnswer(`sent another range: ${fieldOf(rawHeaders, 'content-range') ?? 'none'}`);
     }
-    const wanted = Math.min(size ?? totalBytes - offset, totalBytes - offset);
-    if (wanted > this.#bytesMax) {
-      answer.destroy();
-      return tooLong(wanted, this.#bytesMax);
+    const { last, wanted, totalBytes } = range;
+    if (wanted > this.#bytesMax) return tooLong(wanted, this.#bytesMax);
+    if (isCut || body.length !== wanted || last !== read.offset + wanted - 1) {
+      const sent = isCut ? `more than ${body.length}` : body.length;
+      return badAnswer(`sent ${sent} bytes where ${wanted} were asked for`);
     }
-    const { bytes } = await collect(answer, this.#bytesMax);
-    if (bytes.length !== wanted || last !== offset + wanted - 1) {
-      return badAnswer(`sent ${bytes.length} bytes where ${wanted} were asked for`);
-    }
-    return { kind: 'bytes', bytes, totalBytes };
+    return { kind: 'bytes', bytes: body, totalBytes };
   }
 }
 
-function totalOf(contentRange: string | undefined): number | undefined {
-  const total = /\/(\d{1,15})$/.exec(contentRange ?? '')?.[1];
+interface AnsweredRange {
+  readonly last: number;
+  /** Bytes that the answer must have. */
+  readonly wanted: number;
+  readonly totalBytes: number;
+}
+
+/** undefined: none, or one that begins elsewhere. */
+function rangeOf(
+  { offset, size }: VolumeServerRead,
+  rawHeaders: readonly string[],
+): AnsweredRange | undefined {
+  const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(
+    fieldOf(rawHeaders, 'content-range') ?? '',
+  );
+  if (range === null || Number(range[1]) !== offset) return undefined;
+  const totalBytes = Number(range[3]);
+  const wanted = Math.min(size ?? totalBytes - offset, totalBytes - offset);
+  return { last: Number(range[2]), wanted, totalBytes };
+}
+
+function totalOf(rawHeaders: readonly string[]): number | undefined {
+  const total = /\/(\d{1,15})$/.exec(fieldOf(rawHeaders, 'content-range') ?? '')?.[1];
   return total === undefined ? undefined : Number(total);
 }
 
-/** Up to `bytesMax` of it. Throws where the answer is cut short. */
-async function collect(
-  answer: IncomingMessage,
-  bytesMax: number,
-): Promise<{ readonly bytes: Buffer; readonly isCut: boolean }> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    chunks.push(chunk.subarray(0, bytesMax - length));
-    length += chunk.length;
-    if (length > bytesMax) return { bytes: Buffer.concat(chunks), isCut: true };
-  }
-  return { bytes: Buffer.concat(chunks), isCut: false };
+function codingOf(rawHeaders: readonly string[]): string {
+  return fieldOf(rawHeaders, 'content-encoding') ?? 'identity';
+}
+
+/** Several lines are one value. */
+function fieldOf(rawHeaders: readonly string[], lowerName: string): string | undefined {
+  const values = rawHeaders.filter(
+    (_value, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === lowerName,
+  );
+  return values.length === 0 ? undefined : values.join(', ');
 }
