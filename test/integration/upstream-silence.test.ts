@@ -72,6 +72,29 @@ describe.each([
     await client.until((text) => text.endsWith('x'.repeat(12)));
   });
 
+  it.each([
+    ['100 Continue', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['103 Early Hints', 'HTTP/1.1 103 Early Hints\r\n\r\n'],
+    ['a head that never ends', 'HTTP/1.1 200 OK\r\n'],
+  ])('%s that drips is no answer: 504', async (_name, first) => {
+    const drips: NodeJS.Timeout[] = [];
+    stage.answer = ({ socket }) => {
+      socket.write(first);
+      const next = first.includes(' 200 ') ? 'X: y\r\n' : first;
+      drips.push(setInterval(() => socket.write(next), 50));
+    };
+    await front({ lane, limits: { ...soon, upstreamTimeoutMs: 600 } });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    try {
+      await client.until((text) => text.includes('504 Gateway Timeout'));
+      await eventually(() => fixture.records.length === 1);
+      expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'upstream-down' });
+    } finally {
+      for (const drip of drips) clearInterval(drip);
+    }
+  });
+
   it('a connection that is not taken is 504 after limits.upstream_connect_timeout', async () => {
     const worker = new Worker(deaf, { eval: true });
     const port = await new Promise<number>((resolve) => worker.once('message', resolve));

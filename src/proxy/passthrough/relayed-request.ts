@@ -37,7 +37,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   /** The volume server has answered without asking for the body: what still comes may be no body. */
   #isBodyRefused = false;
   #isPaused = false;
-  /** Without a sign of life from the volume server. */
+  /** Without progress of the volume server: interim answers and pieces of a head are none, as they may drip for ever. */
   #quietTicks = 0;
   /** The connection's sent bytes when silence was looked at last: an upload is progress too. */
   #sentBytes = 0;
@@ -98,7 +98,6 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   // The answer
 
   received(bytes: Buffer, memory: ReadMemory): boolean {
-    this.#quietTicks = 0;
     if (this.#body === undefined) this.#readHead(bytes, memory);
     else this.#passBody(this.#body, bytes, memory);
     return this.exchange.unsentBytes === 0;
@@ -112,6 +111,8 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   readonly #continue = (head: string): void => {
+    // The first one asks the client for its body, which takes the client some time to send.
+    if (!this.#isContinued) this.#quietTicks = 0;
     this.#isContinued = true;
     this.exchange.sendInterim(head);
   };
@@ -124,6 +125,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
       return;
     }
     const { exchange, outcome } = this;
+    this.#quietTicks = 0;
     this.#reader = undefined;
     this.#body = body;
     exchange.answerHead = head.text;
@@ -160,6 +162,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   #passBody(body: AnswerBody, bytes: Buffer, memory: ReadMemory): void {
+    this.#quietTicks = 0;
     const earlierBytes = body.ownBytes;
     const taken = body.take(bytes);
     if (taken === undefined) {
