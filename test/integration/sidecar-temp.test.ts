@@ -2,6 +2,7 @@
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -191,6 +192,20 @@ describe('the files', () => {
     chmodSync(dir, 0o777);
     await expect(start(dir)).rejects.toThrow(/sidecar\.temp_dir: others may write to/);
   });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    'are not made where a link of another user leads, and neither is the folder',
+    async () => {
+      const [shared, ours] = [folder(), folder()];
+      chmodSync(shared, 0o1777);
+      const link = join(shared, 'link');
+      symlinkSync(ours, link);
+      lchownSync(link, 65_534, 65_534);
+      await expect(start(link)).rejects.toThrow(/sidecar\.temp_dir: .*link of user 65534/);
+      await expect(start(join(link, 'new'))).rejects.toThrow(/link of user 65534/);
+      expect(readdirSync(ours)).toEqual([]);
+    },
+  );
 
   test('that cannot be written are done without', async () => {
     const dir = folder();

@@ -42,10 +42,11 @@ export class TempFiles {
   constructor(options: TempOptions, owner: string, log: SidecarLog) {
     this.#options = options;
     this.#log = log;
+    // Before it is made, so that a link of another user decides nothing; and afterwards, since it may have come meanwhile.
+    refuseForeign(options.dir);
     mkdirSync(options.dir, { recursive: true, mode: folderMode });
+    refuseForeign(options.dir);
     this.#dir = realpathSync(options.dir);
-    const why = foreignFolder(this.#dir, process.geteuid?.() ?? 0);
-    if (why !== undefined) throw new Error(`sidecar.temp_dir: ${why}`);
     if (!memoryFilesystems.includes(statfsSync(this.#dir).type)) {
       const fields = { event: 'sidecar-temp-dir', dir: this.#dir };
       log.warn(fields, 'sidecar.temp_dir is on no tmpfs: temp files will be written to a disk');
@@ -146,6 +147,11 @@ export class TempFiles {
       if (found?.isFile() === true && found.uid === uid) unlinkQuietly(path);
     }
   }
+}
+
+function refuseForeign(dir: string): void {
+  const why = foreignFolder(dir, process.geteuid?.() ?? 0);
+  if (why !== undefined) throw new Error(`sidecar.temp_dir: ${why}`);
 }
 
 /** Fails where the name is taken, by a link too. The mode is as asked for, whatever the umask. */
