@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 const writableByOthers = 0o022;
 const sticky = 0o1000;
 const root = 0;
-/** As many links as Linux follows in one path. */
+/** Linux follows so many links in one path. */
 const linksMax = 40;
 
 /**
