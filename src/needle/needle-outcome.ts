@@ -1,7 +1,7 @@
 /** The corridor's result for one read: every expected way out is a value. */
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Answer } from './answer/answer.ts';
-import type { Reason } from './outcome.ts';
+import type { Reason } from './reasons.ts';
 import type { BytesRead } from './request/bytes-read.ts';
 
 export type NeedleOutcome =

@@ -3,7 +3,7 @@ import type { RequestHead } from '../http1/request-head.ts';
 import { firstHeader } from '../http1/request-head.ts';
 import { formatHead } from '../needle/answer/answer-headers.ts';
 import { httpDate, newRequestId } from '../needle/answer/prepared-answer.ts';
-import type { Reason } from '../needle/outcome.ts';
+import type { Reason } from '../needle/reasons.ts';
 import { originServer } from './origin-facts.ts';
 
 export interface OriginAnswer {

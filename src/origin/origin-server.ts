@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../needle/needle-outcome.ts';
-import type { Reason } from '../needle/outcome.ts';
+import type { Reason } from '../needle/reasons.ts';
 import { parseRead } from '../needle/request/read-request.ts';
 import { createNeedleRoute } from '../proxy/corridor/needle-route.ts';
 import { TargetDirectory, targetEntry } from '../proxy/fleet/target-directory.ts';

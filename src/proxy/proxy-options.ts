@@ -1,7 +1,7 @@
 /** The options that a proxy is started with. */
 import type { AdminPlace } from '../admin/admin-options.ts';
 import type { ConfigurationStatus } from '../admin/configuration.ts';
-import type { RequestObserver } from '../needle/outcome.ts';
+import type { RequestObserver } from '../needle/request-record.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import type { FrontLog, HttpFrontOptions } from './front/server.ts';
 import type { SidecarListenerOptions } from './sidecar-listener.ts';

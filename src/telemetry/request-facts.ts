@@ -1,8 +1,9 @@
 /** Facts of a finished request for log lines and spans, read from its record on demand. Pure. */
 
 import { firstHeader } from '../http1/request-head.ts';
-import { type Reason, type RequestRecord, troubleReasons } from '../needle/outcome.ts';
+import { type Reason, troubleReasons } from '../needle/reasons.ts';
 import { maskedTarget } from '../needle/request/masked-target.ts';
+import type { RequestRecord } from '../needle/request-record.ts';
 
 /** Bytes of a head in which a request id may stand: pairs come behind it in the volume server's order, not before. */
 const headBytesMax = 16_384;

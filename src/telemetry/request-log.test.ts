@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { RequestRecord } from '../needle/outcome.ts';
+import type { RequestRecord } from '../needle/request-record.ts';
 import { LimitedLog } from './limited-log.ts';
 import { RequestLog, type RequestLogOptions, requestFields } from './request-log.ts';
 

@@ -2,7 +2,7 @@
  * One line per finished request, for those that are wanted. With `off` and `trouble` a request that was answered here
  * costs one comparison.
  */
-import type { RequestRecord } from '../needle/outcome.ts';
+import type { RequestRecord } from '../needle/request-record.ts';
 import type { LimitedLog, LineSink } from './limited-log.ts';
 import {
   answerFacts,

@@ -4,8 +4,8 @@
  * volume and id, never by its cookie.
  */
 import type * as Api from '@opentelemetry/api';
-import type { RequestRecord } from '../needle/outcome.ts';
 import { needleIdText, needlePathOf } from '../needle/request/needle-path.ts';
+import type { RequestRecord } from '../needle/request-record.ts';
 import { answerFacts, clientRequestId, maskedPath, sessionText } from './request-facts.ts';
 
 type RawHeaders = readonly string[];

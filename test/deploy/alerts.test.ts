@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { reasons } from '../../src/needle/outcome.ts';
+import { reasons } from '../../src/needle/reasons.ts';
 import { runCommand } from '../integration/program.ts';
 import { faultsOf, namedValues, ownSeries, parsePromql } from './promql.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { dashboardText } from '../../scripts/grafana-dashboard.ts';
 import { MetricSet } from '../../src/admin/metrics/metric-set.ts';
 import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/metric-table.ts';
-import { reasons } from '../../src/needle/outcome.ts';
+import { reasons } from '../../src/needle/reasons.ts';
 import { faultsOf, namedValues, ownSeries, parsePromql } from './promql.ts';
 
 interface Panel {

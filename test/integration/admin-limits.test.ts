@@ -18,7 +18,7 @@ import {
 import { createProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
 import { FallbackRing, fallbacksMax } from '../../src/admin/traffic/fallback-ring.ts';
 import { TrafficWatch } from '../../src/admin/traffic/traffic-watch.ts';
-import type { RequestRecord } from '../../src/needle/outcome.ts';
+import type { RequestRecord } from '../../src/needle/request-record.ts';
 import { NeedleCache } from '../../src/proxy/cache/needle-cache.ts';
 import { stats } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';

@@ -8,7 +8,7 @@ import { proxyHealth, proxyReadiness } from '../../src/admin/health.ts';
 import { proxyMetricTable, targetMetricTable } from '../../src/admin/metrics/metric-table.ts';
 import { createProxyMetrics, type ProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
 import type { ProxyStatus } from '../../src/admin/status.ts';
-import { reasons, troubleReasons } from '../../src/needle/outcome.ts';
+import { reasons, troubleReasons } from '../../src/needle/reasons.ts';
 import { stats, status } from '../unit/proxy-status.ts';
 import { adminPlace } from './admin-place.ts';
 

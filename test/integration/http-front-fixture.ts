@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import pino from 'pino';
 import type { RequestHead } from '../../src/http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../src/needle/needle-outcome.ts';
-import type { RequestRecord } from '../../src/needle/outcome.ts';
+import type { RequestRecord } from '../../src/needle/request-record.ts';
 import type { FrontLimits } from '../../src/proxy/front/limits.ts';
 import { type HttpFront, startHttpFront } from '../../src/proxy/front/server.ts';
 import { forwarders } from '../../src/proxy/passthrough/forwarders.ts';

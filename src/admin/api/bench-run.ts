@@ -1,5 +1,5 @@
 /** A closed loop of reads through the proxy's own listener: as many at a time as asked for, one after the other each. */
-import { outcomes } from '../../needle/outcome.ts';
+import { outcomes } from '../../needle/request-record.ts';
 import {
   amount,
   count,

@@ -5,7 +5,7 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { answerTo } from '../../http1/answer-to.ts';
-import { outcomes } from '../../needle/outcome.ts';
+import { outcomes } from '../../needle/request-record.ts';
 import { described, oneOf, record, text, type ValueOf } from '../../schema/json-schema.ts';
 
 export interface OwnRequest {

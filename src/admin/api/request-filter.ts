@@ -3,7 +3,8 @@
  * as options. Pure.
  */
 import { BlockList, isIP } from 'node:net';
-import { outcomes, reasons } from '../../needle/outcome.ts';
+import { reasons } from '../../needle/reasons.ts';
+import { outcomes } from '../../needle/request-record.ts';
 import {
   amount,
   described,

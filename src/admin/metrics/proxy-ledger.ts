@@ -1,10 +1,6 @@
 /** All that a proxy counts and times while requests run, in plain numbers: what /metrics, /health and /stats tell. */
-import {
-  outcomes,
-  type RequestObserver,
-  type RequestRecord,
-  reasons,
-} from '../../needle/outcome.ts';
+import { reasons } from '../../needle/reasons.ts';
+import { outcomes, type RequestObserver, type RequestRecord } from '../../needle/request-record.ts';
 import type { Validation } from '../../proxy/cache/group-validation.ts';
 import type { SidecarObserver } from '../../proxy/sidecar/sidecar-ledger.ts';
 import type { ReadRecord } from '../../rdma/needle-fetcher.ts';

@@ -1,5 +1,5 @@
 /** The metrics of a proxy's HTTP side: requests, client connections, volume servers' connections, the log. */
-import { type Outcome, outcomes, type RequestRecord } from '../../needle/outcome.ts';
+import { type Outcome, outcomes, type RequestRecord } from '../../needle/request-record.ts';
 import type { ProxyStatus } from '../status.ts';
 import type { HistogramRow, ReadRow } from './metric-row.ts';
 

@@ -1,6 +1,6 @@
 /** The clients of a proxy, counted: a part of /stats and of /api/traffic. */
 
-import { outcomes } from '../../needle/outcome.ts';
+import { outcomes } from '../../needle/request-record.ts';
 import {
   amount,
   count,

@@ -3,8 +3,9 @@
  * lists. Its length is fixed, and a request that was answered here never comes to it.
  */
 
-import { type RequestRecord, reasons, troubleReasons } from '../../needle/outcome.ts';
+import { reasons, troubleReasons } from '../../needle/reasons.ts';
 import { maskedTarget } from '../../needle/request/masked-target.ts';
+import type { RequestRecord } from '../../needle/request-record.ts';
 import {
   amount,
   described,

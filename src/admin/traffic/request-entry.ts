@@ -1,5 +1,6 @@
 /** A finished request as `/api/requests` shows it: no cookie, no token. */
-import { outcomes, reasons } from '../../needle/outcome.ts';
+import { reasons } from '../../needle/reasons.ts';
+import { outcomes } from '../../needle/request-record.ts';
 import {
   amount,
   count,

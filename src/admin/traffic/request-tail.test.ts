@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { RequestRecord } from '../../needle/outcome.ts';
+import type { RequestRecord } from '../../needle/request-record.ts';
 import { type RequestFilterQuery, requestFilter } from '../api/request-filter.ts';
 import type { RequestEntry } from './request-entry.ts';
 import { type TailSink, waitingBytesMax } from './request-tail.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { RequestRecord } from '../../needle/outcome.ts';
+import type { RequestRecord } from '../../needle/request-record.ts';
 import { clientsMax, hotNeedlesMax, volumesMax } from './traffic-tables.ts';
 import { TrafficWatch } from './traffic-watch.ts';
 

@@ -4,8 +4,8 @@
  */
 
 import { firstHeader } from '../../http1/request-head.ts';
-import { type Outcome, outcomes, type RequestRecord } from '../../needle/outcome.ts';
 import { needleIdText, needlePathOf, volumeIdOf } from '../../needle/request/needle-path.ts';
+import { type Outcome, outcomes, type RequestRecord } from '../../needle/request-record.ts';
 import type {
   ClientsStatus,
   HotNeedle,

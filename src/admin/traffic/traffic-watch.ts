@@ -1,7 +1,8 @@
 /** Single requests and their clients for the admin listener, beside the exact totals: what becomes of a finished request. */
-import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
+
 import { maskedTarget } from '../../needle/request/masked-target.ts';
 import { volumeIdOf } from '../../needle/request/needle-path.ts';
+import type { RequestObserver, RequestRecord } from '../../needle/request-record.ts';
 import type { Traffic } from './clients-status.ts';
 import { FallbackRing } from './fallback-ring.ts';
 import type { RequestEntry } from './request-entry.ts';

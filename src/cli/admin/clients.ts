@@ -1,6 +1,8 @@
 /** Describes a proxy's clients and their requests: for `top`, `stats` and the doctor. Pure. */
+
+import type { Outcome } from '../../needle/request-record.ts';
 import { countText, shareText, uptimeText } from './quantities.ts';
-import type { Outcome, ProxyStats } from './role-stats.ts';
+import type { ProxyStats } from './role-stats.ts';
 
 /** A row of /api/traffic; docs/openapi.json describes all of it. */
 export interface TrafficRow {

@@ -8,6 +8,3 @@ export type ProxyStats = Omit<ProxyPage, 'role' | 'clients'> & {
 };
 export type TargetStats = TargetPage & { readonly role: 'target' };
 export type RoleStats = ProxyStats | TargetStats;
-
-export const outcomes = ['cache', 'rdma', 'passthrough', 'error'] as const;
-export type Outcome = (typeof outcomes)[number];

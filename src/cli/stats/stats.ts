@@ -1,14 +1,10 @@
 /** `seaweed-rdma stats`: what roles have done since they were started. */
 
+import { outcomes } from '../../needle/request-record.ts';
 import { type AdminAddress, AdminClient } from '../admin/admin-client.ts';
 import { cameText, clientsPage, noClientText } from '../admin/clients.ts';
 import { bytesText, countText, shareText, uptimeText } from '../admin/quantities.ts';
-import {
-  outcomes,
-  type ProxyStats,
-  type RoleStats,
-  type TargetStats,
-} from '../admin/role-stats.ts';
+import type { ProxyStats, RoleStats, TargetStats } from '../admin/role-stats.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { note, print, printJson } from '../output.ts';
 

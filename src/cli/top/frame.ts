@@ -1,7 +1,8 @@
 /** Formats a frame of `top`: lines of text, pure. */
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { outcomes } from '../../needle/request-record.ts';
 import { bytesText, countText, secondsText, shareText, uptimeText } from '../admin/quantities.ts';
-import { outcomes, type ProxyStats, type TargetStats } from '../admin/role-stats.ts';
+import type { ProxyStats, TargetStats } from '../admin/role-stats.ts';
 import { visibleValues } from '../output.ts';
 import { targetLine } from '../stats/stats.ts';
 import { clientLines } from './client-lines.ts';

@@ -1,7 +1,9 @@
 /** One look at a role, and what happened between two looks. */
+
+import { type Outcome, outcomes } from '../../needle/request-record.ts';
 import type { AdminClient } from '../admin/admin-client.ts';
 import type { TrafficStats } from '../admin/clients.ts';
-import { type Outcome, outcomes, type RoleStats } from '../admin/role-stats.ts';
+import type { RoleStats } from '../admin/role-stats.ts';
 
 /** Cumulative counts by upper bound in seconds; the last bound is Infinity. */
 export type Buckets = readonly (readonly [leSeconds: number, count: number])[];

@@ -1,6 +1,6 @@
 /** The decisions of planAnswer, made before the bytes are there, and the facts that it needs. */
 import type { ServerKind } from '../../volume-server/rust-server.ts';
-import type { Reason } from '../outcome.ts';
+import type { Reason } from '../reasons.ts';
 import type { ByteRange } from './ranges.ts';
 
 /** Facts that only the volume server knows, learned from its own answers. */

@@ -4,7 +4,7 @@
  */
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { ServerKind } from '../../volume-server/rust-server.ts';
-import type { Reason } from '../outcome.ts';
+import type { Reason } from '../reasons.ts';
 import { etagOf, isCompressed, isManifest } from '../record.ts';
 import { extensionOf } from '../request/needle-path.ts';
 import type { ReadRequest } from '../request/read-request.ts';

@@ -5,7 +5,7 @@
 
 import type { RequestHead } from '../../http1/request-head.ts';
 import { type ReadHeaders, readHeaders } from '../../http1/request-headers.ts';
-import type { Reason } from '../outcome.ts';
+import type { Reason } from '../reasons.ts';
 import { findToken } from '../token/read-token-source.ts';
 import { parsePlainTarget, parseRawPath, splitTarget } from './needle-path.ts';
 import { nothingAsked, type Override, readQuery } from './query.ts';

@@ -1,7 +1,7 @@
 /** The fate of a read that the fast path does not answer: forwarded to the volume server, or an error of our own. */
 
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
-import type { Reason } from '../../needle/outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import type { TargetEntry } from '../fleet/target-directory.ts';
 

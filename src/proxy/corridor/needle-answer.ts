@@ -17,7 +17,7 @@ import {
 import type { ByteRange } from '../../needle/answer/ranges.ts';
 import { inflatesAsRust, learnedOfRust } from '../../needle/answer/rust-answer.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
-import type { Reason } from '../../needle/outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { NeedleFacts } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle } from '../cache/cached-volume.ts';

@@ -10,7 +10,7 @@ import type {
   NeedleRoute,
   OutcomeReceiver,
 } from '../../needle/needle-outcome.ts';
-import type { Reason } from '../../needle/outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import { requestOf } from '../../needle/request/bytes-read.ts';
 import { needlePathOf, writtenNeedlesOf } from '../../needle/request/needle-path.ts';
 import { parseRead, type ReadRequest } from '../../needle/request/read-request.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { RequestRecord } from '../../needle/outcome.ts';
+import type { RequestRecord } from '../../needle/request-record.ts';
 import {
   hintsPerSecondMax,
   hintsPerVolumeMax,

@@ -2,8 +2,9 @@
  * Volumes that their volume server answers for and no target serves: one that was just created, or one that its target
  * misses. The first answers are hints for the targets to look at once; a volume that stays unannounced shows in /health.
  */
-import type { RequestObserver, RequestRecord } from '../../needle/outcome.ts';
+
 import { needlePathOf } from '../../needle/request/needle-path.ts';
+import type { RequestObserver, RequestRecord } from '../../needle/request-record.ts';
 import type { UnannouncedStatus } from './fleet-status.ts';
 import type { TargetDirectory } from './target-directory.ts';
 

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { type FramedRequest, InputBuffer, RequestFramer } from '../../http1/request-framer.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
-import type { ClientEnd } from '../../needle/outcome.ts';
+import type { ClientEnd } from '../../needle/request-record.ts';
 import { ClientProgress } from './client-progress.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { deliver, overload } from './deliver.ts';

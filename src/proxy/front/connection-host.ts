@@ -2,7 +2,7 @@
 
 import type { Turnstile } from '../../connections/turnstile.ts';
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
-import type { RequestObserver } from '../../needle/outcome.ts';
+import type { RequestObserver } from '../../needle/request-record.ts';
 import type { OutputChunks } from './deliver.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { FrontCounters } from './front-counters.ts';

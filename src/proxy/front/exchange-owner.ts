@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { InputBuffer } from '../../http1/request-framer.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
-import type { ClientEnd, RequestObserver } from '../../needle/outcome.ts';
+import type { ClientEnd, RequestObserver } from '../../needle/request-record.ts';
 import type { SendPace } from './send-pace.ts';
 
 /** The client connection, as an exchange (`E`) sees it. */

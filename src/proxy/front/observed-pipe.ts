@@ -1,7 +1,7 @@
 /** Pipes a client's connection raw, and accounts for it as for one forwarded request. */
 import type { Socket } from 'node:net';
 import type { RequestHead } from '../../http1/request-head.ts';
-import type { ClientEnd, RequestRecord } from '../../needle/outcome.ts';
+import type { ClientEnd, RequestRecord } from '../../needle/request-record.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { lingerMs } from './limits.ts';
 import { pipeRaw } from './raw-pipe.ts';

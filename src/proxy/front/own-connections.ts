@@ -4,7 +4,7 @@
  * open.
  */
 import type { Socket } from 'node:net';
-import type { ClientEnd } from '../../needle/outcome.ts';
+import type { ClientEnd } from '../../needle/request-record.ts';
 
 export class OwnConnections {
   readonly #ends = new Set<string>();

@@ -11,7 +11,7 @@ import {
 } from 'node:net';
 import { Turnstile } from '../../connections/turnstile.ts';
 import { type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
-import type { RequestObserver } from '../../needle/outcome.ts';
+import type { RequestObserver } from '../../needle/request-record.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { copiedBytesMax, deliver, OutputChunks, overload } from './deliver.ts';
 import type { Exchange } from './exchange.ts';

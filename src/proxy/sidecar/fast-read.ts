@@ -4,7 +4,7 @@
  */
 import type { ByteRange } from '../../needle/answer/ranges.ts';
 import type { BytesRoute, NeedleOutcome } from '../../needle/needle-outcome.ts';
-import type { Reason } from '../../needle/outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import { manifestLookBytes, startsChunkManifest } from './chunk-manifest.ts';
 import type { SidecarRead } from './read-parameters.ts';
 import { beyondTheEnd, refusal, type SidecarRefusal, tooLong } from './refusal.ts';

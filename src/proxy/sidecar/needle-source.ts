@@ -1,6 +1,6 @@
 /** The bytes of one read: over the fast path, else from the volume server, unless that must not be. */
 
-import type { Reason } from '../../needle/outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import { findToken } from '../../needle/token/read-token-source.ts';
 import { signReadToken } from '../../needle/token/sign-read-token.ts';
 import { type FastBytes, FastReads } from './fast-read.ts';

@@ -1,5 +1,5 @@
 /** A request that gets no bytes, and why: the status, the reason that is counted, and the text that the client reads. */
-import type { Reason } from '../../needle/outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 
 /** Why a request gets no bytes, beside the corridor's own reasons; docs/sidecar.md explains each. */
 export const refusalReasons = [
