@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "ucx/log_limit.h"
+#include "ucx/send_hook.h"
 #include "ucx/status.h"
 #include "ucx/transport.h"
 
@@ -98,6 +99,7 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   }
   ucp_config_release(config);
   if (handle == nullptr) return nullptr;
+  (void)HearOfBrokenConnectionsByReceiving();
   const std::vector<std::string> transports = ContextTransports(handle);
   std::unique_ptr<Context> context(new Context(handle, options.family, HasTcp(transports)));
   if (ReachOtherProcesses(transports)) return context;
