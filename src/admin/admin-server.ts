@@ -30,6 +30,10 @@ export interface RunningAdmin {
 
 /** For a request to come in whole, from when its connection was accepted; what is done about it has limits of its own. */
 const requestMsMax = 10_000;
+/** Longer than Node's own time for a connection at rest and that for a request together. */
+const restMsMax = 30_000;
+/** Clients' bytes are read for so long in a turn of the event loop. */
+const turnMs = 5;
 /** How late the end of that time may be noticed. */
 const checkEveryMs = 1_000;
 /** Without a byte of an answer taken: longer than whatever works silently. */
@@ -44,7 +48,10 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
     connectionsCheckingInterval: checkEveryMs,
   });
   server.timeout = standstillMsMax;
-  const connections = new ConnectionBounds(server, options.limits);
+  const connections = new ConnectionBounds(server, options.limits, {
+    turnstile: new Turnstile(turnMs),
+    restMsMax,
+  });
   let address = '';
   const app = await buildAdmin(options, server, connections, () => address);
   try {

@@ -5,7 +5,10 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { AddressCounts } from './address-counts.ts';
+import { PacedConnection } from './paced-connection.ts';
+import type { Turnstile } from './turnstile.ts';
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;
@@ -17,15 +20,25 @@ export interface ConnectionLimits {
   readonly requestsPerConnectionMax: number;
 }
 
+interface Pace {
+  /** Hands the clients' bytes to the server: see PacedConnection. */
+  readonly turnstile: Turnstile;
+  /** From an answer to the next whole request. */
+  readonly restMsMax: number;
+}
+
 /** A client that asks on while this much of its answers waits to be read is no reader. */
 const unsentBytesMax = 4 * 2 ** 20;
 /** For a connection's first request to come. */
 const graceMs = 1_000;
+const sweepEveryMs = 1_000;
 
 interface Place {
   readonly address: string | undefined;
   readonly isReserve: boolean;
   readonly cameMs: number;
+  /** It has been in `#resting` since then. */
+  restsSinceMs: number;
   /** Without an answer, whether their bodies have come or not. */
   requestsBegun: number;
   /** Whole, and without an answer. */
@@ -33,22 +46,30 @@ interface Place {
 }
 
 export class ConnectionBounds {
-  readonly #places = new Map<Socket, Place>();
+  readonly #places = new Map<Duplex, Place>();
   /** Beside the reserve. */
   readonly #counts = new AddressCounts();
   /** Connections that have not sent a whole request yet; the oldest first. */
-  readonly #silent = new Set<Socket>();
+  readonly #silent = new Set<Duplex>();
   /** Connections that have sent one, and have their answers; the one that is quiet longest first. */
-  readonly #resting = new Set<Socket>();
+  readonly #resting = new Set<Duplex>();
 
   readonly #limits: ConnectionLimits;
   #reserved = 0;
   #refused = 0;
   #evicted = 0;
 
-  constructor(server: Server, limits: ConnectionLimits) {
+  constructor(server: Server, limits: ConnectionLimits, { turnstile, restMsMax }: Pace) {
     this.#limits = limits;
-    server.on('connection', (socket) => this.#came(socket));
+    const listeners = server.listeners('connection');
+    server.removeAllListeners('connection');
+    server.on('connection', (socket: Socket) => {
+      const connection = new PacedConnection(socket, turnstile);
+      if (!this.#came(connection)) return;
+      for (const each of listeners) each.call(server, connection);
+    });
+    const sweeper = setInterval(() => this.#sweep(restMsMax), sweepEveryMs).unref();
+    server.once('close', () => clearInterval(sweeper));
     server.on('request', (request, response) => this.#asked(request, response));
   }
 
@@ -67,22 +88,24 @@ export class ConnectionBounds {
   }
 
   /** For probes alone: everything else is refused on it. */
-  isReserve(socket: Socket): boolean {
+  isReserve(socket: Duplex): boolean {
     return this.#places.get(socket)?.isReserve === true;
   }
 
-  #came(socket: Socket): void {
+  /** False: there is no place for it. */
+  #came(socket: PacedConnection): boolean {
     const address = socket.remoteAddress;
     const isReserve = !(this.#makePlaceOf(address) && this.#makePlace(address));
     if (isReserve && !this.#makeReserve()) {
       this.#refused += 1;
       socket.destroy();
-      return;
+      return false;
     }
     this.#places.set(socket, {
       address,
       isReserve,
       cameMs: performance.now(),
+      restsSinceMs: 0,
       requestsBegun: 0,
       requestsInHand: 0,
     });
@@ -90,6 +113,17 @@ export class ConnectionBounds {
     else this.#counts.add(address);
     this.#silent.add(socket);
     socket.once('close', () => this.#leave(socket));
+    return true;
+  }
+
+  /** Blank lines between requests are activity to Node, and no request. */
+  #sweep(restMsMax: number): void {
+    const before = performance.now() - restMsMax;
+    for (const socket of this.#resting) {
+      if ((this.#places.get(socket)?.restsSinceMs ?? 0) >= before) return;
+      this.#leave(socket);
+      socket.destroy();
+    }
   }
 
   #makePlaceOf(address: string | undefined): boolean {
@@ -139,7 +173,7 @@ export class ConnectionBounds {
     return false;
   }
 
-  *#quiet(): Generator<Socket> {
+  *#quiet(): Generator<Duplex> {
     const before = performance.now() - graceMs;
     for (const socket of this.#silent) {
       if ((this.#places.get(socket)?.cameMs ?? 0) >= before) break;
@@ -149,7 +183,7 @@ export class ConnectionBounds {
     yield* this.#silent;
   }
 
-  #end(socket: Socket): true {
+  #end(socket: Duplex): true {
     this.#evicted += 1;
     this.#leave(socket);
     socket.destroy();
@@ -188,14 +222,15 @@ export class ConnectionBounds {
     });
   }
 
-  #rest(socket: Socket, place: Place): void {
+  #rest(socket: Duplex, place: Place): void {
     if (place.requestsInHand > 0 || !this.#places.has(socket)) return;
     this.#silent.delete(socket);
     this.#resting.delete(socket);
     this.#resting.add(socket);
+    place.restsSinceMs = performance.now();
   }
 
-  #leave(socket: Socket): void {
+  #leave(socket: Duplex): void {
     const place = this.#places.get(socket);
     if (place === undefined) return;
     this.#places.delete(socket);

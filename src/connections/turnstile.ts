@@ -16,6 +16,8 @@ export class Turnstile {
   #lastMs = Number.NEGATIVE_INFINITY;
   #isInside = false;
   #isOpening = false;
+  /** The next entry is that of the one that was called in. */
+  #isCalledIn = false;
 
   /** @param budgetMs requests may be handled for so long in a turn; 0: one request */
   constructor(budgetMs: number) {
@@ -26,6 +28,11 @@ export class Turnstile {
   enter(): boolean {
     if (this.#waiting.length > 0 && !this.#isOpening) return false;
     const nowMs = performance.now();
+    if (this.#isCalledIn) {
+      this.#isCalledIn = false;
+      this.#isInside = true;
+      return true;
+    }
     if (!this.#isInside && nowMs - this.#lastMs > gapMs) this.#endMs = nowMs + this.#budgetMs;
     this.#isInside = nowMs < this.#endMs;
     return this.#isInside;
@@ -57,10 +64,12 @@ export class Turnstile {
     try {
       do {
         left -= 1;
+        this.#isCalledIn = true;
         this.#waiting.shift()?.();
       } while (left > 0 && performance.now() < this.#endMs);
     } finally {
       this.#isOpening = false;
+      this.#isCalledIn = false;
       if (this.#waiting.length > 0) this.#openLater(turnsBetween);
     }
   };

@@ -2,9 +2,11 @@
  * A body that ended with its connection and was cut on the way looked whole to the client: the proxy closed in good
  * order where the volume server had not.
  */
+
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { lingerMs } from '../../src/proxy/front/limits.ts';
 import { fixture, front, stage } from './front-stage.ts';
 import { eventually, type RawClient, type Received } from './http-front-fixture.ts';
 
@@ -160,17 +162,22 @@ describe('an answer to a request that was piped raw', () => {
     ['end', (socket) => void socket.end()],
   ];
 
-  it.each(ends)('has the %s that the volume server gave it', async (ending, end) => {
-    stage.answer = (request) => {
-      request.socket.write(`${head(request)}part`);
-      setTimeout(() => end(request.socket), 30);
-    };
-    await front();
-    const client = await asked(raw);
-    await client.untilClosed();
-    expect(client.ending).toBe(ending);
-    await eventually(() => fixture.front.stats.rawPipesOpen === 0);
-  });
+  it.each(ends)(
+    'has the %s that the volume server gave it',
+    async (ending, end) => {
+      stage.answer = (request) => {
+        request.socket.write(`${head(request)}part`);
+        setTimeout(() => end(request.socket), 30);
+      };
+      await front();
+      const client = await asked(raw);
+      await client.untilClosed();
+      expect(client.ending).toBe(ending);
+      // The client keeps its half open: the proxy waits for lingerMs.
+      await eventually(() => fixture.front.stats.rawPipesOpen === 0, 2 * lingerMs);
+    },
+    20_000,
+  );
 
   it('is reset when neither side moves any more', async () => {
     stage.answer = (request) => void request.socket.write(`${head(request)}part`);

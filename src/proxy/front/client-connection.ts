@@ -236,12 +236,18 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   }
 
   #handOver(exchange: Exchange): void {
-    this.#handover ??= new Handover(this.#host.adopt, this);
+    this.#handover ??= new Handover(this.#host.adopt, this, this.#host.turnstile);
     this.#handover.give(exchange);
   }
 
   begun(): void {
     this.#handover?.begun();
+  }
+
+  pumped(): void {
+    this.#sinceMs = performance.now();
+    if (this.#inputEnded && this.#handover?.owesBody === true) this.destroy();
+    else if (this.#state === 'busy') this.setReading(true);
   }
 
   setReading(reading: boolean): void {
@@ -264,7 +270,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
     const isCutShort = this.#bodyLeftBytes > this.unread.length;
-    if (isCutShort || this.#handover?.bodyDone === false) this.destroy();
+    if (isCutShort || this.#handover?.owesBody === true) this.destroy();
   }
 
   #endOfInput(): void {

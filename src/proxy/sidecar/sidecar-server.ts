@@ -68,12 +68,16 @@ class SidecarServer implements RunningSidecar {
       connectionsCheckingInterval: Math.min(1_000, limits.headTimeoutMs),
     });
     this.#server.timeout = limits.idleTimeoutMs;
-    this.#connections = new ConnectionBounds(this.#server, {
-      connectionsMax: limits.connectionsMax,
-      connectionsPerAddressMax: limits.connectionsPerAddressMax,
-      probeConnectionsMax: 0,
-      requestsPerConnectionMax,
-    });
+    this.#connections = new ConnectionBounds(
+      this.#server,
+      {
+        connectionsMax: limits.connectionsMax,
+        connectionsPerAddressMax: limits.connectionsPerAddressMax,
+        probeConnectionsMax: 0,
+        requestsPerConnectionMax,
+      },
+      { turnstile: this.#turnstile, restMsMax: limits.idleTimeoutMs + 2 * limits.headTimeoutMs },
+    );
     this.#server.on('request', (request, response) => this.#queue(request, response));
   }
 

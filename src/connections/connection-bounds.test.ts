@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { ConnectionBounds } from './connection-bounds.ts';
+import { Turnstile } from './turnstile.ts';
+
+let server: Server;
+
+afterEach(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+async function bounded(restMsMax: number): Promise<number> {
+  server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => response.end(`${request.url}\n`));
+  });
+  const limits = {
+    connectionsMax: 10,
+    connectionsPerAddressMax: 10,
+    probeConnectionsMax: 0,
+    requestsPerConnectionMax: 16,
+  };
+  new ConnectionBounds(server, limits, { turnstile: new Turnstile(5), restMsMax });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+test('blank lines do not keep a connection for ever', async () => {
+  const socket = connect(await bounded(500), '127.0.0.1');
+  socket.on('error', () => undefined).resume();
+  socket.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+  const drip = setInterval(() => socket.write('\r\n'), 50);
+  await once(socket, 'close');
+  clearInterval(drip);
+}, 5_000);
+
+test('requests, bodies and answers are whole, however they are cut', async () => {
+  const socket = connect(await bounded(10_000), '127.0.0.1');
+  let came = '';
+  socket.setEncoding('latin1').on('data', (text: string) => {
+    came += text;
+  });
+  const head = (path: string, length: number): string =>
+    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`;
+  const text = ['/a', '/b', '/c'].map((path) => head(path, 5_000) + 'x'.repeat(5_000)).join('');
+  for (let at = 0; at < text.length; at += 777) {
+    socket.write(text.slice(at, at + 777));
+    await pause(1);
+  }
+  socket.end('GET /last HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(socket, 'close');
+  expect(came.match(/\n\/\w+\n|\r\n\/\w+\n/g)?.map((line) => line.trim())).toEqual([
+    '/a',
+    '/b',
+    '/c',
+    '/last',
+  ]);
+});

@@ -1,0 +1,119 @@
+/**
+ * Stands between a socket and Node's HTTP server, and hands the client's bytes on in small pieces, as turns of the event loop have time for them.
+ * Node's parser works through all that it is given at once: requests that it answers by itself, small chunks, and what stands behind a request
+ * that ended the connection.
+ */
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { Turnstile } from './turnstile.ts';
+
+/** 64 of the shortest requests, which take Node some 3 ms. */
+const pieceBytes = 1_024;
+
+export class PacedConnection extends Duplex {
+  readonly remoteAddress: string | undefined;
+  readonly #socket: Socket;
+  readonly #turnstile: Turnstile;
+  #unread: Buffer = Buffer.alloc(0);
+  #isWanted = false;
+  #isWaiting = false;
+  #hasEnded = false;
+
+  constructor(socket: Socket, turnstile: Turnstile) {
+    super({ readableHighWaterMark: pieceBytes, allowHalfOpen: true });
+    this.remoteAddress = socket.remoteAddress;
+    this.#socket = socket;
+    this.#turnstile = turnstile;
+    socket.on('data', (bytes: Buffer) => {
+      this.#unread = bytes;
+      socket.pause();
+      this.#handOn();
+    });
+    socket.on('end', () => {
+      this.#hasEnded = true;
+      this.#handOn();
+    });
+    socket.on('timeout', () => this.emit('timeout'));
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => this.destroy());
+  }
+
+  setTimeout(ms: number, whenOver?: () => void): this {
+    this.#socket.setTimeout(ms);
+    if (whenOver !== undefined) this.once('timeout', whenOver);
+    return this;
+  }
+
+  setKeepAlive(isOn: boolean, delayMs?: number): this {
+    this.#socket.setKeepAlive(isOn, delayMs);
+    return this;
+  }
+
+  setNoDelay(isOn?: boolean): this {
+    this.#socket.setNoDelay(isOn);
+    return this;
+  }
+
+  /** Ends it when all is sent, as that of a socket does. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', () => this.destroy());
+  }
+
+  #handOn(): void {
+    while (this.#isWanted && !this.#isWaiting && !this.destroyed) {
+      if (this.#unread.length === 0) {
+        if (!this.#hasEnded) this.#socket.resume();
+        else if (!this.readableEnded) this.push(null);
+        this.#isWanted = !this.#hasEnded;
+        break;
+      }
+      if (!this.#turnstile.enter()) {
+        this.#isWaiting = true;
+        this.#turnstile.wait(this.#goOn);
+        break;
+      }
+      const piece = this.#unread.subarray(0, pieceBytes);
+      this.#unread = this.#unread.subarray(piece.length);
+      this.#isWanted = false;
+      this.push(piece);
+    }
+    this.#turnstile.leave();
+  }
+
+  readonly #goOn = (): void => {
+    this.#isWaiting = false;
+    this.#handOn();
+  };
+
+  override _read(): void {
+    this.#isWanted = true;
+    // Not now: Node's parser may be inside the piece before, and cannot be entered twice.
+    if (!this.#isWaiting) process.nextTick(() => this.#handOn());
+  }
+
+  override _write(
+    bytes: Buffer,
+    _encoding: BufferEncoding,
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#socket.write(bytes, done);
+  }
+
+  override _writev(
+    writes: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#socket.write(Buffer.concat(writes.map(({ chunk }) => chunk)), done);
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.destroy();
+    done(error);
+  }
+}
