@@ -257,6 +257,36 @@ describe('an answer', () => {
     },
   );
 
+  const manyMax = 400_000;
+
+  /** `count` chunks of these bytes, asked for whole. */
+  const askForChunks = async (chunk: string, count: number): ReturnType<VolumeServers['read']> => {
+    const size = chunk.length * count;
+    const framed = `${chunk.length.toString(16)}\r\n${chunk}\r\n`;
+    const range = `Content-Range: bytes 0-${size - 1}/${size}`;
+    const start = `HTTP/1.1 206 Partial Content\r\n${range}\r\n${chunked}\r\n\r\n`;
+    answered = (socket) => void socket.write(`${start}${framed.repeat(count)}0\r\n\r\n`);
+    const { signal } = new AbortController();
+    const many = new VolumeServers(manyMax, 5_000);
+    const read = { url: rawUrl, fid: '3,01', offset: 0, size, authorization: undefined, signal };
+    return many.read(read).finally(() => many.close());
+  };
+
+  // Each of them became a Buffer: 16 MiB took 1 GB, and held the event loop for seconds.
+  test('in chunks of one byte each is refused before all of them are read', async () => {
+    expect(await askForChunks('x', manyMax)).toMatchObject({
+      ...invalid,
+      message: 'the volume server cut its answer into too many chunks',
+    });
+  });
+
+  test('in many short chunks gives its bytes, in one buffer', async () => {
+    const line = '0123456789'.repeat(8);
+    const found = await askForChunks(line, manyMax / line.length);
+    const wanted = Buffer.from(line.repeat(manyMax / line.length));
+    expect(found.kind === 'bytes' && found.bytes.equals(wanted)).toBe(true);
+  });
+
   test('keeps its connection for the next request', async () => {
     answered = (socket) => void socket.write(`${whole}hello`);
     await ask();

@@ -6,21 +6,24 @@ import { AnswerBody } from '../../http1/answer-body.ts';
 import { type AnswerHead, AnswerHeadReader, rawHeadersOf } from '../../http1/answer-head.ts';
 import { saysClose } from '../../http1/hop-by-hop.ts';
 import type { PoolUser, UpstreamConnection, UpstreamPool } from '../passthrough/upstream-pool.ts';
+import { BodyContent, type WantedBody } from './body-content.ts';
 
 export interface StrictAnswer {
   readonly head: AnswerHead;
   readonly rawHeaders: readonly string[];
-  /** Content of the body, its framing taken off. */
+  /** The wanted stretch of the body, its framing taken off. */
   readonly body: Buffer;
-  /** The body is longer than was asked for. */
+  /** Length of the whole body, as far as it was read. */
+  readonly bodyBytes: number;
+  /** The body is longer than may be read. */
   readonly isCut: boolean;
 }
 
 export interface StrictGet {
   /** Latin1, blank line included. */
   readonly head: string;
-  /** How many bytes of this answer's body are wanted. */
-  readonly bodyBytesMax: (head: AnswerHead, rawHeaders: readonly string[]) => number;
+  /** Tells which bytes of this answer's body are wanted. */
+  readonly wantedBody: (head: AnswerHead, rawHeaders: readonly string[]) => WantedBody;
   readonly signal: AbortSignal;
 }
 
@@ -45,8 +48,7 @@ class PooledGet implements PoolUser {
   #head: AnswerHead | undefined;
   #rawHeaders: readonly string[] = [];
   #body: AnswerBody | undefined;
-  #bytesMax = 0;
-  readonly #pieces: Buffer[] = [];
+  #content: BodyContent | undefined;
   #wasRepeated = false;
 
   constructor(pool: UpstreamPool, asked: StrictGet, outcome: Outcome) {
@@ -71,8 +73,8 @@ class PooledGet implements PoolUser {
   }
 
   received(bytes: Buffer): boolean {
-    if (this.#body === undefined) this.#readHead(bytes);
-    else this.#readBody(this.#body, bytes);
+    if (this.#body === undefined || this.#content === undefined) this.#readHead(bytes);
+    else this.#readBody(this.#body, this.#content, bytes);
     return true;
   }
 
@@ -91,31 +93,30 @@ class PooledGet implements PoolUser {
     }
     this.#head = head;
     this.#rawHeaders = rawHeadersOf(head);
-    this.#bytesMax = this.#asked.bodyBytesMax(head, this.#rawHeaders);
+    this.#content = new BodyContent(this.#asked.wantedBody(head, this.#rawHeaders), head.framing);
     this.#body = new AnswerBody(head.framing);
-    this.#readBody(this.#body, bytes.subarray(head.headBytes));
+    this.#readBody(this.#body, this.#content, bytes.subarray(head.headBytes));
   }
 
-  #readBody(body: AnswerBody, bytes: Buffer): void {
-    // The connection reads into the same memory again.
-    const taken = body.take(bytes, (content) => this.#pieces.push(Buffer.from(content)));
+  #readBody(body: AnswerBody, content: BodyContent, bytes: Buffer): void {
+    const taken = body.take(bytes, content.add);
     if (taken === undefined) {
       this.#fail('sent no valid answer');
-    } else if (body.ownBytes > this.#bytesMax) {
-      this.#finish(true, false);
-    } else if (body.done) {
-      this.#finish(false, taken === bytes.length);
+      return;
     }
+    content.count(taken);
+    if (body.ownBytes > content.readBytesMax) this.#finish(content, true, false);
+    else if (content.isMostlyFraming) this.#fail('cut its answer into too many chunks');
+    else if (body.done) this.#finish(content, false, taken === bytes.length);
   }
 
-  #finish(isCut: boolean, isReusable: boolean): void {
+  #finish({ held, bodyBytes }: BodyContent, isCut: boolean, isReusable: boolean): void {
     const head = this.#head as AnswerHead;
     const connection = this.#leave() as UpstreamConnection;
     if (isReusable && !head.http10 && !saysClose(this.#rawHeaders)) this.#pool.giveBack(connection);
     else connection.destroy();
-    const body = Buffer.concat(this.#pieces);
     const rawHeaders = this.#rawHeaders;
-    this.#outcome.resolve({ head, rawHeaders, body: body.subarray(0, this.#bytesMax), isCut });
+    this.#outcome.resolve({ head, rawHeaders, body: held, bodyBytes, isCut });
   }
 
   writable(): void {}

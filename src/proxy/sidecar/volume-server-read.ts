@@ -2,6 +2,7 @@
 import type { AnswerHead } from '../../http1/answer-head.ts';
 import { fieldLines } from '../../http1/field-lines.ts';
 import { UpstreamPools } from '../passthrough/upstream-pools.ts';
+import type { WantedBody } from './body-content.ts';
 import { badAnswer, beyondTheEnd, refusal, type SidecarRefusal, tooLong } from './refusal.ts';
 import { type StrictAnswer, strictGet } from './strict-get.ts';
 
@@ -45,7 +46,7 @@ export class VolumeServers {
     try {
       const answer = await strictGet(this.#pools.poolOf(read.url), {
         head: this.#requestHead(read),
-        bodyBytesMax: (head, rawHeaders) => this.#bodyBytesMax(read, head, rawHeaders),
+        wantedBody: (head, rawHeaders) => this.#wantedBody(read, head, rawHeaders),
         signal,
       });
       return this.#take(read, answer);
@@ -75,17 +76,16 @@ export class VolumeServers {
     return `bytes=${offset}-${offset + Math.min(size ?? Infinity, this.#bytesMax + 1) - 1}`;
   }
 
-  /** 0: the head alone tells what becomes of the answer. */
-  #bodyBytesMax(
+  #wantedBody(
     read: VolumeServerRead,
     { status }: AnswerHead,
     rawHeaders: readonly string[],
-  ): number {
-    if (status !== 200 && status !== 206) return errorTextBytesMax;
-    if (codingOf(rawHeaders) !== 'identity') return 0;
-    if (status === 200) return this.#bytesMax;
+  ): WantedBody {
+    if (status !== 200 && status !== 206) return first(errorTextBytesMax);
+    if (codingOf(rawHeaders) !== 'identity') return first(0);
+    if (status === 200) return first(this.#bytesMax);
     const range = rangeOf(read, rawHeaders);
-    return range === undefined || range.wanted > this.#bytesMax ? 0 : range.wanted;
+    return first(range === undefined || range.wanted > this.#bytesMax ? 0 : range.wanted);
   }
 
   #take(read: VolumeServerRead, answer: StrictAnswer): ReadBytes | SidecarRefusal {
@@ -136,6 +136,11 @@ export class VolumeServers {
     }
     return { kind: 'bytes', bytes: body, totalBytes };
   }
+}
+
+/** 0: the head alone tells what becomes of the answer. */
+function first(bytes: number): WantedBody {
+  return { offset: 0, bytesMax: bytes, readBytesMax: bytes };
 }
 
 interface AnsweredRange {
