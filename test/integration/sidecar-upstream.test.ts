@@ -91,6 +91,24 @@ describe('a volume server that', () => {
     expect(await read(10, 1)).toMatchObject({ kind: 'refused', status: 416 });
   });
 
+  test.each([
+    ['with a length', { 'Content-Length': '10' }],
+    ['in chunks', { 'Transfer-Encoding': 'chunked' }],
+  ])('gives the whole %s takes no more memory than was asked for', async (_name, headers) => {
+    answers(200, headers, bytes.subarray(0, 10));
+    for (const [offset, size] of [
+      [0, 1],
+      [2, 3],
+      [9, 1],
+      [8, 12],
+    ] as const) {
+      const found = await read(offset, size);
+      expect(found).toMatchObject({ bytes: bytes.subarray(offset, Math.min(offset + size, 10)) });
+      const held = found.kind === 'bytes' ? found.bytes.buffer.byteLength : Infinity;
+      expect(held).toBeLessThanOrEqual(size);
+    }
+  });
+
   test.each<[string, number, Record<string, string>, string, number, number | undefined, number]>([
     ['has no such needle', 404, {}, 'gone', 0, 1, 404],
     ['wants a token', 401, {}, '', 0, 1, 401],

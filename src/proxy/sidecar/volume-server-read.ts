@@ -83,9 +83,15 @@ export class VolumeServers {
   ): WantedBody {
     if (status !== 200 && status !== 206) return first(errorTextBytesMax);
     if (codingOf(rawHeaders) !== 'identity') return first(0);
-    if (status === 200) return first(this.#bytesMax);
+    if (status === 200) return this.#wantedOfWhole(read);
     const range = rangeOf(read, rawHeaders);
     return first(range === undefined || range.wanted > this.#bytesMax ? 0 : range.wanted);
+  }
+
+  /** Holds no more than was asked for, which is what was admitted; the rest only tells the needle's length. */
+  #wantedOfWhole({ offset, size }: VolumeServerRead): WantedBody {
+    const bytesMax = Math.min(size ?? Infinity, this.#bytesMax);
+    return { offset, bytesMax, readBytesMax: this.#bytesMax };
   }
 
   #take(read: VolumeServerRead, answer: StrictAnswer): ReadBytes | SidecarRefusal {
@@ -107,17 +113,15 @@ export class VolumeServers {
   }
 
   #takeWhole(
-    { offset, size }: VolumeServerRead,
-    { head, body, isCut }: StrictAnswer,
+    { offset }: VolumeServerRead,
+    { head, body, bodyBytes, isCut }: StrictAnswer,
   ): ReadBytes | SidecarRefusal {
     if (isCut) {
       const { framing } = head;
       return tooLong(framing.kind === 'length' ? framing.bytes : 'more', this.#bytesMax);
     }
-    const totalBytes = body.length;
-    if (offset > 0 && offset >= totalBytes) return beyondTheEnd(offset, totalBytes);
-    const end = size === undefined ? totalBytes : Math.min(offset + size, totalBytes);
-    return { kind: 'bytes', bytes: body.subarray(offset, end), totalBytes };
+    if (offset > 0 && offset >= bodyBytes) return beyondTheEnd(offset, bodyBytes);
+    return { kind: 'bytes', bytes: body, totalBytes: bodyBytes };
   }
 
   #takeRange(
