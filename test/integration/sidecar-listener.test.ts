@@ -131,11 +131,12 @@ describe('whom it refuses', () => {
   });
 
   test('pages of a browser, and bodies that are too long', async () => {
-    const headers = { origin: 'http://page.example' };
-    expect((await ask(stage.sidecar, '/health', { headers })).status).toBe(403);
-    // A picture or a script of another page is asked for without Origin.
-    const fetched = { 'sec-fetch-site': 'cross-site' };
-    expect((await ask(stage.sidecar, '/health', { headers: fetched })).status).toBe(403);
+    // Pictures and scripts come without Origin, and over plain HTTP beyond loopback without Sec-Fetch-Site, too.
+    for (const name of ['Origin', 'Sec-Fetch-Site', 'Referer']) {
+      const headers = { [name]: 'http://page.example/' };
+      const { status, body } = await ask(stage.sidecar, '/health', { headers });
+      expect([status, body.toString()]).toEqual([403, expect.stringContaining(`(${name})`)]);
+    }
     const typed = { 'sec-fetch-site': 'none' };
     expect((await ask(stage.sidecar, '/health', { headers: typed })).status).toBe(200);
     const long = { method: 'POST', body: `{"file_id":"${'3'.repeat(5_000)}"}` };

@@ -1,5 +1,5 @@
 /** The life of one request: taken apart, admitted, answered, sent, counted once. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { parseUint64 } from '../../needle/request/go-numbers.ts';
 import { splitTarget } from '../../needle/request/needle-path.ts';
@@ -89,13 +89,9 @@ export class SidecarExchange {
   #barred(): SidecarRefusal | undefined {
     const { method = '', headers } = this.#request;
     const { endpoints, options } = this.#host;
-    if (headers.origin !== undefined) {
-      return refusal(403, 'browser', 'requests of web pages (Origin) are not answered here');
-    }
-    const site = headers['sec-fetch-site'];
-    if (site !== undefined && site !== 'none') {
-      const text = 'requests of web pages (Sec-Fetch-Site) are not answered here';
-      return refusal(403, 'browser', text);
+    const field = fieldOfPage(headers);
+    if (field !== undefined) {
+      return refusal(403, 'browser', `requests of web pages (${field}) are not answered here`);
     }
     if (options.isOnLoopback && !isOwnName(headers.host)) {
       const text = 'Host: a sidecar on loopback answers localhost and IP addresses alone';
@@ -199,6 +195,16 @@ function overload(what: string, key: string): SidecarRefusal {
 function isOwnName(host: string | undefined): boolean {
   const name = (host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
   return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
+}
+
+/**
+ * Names the field with which a browser says that a page asks. Pictures and scripts come without Origin, and over plain
+ * HTTP without Sec-Fetch-Site as well unless the address is on loopback; Referer is left then.
+ */
+function fieldOfPage(headers: IncomingHttpHeaders): string | undefined {
+  if (headers.origin !== undefined) return 'Origin';
+  if (headers.referer !== undefined) return 'Referer';
+  return (headers['sec-fetch-site'] ?? 'none') === 'none' ? undefined : 'Sec-Fetch-Site';
 }
 
 type Body = { readonly text: string } | { readonly lack: 'room' | 'end' };
