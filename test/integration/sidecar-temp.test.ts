@@ -1,12 +1,15 @@
 /** Answers of the sidecar that lie in temp files too, and what becomes of the files. */
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lchownSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statfsSync,
   symlinkSync,
@@ -60,6 +63,23 @@ function cleanUp(stage: SidecarStage, path: string): Promise<Answer> {
 }
 
 const events = 'seaweed_rdma_sidecar_temp_file_events_total';
+
+function tempFilesIn(dir: string): { temp: TempFiles; errors: readonly string[] } {
+  const errors: string[] = [];
+  const log = {
+    warn: () => undefined,
+    error: (_fields: object, message: string) => void errors.push(message),
+  };
+  const options = { dir, bytesMax: 1e6, minBytes: 1, ttlMs: 10_000, fileMode: 0o600 };
+  return { temp: new TempFiles(options, 'a', log), errors };
+}
+
+/** The old folder goes on under another name, so that the new one cannot get its inode. */
+function remake(dir: string): void {
+  renameSync(dir, `${dir}-old`);
+  folders.push(`${dir}-old`);
+  mkdirSync(dir, { mode: 0o711 });
+}
 
 describe('a long answer', () => {
   test('lies in a file of its own too, until the client removes it', async () => {
@@ -206,6 +226,47 @@ describe('the files', () => {
       expect(readdirSync(ours)).toEqual([]);
     },
   );
+
+  const changes: [string, (dir: string) => void][] = [
+    ['was made anew', remake],
+    ['was opened to others', (dir) => chmodSync(dir, 0o777)],
+  ];
+  if (process.geteuid?.() === 0) {
+    changes.push(['has become another user’s', (dir) => chownSync(dir, 65_534, 65_534)]);
+  }
+
+  test.each(changes)('are not made in a folder that %s meanwhile', async (_name, change) => {
+    const dir = folder();
+    const { temp, errors } = tempFilesIn(dir);
+    expect(await temp.write([Buffer.from('abc')], 3)).toMatch(/\.tmp$/);
+    change(dir);
+    const namesBefore = readdirSync(dir);
+    for (let i = 0; i < 2; i += 1) {
+      expect(await temp.write([Buffer.from('abc')], 3)).toBeUndefined();
+    }
+    expect(readdirSync(dir)).toEqual(namesBefore);
+    expect(temp.stats).toMatchObject({ files: 1, bytes: 3, created: 1, refused: 2 });
+    expect(errors).toEqual([
+      'others may have replaced sidecar.temp_dir: answers have no temp files',
+    ]);
+    temp.close();
+  });
+
+  test('get no name when the folder is made anew while they are written', async () => {
+    const dir = folder();
+    const { temp } = tempFilesIn(dir);
+    const slices = [Buffer.from('abc')];
+    // Read when the file is open.
+    Object.defineProperty(slices, 0, {
+      get: () => {
+        remake(dir);
+        return Buffer.from('abc');
+      },
+    });
+    expect(await temp.write(slices, 3)).toBeUndefined();
+    expect(temp.stats).toMatchObject({ files: 0, bytes: 0, refused: 1 });
+    temp.close();
+  });
 
   test('that cannot be written are done without', async () => {
     const dir = folder();

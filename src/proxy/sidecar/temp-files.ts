@@ -3,7 +3,15 @@
  * that cannot be guessed, is made anew, and is removed by the client (DELETE /cleanup), or by the reaper when it is old.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, realpathSync, statfsSync, unlinkSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  type Stats,
+  statfsSync,
+  unlinkSync,
+} from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foreignFolder } from './own-folder.ts';
@@ -25,6 +33,7 @@ export class TempFiles {
   readonly #options: TempOptions;
   readonly #log: SidecarLog;
   readonly #dir: string;
+  readonly #dirAtStart: Stats;
   readonly #prefix: string;
   readonly #files = new Map<string, TempFile>();
   readonly #reaper: NodeJS.Timeout;
@@ -34,6 +43,7 @@ export class TempFiles {
   #reaped = 0;
   #refused = 0;
   #isClosed = false;
+  #isReplacementLogged = false;
 
   /**
    * `owner` tells this sidecar's files from another one's in the same folder: its address. Throws where the folder cannot
@@ -47,6 +57,7 @@ export class TempFiles {
     mkdirSync(options.dir, { recursive: true, mode: folderMode });
     refuseForeign(options.dir);
     this.#dir = realpathSync(options.dir);
+    this.#dirAtStart = lstatSync(this.#dir);
     if (!memoryFilesystems.includes(statfsSync(this.#dir).type)) {
       const fields = { event: 'sidecar-temp-dir', dir: this.#dir };
       log.warn(fields, 'sidecar.temp_dir is on no tmpfs: temp files will be written to a disk');
@@ -79,12 +90,14 @@ export class TempFiles {
     this.#files.set(path, { bytes, madeAtMs: performance.now() });
     this.#bytes += bytes;
     try {
+      this.#refuseReplaced();
       await writeNew(path, slices, this.#options.fileMode);
+      // It may have been replaced before the file was made: the name then leads clients to another user's bytes.
+      this.#refuseReplaced();
     } catch (error) {
       this.#forget(path);
       this.#refused += 1;
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#log.warn({ event: 'sidecar-temp-file', detail }, 'a temp file could not be written');
+      this.#logFailure(error);
       await unlink(path).catch(ignore);
       return undefined;
     }
@@ -95,6 +108,28 @@ export class TempFiles {
     }
     this.#created += 1;
     return path;
+  }
+
+  /** Throws where the folder's name leads to another folder than at the start, or to one that others may write to. */
+  #refuseReplaced(): void {
+    const why = foreignFolder(this.#dir, process.geteuid?.() ?? 0);
+    if (why !== undefined) throw new ReplacedFolder(why);
+    const { dev, ino } = lstatSync(this.#dir);
+    if (dev === this.#dirAtStart.dev && ino === this.#dirAtStart.ino) return;
+    throw new ReplacedFolder(`"${this.#dir}" was removed and made anew: restart the proxy`);
+  }
+
+  #logFailure(error: unknown): void {
+    const detail = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof ReplacedFolder)) {
+      this.#log.warn({ event: 'sidecar-temp-file', detail }, 'a temp file could not be written');
+      return;
+    }
+    if (this.#isReplacementLogged) return;
+    this.#isReplacementLogged = true;
+    const fields = { event: 'sidecar-temp-dir-replaced', dir: this.#dir, detail };
+    const text = 'others may have replaced sidecar.temp_dir: answers have no temp files';
+    this.#log.error(fields, text);
   }
 
   /** False: no file of this sidecar, or one that is gone. What was not made here is never touched. */
@@ -148,6 +183,8 @@ export class TempFiles {
     }
   }
 }
+
+class ReplacedFolder extends Error {}
 
 function refuseForeign(dir: string): void {
   const why = foreignFolder(dir, process.geteuid?.() ?? 0);
