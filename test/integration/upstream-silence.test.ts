@@ -1,10 +1,12 @@
 /** A volume server that says nothing, stops in its answer, or does not take the connection: by relay and framework alike. */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { fixture, front, get, stage, upstream } from './front-stage.ts';
 import { eventually } from './http-front-fixture.ts';
 
+const chunkedHead = 'POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 const soon = { upstreamConnectTimeoutMs: 300, upstreamTimeoutMs: 300 };
 
 /** Listens and accepts nothing: its thread tells its port and sleeps. */
@@ -43,6 +45,37 @@ describe.each([
     await client.until((text) => text.includes('504 Gateway Timeout'));
     await eventually(() => fixture.records.length === 1);
     expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'upstream-down' });
+  });
+
+  it.each([
+    ['a read', get('/a')],
+    ['a chunked upload that has ended', `${chunkedHead}1\r\na\r\n0\r\n\r\n`],
+  ])('%s waits for one limits.upstream_timeout, not for two', async (_name, request) => {
+    stage.answer = () => undefined;
+    await front({ lane, limits: { ...soon, upstreamTimeoutMs: 3_000 } });
+    const client = fixture.connect();
+    const sentAt = performance.now();
+    client.send(request);
+    await client.until((text) => text.includes('504 Gateway Timeout'));
+    const waitedMs = performance.now() - sentAt;
+    expect(waitedMs).toBeGreaterThan(2_900);
+    expect(waitedMs).toBeLessThan(5_000);
+  });
+
+  it.each([
+    ['in chunks', chunkedHead, '1\r\nx\r\n', '0\r\n\r\n'],
+    ['of a known length', 'POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\n', 'x', ''],
+  ])('an upload %s that comes slowly is no silence', async (_name, head, piece, end) => {
+    await front({ lane, limits: { ...soon, upstreamTimeoutMs: 1_000 } });
+    const client = fixture.connect();
+    client.send(head);
+    for (let sent = 0; sent < 12; sent += 1) {
+      await pause(200);
+      client.send(piece);
+    }
+    client.send(end);
+    await client.until((text) => text.includes('200 OK'));
+    expect(upstream.received[0]?.body).toBe('x'.repeat(12));
   });
 
   it('silence behind the start of an answer cuts the connection, and nothing is padded', async () => {

@@ -117,8 +117,6 @@ class Forward extends Forwarding {
   /** The part of the answer's head that came so far. */
   #head: HeadFound | undefined;
   #stopReading: () => void = () => undefined;
-  /** The connection's sent bytes when silence was looked at last: an upload is progress too. */
-  #sentBytes = 0;
   #silence: NodeJS.Timeout;
   #answer: IncomingMessage | undefined;
 
@@ -138,6 +136,8 @@ class Forward extends Forwarding {
     this.#socket = socket;
     this.#onUsedSocket = usedSockets.has(socket);
     this.#readHead(socket);
+    this.#silence.refresh();
+    this.#followUpload();
     // The proxy asks no server to switch protocols: a client's offer ends here. Without a listener Node drops the
     // connection silently.
     upstream.on('upgrade', (_answer, switched) => {
@@ -145,6 +145,15 @@ class Forward extends Forwarding {
       if (!this.over) this.noValidAnswer();
     });
     if (this.over) upstream.destroy();
+  }
+
+  /** An upload is progress too. The library pauses it while the volume server takes none of it. */
+  #followUpload(): void {
+    const { exchange } = this;
+    if (!exchange.hasBody) return;
+    exchange.incoming?.on('data', () => {
+      if (!this.over && !exchange.started) this.#silence.refresh();
+    });
   }
 
   /**
@@ -252,11 +261,8 @@ class Forward extends Forwarding {
   }
 
   #timeOut(): void {
-    const sentBytes = this.#socket?.bytesWritten ?? 0;
-    const isUploading = !this.exchange.started && sentBytes !== this.#sentBytes;
     // While the client is slow the volume server is not read: `limits.idle_timeout` is the bound then.
-    if (isUploading || this.#answer?.isPaused() === true) {
-      this.#sentBytes = sentBytes;
+    if (this.#answer?.isPaused() === true) {
       this.#silence = setTimeout(() => this.#timeOut(), this.terms.answerTimeoutMs);
       return;
     }
