@@ -7,7 +7,7 @@
 import { Agent } from 'node:http';
 import type { ServedVolume } from '../rdma/target-host.ts';
 import type { ConfirmationStatus } from './confirmation-status.ts';
-import { fetchText } from './fetch-text.ts';
+import { fetchPage } from './fetch-page.ts';
 import { type ServerList, servedVolumes } from './served-volumes.ts';
 
 export interface ConfirmationOptions {
@@ -93,8 +93,8 @@ class Poller implements Confirmation {
     // Later than two intervals after its start a poll confirms nothing any more.
     const timeoutMs = Math.max(2 * intervalMs, timeoutMsMin);
     try {
-      const body = await fetchText(new URL('/status', volumeServerUrl), this.#agent, timeoutMs);
-      this.#finish(startedAt, body);
+      const body = await fetchPage(new URL('/status', volumeServerUrl), this.#agent, timeoutMs);
+      await this.#finish(startedAt, body);
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
     }
@@ -113,9 +113,9 @@ class Poller implements Confirmation {
     else this.#timer = setTimeout(() => void this.#poll(), Math.max(0, waitMs));
   }
 
-  #finish(startedAt: number, body: string): void {
+  async #finish(startedAt: number, body: Buffer): Promise<void> {
+    const status = await servedVolumes(body);
     if (this.#isClosed) return;
-    const status = servedVolumes(body);
     if (status.kind === 'malformed') {
       this.#fail(`the answer to GET /status is not understood: ${status.detail}`);
       return;

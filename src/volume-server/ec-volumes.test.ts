@@ -6,8 +6,10 @@ const volumes = `<h2>Volumes</h2><table><tbody>${row('1')}${row('2')}</tbody></t
 const shards = `<h2>Erasure Coding Shards</h2>\n<table><tbody>${row('7')}${row('4294967295')}</tbody></table>`;
 
 describe('the page of a volume server', () => {
-  it('names the erasure coded volumes, and no others', () => {
-    expect([...ecVolumes(`<html>${volumes}${shards}</html>`)]).toEqual([7, 4_294_967_295]);
+  it('names the erasure coded volumes, and no others', async () => {
+    expect([...(await ecVolumes(Buffer.from(`<html>${volumes}${shards}</html>`)))]).toEqual([
+      7, 4_294_967_295,
+    ]);
   });
 
   it.each([
@@ -19,7 +21,7 @@ describe('the page of a volume server', () => {
       `<h2>Erasure Coding Shards</h2><table>${row('4294967296')}${row('x')}${row('-1')}</table>`,
     ],
     ['has ids behind the table', `<h2>Erasure Coding Shards</h2><table></table>${row('9')}`],
-  ])('names none where it %s', (_name, page) => {
-    expect([...ecVolumes(page)]).toEqual([]);
+  ])('names none where it %s', async (_name, page) => {
+    expect([...(await ecVolumes(Buffer.from(page)))]).toEqual([]);
   });
 });

@@ -28,22 +28,24 @@ const realVolumes: readonly ListedVolume[] = [
   { volumeId: 4294967295, sizeBytes: 0, fileCount: 0, modifiedAtSeconds: 0, isTiered: false },
 ];
 
+const read = (body: string): ReturnType<typeof servedVolumes> => servedVolumes(Buffer.from(body));
+
 describe('the body of /status', () => {
-  test('of a real server gives its volumes', () => {
-    expect(servedVolumes(realBody)).toEqual({
+  test('of a real server gives its volumes', async () => {
+    expect(await read(realBody)).toEqual({
       kind: 'served',
       volumes: realVolumes,
       dirs: ['/data'],
     });
   });
 
-  test('of a server without volumes is an empty list', () => {
-    expect(servedVolumes('{"Volumes":null}')).toEqual({ kind: 'served', volumes: [], dirs: [] });
+  test('of a server without volumes is an empty list', async () => {
+    expect(await read('{"Volumes":null}')).toEqual({ kind: 'served', volumes: [], dirs: [] });
   });
 
-  test('tells a volume of a remote tier', () => {
+  test('tells a volume of a remote tier', async () => {
     const tiered = realBody.replace('"RemoteStorageName":""', '"RemoteStorageName":"s3.default"');
-    const status = servedVolumes(tiered);
+    const status = await read(tiered);
     expect(status.kind === 'served' && status.volumes.map(({ isTiered }) => isTiered)).toEqual([
       true,
       false,
@@ -53,8 +55,8 @@ describe('the body of /status', () => {
   test.each([
     '{"DiskStatuses":{},"Volumes":null}',
     '{"DiskStatuses":[1,{"dir":2}],"Volumes":null}',
-  ])('%s has no directories', (body) => {
-    expect(servedVolumes(body)).toEqual({ kind: 'served', volumes: [], dirs: [] });
+  ])('%s has no directories', async (body) => {
+    expect(await read(body)).toEqual({ kind: 'served', volumes: [], dirs: [] });
   });
 
   test.each([
@@ -68,8 +70,8 @@ describe('the body of /status', () => {
     ['{"Volumes":[{"Id":1,"Size":-1,"FileCount":1,"ModifiedAtSecond":1}]}', 'volume 0'],
     ['{"Volumes":[{"Id":1.5,"Size":1,"FileCount":1,"ModifiedAtSecond":1}]}', 'volume 0'],
     ['{"Volumes":[{"Id":"1","Size":1,"FileCount":1,"ModifiedAtSecond":1}]}', 'volume 0'],
-  ])('%s confirms nothing', (body, detail) => {
-    expect(servedVolumes(body)).toMatchObject({
+  ])('%s confirms nothing', async (body, detail) => {
+    expect(await read(body)).toMatchObject({
       kind: 'malformed',
       detail: expect.stringContaining(detail),
     });

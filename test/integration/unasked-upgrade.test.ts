@@ -13,7 +13,7 @@ import { ask } from '../../src/cli/doctor/http-question.ts';
 import { LearnedFacts } from '../../src/proxy/fleet/learned-facts.ts';
 import { startUpstreamProbe, type UpstreamChange } from '../../src/proxy/fleet/upstream-probe.ts';
 import { startConfirmation } from '../../src/volume-server/confirmation.ts';
-import { fetchText } from '../../src/volume-server/fetch-text.ts';
+import { fetchPage } from '../../src/volume-server/fetch-page.ts';
 import { eventually } from './http-front-fixture.ts';
 
 const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n';
@@ -48,7 +48,7 @@ const url = (): string => `http://127.0.0.1:${port}`;
 
 describe('an unasked 101 is an error of', () => {
   test.each<[string, () => Promise<unknown>]>([
-    ['a page of a volume server', () => fetchText(new URL('/status', url()), agent, 60_000)],
+    ['a page of a volume server', () => fetchPage(new URL('/status', url()), agent, 60_000)],
     ['a status page', () => new AdminClient(address(), 60_000).text('/stats')],
     ['a followed log', () => new AdminClient(address(), 60_000).lines('/log', signal, () => {})],
     ['a measured read', () => measured()],

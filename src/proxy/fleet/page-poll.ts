@@ -5,22 +5,24 @@
  */
 import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fetchText } from '../../volume-server/fetch-text.ts';
+import { fetchPage } from '../../volume-server/fetch-page.ts';
 
-export interface PagePollOptions {
+export interface PagePollOptions<Page> {
   readonly url: URL;
   readonly timeoutMs: number;
   /** Between the end of a question and the begin of the next. */
   readonly gapMsMin: number;
-  /** Takes the answer. */
-  readonly read: (body: string) => void;
+  /** Understands the answer, in steps if it is long. */
+  readonly read: (body: Buffer) => Promise<Page>;
+  /** Takes what was read; not called after `close`. */
+  readonly take: (page: Page) => void;
 }
 
 /** Reading answers takes at most this share of the time while questions come all the time. */
 const readingShareMax = 0.05;
 
-export class PagePoll {
-  readonly #options: PagePollOptions;
+export class PagePoll<Page> {
+  readonly #options: PagePollOptions<Page>;
   /** Questions are rare: a connection that idles meanwhile would be closed under the next question. */
   readonly #agent = new Agent({ keepAlive: false, maxSockets: 1 });
   #running: Promise<void> | undefined;
@@ -29,7 +31,7 @@ export class PagePoll {
   #begunAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  constructor(options: PagePollOptions) {
+  constructor(options: PagePollOptions<Page>) {
     this.#options = options;
   }
 
@@ -65,13 +67,14 @@ export class PagePoll {
   }
 
   async #fetch(): Promise<void> {
-    const { url, timeoutMs, gapMsMin, read } = this.#options;
+    const { url, timeoutMs, gapMsMin, read, take } = this.#options;
     this.#begunAt = performance.now();
     let readingMs = 0;
     try {
-      const body = await fetchText(url, this.#agent, timeoutMs);
+      const body = await fetchPage(url, this.#agent, timeoutMs);
       const readAt = performance.now();
-      if (!this.#isClosed) read(body);
+      const page = await read(body);
+      if (!this.#isClosed) take(page);
       readingMs = performance.now() - readAt;
     } catch {
       // The probe tells in the log that the server does not answer; what was known of it stays.

@@ -2,7 +2,7 @@
  * The volumes that volume servers list as their own, asked only on demand: a volume that no target announces may be
  * erasure coded, tiered or at another server, and then nothing is wrong.
  */
-import { servedVolumes } from '../../volume-server/served-volumes.ts';
+import { type StatusBody, servedVolumes } from '../../volume-server/served-volumes.ts';
 import { PagePoll } from './page-poll.ts';
 
 const askedAgainAfterMs = 30_000;
@@ -12,12 +12,13 @@ const gapMsMin = 1_000;
 export class ServerLists {
   /** Lists by URL; a server's last list is kept when it does not answer. */
   readonly #lists = new Map<string, ReadonlySet<number>>();
-  readonly #polls: readonly PagePoll[];
+  readonly #polls: readonly PagePoll<StatusBody>[];
 
   constructor(urls: readonly string[]) {
     this.#polls = urls.map((base) => {
       const url = new URL('/status', base);
-      return new PagePoll({ url, timeoutMs, gapMsMin, read: (body) => this.#read(base, body) });
+      const take = (status: StatusBody): void => this.#take(base, status);
+      return new PagePoll({ url, timeoutMs, gapMsMin, read: servedVolumes, take });
     });
   }
 
@@ -36,8 +37,7 @@ export class ServerLists {
     for (const poll of this.#polls) poll.close();
   }
 
-  #read(url: string, body: string): void {
-    const status = servedVolumes(body);
+  #take(url: string, status: StatusBody): void {
     if (status.kind === 'malformed') return;
     const own = status.volumes.filter(({ isTiered }) => !isTiered);
     this.#lists.set(url, new Set(own.map(({ volumeId }) => volumeId)));

@@ -4,7 +4,7 @@
  * in `/ui/index.html` alone, which is asked last.
  */
 import { ecVolumes } from '../../volume-server/ec-volumes.ts';
-import { servedVolumes } from '../../volume-server/served-volumes.ts';
+import { type StatusBody, servedVolumes } from '../../volume-server/served-volumes.ts';
 import { PagePoll } from './page-poll.ts';
 import type { TargetDirectory, TargetEntry } from './target-directory.ts';
 
@@ -36,8 +36,8 @@ const unknownCountMax = 1_024;
 
 interface ServerPages {
   readonly entry: TargetEntry;
-  readonly list: PagePoll;
-  readonly shards: PagePoll;
+  readonly list: PagePoll<StatusBody>;
+  readonly shards: PagePoll<ReadonlySet<number>>;
 }
 
 export class VolumeOwners {
@@ -113,8 +113,8 @@ export class VolumeOwners {
         url: new URL('/status', entry.upstreamUrl),
         timeoutMs,
         gapMsMin,
-        read: (body) => {
-          const status = servedVolumes(body);
+        read: servedVolumes,
+        take: (status) => {
           if (status.kind === 'malformed') return;
           const volumes = new Set(status.volumes.map(({ volumeId }) => volumeId));
           this.#directory.listed(entry, volumes);
@@ -124,7 +124,8 @@ export class VolumeOwners {
         url: new URL('/ui/index.html', entry.upstreamUrl),
         timeoutMs,
         gapMsMin,
-        read: (body) => entry.owned.listShards(ecVolumes(body)),
+        read: ecVolumes,
+        take: (volumes) => entry.owned.listShards(volumes),
       }),
     };
   }

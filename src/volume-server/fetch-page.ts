@@ -7,7 +7,7 @@ import { foreignServer, foreignText } from './foreign-server.ts';
 const bodyBytesMax = 64 * 2 ** 20;
 
 /** Rejects with the reason in words when there is no 200 with its whole body within `timeoutMs`. */
-export async function fetchText(url: URL, agent: Agent, timeoutMs: number): Promise<string> {
+export async function fetchPage(url: URL, agent: Agent, timeoutMs: number): Promise<Buffer> {
   const deadline = AbortSignal.timeout(timeoutMs);
   const headers = { 'user-agent': 'seaweed-rdma', accept: '*/*' };
   try {
@@ -19,7 +19,7 @@ export async function fetchText(url: URL, agent: Agent, timeoutMs: number): Prom
   }
 }
 
-async function collect(path: string, answer: IncomingMessage): Promise<string> {
+async function collect(path: string, answer: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -29,10 +29,10 @@ async function collect(path: string, answer: IncomingMessage): Promise<string> {
       throw new Error(`the answer to GET ${path} is over ${bodyBytesMax} bytes`);
     chunks.push(chunk);
   }
-  const body = Buffer.concat(chunks).toString('utf8');
+  const body = Buffer.concat(chunks);
   const { statusCode, headers } = answer;
   if (statusCode === 200) return body;
-  const foreign = foreignServer(headers, body);
+  const foreign = foreignServer(headers, body.toString('utf8', 0, 1024));
   if (foreign !== undefined) throw new Error(foreignText(foreign, 'volume_server_url'));
   throw new Error(`GET ${path} was answered with ${statusCode}`);
 }
