@@ -16,9 +16,8 @@ using protocol::MessageId;
 using protocol::Status;
 
 constexpr uint32_t kProgressRoundsMax = 256;  // then the event loop has its turn
-constexpr uint64_t kGraceNs =
-    1'000'000'000;  // past a request's deadline its endpoint is closed by force
-constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
+constexpr uint64_t kGraceNs = 1'000'000'000;
+using ucx::kControlSendTimeoutNs;
 constexpr uint64_t kGoodbyeNs =
     100'000'000;  // for GOODBYE to reach the target before the endpoint closes
 constexpr uint64_t kCompleteTimeoutNs = 1'000'000'000;

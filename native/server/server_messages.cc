@@ -11,9 +11,8 @@ namespace {
 using protocol::MessageId;
 using protocol::Status;
 
-constexpr uint64_t kSendGraceNs =
-    1'000'000'000;  // past the request's deadline the endpoint is closed by force
-constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
+constexpr uint64_t kSendGraceNs = 1'000'000'000;
+using ucx::kControlSendTimeoutNs;
 constexpr uint64_t kReadTimeoutNsMax = 60'000'000'000;
 constexpr uint64_t kPeerGoodbyeLingerNs = 5'000'000'000;
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint32_t kPendingSessionsMax = 256;  // connected but not authenticated; more are rejected
 constexpr uint64_t kLingerNs = 1'000'000'000;
-constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
+using ucx::kControlSendTimeoutNs;
 
 bool IsPending(Session::State state) {
   return state == Session::State::kGreeting || state == Session::State::kProving;

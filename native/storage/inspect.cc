@@ -24,8 +24,6 @@ using std::unexpected;
 constexpr uint64_t kRowsPerRead = 1 << 16;
 constexpr std::chrono::milliseconds kWritePause(50);
 
-bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
 /// Zero for a file that is not there.
 uint64_t BytesOf(const std::string& path) {
   struct stat file{};

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::string_literals;
 
-std::span<const std::byte> Bytes(std::string_view text) {
+std::span<const std::byte> BytesOf(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
@@ -21,7 +21,7 @@ std::span<const std::byte> Bytes(std::string_view text) {
 std::optional<NeedleTail> Parse(std::string_view fields, uint8_t version = 2) {
   const uint64_t size = kDataSizeBytes + 1 + fields.size();
   const std::string footer(FooterBytes(version, size), '\1');
-  return ParseTail(version, size, Bytes(std::string(fields) + footer));
+  return ParseTail(version, size, BytesOf(std::string(fields) + footer));
 }
 
 std::string Text(std::string_view fields, const Piece& piece) {
@@ -81,15 +81,15 @@ TEST(NeedleRecord, UnknownFlagsAreKeptAndIgnored) { EXPECT_EQ(Parse("\xc1"s)->fl
 
 TEST(NeedleRecord, DataBeyondTheBodyIsRefused) {
   const auto head = std::string(kNeedleHeaderBytes, '\0') + "\0\0\0\5"s;
-  EXPECT_EQ(DataPiece(3, 9, Bytes(head))->bytes, 5u);
-  EXPECT_FALSE(DataPiece(3, 8, Bytes(head)));
-  EXPECT_FALSE(DataPiece(3, 3, Bytes(head)));
-  EXPECT_EQ(DataPiece(1, 3, Bytes(head))->bytes, 3u);
+  EXPECT_EQ(DataPiece(3, 9, BytesOf(head))->bytes, 5u);
+  EXPECT_FALSE(DataPiece(3, 8, BytesOf(head)));
+  EXPECT_FALSE(DataPiece(3, 3, BytesOf(head)));
+  EXPECT_EQ(DataPiece(1, 3, BytesOf(head))->bytes, 3u);
 }
 
 TEST(NeedleRecord, AHeaderIsBigEndian) {
   const auto text = "\1\2\3\4\0\0\0\0\0\0\0\x10\xff\xff\xff\xff"s;
-  const NeedleHeader header = ParseNeedleHeader(Bytes(text).first<kNeedleHeaderBytes>());
+  const NeedleHeader header = ParseNeedleHeader(BytesOf(text).first<kNeedleHeaderBytes>());
   EXPECT_EQ(header.cookie, 0x01020304u);
   EXPECT_EQ(header.needle_id, 0x10u);
   EXPECT_EQ(header.size, -1);

@@ -39,8 +39,6 @@ LoadError Errno(const std::string& path) {
 
 LoadError Unsupported(const std::string& detail) { return {LoadFailure::kUnsupported, detail}; }
 
-bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
 std::expected<UniqueFd, LoadError> Open(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return unexpected(Errno(path));

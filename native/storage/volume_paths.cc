@@ -32,4 +32,6 @@ VolumePaths PathsOf(std::string_view dir, std::string_view idx_dir, std::string_
   return paths;
 }
 
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
 }  // namespace storage

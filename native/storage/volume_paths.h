@@ -33,4 +33,6 @@ struct VolumeName {
 [[nodiscard]] VolumePaths PathsOf(std::string_view dir, std::string_view idx_dir,
                                   std::string_view collection, uint32_t volume_id);
 
+[[nodiscard]] bool Exists(const std::string& path);
+
 }  // namespace storage

@@ -18,6 +18,10 @@
 // so that a late completion never meets another message's bytes. Confined to the worker's thread.
 namespace ucx {
 
+/// Limits messages without a deadline of their own: an endpoint that takes none for so long is
+/// closed by force.
+inline constexpr uint64_t kControlSendTimeoutNs = 5'000'000'000;
+
 class SendPool;
 
 /// One send. `owner` and `tag` are the caller's and come back with the completion.

@@ -52,6 +52,8 @@ export class SidecarExchange {
   }
 
   async run(): Promise<void> {
+    // The client went while the request waited for its turn.
+    if (this.#gone.signal.aborted) return;
     const answer = await this.#answered();
     // A client that has gone cannot be told, and nothing would give the bytes back later.
     if (this.#gone.signal.aborted) {

@@ -78,7 +78,7 @@ class SidecarServer implements RunningSidecar {
       },
       { turnstile: this.#turnstile, restMsMax: limits.idleTimeoutMs + 2 * limits.headTimeoutMs },
     );
-    this.#server.on('request', (request, response) => this.#queue(request, response));
+    this.#server.on('request', (request, response) => this.#serve(request, response));
   }
 
   get address(): string {
@@ -132,23 +132,22 @@ class SidecarServer implements RunningSidecar {
     this.#exchanges?.endpoints.close();
   }
 
-  #queue(request: IncomingMessage, response: ServerResponse): void {
-    // The connection was closed for its pipeline: no client would read the answer.
-    if (request.socket.destroyed) return;
-    if (!this.#turnstile.enter()) {
-      this.#turnstile.wait(() => this.#serve(request, response));
-      return;
-    }
-    this.#serve(request, response);
-    this.#turnstile.leave();
-  }
-
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const exchanges = this.#exchanges;
+    // The connection was closed for its pipeline: no client would read the answer.
     if (request.socket.destroyed) return;
     // Bound, and the folder for temp files is still being looked at.
-    if (exchanges === undefined) request.socket.destroy();
-    else void new SidecarExchange(exchanges, request, response).run();
+    if (exchanges === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    const exchange = new SidecarExchange(exchanges, request, response);
+    if (!this.#turnstile.enter()) {
+      this.#turnstile.wait(() => void exchange.run());
+      return;
+    }
+    void exchange.run();
+    this.#turnstile.leave();
   }
 
   #observe(record: SidecarRecord): void {
