@@ -251,7 +251,7 @@ const settleMs = 20;
  * own, so it is learned only from an answer to the very state that was fetched here.
  */
 function passLearning(
-  { options, entry, fetcher }: Reading,
+  { options, cache, entry, fetcher }: Reading,
   needle: NeedleFacts,
   plan: { readonly reason: Reason; readonly learnExt?: string },
 ): NeedleOutcome {
@@ -264,7 +264,11 @@ function passLearning(
   const state = { volumeId, needleId, epoch, position };
   const learn = async (type: string): Promise<void> => {
     await setTimeout(settleMs, undefined, { ref: false });
-    if (!(await isUnchanged(fetcher, state, options))) return;
+    if (!(await isUnchanged(fetcher, state, options))) {
+      // A kept needle whose state is too old to be proved would be passed for ever: the next read fetches it anew.
+      cache.written(volumeId, needleId);
+      return;
+    }
     if (facts.server === server && facts.kind === kind) facts.learnType(learnExt, type);
   };
   return {

@@ -376,6 +376,7 @@ describe('a condition that fails', () => {
 describe('what is learned from a forwarded answer', () => {
   const own = ['Accept-Ranges', 'bytes', 'Content-Length', '0', 'Content-Type', 'text/x-own'];
   const settled = 60;
+  let keptNeedles = 0;
 
   /** Asks for a needle whose extension is not known, and lets the server answer. */
   async function forwarded(change: {
@@ -403,11 +404,13 @@ describe('what is learned from a forwarded answer', () => {
     outcome.observe?.(200, head);
     expect(corridor.facts.typeOf('.own')).toBeUndefined();
     await new Promise((resolve) => setTimeout(resolve, settled));
+    keptNeedles = corridor.cache.stats().needles;
     return corridor.facts.typeOf('.own');
   }
 
   it('is the type of a needle that no client has written since it was fetched', async () => {
     expect(await forwarded({})).toBe('text/x-own');
+    expect(keptNeedles).toBe(1);
     expect(await forwarded({ changedIds: [8n] })).toBe('text/x-own');
   });
 
@@ -417,6 +420,8 @@ describe('what is learned from a forwarded answer', () => {
 
   it('is nothing where the volume is another generation, or the answer another needle’s', async () => {
     expect(await forwarded({ epoch: 12n })).toBeUndefined();
+    // It is fetched anew, also under immutable, which would ask about its state for ever.
+    expect(keptNeedles).toBe(0);
     expect(await forwarded({ etag: '"ffffffff"' })).toBeUndefined();
   });
 });
