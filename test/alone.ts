@@ -6,6 +6,8 @@ export const aloneFiles: Readonly<Record<string, string>> = {
   'bench/open-loop.test.ts': 'compares answers of 10 ms with bounds of 100 and 200 ms',
   'test/history/history.test.ts':
     'counts the reads that the proxy served itself in 10 s, which fall when confirmations of volumes come late',
+  'test/integration/admin-connections.test.ts':
+    'asks as a kubelet does, for an answer within 1 s, beside thousands of requests',
   'test/integration/cache-memory.test.ts':
     'reads slowly by the clock, and counts the reads of a soak of a fixed time',
   'test/integration/logging.test.ts':
