@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { Turnstile } from './turnstile.ts';
+import { Turn, type Turnstile } from './turnstile.ts';
 
 /** 64 of the shortest requests, which take Node some 3 ms. */
 const pieceBytes = 1_024;
@@ -13,17 +13,16 @@ const pieceBytes = 1_024;
 export class PacedConnection extends Duplex {
   readonly remoteAddress: string | undefined;
   readonly #socket: Socket;
-  readonly #turnstile: Turnstile;
+  readonly #turn: Turn;
   #unread: Buffer = Buffer.alloc(0);
   #isWanted = false;
-  #isWaiting = false;
   #hasEnded = false;
 
   constructor(socket: Socket, turnstile: Turnstile) {
     super({ readableHighWaterMark: pieceBytes, allowHalfOpen: true });
     this.remoteAddress = socket.remoteAddress;
     this.#socket = socket;
-    this.#turnstile = turnstile;
+    this.#turn = new Turn(turnstile, () => this.#handOn());
     socket.on('data', (bytes: Buffer) => {
       this.#unread = bytes;
       socket.pause();
@@ -44,16 +43,6 @@ export class PacedConnection extends Duplex {
     return this;
   }
 
-  setKeepAlive(isOn: boolean, delayMs?: number): this {
-    this.#socket.setKeepAlive(isOn, delayMs);
-    return this;
-  }
-
-  setNoDelay(isOn?: boolean): this {
-    this.#socket.setNoDelay(isOn);
-    return this;
-  }
-
   /** Ends it when all is sent, as that of a socket does. */
   destroySoon(): void {
     if (this.writable) this.end();
@@ -62,35 +51,26 @@ export class PacedConnection extends Duplex {
   }
 
   #handOn(): void {
-    while (this.#isWanted && !this.#isWaiting && !this.destroyed) {
+    while (this.#isWanted && !this.#turn.isWaiting && !this.destroyed) {
       if (this.#unread.length === 0) {
         if (!this.#hasEnded) this.#socket.resume();
         else if (!this.readableEnded) this.push(null);
         this.#isWanted = !this.#hasEnded;
         break;
       }
-      if (!this.#turnstile.enter()) {
-        this.#isWaiting = true;
-        this.#turnstile.wait(this.#goOn);
-        break;
-      }
+      if (!this.#turn.enter()) break;
       const piece = this.#unread.subarray(0, pieceBytes);
       this.#unread = this.#unread.subarray(piece.length);
       this.#isWanted = false;
       this.push(piece);
     }
-    this.#turnstile.leave();
+    this.#turn.leave();
   }
-
-  readonly #goOn = (): void => {
-    this.#isWaiting = false;
-    this.#handOn();
-  };
 
   override _read(): void {
     this.#isWanted = true;
     // Not now: Node's parser may be inside the piece before, and cannot be entered twice.
-    if (!this.#isWaiting) process.nextTick(() => this.#handOn());
+    if (!this.#turn.isWaiting) process.nextTick(() => this.#handOn());
   }
 
   override _write(

@@ -45,6 +45,16 @@ export class Turnstile {
     this.#lastMs = performance.now();
   }
 
+  /** Does `work` now, or in a later turn. */
+  do(work: () => void): void {
+    if (!this.enter()) {
+      this.wait(work);
+      return;
+    }
+    work();
+    this.leave();
+  }
+
   /** Calls `go` in a later turn, after those that wait already. */
   wait(go: () => void): void {
     this.#waiting.push(go);
@@ -72,5 +82,38 @@ export class Turnstile {
       this.#isCalledIn = false;
       if (this.#waiting.length > 0) this.#openLater(turnsBetween);
     }
+  };
+}
+
+/** The place of a connection at a turnstile: it waits there once, whatever comes meanwhile. */
+export class Turn {
+  readonly #turnstile: Turnstile;
+  readonly #goOn: () => void;
+  #isWaiting = false;
+
+  /** @param goOn is called in a later turn, where {@link enter} answered false */
+  constructor(turnstile: Turnstile, goOn: () => void) {
+    this.#turnstile = turnstile;
+    this.#goOn = goOn;
+  }
+
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
+  enter(): boolean {
+    if (this.#turnstile.enter()) return true;
+    this.#isWaiting = true;
+    this.#turnstile.wait(this.#isCalled);
+    return false;
+  }
+
+  leave(): void {
+    this.#turnstile.leave();
+  }
+
+  readonly #isCalled = (): void => {
+    this.#isWaiting = false;
+    this.#goOn();
   };
 }

@@ -3,6 +3,7 @@
  * back when the answer is complete. Answers go out in the order of requests; a client that does not read is not read.
  */
 import type { Socket } from 'node:net';
+import { Turn } from '../../connections/turnstile.ts';
 import { type FramedRequest, InputBuffer, RequestFramer } from '../../http1/request-framer.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
@@ -42,8 +43,8 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   #ignoredBytesLeft = 0;
   #inputEnded = false;
   #advancing = false;
-  /** For its turn: bytes of a request may be there that were not looked at. */
-  #isWaiting = false;
+  /** While it waits, bytes of a request may be there that were not looked at. */
+  readonly #turn: Turn;
   #client: ClientEnd | undefined;
   #sinceMs: number;
   #flushedBytes = 0;
@@ -53,6 +54,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   constructor(socket: Socket, host: ConnectionHost) {
     this.socket = socket;
     this.#host = host;
+    this.#turn = new Turn(host.turnstile, () => this.#goOn());
     this.#framer = new RequestFramer(host.limits.headBytes);
     this.#sinceMs = performance.now();
     socket.on('data', this.#onData);
@@ -64,7 +66,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   /** Ends a connection without a request at once, another after its answer. */
   drain(): void {
-    if (this.#state === 'head' && !this.#isWaiting) this.#close();
+    if (this.#state === 'head' && !this.#turn.isWaiting) this.#close();
   }
 
   /** Gives its place to a newcomer. */
@@ -88,7 +90,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   /** A head that has not come whole is nothing in hand yet. */
   restingMs(nowMs: number): number {
     if (this.#state === 'raw') return this.#pipeQuiet?.restingMs(this.socket, nowMs) ?? 0;
-    if (this.#state !== 'head' || this.#isWaiting || this.socket.writableLength > 0) return 0;
+    if (this.#state !== 'head' || this.#turn.isWaiting || this.socket.writableLength > 0) return 0;
     // Where bytes have left since the sweep came by, an answer has ended just now.
     return this.socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
   }
@@ -131,7 +133,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   #patienceMs(limits: FrontLimits): number {
     if (this.socket.writableLength > 0) return limits.idleTimeoutMs;
-    if (this.#isWaiting) return Number.POSITIVE_INFINITY;
+    if (this.#turn.isWaiting) return Number.POSITIVE_INFINITY;
     switch (this.#state) {
       case 'closing':
         return lingerMs;
@@ -148,7 +150,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'closing') return;
     this.unread.append(chunk);
-    if (this.#state === 'head' && !this.#isWaiting) {
+    if (this.#state === 'head' && !this.#turn.isWaiting) {
       this.#advance();
       return;
     }
@@ -159,19 +161,14 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   /** Begins the requests that are there, one after the other, as far as this turn of the event loop has time for them. */
   #advance(): void {
-    if (this.#advancing || this.#isWaiting) return;
+    if (this.#advancing || this.#turn.isWaiting) return;
     this.#advancing = true;
-    const { turnstile } = this.#host;
     while (this.#state === 'head' && this.unread.length > 0) {
       if (this.socket.writableNeedDrain) {
         this.socket.pause();
         break;
       }
-      if (!turnstile.enter()) {
-        this.#isWaiting = true;
-        turnstile.wait(this.#goOn);
-        break;
-      }
+      if (!this.#turn.enter()) break;
       if (this.#ignoredBytesLeft > 0 && !this.#ignoreLineEnds()) break;
       const bytes = this.unread.view();
       const verdict = this.#framer.frame(bytes, this.#scannedBytes);
@@ -187,20 +184,19 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
       }
       this.#begin(verdict, bytes.subarray(0, verdict.headBytes));
     }
-    turnstile.leave();
+    this.#turn.leave();
     this.#advancing = false;
-    if (this.#state !== 'head' || this.#isWaiting) return;
+    if (this.#state !== 'head' || this.#turn.isWaiting) return;
     if (this.#inputEnded) this.#endOfInput();
     else if (this.#host.draining) this.#close();
   }
 
-  readonly #goOn = (): void => {
-    this.#isWaiting = false;
+  #goOn(): void {
     if (this.#state !== 'head') return;
     this.#sinceMs = performance.now();
     if (this.unread.length <= aheadBytesMax) this.socket.resume();
     this.#advance();
-  };
+  }
 
   /** False: there is nothing behind them yet. */
   #ignoreLineEnds(): boolean {
@@ -266,7 +262,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   #onEnd(): void {
     this.#inputEnded = true;
-    if (this.#state === 'head' && !this.#isWaiting) this.#endOfInput();
+    if (this.#state === 'head' && !this.#turn.isWaiting) this.#endOfInput();
     if (this.#state !== 'busy') return;
     this.#sinceMs = performance.now();
     const isCutShort = this.#bodyLeftBytes > this.unread.length;
@@ -290,7 +286,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#sinceMs = performance.now();
     this.#exchange?.onDrain?.();
     this.#exchange?.carrier?.drained();
-    if (this.#state === 'head' && !this.#isWaiting) {
+    if (this.#state === 'head' && !this.#turn.isWaiting) {
       this.socket.resume();
       this.#advance();
     }

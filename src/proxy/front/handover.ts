@@ -3,7 +3,7 @@
  * for it, and not one byte of the next request.
  */
 import type { ServerResponse } from 'node:http';
-import type { Turnstile } from '../../connections/turnstile.ts';
+import { Turn, type Turnstile } from '../../connections/turnstile.ts';
 import { RequestBody } from '../../http1/request-body.ts';
 import type { InputBuffer } from '../../http1/request-framer.ts';
 import type { Exchange } from './exchange.ts';
@@ -29,13 +29,12 @@ const pieceBytes = 1_024;
 export class Handover implements VirtualConnectionOwner {
   readonly #adopt: (virtual: VirtualConnection) => void;
   readonly #side: HandoverSide;
-  readonly #turnstile: Turnstile;
+  readonly #turn: Turn;
   /** Kept for the connection's later requests. */
   #virtual: VirtualConnection | undefined;
   #exchange: Exchange | undefined;
   #body: RequestBody | undefined;
   #handlerBegun = false;
-  #isWaiting = false;
 
   constructor(
     adopt: (virtual: VirtualConnection) => void,
@@ -44,7 +43,7 @@ export class Handover implements VirtualConnectionOwner {
   ) {
     this.#adopt = adopt;
     this.#side = side;
-    this.#turnstile = turnstile;
+    this.#turn = new Turn(turnstile, () => this.#goOn());
   }
 
   /** True also where no request was given. */
@@ -78,28 +77,22 @@ export class Handover implements VirtualConnectionOwner {
    */
   pump(): boolean {
     let hasMoved = false;
-    while (this.#hasBytes() && !this.#isWaiting) {
-      if (!this.#turnstile.enter()) {
-        this.#isWaiting = true;
-        this.#turnstile.wait(this.#goOn);
-        break;
-      }
-      if (!this.#pumpPiece()) break;
+    while (this.#hasBytes() && !this.#turn.isWaiting) {
+      if (!this.#turn.enter() || !this.#pumpPiece()) break;
       hasMoved = true;
     }
-    this.#turnstile.leave();
+    this.#turn.leave();
     return hasMoved;
   }
 
-  readonly #goOn = (): void => {
-    this.#isWaiting = false;
+  #goOn(): void {
     this.pump();
-    if (!this.#isWaiting) this.#side.pumped();
-  };
+    if (!this.#turn.isWaiting) this.#side.pumped();
+  }
 
   /** The body is not whole, and no bytes of it wait for their turn. */
   get owesBody(): boolean {
-    return !this.bodyDone && !this.#isWaiting;
+    return !this.bodyDone && !this.#turn.isWaiting;
   }
 
   #hasBytes(): boolean {

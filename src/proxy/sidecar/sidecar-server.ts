@@ -142,12 +142,7 @@ class SidecarServer implements RunningSidecar {
       return;
     }
     const exchange = new SidecarExchange(exchanges, request, response);
-    if (!this.#turnstile.enter()) {
-      this.#turnstile.wait(() => void exchange.run());
-      return;
-    }
-    void exchange.run();
-    this.#turnstile.leave();
+    this.#turnstile.do(() => void exchange.run());
   }
 
   #observe(record: SidecarRecord): void {

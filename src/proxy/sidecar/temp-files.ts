@@ -114,7 +114,7 @@ export class TempFiles {
 
   /** Throws where the folder's name leads to another folder than at the start, or to one that others may write to. */
   #refuseReplaced(): void {
-    const why = foreignFolder(this.#dir, process.geteuid?.() ?? 0);
+    const why = whyForeign(this.#dir);
     if (why !== undefined) throw new ReplacedFolder(why);
     const { dev, ino } = lstatSync(this.#dir);
     if (dev === this.#dirAtStart.dev && ino === this.#dirAtStart.ino) return;
@@ -188,8 +188,12 @@ export class TempFiles {
 
 class ReplacedFolder extends Error {}
 
+function whyForeign(dir: string): string | undefined {
+  return foreignFolder(dir, process.geteuid?.() ?? 0);
+}
+
 function refuseForeign(dir: string): void {
-  const why = foreignFolder(dir, process.geteuid?.() ?? 0);
+  const why = whyForeign(dir);
   if (why !== undefined) throw new Error(`sidecar.temp_dir: ${why}`);
 }
 

@@ -168,11 +168,11 @@ class TcpControlListener implements ControlListener {
 
   /** For a newcomer: the oldest of its address goes, or of the address that has most. */
   #makePlace(host: string): void {
-    const counts = new AddressCounts();
-    for (const peer of this.#pending) counts.add(peer.host);
+    const counts = countAddresses(this.#pending);
     const max = this.#placesNow();
-    if (counts.of(host) >= Math.min(this.#options.pendingPerAddressMax, max)) this.#endOldest(host);
-    else if (this.#pending.size >= max) this.#endOldest(counts.most());
+    const isCrowd = counts.of(host) >= Math.min(this.#options.pendingPerAddressMax, max);
+    if (isCrowd) this.#endOldest(this.#pending, host);
+    else if (this.#pending.size >= max) this.#endOldest(this.#pending, counts.most());
   }
 
   #placesNow(): number {
@@ -185,9 +185,11 @@ class TcpControlListener implements ControlListener {
     return this.#pendingMax;
   }
 
-  #endOldest(host: string | undefined): void {
-    const oldest = [...this.#pending].find((peer) => peer.host === host);
-    if (oldest !== undefined) this.#end(oldest);
+  #endOldest(peers: Iterable<Peer>, host: string | undefined): void {
+    const oldest = [...peers].find((peer) => peer.host === host);
+    if (oldest === undefined) return;
+    this.#admitted.delete(oldest);
+    this.#end(oldest);
   }
 
   #end(peer: Peer): void {
@@ -209,13 +211,8 @@ class TcpControlListener implements ControlListener {
 
   /** One that leads a session asks again at once, one that only takes the place need not. */
   #endOldestAdmitted(): void {
-    const counts = new AddressCounts();
-    for (const { host } of this.#admitted.keys()) counts.add(host);
-    const most = counts.most();
-    const oldest = [...this.#admitted.keys()].find(({ host }) => host === most);
-    if (oldest === undefined) return;
-    this.#admitted.delete(oldest);
-    this.#end(oldest);
+    const most = countAddresses(this.#admitted.keys()).most();
+    this.#endOldest(this.#admitted.keys(), most);
   }
 
   #tellRefusal(refused: RefusedPeer): void {
@@ -236,6 +233,12 @@ class TcpControlListener implements ControlListener {
       return messageOf(error);
     }
   }
+}
+
+function countAddresses(peers: Iterable<Peer>): AddressCounts {
+  const counts = new AddressCounts();
+  for (const { host } of peers) counts.add(host);
+  return counts;
 }
 
 interface PeerOptions
