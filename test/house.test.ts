@@ -20,6 +20,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
     'needle',
     'origin',
     'proxy',
+    'proxy/sidecar',
     'rdma',
     'target-role',
     'telemetry',

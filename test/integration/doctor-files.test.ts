@@ -1,10 +1,10 @@
 /** Misconfigurations of directories, control groups and bytes, before the real program: the doctor names the fix. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createVolume, formatFid } from '../../src/rdma/volume-files.ts';
 import { examine, failures, planted } from './doctor-rig.ts';
 import { startRole } from './program.ts';
@@ -179,7 +179,15 @@ describe('each planted misconfiguration is found, with its fix', () => {
     if ((await statfs('/dev/shm').catch(() => undefined))?.type !== tmpfs) {
       context.skip('/dev/shm is not tmpfs');
     }
-    expect(planted(await askFor('/dev/shm'), 'temp-dir', 'ok').summary).toBe('/dev/shm is tmpfs');
+    const inMemory = mkdtempSync('/dev/shm/seaweed-rdma-doctor-');
+    onTestFinished(() => rmSync(inMemory, { recursive: true }));
+    const own = planted(await askFor(inMemory), 'temp-dir', 'ok');
+    expect(own.summary).toBe(`${inMemory} is tmpfs`);
+    const ofAll = planted(await askFor('/dev/shm'), 'temp-dir');
+    expect(ofAll.summary).toContain('does not start with sidecar.temp_dir = "/dev/shm"');
+    chmodSync(inMemory, 0o777);
+    const open = planted(await askFor(inMemory), 'temp-dir');
+    expect(open.evidence.join()).toContain('others may write to');
   });
 
   test('a control group that allows fewer hugepages than the arena has', async () => {

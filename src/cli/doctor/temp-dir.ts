@@ -1,6 +1,7 @@
-/** Layer 10, of the sidecar's temp-file mode: the directory is memory, can be written, and has the room. */
+/** Layer 10, of the sidecar's temp-file mode: the directory is memory, no other user's, can be written, and has the room. */
 import { constants } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
+import { foreignFolder } from '../../proxy/sidecar/own-folder.ts';
 import { messageOf } from '../../rdma/errors.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { formatBytes } from './machine-files.ts';
@@ -10,6 +11,8 @@ export interface TempDirFacts {
   readonly dir: string;
   /** '' when this user can write there. */
   readonly failure: string;
+  /** Why the proxy refuses it, where this user starts it. */
+  readonly foreign?: string | undefined;
   /** statfs' f_type. */
   readonly fileSystem: number;
   readonly freeBytes: number;
@@ -18,8 +21,9 @@ export interface TempDirFacts {
 export async function gatherTempDir(dir: string): Promise<TempDirFacts> {
   try {
     await access(dir, constants.W_OK | constants.X_OK);
+    const foreign = foreignFolder(dir, process.geteuid?.() ?? 0);
     const { type, bavail, bsize } = await statfs(dir);
-    return { dir, failure: '', fileSystem: type, freeBytes: bavail * bsize };
+    return { dir, failure: '', foreign, fileSystem: type, freeBytes: bavail * bsize };
   } catch (error) {
     return { dir, failure: messageOf(error), fileSystem: 0, freeBytes: 0 };
   }
@@ -41,13 +45,22 @@ export function judgeTempDir(
   if (tempFiles === undefined || facts === undefined) {
     return skip(name, 'sidecar.temp_dir is not set: no temporary files');
   }
-  const { dir, failure, fileSystem, freeBytes } = facts;
+  const { dir, failure, foreign, fileSystem, freeBytes } = facts;
   if (failure !== '') {
     return fail(name, {
       summary: `sidecar.temp_dir: ${dir} cannot be written`,
       evidence: [failure],
       fix: [
         `create it for the proxy's user (install -d -m 700 ${dir}), or set sidecar.temp_dir to another directory`,
+      ],
+    });
+  }
+  if (foreign !== undefined) {
+    return fail(name, {
+      summary: `the proxy does not start with sidecar.temp_dir = "${dir}", where other users can replace files`,
+      evidence: [foreign],
+      fix: [
+        `name a folder of the proxy's user alone (install -d -m 711 /dev/shm/seaweed-rdma), and run doctor as that user`,
       ],
     });
   }
