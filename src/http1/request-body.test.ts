@@ -42,6 +42,40 @@ describe('a chunked body', () => {
     );
   });
 
+  it('has the size lines that the grammar allows, and no others', () => {
+    const line = fc.oneof(
+      fc.string({ unit: fc.constantFrom(...'09aAfFgG;:x\t "=\r\n\x00\x7f\xe9'), maxLength: 16 }),
+      fc.stringMatching(/^[0-9A-Fa-f]{1,13}(;[\t -~]{0,8})?$/),
+    );
+    fc.assert(
+      fc.property(line, fc.nat(20), (text, cutAt) => {
+        const body = new RequestBody({ kind: 'chunked' });
+        const bytes = Buffer.from(`${text}\r\n`, 'latin1');
+        const first = body.take(bytes.subarray(0, cutAt));
+        const isTaken = first !== undefined && body.take(bytes.subarray(cutAt)) !== undefined;
+        const whole = /^([0-9A-Fa-f]{1,12})(;[\t -~]*)?\r\n$/.exec(bytes.toString('latin1'));
+        if (whole !== null) {
+          expect(isTaken).toBe(true);
+          expect(body.chunkBytes).toBe(Number.parseInt(whole[1] as string, 16));
+        } else if (!text.includes('\n')) {
+          expect(isTaken).toBe(false);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('of a megabyte in chunks of one byte is counted without a string for each', () => {
+    const bytes = Buffer.from('1\r\na\r\n'.repeat(175_000));
+    const counted = (): number => {
+      const startMs = performance.now();
+      expect(new RequestBody({ kind: 'chunked' }).take(bytes)).toBe(bytes.length);
+      return performance.now() - startMs;
+    };
+    const times = Array.from({ length: 8 }, counted);
+    expect(Math.min(...times)).toBeLessThan(50);
+  });
+
   it.each([
     ['a blank before an extension', '3 ;a=b\r\nabc\r\n'],
     ['a control byte in an extension', '3;a=\x01\r\nabc\r\n'],

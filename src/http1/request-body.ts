@@ -7,7 +7,12 @@ import type { BodyFraming } from './request-head.ts';
 export class RequestBody {
   /** Bytes of the current stretch that are still to come; chunked: of the chunk and its CRLF. */
   #leftBytes = 0;
-  #line = '';
+  /** The size line so far: its bytes, the digits among them and their value. */
+  #lineBytes = 0;
+  #digitCount = 0;
+  #chunkSize = 0;
+  #linePart: 'digits' | 'extension' | 'line-feed' = 'digits';
+  #trailerLine = '';
   #trailerLines = 0;
   #chunkBytes = 0;
   #stage: 'stretch' | 'size-line' | 'trailer-line' | 'done';
@@ -35,25 +40,26 @@ export class RequestBody {
    * @param onContent called with each stretch of `bytes` that is content
    */
   take(bytes: Buffer, onContent?: (content: Buffer) => void): number | undefined {
-    let at = 0;
-    while (at < bytes.length && this.#stage !== 'done') {
-      if (this.#stage === 'stretch') {
-        const taken = Math.min(this.#leftBytes, bytes.length - at);
-        if (this.#chunked && !this.#endsInCrlf(bytes, at, taken)) return undefined;
-        onContent?.(bytes.subarray(at, at + Math.min(taken, this.#contentLeftBytes)));
-        at += taken;
-        this.#leftBytes -= taken;
-        if (this.#leftBytes === 0) this.#stage = this.#chunked ? 'size-line' : 'done';
-        continue;
-      }
-      const lineFeed = bytes.indexOf(0x0a, at);
-      const lineEnd = lineFeed < 0 ? bytes.length : lineFeed + 1;
-      this.#line += bytes.toString('latin1', at, lineEnd);
-      if (this.#line.length > lineBytesMax) return undefined;
-      at = lineEnd;
-      if (lineFeed >= 0 && !this.#endLine()) return undefined;
+    let at: number | undefined = 0;
+    while (at !== undefined && at < bytes.length && this.#stage !== 'done') {
+      if (this.#stage === 'stretch') at = this.#takeStretch(bytes, at, onContent);
+      else if (this.#stage === 'size-line') at = this.#takeSizeLine(bytes, at);
+      else at = this.#takeTrailerLine(bytes, at);
     }
     return at;
+  }
+
+  #takeStretch(
+    bytes: Buffer,
+    at: number,
+    onContent: ((content: Buffer) => void) | undefined,
+  ): number | undefined {
+    const taken = Math.min(this.#leftBytes, bytes.length - at);
+    if (this.#chunked && !this.#endsInCrlf(bytes, at, taken)) return undefined;
+    onContent?.(bytes.subarray(at, at + Math.min(taken, this.#contentLeftBytes)));
+    this.#leftBytes -= taken;
+    if (this.#leftBytes === 0) this.#stage = this.#chunked ? 'size-line' : 'done';
+    return at + taken;
   }
 
   get #contentLeftBytes(): number {
@@ -70,29 +76,72 @@ export class RequestBody {
     return lineFeed >= at + taken || bytes[lineFeed] === 0x0a;
   }
 
-  #endLine(): boolean {
-    const line = this.#line;
-    this.#line = '';
-    if (this.#stage === 'trailer-line') {
-      if (line === '\r\n') this.#stage = 'done';
-      this.#trailerLines += 1;
-      return (line === '\r\n' || trailerLine.test(line)) && this.#trailerLines <= trailerLinesMax;
+  /**
+   * Reads `1*12HEXDIG [ ";" extension ] CRLF` byte by byte: a body may have a size line for each of its bytes, and a
+   * string for each would take the event loop seconds.
+   */
+  #takeSizeLine(bytes: Buffer, from: number): number | undefined {
+    for (let at = from; at < bytes.length; at += 1) {
+      const byte = bytes[at] as number;
+      this.#lineBytes += 1;
+      if (this.#lineBytes > lineBytesMax) return undefined;
+      if (this.#linePart === 'line-feed') {
+        if (byte !== 0x0a) return undefined;
+        this.#beginChunk();
+        return at + 1;
+      }
+      if (byte === 0x0d && this.#digitCount > 0) {
+        this.#linePart = 'line-feed';
+      } else if (this.#linePart === 'extension') {
+        if (byte !== 0x09 && (byte < 0x20 || byte > 0x7e)) return undefined;
+      } else if (byte === 0x3b && this.#digitCount > 0) {
+        this.#linePart = 'extension';
+      } else {
+        const digit = hexDigits[byte] as number;
+        this.#digitCount += 1;
+        if (digit < 0 || this.#digitCount > digitsMax) return undefined;
+        this.#chunkSize = this.#chunkSize * 16 + digit;
+      }
     }
-    if (!sizeLine.test(line)) return false;
-    const chunkBytes = Number.parseInt(line, 16);
+    return bytes.length;
+  }
+
+  #beginChunk(): void {
+    const chunkBytes = this.#chunkSize;
+    this.#lineBytes = 0;
+    this.#digitCount = 0;
+    this.#chunkSize = 0;
+    this.#linePart = 'digits';
     if (chunkBytes === 0) {
       this.#stage = 'trailer-line';
-      return true;
+      return;
     }
     this.#chunkBytes += chunkBytes;
     this.#leftBytes = chunkBytes + 2;
     this.#stage = 'stretch';
-    return true;
+  }
+
+  #takeTrailerLine(bytes: Buffer, at: number): number | undefined {
+    const lineFeed = bytes.indexOf(0x0a, at);
+    const lineEnd = lineFeed < 0 ? bytes.length : lineFeed + 1;
+    this.#trailerLine += bytes.toString('latin1', at, lineEnd);
+    if (this.#trailerLine.length > lineBytesMax) return undefined;
+    if (lineFeed < 0) return lineEnd;
+    const line = this.#trailerLine;
+    this.#trailerLine = '';
+    this.#trailerLines += 1;
+    if (line === '\r\n') this.#stage = 'done';
+    else if (!trailerLine.test(line)) return undefined;
+    return this.#trailerLines <= trailerLinesMax ? lineEnd : undefined;
   }
 }
 
 /** Twelve digits: 256 TiB, far inside what a JavaScript number counts exactly. Extensions have no meaning here. */
-const sizeLine = /^[0-9A-Fa-f]{1,12}(?:;[\t -~]*)?\r\n$/;
+const digitsMax = 12;
+/** Value of each byte as a hexadecimal digit; -1: it is none. */
+const hexDigits = Int8Array.from({ length: 256 }, (_, byte) =>
+  '0123456789abcdef'.indexOf(String.fromCharCode(byte).toLowerCase()),
+);
 const trailerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~]*\r\n$/;
 const lineBytesMax = 1_024;
 const trailerLinesMax = 64;
