@@ -75,6 +75,11 @@ export class AnswerBody {
     return this.#chunks?.chunkBytes ?? this.#ownBytes;
   }
 
+  /** Bytes taken so far that are no content. */
+  get framingBytes(): number {
+    return this.#chunks?.framingBytes ?? 0;
+  }
+
   /**
    * How many of the bytes, from their start, belong to this answer; undefined: its framing is broken.
    *

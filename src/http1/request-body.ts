@@ -15,6 +15,7 @@ export class RequestBody {
   #trailerLine = '';
   #trailerLines = 0;
   #chunkBytes = 0;
+  #framingBytes = 0;
   #stage: 'stretch' | 'size-line' | 'trailer-line' | 'done';
   readonly #chunked: boolean;
 
@@ -28,6 +29,11 @@ export class RequestBody {
   /** Bytes of all chunks that have begun, framing left out. */
   get chunkBytes(): number {
     return this.#chunkBytes;
+  }
+
+  /** Bytes of size lines, of the line ends behind chunks that have begun, and of trailers. */
+  get framingBytes(): number {
+    return this.#framingBytes;
   }
 
   get done(): boolean {
@@ -108,6 +114,7 @@ export class RequestBody {
 
   #beginChunk(): void {
     const chunkBytes = this.#chunkSize;
+    this.#framingBytes += this.#lineBytes;
     this.#lineBytes = 0;
     this.#digitCount = 0;
     this.#chunkSize = 0;
@@ -117,6 +124,7 @@ export class RequestBody {
       return;
     }
     this.#chunkBytes += chunkBytes;
+    this.#framingBytes += 2;
     this.#leftBytes = chunkBytes + 2;
     this.#stage = 'stretch';
   }
@@ -130,6 +138,7 @@ export class RequestBody {
     const line = this.#trailerLine;
     this.#trailerLine = '';
     this.#trailerLines += 1;
+    this.#framingBytes += line.length;
     if (line === '\r\n') this.#stage = 'done';
     else if (!trailerLine.test(line)) return undefined;
     return this.#trailerLines <= trailerLinesMax ? lineEnd : undefined;

@@ -17,6 +17,7 @@ import {
   idleConnectionsMax,
   RetryBudget,
 } from './forwarding.ts';
+import type { FramingPace } from './framing-pace.ts';
 import type { Relay } from './relay.ts';
 import { upstreamRequest } from './upstream-request.ts';
 
@@ -31,9 +32,9 @@ export class Passthrough implements Forwarder {
   readonly #targets = new Map<string, URL>();
 
   /** @param relay reads what Node's parser does not: the control bytes that uploaders put in names and types */
-  constructor(options: ForwardingOptions, relay: Relay) {
+  constructor(options: ForwardingOptions, relay: Relay, pace: FramingPace) {
     this.#relay = relay;
-    this.#terms = { ...options, budget: new RetryBudget() };
+    this.#terms = { ...options, budget: new RetryBudget(), pace };
     const maxSockets = options.upstreamConnections;
     this.#agent = new Agent({
       keepAlive: true,

@@ -7,6 +7,7 @@ import type { Exchange } from '../front/exchange.ts';
 import type { Forwarder, ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
 import type { PoolStatus } from '../front/pool-status.ts';
 import { type ForwardingTerms, RetryBudget } from './forwarding.ts';
+import type { FramingPace } from './framing-pace.ts';
 import { RelayedRequest } from './relayed-request.ts';
 import { UpstreamPools } from './upstream-pools.ts';
 
@@ -14,8 +15,8 @@ export class Relay implements Forwarder {
   readonly #terms: ForwardingTerms;
   readonly #pools: UpstreamPools;
 
-  constructor(options: ForwardingOptions) {
-    this.#terms = { ...options, budget: new RetryBudget() };
+  constructor(options: ForwardingOptions, pace: FramingPace) {
+    this.#terms = { ...options, budget: new RetryBudget(), pace };
     this.#pools = new UpstreamPools(options.upstreamConnections);
   }
 

@@ -36,7 +36,10 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   #isContinued = false;
   /** The volume server has answered without asking for the body: what still comes may be no body. */
   #isBodyRefused = false;
+  /** The client takes no more for now. */
   #isPaused = false;
+  /** Other answers have their turn. */
+  #isPaced = false;
   /** Without progress of the volume server: interim answers and pieces of a head are none, as they may drip for ever. */
   #quietTicks = 0;
   /** The connection's sent bytes when silence was looked at last: an upload is progress too. */
@@ -142,6 +145,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     const hungry = this.#goesAsItCame(head)
       ? exchange.passHead(all, body.ownBytes, closes, lentFor(all, memory))
       : this.#passAnew(head, all.subarray(head.headBytes), body.ownBytes, closes);
+    this.#pace(body, taken, body.framingBytes);
     this.#goOn(body, hungry, isStray);
   }
 
@@ -163,14 +167,15 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   #passBody(body: AnswerBody, bytes: Buffer, memory: ReadMemory): void {
     this.#quietTicks = 0;
-    const earlierBytes = body.ownBytes;
+    const { ownBytes, framingBytes } = body;
     const taken = body.take(bytes);
     if (taken === undefined) {
       this.#breakOff();
       return;
     }
     const ours = taken === bytes.length ? bytes : bytes.subarray(0, taken);
-    const hungry = this.exchange.pass(ours, body.ownBytes - earlierBytes, lentFor(ours, memory));
+    const hungry = this.exchange.pass(ours, body.ownBytes - ownBytes, lentFor(ours, memory));
+    this.#pace(body, taken, body.framingBytes - framingBytes);
     this.#goOn(body, hungry, taken < bytes.length);
   }
 
@@ -178,16 +183,26 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   #goOn(body: AnswerBody, hungry: boolean, isStray: boolean): void {
     if (body.done) {
       this.#complete(!isStray && !this.#answerCloses);
-    } else if (!hungry) {
-      this.#isPaused = true;
+    } else if (!hungry || this.#isPaced) {
+      this.#isPaused = !hungry;
       this.#connection?.pause();
     }
   }
 
+  #pace(body: AnswerBody, readBytes: number, framingBytes: number): void {
+    if (body.done) return;
+    this.#isPaced = !this.terms.pace.allows(readBytes, framingBytes, this.#endPace);
+  }
+
+  readonly #endPace = (): void => {
+    this.#isPaced = false;
+    if (!this.over && !this.#isPaused) this.#connection?.resume();
+  };
+
   drained(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#connection?.resume();
+    if (!this.#isPaced) this.#connection?.resume();
   }
 
   #complete(reusable: boolean): void {
@@ -230,7 +245,11 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   tick(): void {
     const connection = this.#connection;
     const sentBytes = connection?.sentBytes ?? 0;
-    if (this.#isPaused || (this.#body === undefined && sentBytes !== this.#sentBytes)) {
+    if (
+      this.#isPaused ||
+      this.#isPaced ||
+      (this.#body === undefined && sentBytes !== this.#sentBytes)
+    ) {
       this.#sentBytes = sentBytes;
       this.#quietTicks = 0;
       return;
