@@ -56,7 +56,7 @@ const importTable: Readonly<Record<string, readonly string[]>> = {
     'volume-server',
   ],
   'proxy/corridor': ['http1', 'needle', 'proxy/cache', 'proxy/fleet', 'rdma'],
-  'proxy/passthrough': ['http1', 'needle', 'proxy/front', 'schema'],
+  'proxy/passthrough': ['connections', 'http1', 'needle', 'proxy/front', 'schema'],
   'proxy/front': ['connections', 'http1', 'needle', 'schema'],
   'proxy/sidecar': ['connections', 'http1', 'needle', 'proxy/passthrough', 'schema'],
   'proxy/cache': ['needle', 'rdma', 'schema'],

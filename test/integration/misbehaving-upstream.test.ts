@@ -143,6 +143,30 @@ describe.each([true, false])('with lane %s', (lane) => {
     expect(upstream.accepted()).toBe(2);
   });
 
+  describe.each([
+    ['a length', ok],
+    ['chunks', answer('Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n')],
+  ])('behind an answer with %s', (_name, whole) => {
+    it.each(
+      [
+        request('GET', '/first'),
+        request('GET', '/first', 'TE: trailers\r\n'),
+        `${request('POST', '/first', 'Transfer-Encoding: chunked\r\n')}1\r\na\r\n0\r\n\r\n`,
+      ].flatMap((asked) => ['\r\n', '\n', 'H', 'HTTP/1.1 200 OK\r\nX'].map((s) => [asked, s])),
+    )('to %j, %j is nobody’s, and ends the connection', async (asked, stray) => {
+      await answering(lane, ({ socket, head }) => {
+        socket.write(head.includes(' /first ') ? whole + stray : ok);
+      });
+      const client = fixture.connect();
+      client.send(asked as string);
+      await client.until((text) => text === whole);
+      client.send(request('GET', '/next', 'TE: trailers\r\n'));
+      await client.until((text) => text === whole + ok);
+      const [first, next] = upstream.received.map(({ socket }) => socket);
+      expect(next).not.toBe(first);
+    });
+  });
+
   it.each([
     ['GET', ''],
     ['GET', 'TE: trailers\r\n'],

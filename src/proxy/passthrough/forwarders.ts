@@ -1,13 +1,11 @@
 /** Both ways to the volume server, for one front. */
 import type { Forwarders, ForwardingOptions } from '../front/forwarder.ts';
-import { FramingPace } from './framing-pace.ts';
 import { Passthrough } from './passthrough.ts';
 import { Relay } from './relay.ts';
 
 export function forwarders(options: ForwardingOptions): Forwarders {
-  const pace = new FramingPace();
-  const relay = new Relay(options, pace);
-  const passthrough = new Passthrough(options, relay, pace);
+  const relay = new Relay(options);
+  const passthrough = new Passthrough(options, relay);
   return {
     relay,
     passthrough,

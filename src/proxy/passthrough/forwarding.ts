@@ -8,12 +8,10 @@ import { withDebugHeaders } from '../front/debug-headers.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
 import { refusalText } from '../front/refusal.ts';
-import type { FramingPace } from './framing-pace.ts';
 
 /** The terms that all requests of one way share. */
 export interface ForwardingTerms extends ForwardingOptions {
   readonly budget: RetryBudget;
-  readonly pace: FramingPace;
 }
 
 /** Volume servers close idle connections after 30 s: one this young is not about to be closed. */

@@ -20,7 +20,7 @@ export class FramingPace {
    * @param framingBytes so many of the bytes that were read are no content
    */
   allows(readBytes: number, framingBytes: number, goOn: () => void): boolean {
-    if (framingBytes * (contentBytesPerFraming + 1) <= readBytes) return true;
+    if (!isShortChunked(readBytes, framingBytes)) return true;
     this.#framingBytes += framingBytes;
     this.#countTurn();
     if (this.#framingBytes <= turnFramingBytesMax) return true;
@@ -42,4 +42,9 @@ export class FramingPace {
     if (this.#waiting.length > 0) this.#countTurn();
     goOn?.();
   };
+}
+
+/** @param framingBytes so many of the bytes that were read are no content */
+export function isShortChunked(readBytes: number, framingBytes: number): boolean {
+  return framingBytes * (contentBytesPerFraming + 1) > readBytes;
 }

@@ -3,10 +3,10 @@
  * does not take, and the only file that knows http-proxy-3. That library sends the request and follows the client's end;
  * the answer's bytes are written here, from the upstream's own status line and raw headers.
  */
-import { Agent, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import httpProxy from 'http-proxy-3';
-import { AnswerHeadReader, type HeadFound, rawHeadersOf } from '../../http1/answer-head.ts';
+import { rawHeadersOf } from '../../http1/answer-head.ts';
 import { answerHeadText, saysClose } from '../../http1/hop-by-hop.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { Forwarder, ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
@@ -17,7 +17,8 @@ import {
   idleConnectionsMax,
   RetryBudget,
 } from './forwarding.ts';
-import type { FramingPace } from './framing-pace.ts';
+import { JudgedAnswer } from './judged-answer.ts';
+import { type JudgedSocket, JudgingAgent } from './judged-socket.ts';
 import type { Relay } from './relay.ts';
 import { upstreamRequest } from './upstream-request.ts';
 
@@ -25,27 +26,27 @@ export class Passthrough implements Forwarder {
   readonly #terms: ForwardingTerms;
   readonly #relay: Relay;
   readonly #proxy: httpProxy.ProxyServer;
-  readonly #agent: Agent;
+  readonly #agent: JudgingAgent;
   /** For retries: never takes a used connection. */
-  readonly #freshAgent: Agent;
+  readonly #freshAgent: JudgingAgent;
   readonly #forwards = new WeakMap<IncomingMessage, Forward>();
   readonly #targets = new Map<string, URL>();
 
   /** @param relay reads what Node's parser does not: the control bytes that uploaders put in names and types */
-  constructor(options: ForwardingOptions, relay: Relay, pace: FramingPace) {
+  constructor(options: ForwardingOptions, relay: Relay) {
     this.#relay = relay;
-    this.#terms = { ...options, budget: new RetryBudget(), pace };
+    this.#terms = { ...options, budget: new RetryBudget() };
     const maxSockets = options.upstreamConnections;
-    this.#agent = new Agent({
+    this.#agent = new JudgingAgent({
       keepAlive: true,
       maxSockets,
       maxFreeSockets: idleConnectionsMax,
       timeout: idleConnectionMs,
     });
-    this.#freshAgent = new Agent({ keepAlive: false, maxSockets });
+    this.#freshAgent = new JudgingAgent({ keepAlive: false, maxSockets });
     this.#proxy = httpProxy.createProxyServer({ selfHandleResponse: true });
     this.#proxy.on('proxyReq', (upstream, incoming, _outgoing, _options, socket) =>
-      this.#forwards.get(incoming)?.sent(upstream, socket),
+      this.#forwards.get(incoming)?.sent(upstream, socket as JudgedSocket),
     );
     this.#proxy.on('proxyRes', (answer, incoming) =>
       this.#forwards.get(incoming)?.answered(answer),
@@ -112,12 +113,11 @@ interface Ways {
 class Forward extends Forwarding {
   readonly #ways: Ways;
   #upstream: ClientRequest | undefined;
-  #socket: Socket | undefined;
+  #socket: JudgedSocket | undefined;
   #onUsedSocket = false;
   #timedOut = false;
-  /** The part of the answer's head that came so far. */
-  #head: HeadFound | undefined;
-  #stopReading: () => void = () => undefined;
+  /** The answer's bytes, as they came. */
+  #judged: JudgedAnswer | undefined;
   #silence: NodeJS.Timeout;
   #answer: IncomingMessage | undefined;
 
@@ -132,11 +132,11 @@ class Forward extends Forwarding {
     this.#ways.send(true);
   }
 
-  sent(upstream: ClientRequest, socket: Socket): void {
+  sent(upstream: ClientRequest, socket: JudgedSocket): void {
     this.#upstream = upstream;
     this.#socket = socket;
     this.#onUsedSocket = usedSockets.has(socket);
-    this.#readHead(socket);
+    this.#judge(socket);
     this.#silence.refresh();
     this.#followUpload();
     // The proxy asks no server to switch protocols: a client's offer ends here. Without a listener Node drops the
@@ -157,25 +157,29 @@ class Forward extends Forwarding {
     });
   }
 
-  /**
-   * Node's parser is more lenient than the client's may be, and its answers do not tell: the head is read here as it
-   * came, before Node gets it.
-   */
-  #readHead(socket: Socket): void {
-    const { head } = this.exchange.request;
-    const reader = new AnswerHeadReader(head, (interim) => this.exchange.sendInterim(interim));
-    const read = (bytes: Buffer): void => {
-      this.#head = reader.read(bytes);
-      if (this.#head.kind === 'incomplete') return;
-      socket.off('data', read);
-      // Node would never report interim answers without end.
-      if (this.#head.kind === 'broken' && !this.over) {
-        this.#upstream?.destroy();
-        this.#misread();
-      }
-    };
-    this.#stopReading = () => socket.off('data', read);
-    socket.prependListener('data', read);
+  #judge(socket: JudgedSocket): void {
+    const judged = new JudgedAnswer(
+      this.exchange.request.head,
+      (interim) => this.exchange.sendInterim(interim),
+      () => this.#broken(),
+    );
+    this.#judged = judged;
+    socket.answer = judged;
+  }
+
+  /** Bytes that come from now on belong to no request. */
+  #endJudging(): void {
+    if (this.#socket !== undefined && this.#socket.answer === this.#judged) {
+      this.#socket.answer = undefined;
+    }
+  }
+
+  /** Node would never report interim answers without end, and reads some bodies in its own way. */
+  #broken(): void {
+    if (this.over) return;
+    this.#upstream?.destroy();
+    if (this.exchange.started) this.cut();
+    else this.#misread();
   }
 
   answered(answer: IncomingMessage): void {
@@ -183,7 +187,7 @@ class Forward extends Forwarding {
       this.#upstream?.destroy();
       return;
     }
-    const head = this.#head?.kind === 'head' ? this.#head.head : undefined;
+    const head = this.#judged?.head;
     // HTTP/1.0 ends connections in its own way, and Node finds no chunks behind a tab.
     const isOdd =
       head?.http10 === true || (head?.framing.kind === 'chunked' && !plainChunks.test(head.text));
@@ -226,6 +230,8 @@ class Forward extends Forwarding {
     this.stop();
     const requestRead = this.#upstream?.writableFinished === true;
     if (!requestRead) this.#upstream?.destroy();
+    // Node has taken the connection from the request: it would be used again.
+    if (this.#judged?.hasStray === true) this.#socket?.destroy();
     this.exchange.finish(answer.rawTrailers, requestRead);
   }
 
@@ -281,6 +287,6 @@ class Forward extends Forwarding {
   protected override leave(): void {
     super.leave();
     clearTimeout(this.#silence);
-    this.#stopReading();
+    this.#endJudging();
   }
 }

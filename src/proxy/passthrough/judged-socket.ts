@@ -1,0 +1,79 @@
+/**
+ * A connection to a volume server for Node's HTTP client. What comes is judged before Node's parser gets it; bytes that
+ * no request waits for end it. Node takes microseconds for each chunk, and all that it is given at once: very short
+ * ones are handed on in small pieces, as turns of the event loop have time for them.
+ */
+import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http';
+import { type NetConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import { Turn, Turnstile } from '../../connections/turnstile.ts';
+import type { JudgedAnswer } from './judged-answer.ts';
+
+/** Some 170 chunks of one byte. */
+const pieceBytes = 1_024;
+/** Pieces are handed on for so long in a turn. */
+const piecesBudgetMs = 5;
+
+export class JudgedSocket extends Socket {
+  /** The answer that is waited for. */
+  answer: JudgedAnswer | undefined;
+  readonly #turn: Turn;
+  /** Judged, and not handed on yet; nothing more is read meanwhile. */
+  #held: Buffer | undefined;
+  #isHandingOn = false;
+
+  constructor(options: SocketConstructorOpts, turnstile: Turnstile) {
+    super(options);
+    this.#turn = new Turn(turnstile, () => this.#handOn());
+  }
+
+  override push(bytes: Buffer | null): boolean {
+    if (bytes === null) return super.push(null);
+    if (this.answer === undefined) {
+      this.destroy();
+      return false;
+    }
+    const judged = this.answer.judge(bytes);
+    if (judged === undefined || judged.bytes.length === 0) return !this.destroyed;
+    if (!judged.isShortChunked) return super.push(judged.bytes);
+    this.#held = judged.bytes;
+    this.#handOn();
+    return this.#held === undefined;
+  }
+
+  override _read(size: number): void {
+    if (this.#held === undefined) super._read(size);
+    // Not now: Node's parser may be inside the piece before, and cannot be entered twice.
+    else if (!this.#isHandingOn && !this.#turn.isWaiting) process.nextTick(() => this.#handOn());
+  }
+
+  #handOn(): void {
+    if (this.#isHandingOn || this.#turn.isWaiting) return;
+    this.#isHandingOn = true;
+    let isHungry = true;
+    while (isHungry && this.#held !== undefined && !this.destroyed && this.#turn.enter()) {
+      const piece = this.#held.subarray(0, pieceBytes);
+      const rest = this.#held.subarray(piece.length);
+      this.#held = rest.length > 0 ? rest : undefined;
+      isHungry = super.push(piece);
+    }
+    this.#turn.leave();
+    this.#isHandingOn = false;
+    if (isHungry && this.#held === undefined && !this.destroyed) super._read(0);
+  }
+}
+
+export class JudgingAgent extends Agent {
+  readonly #turnstile: Turnstile;
+
+  constructor(options: AgentOptions, turnstile: Turnstile = new Turnstile(piecesBudgetMs)) {
+    super(options);
+    this.#turnstile = turnstile;
+  }
+
+  /** Works like `connect` of node:net. */
+  override createConnection(options: ClientRequestArgs): Socket {
+    const socket = new JudgedSocket(options as SocketConstructorOpts, this.#turnstile);
+    if (options.timeout !== undefined) socket.setTimeout(options.timeout);
+    return socket.connect(options as NetConnectOpts);
+  }
+}
