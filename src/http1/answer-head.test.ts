@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { answerHeadBytesMax, rawHeadersOf, readAnswerHead } from './answer-head.ts';
+import {
+  answerHeadBytesMax,
+  answerHeadLinesMax,
+  connectionBytesMax,
+  rawHeadersOf,
+  readAnswerHead,
+} from './answer-head.ts';
 
 const read = (text: string, method = 'GET', http10 = false) =>
   readAnswerHead({ method, http10 }, Buffer.from(text, 'latin1'), 0);
@@ -157,9 +163,25 @@ describe('an answer’s head', () => {
   });
 
   it('that has no end is broken', () => {
-    const text = head(`X: ${'y'.repeat(answerHeadBytesMax)}`);
+    const text = head(`X: ${'y'.repeat(answerHeadBytesMax({}))}`);
     expect(read(text.slice(0, -4))).toEqual({ kind: 'broken' });
     expect(read(`${text}\r\n`)).toEqual({ kind: 'broken' });
+  });
+
+  it('may be as long as the pairs of a needle and what it repeats of the target', () => {
+    const target = `/3,01?response-content-type=${'y'.repeat(60_000)}`;
+    const text = head(`A: ${'x'.repeat(65_535)}\r\nContent-Type: ${'y'.repeat(200_000)}\r\n`);
+    const bytes = Buffer.from(text);
+    expect(readAnswerHead({ method: 'GET', target }, bytes, 0)).toMatchObject({ kind: 'head' });
+    expect(readAnswerHead({ method: 'GET', target: '/3,01' }, bytes, 0).kind).toBe('broken');
+  });
+
+  it.each([
+    ['lines', 'a:\r\n', answerHeadLinesMax],
+    ['bytes in Connection lines', 'connection:aa,b\r\n', connectionBytesMax / 4],
+  ])('may have many %s, and not more', (_name, line, countMax) => {
+    expect(read(head(line.repeat(countMax)))).toMatchObject({ kind: 'head' });
+    expect(read(head(line.repeat(countMax + 1)))).toEqual({ kind: 'broken' });
   });
 
   it('is the same however it comes', () => {

@@ -29,8 +29,23 @@ export type AnswerHeadVerdict =
   | { readonly kind: 'interim'; readonly status: number; readonly headBytes: number }
   | { readonly kind: 'incomplete' | 'broken' };
 
-/** Volume servers send up to 64 KiB of pairs. */
-export const answerHeadBytesMax = 1_048_576;
+/** The request, as far as its answer's head depends on it. */
+export type AskedHead = Pick<RequestHead, 'method' | 'http10'> &
+  Partial<Pick<RequestHead, 'target'>>;
+
+/** Volume servers send up to 64 KiB of pairs, and headers of their own. */
+const ownHeadBytesMax = 131_072;
+/** Names, overrides and redirects repeat parts of the target, escaped in up to four bytes for each of its own. */
+const headBytesPerTargetByte = 4;
+/** A JSON object of 64 KiB has at most 9,362 pairs. */
+export const answerHeadLinesMax = 10_000;
+/** Values of all Connection lines of an answer: each name in them takes another header away. */
+export const connectionBytesMax = 4_096;
+
+/** A longer head is broken. */
+export function answerHeadBytesMax({ target = '' }: Pick<AskedHead, 'target'>): number {
+  return ownHeadBytesMax + headBytesPerTargetByte * target.length;
+}
 
 const incomplete: { readonly kind: 'incomplete' } = { kind: 'incomplete' };
 const broken: { readonly kind: 'broken' } = { kind: 'broken' };
@@ -48,21 +63,26 @@ const bareLineEnd = /[^\r]\n|\r[^\n]/;
  * @param scannedBytes how many of them an earlier call called `incomplete`
  */
 export function readAnswerHead(
-  { method, http10 = false }: Pick<RequestHead, 'method' | 'http10'>,
+  asked: AskedHead,
   bytes: Buffer,
   scannedBytes: number,
 ): AnswerHeadVerdict {
+  const { method, http10 = false } = asked;
+  const bytesMax = answerHeadBytesMax(asked);
   const end = bytes.indexOf('\r\n\r\n', Math.max(0, scannedBytes - 3), 'latin1');
-  if (end < 0) return isStillPlausible(bytes, scannedBytes) ? incomplete : broken;
+  if (end < 0) return isStillPlausible(bytes, scannedBytes, bytesMax) ? incomplete : broken;
+  if (end > bytesMax) return broken;
   const text = bytes.toString('latin1', 0, end + 2);
-  if (end > answerHeadBytesMax || !wholeHead.test(text)) return broken;
+  if (!wholeHead.test(text)) return broken;
 
   const status = Number(text.slice(9, 12));
   // The proxy asks no server to switch protocols: a client's offer ends here.
   if (status < 200)
     return status === 101 ? broken : { kind: 'interim', status, headBytes: end + 4 };
   let lengthOrCoding: string[] | undefined;
+  let connectionBytes = 0;
   let hasConnection = false;
+  let lineCount = 0;
   let hasCoding = false;
   let at = text.indexOf('\r') + 2;
   while (at < text.length) {
@@ -70,7 +90,9 @@ export function readAnswerHead(
     const lineEnd = text.indexOf('\r', colon);
     switch (colon - at) {
       case 10:
-        hasConnection ||= text.slice(at, colon).toLowerCase() === 'connection';
+        if (text.slice(at, colon).toLowerCase() !== 'connection') break;
+        hasConnection = true;
+        connectionBytes += lineEnd - colon - 1;
         break;
       case 14:
       case 17: {
@@ -82,7 +104,9 @@ export function readAnswerHead(
       }
     }
     at = lineEnd + 2;
+    lineCount += 1;
   }
+  if (lineCount > answerHeadLinesMax || connectionBytes > connectionBytesMax) return broken;
   const isOld = text.charCodeAt(minorAt) === zero;
   // A coding stands alone, and lengths are equal: else two parsers see two ends.
   if (hasCoding && (http10 || isOld || lengthOrCoding?.length !== 2)) return broken;
@@ -133,8 +157,8 @@ export function rawHeadersOf({ text }: AnswerHead): readonly string[] {
 }
 
 /** A head that never ends as heads do must not be waited for. */
-function isStillPlausible(bytes: Buffer, scannedBytes: number): boolean {
-  if (bytes.length > answerHeadBytesMax) return false;
+function isStillPlausible(bytes: Buffer, scannedBytes: number, bytesMax: number): boolean {
+  if (bytes.length > bytesMax) return false;
   if (!startsLike(bytes, firstBytes) && !startsLike(bytes, firstBytes10)) return false;
   return !bareLineEnd.test(bytes.toString('latin1', Math.max(0, scannedBytes - 1)));
 }
@@ -154,14 +178,14 @@ const interimBytesMax = 65_536;
 
 /** Reads one answer's head as it comes, past the interim answers before it. */
 export class AnswerHeadReader {
-  readonly #request: Pick<RequestHead, 'method' | 'http10'>;
+  readonly #request: AskedHead;
   /** Called with `100 Continue`, head bytes as they came. */
   readonly #onContinue: (head: string) => void;
   /** The beginning of a head whose end has not come. */
   #begun: InputBuffer | undefined;
   #interimBytes = 0;
 
-  constructor(request: Pick<RequestHead, 'method' | 'http10'>, onContinue: (head: string) => void) {
+  constructor(request: AskedHead, onContinue: (head: string) => void) {
     this.#request = request;
     this.#onContinue = onContinue;
   }

@@ -3,8 +3,7 @@
  * client's may be, does not tell it, and skips line ends behind an answer.
  */
 import { AnswerBody } from '../../http1/answer-body.ts';
-import { type AnswerHead, AnswerHeadReader } from '../../http1/answer-head.ts';
-import type { RequestHead } from '../../http1/request-head.ts';
+import { type AnswerHead, AnswerHeadReader, type AskedHead } from '../../http1/answer-head.ts';
 import { isShortChunked } from './framing-pace.ts';
 
 /** Bytes for Node's parser. */
@@ -22,11 +21,7 @@ export class JudgedAnswer {
   hasStray = false;
 
   /** @param onBroken two parsers could read it differently: called once, and no more bytes are judged */
-  constructor(
-    request: Pick<RequestHead, 'method' | 'http10'>,
-    onContinue: (head: string) => void,
-    onBroken: () => void,
-  ) {
+  constructor(request: AskedHead, onContinue: (head: string) => void, onBroken: () => void) {
     this.#reader = new AnswerHeadReader(request, onContinue);
     this.#onBroken = onBroken;
   }

@@ -4,11 +4,9 @@
  * accessors here that keep the bytes as they came.
  */
 
+import { answerHeadBytesMax } from '../../http1/answer-head.ts';
 import { requestHeaders } from '../../http1/hop-by-hop.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
-
-/** Answers of volume servers carry up to 64 KiB of pairs. */
-const answerHeadBytesMax = 1_048_576;
 
 export function upstreamRequest(head: RequestHead): object {
   const { target } = head;
@@ -24,7 +22,8 @@ export function upstreamRequest(head: RequestHead): object {
     set headers(_ignored: unknown) {},
     // No Host, Connection, Content-Length or Transfer-Encoding of Node's own.
     setDefaultHeaders: false,
-    maxHeaderSize: answerHeadBytesMax,
+    // Longer ones are broken before Node sees their end.
+    maxHeaderSize: answerHeadBytesMax(head) + 1_024,
     // Stored control bytes in answers fail here and are sent raw. `relaxed` would take most of them, but Node 24.21's
     // parser never comes back from a NUL in that mode.
     httpValidation: 'strict',
