@@ -1,6 +1,7 @@
 /** Gets a page that a volume server says of itself: whole, bounded in size and time, or an error in words. */
 import { type Agent, type IncomingMessage, request } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
+import { answerPieces } from '../http1/answer-pieces.ts';
 import { answerTo } from '../http1/answer-to.ts';
 import { foreignServer, foreignText } from './foreign-server.ts';
 
@@ -24,13 +25,12 @@ export async function fetchPage(url: URL, agent: Agent, timeoutMs: number): Prom
 async function collect(path: string, answer: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
+  await answerPieces(answer, (chunk) => {
     bytes += chunk.length;
-    // Leaving the loop destroys the connection.
     if (bytes > bodyBytesMax)
       throw new Error(`the answer to GET ${path} is over ${bodyBytesMax} bytes`);
     chunks.push(chunk);
-  }
+  });
   const body = await joined(chunks, bytes);
   const { statusCode, headers } = answer;
   if (statusCode === 200) return body;

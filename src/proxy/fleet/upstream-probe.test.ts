@@ -64,6 +64,19 @@ describe('the upstream probe', () => {
     expect(states).toEqual([false]);
   });
 
+  it('learns nothing from an answer that is mostly framing', async () => {
+    server = createServer((_request, { socket }) => {
+      socket?.write('HTTP/1.1 404 Not Found\r\nServer: SeaweedFS Volume X\r\n');
+      socket?.write('Transfer-Encoding: chunked\r\n\r\n');
+      socket?.end(`${'1\r\na\r\n'.repeat(50_000)}0\r\n\r\n`);
+    });
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const { facts, states } = await probed(`http://127.0.0.1:${port}`);
+    expect(facts.server).toBeUndefined();
+    expect(states).toEqual([false]);
+  });
+
   it('reports an unreachable server and does not throw', async () => {
     const url = await upstream(404, {});
     await new Promise((resolve) => server?.close(resolve));

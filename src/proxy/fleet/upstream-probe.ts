@@ -5,6 +5,7 @@
  */
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { urlToHttpOptions } from 'node:url';
+import { answerPieces } from '../../http1/answer-pieces.ts';
 import { answerTo } from '../../http1/answer-to.ts';
 import { foreignServer, foreignText } from '../../volume-server/foreign-server.ts';
 import { isRustServer, type ServerKind } from '../../volume-server/rust-server.ts';
@@ -125,6 +126,8 @@ async function ask(target: RequestOptions, timeoutMs: number): Promise<ProbeAnsw
 /** Returns the first bytes. The rest is read and dropped: the connection is to be used again. */
 async function drained(answer: IncomingMessage): Promise<string> {
   let first: Buffer | undefined;
-  for await (const chunk of answer as AsyncIterable<Buffer>) first ??= chunk;
+  await answerPieces(answer, (piece) => {
+    first ??= piece;
+  });
   return first?.toString() ?? '';
 }
