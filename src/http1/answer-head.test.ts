@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  AnswerHeadReader,
   answerHeadBytesMax,
   answerHeadLinesMax,
   connectionBytesMax,
   rawHeadersOf,
   readAnswerHead,
+  unfinishedBytesMax,
+  unfinishedShareBytes,
 } from './answer-head.ts';
 
 const read = (text: string, method = 'GET', http10 = false) =>
@@ -206,5 +209,44 @@ describe('an answer’s head', () => {
         throw new Error('never complete');
       }),
     );
+  });
+});
+
+describe('heads that are not complete', () => {
+  const begun = (bytes: number): Buffer => Buffer.from(`HTTP/1.1 200 OK\r\nX: `.padEnd(bytes, 'x'));
+  const reader = (): AnswerHeadReader => new AnswerHeadReader({ method: 'GET' }, () => undefined);
+
+  it('have a bound together, and beyond it each may have a little; complete ones may have all', () => {
+    const bytes = 65_536;
+    const readers: AnswerHeadReader[] = [];
+    let last: string;
+    do {
+      const each = reader();
+      last = each.read(begun(bytes)).kind;
+      readers.push(each);
+    } while (last === 'incomplete');
+    expect(last).toBe('broken');
+    expect(readers).toHaveLength(Math.floor(unfinishedBytesMax / bytes) + 1);
+    const full = readers[0] as AnswerHeadReader;
+    const small = reader();
+    readers.push(small);
+    for (const kind of ['incomplete', 'broken']) {
+      expect(small.read(begun(unfinishedShareBytes)).kind).toBe(kind);
+    }
+    expect(reader().read(Buffer.concat([begun(bytes), Buffer.from('\r\n\r\n')])).kind).toBe('head');
+    full.end();
+    full.end();
+    const next = reader();
+    readers.push(next);
+    expect(next.read(begun(bytes)).kind).toBe('incomplete');
+    for (const each of readers) each.end();
+  });
+
+  it('are not counted any more when they are complete', () => {
+    for (let bytes = 0; bytes < 2 * unfinishedBytesMax; bytes += 100_000) {
+      const each = reader();
+      expect(each.read(begun(100_000)).kind).toBe('incomplete');
+      expect(each.read(Buffer.from('\r\n\r\n')).kind).toBe('head');
+    }
   });
 });

@@ -176,6 +176,12 @@ export type HeadFound =
 /** Limit for all interim answers to one request: a server could send them for ever. */
 const interimBytesMax = 65_536;
 
+/** Limit for all heads that are not complete together: a server could begin thousands and end none. */
+export const unfinishedBytesMax = 33_554_432;
+/** Beyond it, a head that is not complete may have so many. */
+export const unfinishedShareBytes = 16_384;
+let unfinishedBytes = 0;
+
 /** Reads one answer's head as it comes, past the interim answers before it. */
 export class AnswerHeadReader {
   readonly #request: AskedHead;
@@ -184,6 +190,8 @@ export class AnswerHeadReader {
   /** The beginning of a head whose end has not come. */
   #begun: InputBuffer | undefined;
   #interimBytes = 0;
+  /** The part of `unfinishedBytes` that is this head's. */
+  #countedBytes = 0;
 
   constructor(request: AskedHead, onContinue: (head: string) => void) {
     this.#request = request;
@@ -192,6 +200,28 @@ export class AnswerHeadReader {
 
   /** Not after it was `head` or `broken`. */
   read(bytes: Buffer): HeadFound {
+    const found = this.#read(bytes);
+    const beginningBytes = found.kind === 'incomplete' ? (this.#begun?.length ?? 0) : 0;
+    this.#count(beginningBytes);
+    if (beginningBytes <= unfinishedShareBytes || unfinishedBytes <= unfinishedBytesMax) {
+      return found;
+    }
+    this.end();
+    return broken;
+  }
+
+  /** To be called when the head is not waited for any more. Idempotent. */
+  end(): void {
+    this.#begun = undefined;
+    this.#count(0);
+  }
+
+  #count(bytes: number): void {
+    unfinishedBytes += bytes - this.#countedBytes;
+    this.#countedBytes = bytes;
+  }
+
+  #read(bytes: Buffer): HeadFound {
     const scannedBytes = this.#begun?.length ?? 0;
     this.#begun?.append(bytes);
     let unread = this.#begun?.view() ?? bytes;

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { unfinishedBytesMax } from '../../src/http1/answer-head.ts';
 import { fixture, front, stage, upstream } from './front-stage.ts';
 import { eventually, ok, type Received } from './http-front-fixture.ts';
 
@@ -213,3 +214,28 @@ it('a server that sends interim answers without end gets nobody to wait for it',
   await client.until((text) => text.endsWith('\n'));
   expect(client.received).toMatch(badGateway);
 });
+
+it.each(['', 'TE: trailers\r\n'])(
+  'heads that were let go do not count as unfinished ones, with %j',
+  async (lines) => {
+    const begun = `HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: ${'x'.repeat(120_000)}`;
+    const count = Math.ceil((1.2 * unfinishedBytesMax) / begun.length);
+    let sent = 0;
+    await answering(true, ({ socket, head }) => {
+      socket.write(begun, () => {
+        sent += 1;
+        if (head.includes(' /whole ')) setTimeout(() => socket.write('\r\n\r\nok'), 50);
+      });
+    });
+    for (let i = 0; i < count; i += 1) {
+      const client = fixture.connect();
+      client.send(request('GET', '/2,02', lines));
+      await eventually(() => sent > i);
+      client.socket.destroy();
+    }
+    const client = fixture.connect();
+    client.send(request('GET', '/whole', lines));
+    await client.until((text) => text.endsWith('\r\n\r\nok'));
+    expect(client.received).toMatch(/^HTTP\/1\.1 200 OK/);
+  },
+);

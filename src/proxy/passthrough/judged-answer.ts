@@ -50,6 +50,11 @@ export class JudgedAnswer {
     };
   }
 
+  /** To be called when no more bytes are judged. Idempotent. */
+  end(): void {
+    this.#reader.end();
+  }
+
   #broken(): undefined {
     this.#onBroken();
   }

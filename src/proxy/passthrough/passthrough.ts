@@ -158,6 +158,7 @@ class Forward extends Forwarding {
   }
 
   #judge(socket: JudgedSocket): void {
+    this.#judged?.end();
     const judged = new JudgedAnswer(
       this.exchange.request.head,
       (interim) => this.exchange.sendInterim(interim),
@@ -169,6 +170,7 @@ class Forward extends Forwarding {
 
   /** Bytes that come from now on belong to no request. */
   #endJudging(): void {
+    this.#judged?.end();
     if (this.#socket !== undefined && this.#socket.answer === this.#judged) {
       this.#socket.answer = undefined;
     }

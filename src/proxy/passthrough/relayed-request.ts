@@ -77,7 +77,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   protected override again(): void {
     this.#connection = undefined;
-    this.#reader = undefined;
+    this.#endReader();
     this.#pool.open(this);
   }
 
@@ -137,7 +137,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     }
     const { exchange, outcome } = this;
     this.#quietTicks = 0;
-    this.#reader = undefined;
+    this.#endReader();
     this.#body = body;
     exchange.answerHead = head.text;
     exchange.endsWithConnection = body.endsWithConnection;
@@ -224,6 +224,16 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
     if (reusable && requestRead) this.#pool.giveBack(connection);
     else connection.destroy();
     exchange.finishPassed(requestRead);
+  }
+
+  protected override leave(): void {
+    super.leave();
+    this.#endReader();
+  }
+
+  #endReader(): void {
+    this.#reader?.end();
+    this.#reader = undefined;
   }
 
   // Failures

@@ -136,6 +136,7 @@ class PooledGet implements PoolUser {
     const connection = this.#connection;
     if (connection?.isUsed !== true || this.#wasRepeated) return false;
     this.#wasRepeated = true;
+    this.#reader.end();
     this.#reader = newReader();
     connection.destroy();
     this.#pool.open(this);
@@ -152,6 +153,7 @@ class PooledGet implements PoolUser {
 
   #leave(): UpstreamConnection | undefined {
     this.#asked.signal.removeEventListener('abort', this.#abort);
+    this.#reader.end();
     const connection = this.#connection;
     this.#connection = undefined;
     return connection;
