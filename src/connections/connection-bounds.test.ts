@@ -39,6 +39,18 @@ test('blank lines do not keep a connection for ever', async () => {
   clearInterval(drip);
 }, 5_000);
 
+test('a request whose expectation is not met ends its connection', async () => {
+  const socket = connect(await bounded(10_000), '127.0.0.1');
+  let came = '';
+  socket.on('error', () => undefined).setEncoding('latin1');
+  socket.on('data', (text: string) => {
+    came += text;
+  });
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n');
+  await once(socket, 'close');
+  expect(came).toMatch(/^HTTP\/1.1 417 .*\r\nConnection: close\r\n/s);
+}, 5_000);
+
 test('requests, bodies and answers are whole, however they are cut', async () => {
   const socket = connect(await bounded(10_000), '127.0.0.1');
   let came = '';

@@ -71,6 +71,11 @@ export class ConnectionBounds {
     const sweeper = setInterval(() => this.#sweep(restMsMax), sweepEveryMs).unref();
     server.once('close', () => clearInterval(sweeper));
     server.on('request', (request, response) => this.#asked(request, response));
+    // Node would answer, and leave the connection open, without an event that counts the request.
+    server.on('checkExpectation', (request, response) => {
+      this.#asked(request, response);
+      response.writeHead(417, { Connection: 'close' }).end();
+    });
   }
 
   get open(): number {

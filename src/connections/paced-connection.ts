@@ -22,7 +22,7 @@ export class PacedConnection extends Duplex {
     super({ readableHighWaterMark: pieceBytes, allowHalfOpen: true });
     this.remoteAddress = socket.remoteAddress;
     this.#socket = socket;
-    this.#turn = new Turn(turnstile, () => this.#handOn());
+    this.#turn = new Turn(turnstile, () => this.#handOn(), { address: this.remoteAddress });
     socket.on('data', (bytes: Buffer) => {
       this.#unread = bytes;
       socket.pause();

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { Turnstile, turnsBetween } from './turnstile.ts';
+import { newcomersPerAddressMax, Turn, Turnstile, turnsBetween } from './turnstile.ts';
 
 /** Computes for so long. */
 function work(ms: number): void {
@@ -66,4 +66,87 @@ test('a process that was idle has its whole budget again', async () => {
   expect(turnstile.enter()).toBe(false);
   work(4);
   expect(turnstile.enter()).toBe(true);
+});
+
+test('the first bytes of a connection go in the next turn, before all who wait; what follows goes behind them', async () => {
+  const turnstile = new Turnstile(0);
+  const gone: string[] = [];
+  const turnOf = (name: string, newcomer?: { address: string }): Turn => {
+    const turn = new Turn(
+      turnstile,
+      () => {
+        if (!turn.enter()) return;
+        gone.push(name);
+        turn.leave();
+      },
+      newcomer,
+    );
+    return turn;
+  };
+  for (const name of ['a', 'b', 'c']) expect(turnOf(name).enter()).toBe(false);
+  await nextTurn();
+  expect(gone).toEqual(['a']);
+  const newcomer = turnOf('new', { address: '10.0.0.1' });
+  expect(newcomer.enter()).toBe(false);
+  await nextTurn();
+  expect(gone).toEqual(['a', 'new']);
+  expect(newcomer.enter()).toBe(false);
+  await turns(4 * turnsBetween);
+  expect(gone).toEqual(['a', 'new', 'b', 'c', 'new']);
+});
+
+test('a crowd of newcomers from one address holds no newcomer of another one', async () => {
+  const turnstile = new Turnstile(0);
+  const gone: string[] = [];
+  for (let at = 0; at < 100; at += 1) {
+    turnstile.waitAsNewcomer('10.0.0.1', () => gone.push('crowd'));
+  }
+  turnstile.waitAsNewcomer('10.0.0.2', () => gone.push('probe'));
+  await turns(newcomersPerAddressMax + 1);
+  expect(gone).toContain('probe');
+});
+
+test('where turns of the event loop take too long fewer are let in, one at least, and more when they are short again', async () => {
+  const turnstile = new Turnstile(4, 8);
+  let gone = 0;
+  let workMs = 1;
+  const ask = (): void => {
+    if (!turnstile.enter()) {
+      turnstile.wait(ask);
+      return;
+    }
+    gone += 1;
+    turnstile.leave();
+    work(0.5);
+    setImmediate(() => work(workMs));
+    turnstile.wait(ask);
+  };
+  const goneInOpening = async (): Promise<number> => {
+    const before = gone;
+    await turns(turnsBetween + 1);
+    return gone - before;
+  };
+  for (let at = 0; at < 40; at += 1) turnstile.wait(ask);
+  workMs = 6;
+  const atFirst = await goneInOpening();
+  expect(atFirst).toBeGreaterThan(4);
+  for (let at = 0; at < 8; at += 1) await goneInOpening();
+  expect(await goneInOpening()).toBe(1);
+  workMs = 0;
+  for (let at = 0; at < 10; at += 1) await goneInOpening();
+  expect(await goneInOpening()).toBeGreaterThan(4);
+});
+
+test('those who come again after an opening that let all in wait as long as if others had been left', async () => {
+  const turnstile = new Turnstile(1_000);
+  let gone = 0;
+  const ask = (): void => {
+    gone += 1;
+    turnstile.wait(ask);
+  };
+  turnstile.wait(ask);
+  await turns(turnsBetween);
+  expect(gone).toBe(1);
+  await turns(turnsBetween);
+  expect(gone).toBe(2);
 });

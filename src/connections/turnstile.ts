@@ -5,35 +5,57 @@
 
 /** Turns between two that the waiting ones have: the event loop accepts one connection a turn. */
 export const turnsBetween: number = 32;
+/** So many newcomers of one address go before the others; those beyond them wait as everyone does. */
+export const newcomersPerAddressMax: number = 4;
+/** Less lets in one request, as 0 does. */
+const leastMs = 0.05;
 /** After so long without a request the process was idle, or has served others: a new turn. */
 const gapMs = 2;
+
+interface Newcomer {
+  readonly address: string | undefined;
+  readonly go: () => void;
+}
 
 export class Turnstile {
   readonly #budgetMs: number;
   readonly #waiting: (() => void)[] = [];
+  readonly #newcomers: Newcomer[] = [];
+  readonly #turnMsMax: number;
+  /** The part of the budget that keeps turns within `#turnMsMax`. */
+  #allowanceMs: number;
+  /** Of the turns since it opened, with all that other sockets had in them. */
+  #longestTurnMs = 0;
   /** Ends the budget of this turn. */
   #endMs = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
   #isInside = false;
   #isOpening = false;
+  /** It opens in the next turn, or when the turns after the last opening are over. */
+  #isPausing = false;
   /** The next entry is that of the one that was called in. */
   #isCalledIn = false;
 
-  /** @param budgetMs requests may be handled for so long in a turn; 0: one request */
-  constructor(budgetMs: number) {
+  /**
+   * @param budgetMs requests may be handled for so long in a turn; 0: one request
+   * @param turnMsMax where a turn took longer, less of the budget is used: what was begun causes work in this turn and in later ones
+   */
+  constructor(budgetMs: number, turnMsMax: number = Number.POSITIVE_INFINITY) {
     this.#budgetMs = budgetMs;
+    this.#turnMsMax = turnMsMax;
+    this.#allowanceMs = budgetMs;
   }
 
   /** False: the turn's time is over, or others wait; see {@link wait}. Else {@link leave} is to be called. */
   enter(): boolean {
-    if (this.#waiting.length > 0 && !this.#isOpening) return false;
+    if (this.#waiting.length + this.#newcomers.length > 0 && !this.#isOpening) return false;
     const nowMs = performance.now();
     if (this.#isCalledIn) {
       this.#isCalledIn = false;
       this.#isInside = true;
       return true;
     }
-    if (!this.#isInside && nowMs - this.#lastMs > gapMs) this.#endMs = nowMs + this.#budgetMs;
+    if (!this.#isInside && nowMs - this.#lastMs > gapMs) this.#endMs = nowMs + this.#allowanceMs;
     this.#isInside = nowMs < this.#endMs;
     return this.#isInside;
   }
@@ -58,31 +80,84 @@ export class Turnstile {
   /** Calls `go` in a later turn, after those that wait already. */
   wait(go: () => void): void {
     this.#waiting.push(go);
-    if (this.#waiting.length === 1 && !this.#isOpening) setImmediate(this.#open);
+    if (this.#isPausing) return;
+    this.#isPausing = true;
+    setImmediate(this.#open);
   }
 
-  #openLater(turns: number): void {
-    if (turns === 0) setImmediate(this.#open);
-    else setImmediate(() => this.#openLater(turns - 1));
+  /**
+   * As {@link wait}, but before those that wait already, and in the next turn: for the first bytes of a connection. The event loop accepts one
+   * connection a turn, so only connections that were silent until now make a crowd here, and no address has more than a few in it.
+   */
+  waitAsNewcomer(address: string | undefined, go: () => void): void {
+    const ofAddress = this.#newcomers.filter((each) => each.address === address);
+    if (ofAddress.length >= newcomersPerAddressMax) {
+      this.wait(go);
+      return;
+    }
+    this.#newcomers.push({ address, go });
+    if (this.#newcomers.length === 1) setImmediate(this.#openToNewcomers);
+  }
+
+  #openLater(turns: number, turnBeganMs: number): void {
+    setImmediate(() => {
+      const nowMs = performance.now();
+      this.#longestTurnMs = Math.max(this.#longestTurnMs, nowMs - turnBeganMs);
+      if (turns > 0) this.#openLater(turns - 1, nowMs);
+      else if (this.#waiting.length > 0) this.#open();
+      else this.#isPausing = false;
+    });
   }
 
   readonly #open = (): void => {
+    this.#adjust();
+    const nowMs = performance.now();
+    try {
+      this.#callIn(this.#waiting.length, () => this.#waiting.shift());
+    } finally {
+      // Also where none is left: those that were let in come again, and the turns tell how much work they made.
+      this.#openLater(turnsBetween, nowMs);
+    }
+  };
+
+  /** By halves and doubles: it finds its part within a few openings, and all of it again. */
+  #adjust(): void {
+    const isLate = this.#longestTurnMs > this.#turnMsMax;
+    this.#longestTurnMs = 0;
+    if (isLate) this.#allowanceMs /= 2;
+    else this.#allowanceMs = Math.min(this.#budgetMs, 2 * Math.max(this.#allowanceMs, leastMs));
+  }
+
+  readonly #openToNewcomers = (): void => {
+    try {
+      this.#callIn(this.#newcomers.length, () => this.#newcomers.shift()?.go);
+    } finally {
+      if (this.#newcomers.length > 0) setImmediate(this.#openToNewcomers);
+    }
+  };
+
+  /** Calls in so many, as far as the budget goes; one at least. */
+  #callIn(count: number, next: () => (() => void) | undefined): void {
     this.#isOpening = true;
-    this.#endMs = performance.now() + this.#budgetMs;
+    this.#endMs = performance.now() + this.#allowanceMs;
     this.#lastMs = this.#endMs;
-    let left = this.#waiting.length;
+    let left = count;
     try {
       do {
         left -= 1;
         this.#isCalledIn = true;
-        this.#waiting.shift()?.();
+        next()?.();
       } while (left > 0 && performance.now() < this.#endMs);
     } finally {
       this.#isOpening = false;
       this.#isCalledIn = false;
-      if (this.#waiting.length > 0) this.#openLater(turnsBetween);
     }
-  };
+  }
+}
+
+/** Undefined: of a unix socket. */
+export interface NewcomerAt {
+  readonly address: string | undefined;
 }
 
 /** The place of a connection at a turnstile: it waits there once, whatever comes meanwhile. */
@@ -90,11 +165,17 @@ export class Turn {
   readonly #turnstile: Turnstile;
   readonly #goOn: () => void;
   #isWaiting = false;
+  /** Had no entry yet, and nothing of it waits. */
+  #newcomer: NewcomerAt | undefined;
 
-  /** @param goOn is called in a later turn, where {@link enter} answered false */
-  constructor(turnstile: Turnstile, goOn: () => void) {
+  /**
+   * @param goOn is called in a later turn, where {@link enter} answered false
+   * @param newcomer its first entry goes before those of others
+   */
+  constructor(turnstile: Turnstile, goOn: () => void, newcomer?: NewcomerAt) {
     this.#turnstile = turnstile;
     this.#goOn = goOn;
+    this.#newcomer = newcomer;
   }
 
   get isWaiting(): boolean {
@@ -102,9 +183,12 @@ export class Turn {
   }
 
   enter(): boolean {
+    const newcomer = this.#newcomer;
+    this.#newcomer = undefined;
     if (this.#turnstile.enter()) return true;
     this.#isWaiting = true;
-    this.#turnstile.wait(this.#isCalled);
+    if (newcomer === undefined) this.#turnstile.wait(this.#isCalled);
+    else this.#turnstile.waitAsNewcomer(newcomer.address, this.#isCalled);
     return false;
   }
 

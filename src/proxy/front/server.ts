@@ -61,6 +61,8 @@ export interface HttpFront {
 
 /** Requests are begun for so long in a turn of the event loop. A strict hit takes some 30 µs. */
 const turnMs = 10;
+/** Where turns of the event loop take longer, fewer requests are begun in one: a probe takes some four turns. */
+const wholeTurnMsMax = 20;
 
 /** `observers` are called in this order. Rejects where the address cannot be had. */
 export async function startHttpFront(
@@ -94,7 +96,7 @@ export async function startHttpFront(
     isTimed: options.isTimed ?? false,
     ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
-    turnstile: new Turnstile(turnMs),
+    turnstile: new Turnstile(turnMs, wholeTurnMsMax),
     connectTimeoutMs: limits.upstreamConnectTimeoutMs,
     bug,
     draining: false,
