@@ -308,3 +308,29 @@ it('an input buffer gives back what was appended, and never changes what it hand
     }),
   );
 });
+
+it('an input buffer takes no more memory than its bytes need, and lets go of a large chunk that a few bytes keep', () => {
+  const input = new InputBuffer();
+  const chunk = Buffer.alloc(65_536, 'a');
+  input.append(chunk);
+  for (let at = 0; at < 10; at += 1) {
+    input.consume(input.length - 100);
+    input.append(chunk);
+    expect(input.view().buffer.byteLength).toBeLessThanOrEqual(65_536 + 100 + 4_096);
+  }
+  input.consume(input.length - 100);
+  input.trim();
+  expect(input.view().buffer.byteLength).toBeLessThan(8_192);
+  expect(`${input.view()}`).toBe('a'.repeat(100));
+});
+
+it('a head that comes byte by byte costs linear time', () => {
+  const input = new InputBuffer();
+  const buffers = new Set<ArrayBufferLike>();
+  for (let at = 0; at < 65_536; at += 1) {
+    input.append(Buffer.from('a'));
+    buffers.add(input.view().buffer);
+  }
+  expect(input.length).toBe(65_536);
+  expect(buffers.size).toBeLessThan(32);
+});

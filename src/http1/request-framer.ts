@@ -154,10 +154,10 @@ function raw(bytes: Buffer): FramerVerdict {
 
 const empty: Buffer = Buffer.alloc(0);
 
-/**
- * Bytes that arrived on a connection and were not looked at yet. Grows by doubling, so that a head that
- * comes byte by byte costs linear time; never moves or overwrites bytes that it handed out.
- */
+/** What a buffer has beyond the bytes in it, so that a head that comes byte by byte costs linear time. */
+const spareBytesMax = 4_096;
+
+/** Bytes that arrived on a connection and were not looked at yet. Never moves or overwrites bytes that it handed out. */
 export class InputBuffer {
   #bytes: Buffer = empty;
   #start = 0;
@@ -181,10 +181,9 @@ export class InputBuffer {
       this.#end = chunk.length;
       return;
     }
-    const bytes = this.length;
-    if (this.#end + chunk.length > this.#bytes.length || !this.#owned) this.#grow(chunk.length);
+    if (this.#end + chunk.length > this.#bytes.length || !this.#owned) this.#move(chunk.length);
     chunk.copy(this.#bytes, this.#end);
-    this.#end = this.#start + bytes + chunk.length;
+    this.#end += chunk.length;
   }
 
   consume(byteCount: number): void {
@@ -196,6 +195,15 @@ export class InputBuffer {
     this.#end = 0;
   }
 
+  clear(): void {
+    this.consume(this.length);
+  }
+
+  /** Lets go of a large buffer that a few bytes keep. */
+  trim(): void {
+    if (this.#bytes.length > 4 * (this.length + spareBytesMax)) this.#move(0);
+  }
+
   /** Carriage returns and line feeds at the start, so many at most; returns how many there were. */
   consumeLineEnds(countMax: number): number {
     const bytes = this.view();
@@ -205,11 +213,14 @@ export class InputBuffer {
     return count;
   }
 
-  #grow(moreBytes: number): void {
+  /** To a buffer of its own. */
+  #move(moreBytes: number): void {
     const bytes = this.length;
-    const larger = Buffer.allocUnsafeSlow(Math.max(1024, (bytes + moreBytes) * 2));
-    this.#bytes.copy(larger, 0, this.#start, this.#end);
-    this.#bytes = larger;
+    const needed = bytes + moreBytes;
+    const spare = Math.min(needed, spareBytesMax);
+    const moved = Buffer.allocUnsafeSlow(Math.max(1_024, needed + spare));
+    this.#bytes.copy(moved, 0, this.#start, this.#end);
+    this.#bytes = moved;
     this.#owned = true;
     this.#start = 0;
     this.#end = bytes;

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
@@ -27,7 +28,7 @@ beforeEach(async () => {
       if (leftBytes < 0) {
         head += bytes.toString('latin1');
         const end = head.indexOf('\r\n\r\n');
-        if (end < 0) return;
+        if (end < 0 || head.startsWith('GET /wait')) return;
         const declared = /content-length: (\d+)/i.exec(head)?.[1];
         if (declared === undefined) {
           void download(socket, Number(/^GET \/(\d+)/.exec(head)?.[1]));
@@ -115,3 +116,17 @@ it('a download of 1 GiB takes no more memory than one of 64 MiB', {
   await get(mebibytes);
   expect(peakKib() - before).toBeLessThan(garbageKib);
 });
+
+it('pipelines behind requests in hand are hardly read ahead', async () => {
+  const before = peakKib();
+  const pipeline = Buffer.alloc(1_048_576, 'GET /wait HTTP/1.1\r\nHost: a\r\n\r\n');
+  const clients = Array.from({ length: 400 }, () => connect({ host: '127.0.0.1', port }));
+  for (const client of clients) {
+    client.on('error', () => undefined);
+    client.write(pipeline);
+  }
+  await pause(3_000);
+  const grownKib = peakKib() - before;
+  for (const client of clients) client.destroy();
+  expect(grownKib / clients.length).toBeLessThan(210);
+}, 30_000);

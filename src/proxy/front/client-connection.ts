@@ -22,8 +22,6 @@ import { endWhenSent, reset } from './reset.ts';
 import type { PlaceHolder } from './resting-places.ts';
 import { SendPace } from './send-pace.ts';
 
-/** Pipelined bytes that are read ahead of the request in hand. */
-const aheadBytesMax = 65_536;
 /** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
 const ignoredLineEndBytes = 4;
 
@@ -152,12 +150,18 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.unread.append(chunk);
     if (this.#state === 'head' && !this.#turn.isWaiting) {
       this.#advance();
-      return;
+    } else {
+      if (this.#handover?.pump() === true) this.#sinceMs = performance.now();
+      if (this.#bodyLeftBytes > 0) this.#exchange?.carrier?.bodyCame();
     }
-    if (this.#handover?.pump() === true) this.#sinceMs = performance.now();
-    if (this.#bodyLeftBytes > 0) this.#exchange?.carrier?.bodyCame();
-    if (this.unread.length > aheadBytesMax) this.socket.pause();
+    const isAwaited = this.#state === 'head' && !this.#turn.isWaiting;
+    // Not read ahead: thousands of pipelines would fill the memory. What was read once, the kernel and Node's stream hold, is enough.
+    if (!isAwaited && this.unread.length > 0) this.socket.pause();
   };
+
+  #readOn(): void {
+    if (this.unread.length === 0 && this.socket.isPaused()) this.socket.resume();
+  }
 
   /** Begins the requests that are there, one after the other, as far as this turn of the event loop has time for them. */
   #advance(): void {
@@ -175,6 +179,8 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
       if (verdict.kind === 'incomplete') {
         if (this.#scannedBytes === 0) this.#sinceMs = performance.now();
         this.#scannedBytes = bytes.length;
+        this.unread.trim();
+        if (this.socket.isPaused()) this.socket.resume();
         break;
       }
       this.#scannedBytes = 0;
@@ -187,6 +193,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#turn.leave();
     this.#advancing = false;
     if (this.#state !== 'head' || this.#turn.isWaiting) return;
+    this.#readOn();
     if (this.#inputEnded) this.#endOfInput();
     else if (this.#host.draining) this.#close();
   }
@@ -194,7 +201,6 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   #goOn(): void {
     if (this.#state !== 'head') return;
     this.#sinceMs = performance.now();
-    if (this.unread.length <= aheadBytesMax) this.socket.resume();
     this.#advance();
   }
 
@@ -210,6 +216,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#state = 'busy';
     if (request.head.method === 'POST') this.#ignoredBytesLeft = ignoredLineEndBytes;
     this.unread.consume(request.headBytes);
+    this.#readOn();
     const exchange = new Exchange(request, headBytes, this, this.#host);
     this.#exchange = exchange;
     this.#sinceMs = exchange.startedAtMs;
@@ -248,7 +255,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   setReading(reading: boolean): void {
     if (!reading) this.socket.pause();
-    else if (this.unread.length <= aheadBytesMax) this.socket.resume();
+    else this.#readOn();
   }
 
   /** Unread body bytes of a request that the lane handles. */
@@ -304,7 +311,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     if (this.#state !== 'busy') return;
     this.#state = 'head';
     // When, the sweep sees by what was sent.
-    if (this.socket.isPaused()) this.socket.resume();
+    this.#readOn();
     this.#advance();
   }
 
@@ -353,6 +360,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
       request,
       client: this.client,
     });
+    this.unread.clear();
   }
 
   /** Ends our side and drops what still comes, for a while: closing over unread bytes would reset the connection. */
@@ -361,6 +369,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#state = 'closing';
     this.#sinceMs = performance.now();
     this.#handover?.destroy();
+    this.unread.clear();
     endWhenSent(this.socket);
     this.socket.resume();
   }
@@ -371,5 +380,6 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     if (exchange !== undefined) this.#leave(exchange);
     exchange?.lost();
     this.#handover?.destroy();
+    this.unread.clear();
   }
 }
