@@ -62,6 +62,8 @@ const descriptorsAgeMs = 500;
 const backlog = 4_096;
 const refusalsMax = 256;
 const keepAliveMs = 30_000;
+/** Of an address without a secret: the devices of four hosts behind it. */
+const hostsPerAddressMax = 64;
 
 export interface ControlListener {
   readonly port: number;
@@ -202,11 +204,48 @@ class TcpControlListener implements ControlListener {
     if (this.#admitted.size >= this.#options.admittedMax) this.#endOldestAdmitted();
     this.#pending.delete(peer);
     this.#admitted.set(peer, hosts);
-    const fault = this.#tellHosts();
+    if (this.#options.secret === '') this.#boundHosts(peer);
+    let fault = this.#tellHosts();
+    while (fault !== undefined && this.#endOfMostHosts(peer)) fault = this.#tellHosts();
     if (fault === undefined) return undefined;
     this.#admitted.delete(peer);
     this.#tellHosts();
     return fault;
+  }
+
+  /** Without a secret a stranger names what it likes: the oldest connections of its address go. */
+  #boundHosts(peer: Peer): void {
+    while ((this.#hostsByAddress().get(peer.host)?.size ?? 0) > hostsPerAddressMax) {
+      if (!this.#endOldestBut(peer, peer.host)) return;
+    }
+  }
+
+  /** The filter is full: the address that named most hosts loses its oldest connection. False: that would be the newcomer itself. */
+  #endOfMostHosts(newcomer: Peer): boolean {
+    const named = this.#hostsByAddress();
+    let most = newcomer.host;
+    for (const [address, hosts] of named) {
+      if (hosts.size > (named.get(most)?.size ?? 0)) most = address;
+    }
+    return this.#endOldestBut(newcomer, most);
+  }
+
+  #endOldestBut(newcomer: Peer, address: string): boolean {
+    const oldest = [...this.#admitted.keys()].find(({ host }) => host === address);
+    if (oldest === undefined || oldest === newcomer) return false;
+    this.#admitted.delete(oldest);
+    this.#end(oldest);
+    return true;
+  }
+
+  #hostsByAddress(): ReadonlyMap<string, ReadonlySet<string>> {
+    const byAddress = new Map<string, Set<string>>();
+    for (const [{ host: address }, hosts] of this.#admitted) {
+      const named = byAddress.get(address) ?? new Set();
+      byAddress.set(address, named);
+      for (const each of hosts) named.add(each);
+    }
+    return byAddress;
   }
 
   /** One that leads a session asks again at once, one that only takes the place need not. */

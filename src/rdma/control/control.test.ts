@@ -29,7 +29,11 @@ interface Place extends ControlListener {
   readonly hosts: () => readonly string[];
 }
 
-async function listener(change: Partial<ControlOptions> = {}, isFiltered = true): Promise<Place> {
+/** @param filterMax UCX's ports take packets of so many hosts */
+async function listener(
+  change: Partial<ControlOptions> = {},
+  filterMax = Number.POSITIVE_INFINITY,
+): Promise<Place> {
   const opened = await openControlListener({
     host: '127.0.0.1',
     port: 0,
@@ -45,7 +49,7 @@ async function listener(change: Partial<ControlOptions> = {}, isFiltered = true)
   opened.serve({
     ucxPlace: (host) => ({ host, port: 18_517 }),
     admit(hosts) {
-      if (!isFiltered) throw new Error('the kernel takes no socket filter');
+      if (hosts.length > filterMax) throw new Error('the kernel takes no socket filter');
       told = hosts;
     },
   });
@@ -151,7 +155,7 @@ describe('a proxy that knows the secret', () => {
   });
 
   test('is refused where UCX cannot be told of it', async () => {
-    const place = await listener({}, false);
+    const place = await listener({}, 0);
     expect(await failureOf(asking(place.port))).toMatchObject({ status: 'overload' });
     expect(place.takeRefusals()).toMatchObject([
       { status: 'overload', detail: 'the kernel takes no socket filter' },
@@ -315,6 +319,65 @@ describe('a hello', () => {
     socket.write(`${JSON.stringify(hello(change))}\n`);
     expect(await line()).toBe('{"refused":"unsupported_version"}');
   });
+});
+
+interface Admission {
+  readonly isAdmitted: boolean;
+  readonly peer: RawPeer;
+}
+
+/** Names hosts from 10.AT.0.0 on. */
+async function naming(
+  place: Place,
+  { from, at, count, secret = '' }: { from: string; at: number; count: number; secret?: string },
+): Promise<Admission> {
+  const peer = rawPeer(place.port, from);
+  const conversation = new Conversation(secret);
+  const hosts = Array.from({ length: count }, (_each, n) => `10.${at}.0.${n}`);
+  peer.socket.write(conversation.say('proxy', hello({ hosts }), false));
+  conversation.hear('target', (await peer.line()) ?? '', true);
+  peer.socket.write(conversation.say('proxy', {}, true));
+  const answer = (await peer.line()) ?? '';
+  return { isAdmitted: answer.includes('ucx_port'), peer };
+}
+
+describe('where the filter is full', () => {
+  const secret = 'sesame';
+
+  test('the address that named most hosts gives place to a newcomer, its oldest connection first', async () => {
+    const place = await listener({ admittedMax: 100 }, 48);
+    const honest = await naming(place, { from: '127.0.0.3', at: 200, count: 4, secret });
+    const crowd: Admission[] = [];
+    for (const at of [1, 2, 3]) {
+      crowd.push(await naming(place, { from: '127.0.0.2', at, count: 14, secret }));
+    }
+    const newcomer = await naming(place, { from: '127.0.0.4', at: 201, count: 4, secret });
+    expect([honest, ...crowd, newcomer].every(({ isAdmitted }) => isAdmitted)).toBe(true);
+    expect(await crowd[0]?.peer.line()).toBeUndefined();
+    expect(place.hosts()).toHaveLength(2 * 14 + 8);
+    expect(place.hosts()).toEqual(expect.arrayContaining(['10.200.0.0', '10.3.0.0', '10.201.0.3']));
+    expect(place).toMatchObject({ ended: 1, refused: 0 });
+  });
+
+  test('no address gives place to a newcomer that names more', async () => {
+    const place = await listener({ admittedMax: 100 }, 8);
+    await naming(place, { from: '127.0.0.3', at: 200, count: 4, secret });
+    const { isAdmitted } = await naming(place, { from: '127.0.0.4', at: 1, count: 8, secret });
+    expect(isAdmitted).toBe(false);
+    expect(place.hosts()).toHaveLength(4);
+    expect(place.ended).toBe(0);
+  });
+});
+
+test('without a secret the connections of an address name 64 hosts at most', async () => {
+  const place = await listener({ admittedMax: 100, secret: '' });
+  for (const at of [1, 2, 3, 4, 5, 6]) {
+    const { isAdmitted } = await naming(place, { from: '127.0.0.2', at, count: 16 });
+    expect(isAdmitted).toBe(true);
+  }
+  expect(place.hosts()).toHaveLength(64);
+  expect(place.hosts()).toContain('10.6.0.15');
+  expect(place.ended).toBe(2);
 });
 
 describe('connections that have not proved themselves', () => {
