@@ -30,8 +30,8 @@ export interface RunningAdmin {
 
 /** For a request to come in whole, from when its connection was accepted; what is done about it has limits of its own. */
 const requestMsMax = 10_000;
-/** Longer than Node's own time for a connection at rest and that for a request together. */
-const restMsMax = 30_000;
+/** Longer than Node's own time for a connection at rest. */
+const restMsMax = 10_000;
 /** Clients' bytes are read for so long in a turn of the event loop. */
 const turnMs = 5;
 /** How late the end of that time may be noticed. */
@@ -51,6 +51,7 @@ export async function startAdmin(options: AdminOptions): Promise<RunningAdmin> {
   const connections = new ConnectionBounds(server, options.limits, {
     turnstile: new Turnstile(turnMs),
     restMsMax,
+    requestMsMax,
   });
   let address = '';
   const app = await buildAdmin(options, server, connections, () => address);

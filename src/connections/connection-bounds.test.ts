@@ -24,20 +24,38 @@ async function bounded(restMsMax: number): Promise<number> {
     probeConnectionsMax: 0,
     requestsPerConnectionMax: 16,
   };
-  new ConnectionBounds(server, limits, { turnstile: new Turnstile(5), restMsMax });
+  new ConnectionBounds(server, limits, {
+    turnstile: new Turnstile(5),
+    restMsMax,
+    requestMsMax: 3_000,
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
 
-test('blank lines do not keep a connection for ever', async () => {
+test('blank lines do not keep a connection longer than a rest, and the time for a request begins with its first byte', async () => {
   const socket = connect(await bounded(500), '127.0.0.1');
   socket.on('error', () => undefined).resume();
   socket.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
   const drip = setInterval(() => socket.write('\r\n'), 50);
+  const begunMs = performance.now();
   await once(socket, 'close');
   clearInterval(drip);
-}, 5_000);
+  expect(performance.now() - begunMs).toBeLessThan(2_500);
+  const late = connect({ host: '127.0.0.1', port: (server.address() as AddressInfo).port });
+  let came = '';
+  late.setEncoding('latin1').on('data', (text: string) => {
+    came += text;
+  });
+  late.write('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+  await pause(300);
+  late.write('GET /late HTTP/1.1\r\n');
+  await pause(2_000);
+  late.end('Host: a\r\n\r\n');
+  await once(late, 'close');
+  expect(came).toContain('/late');
+}, 10_000);
 
 test('a request whose expectation is not met ends its connection', async () => {
   const socket = connect(await bounded(10_000), '127.0.0.1');

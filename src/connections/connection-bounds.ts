@@ -23,8 +23,10 @@ export interface ConnectionLimits {
 interface Pace {
   /** Hands the clients' bytes to the server: see PacedConnection. */
   readonly turnstile: Turnstile;
-  /** From an answer to the next whole request. */
+  /** From an answer to the first byte of the next request. */
   readonly restMsMax: number;
+  /** From then on, until the request is whole. */
+  readonly requestMsMax: number;
 }
 
 /** A client that asks on while this much of its answers waits to be read is no reader. */
@@ -34,6 +36,7 @@ const graceMs = 1_000;
 const sweepEveryMs = 1_000;
 
 interface Place {
+  readonly connection: PacedConnection;
   readonly address: string | undefined;
   readonly isReserve: boolean;
   readonly cameMs: number;
@@ -59,16 +62,16 @@ export class ConnectionBounds {
   #refused = 0;
   #evicted = 0;
 
-  constructor(server: Server, limits: ConnectionLimits, { turnstile, restMsMax }: Pace) {
+  constructor(server: Server, limits: ConnectionLimits, pace: Pace) {
     this.#limits = limits;
     const listeners = server.listeners('connection');
     server.removeAllListeners('connection');
     server.on('connection', (socket: Socket) => {
-      const connection = new PacedConnection(socket, turnstile);
+      const connection = new PacedConnection(socket, pace.turnstile);
       if (!this.#came(connection)) return;
       for (const each of listeners) each.call(server, connection);
     });
-    const sweeper = setInterval(() => this.#sweep(restMsMax), sweepEveryMs).unref();
+    const sweeper = setInterval(() => this.#sweep(pace), sweepEveryMs).unref();
     server.once('close', () => clearInterval(sweeper));
     server.on('request', (request, response) => this.#asked(request, response));
     // Node would answer, and leave the connection open, without an event that counts the request.
@@ -107,6 +110,7 @@ export class ConnectionBounds {
       return false;
     }
     this.#places.set(socket, {
+      connection: socket,
       address,
       isReserve,
       cameMs: performance.now(),
@@ -122,10 +126,13 @@ export class ConnectionBounds {
   }
 
   /** Blank lines between requests are activity to Node, and no request. */
-  #sweep(restMsMax: number): void {
-    const before = performance.now() - restMsMax;
+  #sweep({ restMsMax, requestMsMax }: Pace): void {
+    const nowMs = performance.now();
     for (const socket of this.#resting) {
-      if ((this.#places.get(socket)?.restsSinceMs ?? 0) >= before) return;
+      const { connection, restsSinceMs } = this.#places.get(socket) as Place;
+      const restMs = nowMs - restsSinceMs;
+      if (restMs <= restMsMax) return;
+      if (connection.hasBegun && restMs <= restMsMax + requestMsMax) continue;
       this.#leave(socket);
       socket.destroy();
     }
@@ -233,6 +240,7 @@ export class ConnectionBounds {
     this.#resting.delete(socket);
     this.#resting.add(socket);
     place.restsSinceMs = performance.now();
+    place.connection.hasBegun = false;
   }
 
   #leave(socket: Duplex): void {

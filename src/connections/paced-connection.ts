@@ -12,6 +12,8 @@ const pieceBytes = 1_024;
 
 export class PacedConnection extends Duplex {
   readonly remoteAddress: string | undefined;
+  /** A byte came that is no line end, since this was set to false: blank lines between requests begin none. */
+  hasBegun = false;
   readonly #socket: Socket;
   readonly #turn: Turn;
   #unread: Buffer = Buffer.alloc(0);
@@ -62,6 +64,7 @@ export class PacedConnection extends Duplex {
       const piece = this.#unread.subarray(0, pieceBytes);
       this.#unread = this.#unread.subarray(piece.length);
       this.#isWanted = false;
+      this.hasBegun ||= piece.some((byte) => byte !== 0x0d && byte !== 0x0a);
       this.push(piece);
     }
     this.#turn.leave();

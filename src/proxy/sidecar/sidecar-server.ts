@@ -76,7 +76,11 @@ class SidecarServer implements RunningSidecar {
         probeConnectionsMax: 0,
         requestsPerConnectionMax,
       },
-      { turnstile: this.#turnstile, restMsMax: limits.idleTimeoutMs + 2 * limits.headTimeoutMs },
+      {
+        turnstile: this.#turnstile,
+        restMsMax: limits.idleTimeoutMs,
+        requestMsMax: limits.headTimeoutMs,
+      },
     );
     this.#server.on('request', (request, response) => this.#serve(request, response));
   }
