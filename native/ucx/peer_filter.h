@@ -16,9 +16,10 @@
 // hosts only: the kernel drops those of others before UCX sees them.
 namespace ucx {
 
-/// A filter for the kernel has 4,096 steps: no more hosts than this fit, of one family alone.
+/// A filter for the kernel has 4,096 steps: no more hosts of IPv4 fit. Those of IPv6 need more of
+/// the kernel's memory (net.core.optmem_max), which by default has room for this many.
 inline constexpr size_t kIpv4HostsMax = 1662;
-inline constexpr size_t kIpv6HostsMax = 454;
+inline constexpr size_t kIpv6HostsMax = 400;
 
 /// A socket filter (SO_ATTACH_FILTER) that passes packets whose source address is one of `hosts`.
 /// Nothing: they are too many.

@@ -36,14 +36,14 @@ test('requests that fit into the budget of a turn do not wait', () => {
 });
 
 test('what does not fit waits for turns of its own, and newcomers behind it', async () => {
-  const turnstile = new Turnstile(20);
+  const turnstile = new Turnstile(100);
   const gone: string[] = [];
   const ask = (name: string): void => {
     if (!turnstile.enter()) {
       turnstile.wait(() => ask(name));
       return;
     }
-    work(12);
+    work(60);
     gone.push(name);
     turnstile.leave();
   };

@@ -24,7 +24,7 @@ export class Turnstile {
   readonly #turnMsMax: number;
   /** The part of the budget that keeps turns within `#turnMsMax`. */
   #allowanceMs: number;
-  /** Of the turns since it opened, with all that other sockets had in them. */
+  /** The longest since it opened, with all that other sockets had in it. */
   #longestTurnMs = 0;
   /** Ends the budget of this turn. */
   #endMs = 0;
@@ -86,7 +86,7 @@ export class Turnstile {
   }
 
   /**
-   * As {@link wait}, but before those that wait already, and in the next turn: for the first bytes of a connection. The event loop accepts one
+   * Calls `go` in the next turn, before those that wait already: for the first bytes of a connection. The event loop accepts one
    * connection a turn, so only connections that were silent until now make a crowd here, and no address has more than a few in it.
    */
   waitAsNewcomer(address: string | undefined, go: () => void): void {

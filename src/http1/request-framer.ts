@@ -154,7 +154,7 @@ function raw(bytes: Buffer): FramerVerdict {
 
 const empty: Buffer = Buffer.alloc(0);
 
-/** What a buffer has beyond the bytes in it, so that a head that comes byte by byte costs linear time. */
+/** A buffer has so much beyond the bytes in it, so that a head that comes byte by byte costs linear time. */
 const spareBytesMax = 4_096;
 
 /** Bytes that arrived on a connection and were not looked at yet. Never moves or overwrites bytes that it handed out. */

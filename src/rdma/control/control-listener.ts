@@ -20,6 +20,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
+import { hostsByAddress } from './named-hosts.ts';
 
 export interface ControlOptions {
   /** A literal address. */
@@ -62,7 +63,7 @@ const descriptorsAgeMs = 500;
 const backlog = 4_096;
 const refusalsMax = 256;
 const keepAliveMs = 30_000;
-/** Of an address without a secret: the devices of four hosts behind it. */
+/** Bounds an address without a secret: the devices of four hosts behind it. */
 const hostsPerAddressMax = 64;
 
 export interface ControlListener {
@@ -215,14 +216,14 @@ class TcpControlListener implements ControlListener {
 
   /** Without a secret a stranger names what it likes: the oldest connections of its address go. */
   #boundHosts(peer: Peer): void {
-    while ((this.#hostsByAddress().get(peer.host)?.size ?? 0) > hostsPerAddressMax) {
+    while ((hostsByAddress(this.#admitted).get(peer.host)?.size ?? 0) > hostsPerAddressMax) {
       if (!this.#endOldestBut(peer, peer.host)) return;
     }
   }
 
   /** The filter is full: the address that named most hosts loses its oldest connection. False: that would be the newcomer itself. */
   #endOfMostHosts(newcomer: Peer): boolean {
-    const named = this.#hostsByAddress();
+    const named = hostsByAddress(this.#admitted);
     let most = newcomer.host;
     for (const [address, hosts] of named) {
       if (hosts.size > (named.get(most)?.size ?? 0)) most = address;
@@ -236,16 +237,6 @@ class TcpControlListener implements ControlListener {
     this.#admitted.delete(oldest);
     this.#end(oldest);
     return true;
-  }
-
-  #hostsByAddress(): ReadonlyMap<string, ReadonlySet<string>> {
-    const byAddress = new Map<string, Set<string>>();
-    for (const [{ host: address }, hosts] of this.#admitted) {
-      const named = byAddress.get(address) ?? new Set();
-      byAddress.set(address, named);
-      for (const each of hosts) named.add(each);
-    }
-    return byAddress;
   }
 
   /** One that leads a session asks again at once, one that only takes the place need not. */
