@@ -10,6 +10,34 @@ import {
   visibleValues,
 } from './output.ts';
 
+/** One of each kind that UAX 44 calls a control, a format character, or ignorable. */
+const unseen = [
+  ...[
+    '\u001b',
+    '\u009b',
+    '\u00ad',
+    '\u034f',
+    '\u061c',
+    '\u180e',
+    '\u200b',
+    '\u200d',
+    '\u200e',
+    '\u2028',
+  ],
+  ...[
+    '\u2029',
+    '\u202e',
+    '\u2060',
+    '\u2066',
+    '\u3164',
+    '\ufe0f',
+    '\ufeff',
+    '\ufff9',
+    '\u{e0041}',
+    '\u{e0100}',
+  ],
+];
+
 const hostile = fc.string({
   unit: fc.oneof(
     fc.integer({ min: 0, max: 0x9f }).map((code) => String.fromCharCode(code)),
@@ -22,6 +50,7 @@ const hostile = fc.string({
       '\r',
       '\n',
       'é',
+      ...unseen,
     ),
     fc.string({ unit: 'binary' }),
   ),
@@ -31,9 +60,7 @@ describe('visible', () => {
   it('leaves nothing that a terminal would obey', () => {
     fc.assert(
       fc.property(hostile, (text) => {
-        expect(visible(text)).not.toMatch(
-          /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/u,
-        );
+        expect(visible(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       }),
     );
   });
@@ -45,7 +72,7 @@ describe('visible', () => {
         expect(visible(shown)).toBe(shown);
         expect(shown.replace(/\\u[0-9a-f]{4}/g, '')).toBe(
           text
-            .replace(/[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
+            .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, '')
             .replace(/\\u[0-9a-f]{4}/g, ''),
         );
       }),
@@ -54,6 +81,14 @@ describe('visible', () => {
 
   it('writes what it hides as JSON does', () => {
     expect(visible('a\u001b[2Jb\u009b')).toBe('a\\u001b[2Jb\\u009b');
+    expect(visible('\u{e0041}')).toBe('\\udb40\\udc41');
+    expect(visible('żółć 日本 naïve')).toBe('żółć 日本 naïve');
+  });
+
+  it.each(unseen)('hides no difference between two names: %j', (char) => {
+    const shown = visible(`a${char}b`);
+    expect(shown).toMatch(/^a(?:\\u[0-9a-f]{4})+b$/);
+    expect(JSON.parse(`"${shown}"`)).toBe(`a${char}b`);
   });
 });
 

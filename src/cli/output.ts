@@ -2,16 +2,25 @@
  * Output of the tools. Names, types and answers are other people's: nothing of them reaches a terminal as a command.
  */
 
-/** Controls, line and paragraph separators, and what turns the direction of text around. */
-const unseen = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+/**
+ * Controls, line and paragraph separators, characters that turn the direction of text around, and those without a width:
+ * two names that differ in them alone would look the same. Some of these are no format characters to Unicode.
+ */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** A stored text as a person may see it, on one line: what would not be seen is written as \u001b is. Idempotent. */
+/**
+ * A stored text as a person may see it, on one line: what would not be seen is written as JSON does, \u001b. Idempotent.
+ */
 export function visible(text: string): string {
   return text.replace(unseen, escaped);
 }
 
+/** Writes a character beyond 16 bits in two halves, since JSON knows no longer escape: a printed answer stays JSON. */
 function escaped(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return char
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 /** Keeps line ends and tabs, which are our own. */
