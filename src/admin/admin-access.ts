@@ -1,7 +1,8 @@
 /** Rules of access to the admin listener: pure functions, and the hooks that apply them. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isIP } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { hostNameOf, hostOf, isLoopback } from '../http1/host-name.ts';
 import { json } from './admin-page.ts';
 
 /** Compares digests: the time it takes tells nothing about the token. */
@@ -20,19 +21,14 @@ function digest(text: string): Buffer {
 
 /** Only this machine, or a user who may open the socket's file, can connect. */
 export function isPrivate(address: string): boolean {
-  if (address.startsWith('unix:')) return true;
-  const host = hostOf(address);
-  return host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  return address.startsWith('unix:') || isLoopback(hostOf(address));
 }
 
-/**
- * Could this Host header be the page's of another site, whose name was made to point here (DNS rebinding)? Addresses and
- * `localhost` cannot be made to.
- */
-export function isForeignName(host: string | undefined): boolean {
+/** Tests for a Host by which another site's page may ask. Programs may leave it out, browsers do not. */
+function isForeignName({ headers, socket }: FastifyRequest): boolean {
+  const { host } = headers;
   if (host === undefined || host === '') return false;
-  const name = hostOf(host).toLowerCase();
-  return isIP(name) === 0 && name !== 'localhost' && !name.endsWith('.localhost');
+  return hostNameOf(host, socket.localAddress) !== 'own';
 }
 
 /** A browser names the page that asks; other programs name none. */
@@ -42,14 +38,13 @@ export function isForeignOrigin(origin: string | undefined, host: string | undef
 }
 
 /**
- * Tells from Sec-Fetch-Site whether another site's page asks: browsers ask for pictures and scripts without an Origin.
+ * Tells whether another site's page asks: browsers ask for pictures and scripts without an Origin. Where they do not
+ * trust the address they leave Sec-Fetch-Site out, and Referer is left.
  */
-export function isForeignFetch(site: string | string[] | undefined): boolean {
-  return site !== undefined && site !== 'same-origin' && site !== 'none';
-}
-
-function hostOf(address: string): string {
-  return address.replace(/:\d*$/, '').replace(/^\[|\]$/g, '');
+export function isForeignFetch(headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site === undefined) return isForeignOrigin(headers.referer, headers.host);
+  return site !== 'same-origin' && site !== 'none';
 }
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
@@ -75,16 +70,16 @@ export function accessHooks(token: () => string | undefined, address: () => stri
   };
   const api: Hook = async (request, reply) => {
     reply.header('Cross-Origin-Resource-Policy', 'same-origin');
-    if (isForeignFetch(request.headers['sec-fetch-site'])) {
+    if (isForeignFetch(request.headers)) {
       return json(reply, 403, {
         error: "refused for other sites' pages: only this listener's own pages may ask",
       });
     }
     const isOpen = token() === undefined && !address().startsWith('unix:');
-    if (!isOpen || !isForeignName(request.headers.host)) return page(request, reply);
+    if (!isOpen || !isForeignName(request)) return page(request, reply);
     const { host } = request.headers;
     return json(reply, 403, {
-      error: `no admin.token_file is set, so the Host "${host}" is not accepted here: use an IP address or localhost, or set admin.token_file`,
+      error: `no admin.token_file is set, so the Host "${host}" is not accepted here: use the address of this listener (on loopback: 127.0.0.1, [::1] or localhost), or set admin.token_file`,
     });
   };
   const action: Hook = async (request, reply) => {

@@ -303,7 +303,25 @@ describe('who may ask', () => {
     expect(await statusOf(rebound)).toBe(403);
     expect((await ask(`${stage.admin}${readUrl}`, { host: 'evil.example' })).status).toBe(403);
     expect((await ask(`${stage.admin}/api/cache`, { host: 'evil.example:80' })).status).toBe(403);
-    expect((await ask(`${stage.admin}/metrics`, { host: 'node7.example' })).status).toBe(200);
+    for (const path of ['/metrics', '/livez', '/readyz']) {
+      expect((await ask(stage.admin + path, { host: 'node7.example' })).status).toBe(200);
+      expect((await ask(stage.admin + path, { host: '0.0.0.0' })).status).toBe(200);
+    }
+  });
+
+  test('a page that hides what it is may not, by an address that is not this listener’s', async () => {
+    const { host } = new URL(stage.admin);
+    for (const name of ['0.0.0.0', '[::ffff:127.0.0.1]', '10.0.0.5']) {
+      const answer = await ask(`${stage.admin}${readUrl}`, { host: name });
+      expect(answer.status).toBe(403);
+      expect(parsed<{ error: string }>(answer).error).toContain('admin.token_file');
+    }
+    const from = async (referer: string): Promise<number> =>
+      (await ask(`${stage.admin}${readUrl}`, { referer })).status;
+    expect(await from('http://evil.example/')).toBe(403);
+    expect(await from('http://127.0.0.1:1/')).toBe(403);
+    expect(await from(`http://${host}/`)).toBe(200);
+    expect((await ask(`${stage.admin}${readUrl}`, { host: 'localhost' })).status).toBe(200);
   });
 
   test('a form cannot: only JSON is read', async () => {

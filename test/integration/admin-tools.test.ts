@@ -95,6 +95,14 @@ describe('who cannot be asked', () => {
     expect(stderr).toContain('is it an admin listener?');
   });
 
+  test('but by the address for all is asked on loopback, as a role logs that address', async () => {
+    const open = await startStage(dir);
+    const port = new URL(open.admin).port;
+    const { status } = await runProgram(['cache', 'stats', '--admin', `0.0.0.0:${port}`]);
+    await open.close();
+    expect(status).toBe(0);
+  });
+
   test('twice is a wrong use of cache', async () => {
     const { status } = await runProgram(['cache', 'stats', '--admin', admin, '--admin', admin]);
     expect(status).toBe(2);

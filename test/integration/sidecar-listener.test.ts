@@ -147,15 +147,15 @@ describe('whom it refuses', () => {
     expect((await ask(stage.sidecar, '/rdma/read', broken)).status).toBe(400);
   });
 
-  test('a page whose name was made to point here', async () => {
+  test('a page whose name was made to point here, or that asks for another address', async () => {
     const { fid } = stage.needles.small;
+    const strangers = ['page.example', '0.0.0.0:8082', '[::ffff:127.0.0.1]:8082', '10.0.0.5'];
     for (const path of [`/read?file_id=${fid}`, '/benchmark?iterations=1', '/stats']) {
-      for (const [host, status] of [
-        ['page.example', 403],
-        ['localhost:8082', 200],
-        ['[::1]:8082', 200],
-      ] as const) {
-        expect((await ask(stage.sidecar, path, { headers: { host } })).status).toBe(status);
+      const hosts = { 403: strangers, 200: ['localhost:8082', '127.0.0.1', '[::1]:8082'] };
+      for (const [status, names] of Object.entries(hosts)) {
+        for (const host of names) {
+          expect((await ask(stage.sidecar, path, { headers: { host } })).status).toBe(+status);
+        }
       }
     }
   });

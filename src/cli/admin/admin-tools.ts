@@ -131,13 +131,19 @@ export function onePlace(
   return { place, timeoutMs: flags.timeout, json: flags.json ?? false };
 }
 
+/** A role logs where it listens, "0.0.0.0:8081" for example: no listener answers to that name. */
+function connectable(text: string): string {
+  const listen = parseListen(text);
+  return listen === undefined ? text : formatListen(reachable(listen));
+}
+
 function placesOf({ admin, config, tokenFile }: AdminFlags): AdminAddress[] {
   if (admin !== undefined && config !== undefined) {
     throw new ToolFailure('give --admin or --config, not both', exitCodes.usage);
   }
   const given = tokenFile === undefined ? undefined : readSecretOption(tokenFile);
   if (config === undefined) {
-    return (admin ?? [adminDefault]).map((address) => ({ address, token: given }));
+    return (admin ?? [adminDefault]).map((text) => ({ address: connectable(text), token: given }));
   }
   const { role } = checkFile(config, undefined, process.env);
   const load = role === 'proxy' ? loadProxyConfig : loadTargetConfig;

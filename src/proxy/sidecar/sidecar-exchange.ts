@@ -1,6 +1,6 @@
 /** The life of one request: taken apart, admitted, answered, sent, counted once. */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
+import { hostNameOf } from '../../http1/host-name.ts';
 import { parseUint64 } from '../../needle/request/go-numbers.ts';
 import { splitTarget } from '../../needle/request/needle-path.ts';
 import { parseQuery, type Query } from '../../needle/request/query.ts';
@@ -95,9 +95,9 @@ export class SidecarExchange {
     if (field !== undefined) {
       return refusal(403, 'browser', `requests of web pages (${field}) are not answered here`);
     }
-    if (options.isOnLoopback && !isOwnName(headers.host)) {
-      const text = 'Host: a sidecar on loopback answers localhost and IP addresses alone';
-      return refusal(403, 'browser', text);
+    const host = hostNameOf(headers.host, this.#request.socket.localAddress);
+    if (host === 'address' || (host === 'name' && options.isOnLoopback)) {
+      return refusal(403, 'browser', foreignHostText);
     }
     if (this.#endpoint === undefined) {
       return refusal(404, 'path', `no such path; there are ${endpoints.paths.join(' ')}`);
@@ -193,11 +193,8 @@ function overload(what: string, key: string): SidecarRefusal {
   return refusal(503, 'overload', `more ${what} under way than sidecar.${key}`, retryAfter);
 }
 
-/** Tests for a name that a page of the web cannot use: a browser would send the page's own host name. */
-function isOwnName(host: string | undefined): boolean {
-  const name = (host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-  return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
-}
+const foreignHostText =
+  'Host: ask for the address of this listener; on loopback for 127.0.0.1, [::1] or localhost';
 
 /**
  * Names the field with which a browser says that a page asks. Pictures and scripts come without Origin, and over plain
