@@ -45,6 +45,8 @@ export class TargetConnector implements Connector {
   #link: ConnectorLink | undefined;
   /** Open for as long as the session that it led to. */
   #control: ControlConnection | undefined;
+  /** Why UCX may find no way to the target that it admits this host to. */
+  #obstacle: string | undefined;
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -63,6 +65,10 @@ export class TargetConnector implements Connector {
 
   up(): void {
     this.#attempts = 0;
+  }
+
+  explained(detail: string): string {
+    return this.#obstacle === undefined ? detail : `${detail}; ${this.#obstacle}`;
   }
 
   lost(status: StatusName): void {
@@ -116,8 +122,9 @@ export class TargetConnector implements Connector {
     const startedMs = performance.now();
     const control = this.#ask(host);
     control.admitted.then(
-      ({ ucx, hosts }) => {
+      ({ ucx, hosts, obstacle }) => {
         if (this.#control !== control) return;
+        this.#obstacle = obstacle;
         const fault = this.#peers.set(this, hosts);
         if (fault !== undefined) {
           this.#failed('overload', fault);
@@ -197,6 +204,10 @@ export class InprocConnector implements Connector {
 
   up(): void {}
   lost(): void {}
+
+  explained(detail: string): string {
+    return detail;
+  }
 
   stop(): void {
     this.#native.disconnect(this.#target);

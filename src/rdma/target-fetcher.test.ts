@@ -47,6 +47,7 @@ class Rig {
       },
       up: () => undefined,
       lost: () => undefined,
+      explained: (detail: string) => `${detail}; a NAT`,
       stop: () => undefined,
     };
     const onRead = (record: ReadRecord): void => void this.records.push(record);

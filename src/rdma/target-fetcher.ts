@@ -31,6 +31,8 @@ export interface Connector {
   start(link: ConnectorLink): void;
   up(): void;
   lost(status: StatusName): void;
+  /** Adds to UCX's text about a session that failed what the connector knows of the way. */
+  explained(detail: string): string;
   /** Disconnects, for good. */
   stop(): void;
 }
@@ -180,7 +182,10 @@ export class TargetFetcher implements NeedleFetcher, BookOwner {
         this.#change({ kind: 'up', transport: event.transport, sessionId: event.sessionId });
         return;
       case 'down':
-        this.#goDown(statusName(event.status), withMeaning(event.detail));
+        this.#goDown(
+          statusName(event.status),
+          this.#connector.explained(withMeaning(event.detail)),
+        );
         this.#connector.lost(statusName(event.status));
         return;
       case 'volumes':

@@ -64,12 +64,12 @@ export type TargetHostStats = NativeTargetStats;
 
 /** The start or end of a session. */
 export interface SessionEvent {
-  readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost';
+  readonly kind: 'welcomed' | 'refused' | 'ended' | 'lost' | 'translated';
   /** undefined: refused before there was a session. */
   readonly sessionId: bigint | undefined;
   /** Why it was refused or ended; undefined: no reason was given. */
   readonly status: Exclude<StatusName, 'ok'> | undefined;
-  /** The address of a peer that was refused on its control connection. */
+  /** The address of a peer that was refused, or seems translated, on its control connection. */
   readonly peer?: string | undefined;
   readonly detail?: string | undefined;
 }
@@ -185,6 +185,8 @@ function nativeOptions(options: TargetHostOptions, tls: string): NativeTargetOpt
   };
 }
 
+const noSession = { sessionId: undefined, status: undefined };
+
 interface HostFacts {
   readonly host: string;
   readonly shmLoss: ShmLoss | undefined;
@@ -237,12 +239,18 @@ class NativeTargetHost implements TargetHost {
         ({ host, status, detail }) =>
           ({ kind: 'refused', sessionId: undefined, status, peer: host, detail }) as const,
       );
+    const translated = this.#control.takeTranslated().map(({ host, detail }) => ({
+      ...noSession,
+      kind: 'translated' as const,
+      peer: host,
+      detail,
+    }));
     const events = this.#native.takeSessionEvents().map(({ kind, sessionId, status }) => ({
       kind,
       sessionId: sessionId === 0n ? undefined : sessionId,
       status: status === statusNumbers.ok ? undefined : failureOf(status).status,
     }));
-    return [...refused, ...events];
+    return [...refused, ...translated, ...events];
   }
 
   volumes(): readonly TargetVolume[] {

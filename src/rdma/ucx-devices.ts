@@ -263,6 +263,12 @@ export function sourceFor(address: string): Promise<string> {
 
 const anyPort = 9;
 
+/** The addresses from which the kernel would send to `hosts`, literal addresses; those without a route have none. */
+export async function sourcesFor(hosts: readonly string[]): Promise<readonly string[]> {
+  const sources = await Promise.all(hosts.map((host) => sourceFor(host).catch(() => undefined)));
+  return [...new Set(sources.filter((source) => source !== undefined))];
+}
+
 /** The device that has this address; undefined: none has. */
 function deviceOf(address: string, machine: Machine): string | undefined {
   const [plain = '', scope] = address.split('%');

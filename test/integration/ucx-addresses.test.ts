@@ -112,6 +112,44 @@ describe.skipIf(!isPossible)('UCX over TCP (needs UCX and network namespaces)', 
     });
   });
 
+  test('serves a proxy that comes over another device than that of rdma.listen', async () => {
+    const cable = 'ip link add w0 type veth peer name w1 && ip addr add 10.10.0.2/24 dev w0';
+    const setup = `${twoAddresses} && ${cable} && ip link set w0 up`;
+    const host = start(setup, 'target', target('10.9.0.2'));
+    const { pid } = await host.ready();
+    const taken = `nsenter -t ${pid} -n ip link set w1 netns $$ && ip link set w1 up`;
+    const route = 'ip addr add 10.10.0.3/24 dev w1 && ip route add default via 10.10.0.2';
+    // UCX keeps the connection of the side with the lower address: the target's. It finds no shared memory here.
+    const [command = '', ...words] = ['unshare', '-i', ...withOwnNetwork(`${taken} && ${route}`)];
+    const asked = ['--target', '10.9.0.2:18515', ...patient];
+    const ping = await runCommand(command, [...words, program, 'ping', ...asked]);
+    expect(ping).toMatchObject({ status: 0, stderr: '' });
+    expect(ping.stdout).toContain('over tcp');
+  });
+
+  const sourceNat =
+    "nft 'table ip nat { chain out { type nat hook postrouting priority 100; ip daddr 10.9.0.2 snat to 10.9.0.44; }; }'";
+
+  test.skipIf(!mayRun(withOwnNetwork(`${twoAddresses} && ${sourceNat}`)))(
+    'names the source NAT in front of a proxy, on both sides (needs nft)',
+    async () => {
+      const host = start(twoAddresses, 'target', target('10.9.0.2', 'tls = "tcp"'));
+      const { pid } = await host.ready();
+      const taken = `nsenter -t ${pid} -n ip link set v1 netns $$ && ip link set v1 up`;
+      const addresses = 'ip addr add 10.9.0.1/24 dev v1 && ip addr add 10.9.0.44/32 dev lo';
+      const setup = `${taken} && ${addresses} && ${sourceNat}`;
+      const front = start(setup, 'proxy', proxy('tls = "tcp"'));
+      const detail = expect.stringMatching(/come from 10\.9\.0\.44.* 10\.9\.0\.1: a source NAT/);
+      await awaitLine(front, { event: 'target-down', detail });
+      await awaitLine(host, {
+        event: 'session-translated',
+        level: 'warn',
+        peer: '10.9.0.44',
+        detail,
+      });
+    },
+  );
+
   /** SYNs to v0 go nowhere, but for rdma.listen: as with a firewall that opens that port alone. */
   const drops =
     "nft 'table inet wall { chain in { type filter hook input priority 0; iif lo accept; ct state established accept; tcp dport != { 18515 } drop; }; }'";

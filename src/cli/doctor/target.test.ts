@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { settingsWith } from '../../../test/unit/doctor-settings.ts';
+import { translationText } from '../../rdma/control/obstacles.ts';
 import type { TargetVolume } from '../../rdma/needle-fetcher.ts';
 import type { CheckName, Finding } from './check.ts';
 import type { RdmaDevice } from './devices.ts';
@@ -99,6 +100,7 @@ describe('the way to a target', () => {
       down('unsupported_version'),
       down('not_connected', 'Destination is unreachable'),
       down('not_connected', 'Operation rejected by remote peer (…)'),
+      down('deadline', `…; ${translationText('10.0.0.9', ['10.1.0.3'])}`),
       down(
         'not_connected',
         'it closed the connection: another program, or a target of an older version, listens there',
@@ -109,6 +111,7 @@ describe('the way to a target', () => {
       'it speaks another protocol version',
       'the target accepts, and UCX finds no way to it',
       'the target accepts, and cannot dial this host back',
+      'the target accepts, and a source NAT or a relay stands between',
       'something else listens there',
     ]);
   });

@@ -174,6 +174,15 @@ function noSession(
   if (session?.state.kind === 'silent' || says(silentWords) || isStopped) {
     return noAnswer(facts, owner, evidence);
   }
+  if (says(natWords)) {
+    return fail('target-session', {
+      summary: `${name}: the target accepts, and a source NAT or a relay stands between`,
+      evidence,
+      fix: [
+        'exempt connections from this host to the target from the NAT (nft list ruleset, iptables -t nat -S; Kubernetes: hostNetwork for the proxy): over TCP UCX dials the address that it sees',
+      ],
+    });
+  }
   // It has admitted this host on the control connection: the rest is UCX's.
   return fail('target-session', {
     summary: says(noDialWords)
@@ -189,6 +198,7 @@ function noSession(
 
 const strangerWords = /another program, or a target of an older version|^protocol_error/;
 const silentWords = /no answer within/;
+const natWords = /a source NAT or a relay stands between/;
 const noDialWords = /Operation rejected by remote peer|Endpoint is not connected/;
 
 /** The kernel accepts connections for a process that does not run. */

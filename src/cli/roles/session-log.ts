@@ -12,6 +12,7 @@ const messages: Readonly<Record<SessionEvent['kind'], string>> = {
   refused: 'a connection was refused',
   ended: 'a session has ended',
   lost: 'a session was lost: it ended without goodbye',
+  translated: 'a proxy does not come from its own address: over TCP it may find no session',
 };
 
 const refusals: Partial<Record<NonNullable<SessionEvent['status']>, string>> = {
@@ -32,7 +33,7 @@ export function sessionLog(sink: LineSink, limited: LimitedLog): (event: Session
     const session_id = sessionId === undefined ? undefined : `${sessionId}`;
     const fields = { event, session_id, reason: status, peer, detail };
     const message = kind === 'refused' ? refusalText(status) : messages[kind];
-    if (kind === 'refused' || kind === 'lost') sink.warn(fields, message);
-    else sink.info(fields, message);
+    if (kind === 'welcomed' || kind === 'ended') sink.info(fields, message);
+    else sink.warn(fields, message);
   };
 }

@@ -18,6 +18,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
+import { translationText } from './obstacles.ts';
 
 export interface ControlPlace {
   /** A literal address. */
@@ -34,6 +35,8 @@ export interface Admitted {
   readonly ucx: UcxPlace;
   /** Addresses of the target from which its packets may come. */
   readonly hosts: readonly string[];
+  /** Why UCX may find no way all the same. */
+  readonly obstacle?: string | undefined;
 }
 
 /** No admission: the status as the target's, or one of the client's own. */
@@ -61,6 +64,7 @@ export class ControlConnection {
   readonly #settle: PromiseWithResolvers<Admitted>;
   readonly #loss: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #isClosed = false;
+  #hosts: readonly string[] = [];
   readonly #reader = new LineReader();
   readonly #timer: NodeJS.Timeout;
   #state: 'greeting' | 'proving' | 'settled' = 'greeting';
@@ -96,8 +100,8 @@ export class ControlConnection {
 
   #greet(): void {
     const version = { version_min: controlVersion, version_max: controlVersion };
-    const hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
-    const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts };
+    this.#hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
+    const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts: this.#hosts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }
 
@@ -147,7 +151,7 @@ export class ControlConnection {
   }
 
   #enter(welcome: Fields): void {
-    const { ucx_host: ucxHost, ucx_port: ucxPort } = welcome;
+    const { ucx_host: ucxHost, ucx_port: ucxPort, came_from: cameFrom } = welcome;
     const hosts = hostsOf(welcome['hosts']);
     if (!isHost(ucxHost) || !isPort(ucxPort) || hosts === undefined) {
       this.#fail('protocol_error', 'its welcome is malformed');
@@ -156,7 +160,11 @@ export class ControlConnection {
     this.#state = 'settled';
     clearTimeout(this.#timer);
     this.#socket.setKeepAlive(true, keepAliveMs);
-    this.#settle.resolve({ ucx: { host: ucxHost, port: ucxPort }, hosts: [ucxHost, ...hosts] });
+    this.#settle.resolve({
+      ucx: { host: ucxHost, port: ucxPort },
+      hosts: [ucxHost, ...hosts],
+      obstacle: isHost(cameFrom) ? translationText(cameFrom, this.#hosts) : undefined,
+    });
   }
 
   #fail(status: Refusal, detail: string): void {

@@ -5,21 +5,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { AddressCounts } from '../../connections/address-counts.ts';
 import { messageOf } from '../errors.ts';
-import {
-  Conversation,
-  controlVersion,
-  type Fields,
-  hostsOf,
-  isNonce,
-  isSpoken,
-  LineReader,
-  newNonce,
-  ownHosts,
-  plainHost,
-  type Refusal,
-  type UcxPlace,
-  unproved,
-} from './control-protocol.ts';
+import { type AdmittedTo, Peer } from './control-peer.ts';
+import { plainHost, type Refusal } from './control-protocol.ts';
 import { hostsByAddress } from './named-hosts.ts';
 
 export interface ControlOptions {
@@ -46,12 +33,10 @@ export interface RefusedPeer {
   readonly detail: string | undefined;
 }
 
-/** UCX's side, as it is once the address is had. */
-export interface AdmittedTo {
-  /** Where proxies connect to by UCX once they are admitted; `host` is where they came to. */
-  readonly ucxPlace: (host: string) => UcxPlace;
-  /** Replaces the hosts of which UCX's ports take packets. Throws where that fails. */
-  readonly admit: (hosts: readonly string[]) => void;
+/** Admitted, though UCX may not reach it. */
+export interface TranslatedPeer {
+  readonly host: string;
+  readonly detail: string;
 }
 
 /** Bounds the connections of all addresses that have not proved themselves; fewer where descriptors are short. */
@@ -62,7 +47,6 @@ const descriptorShare = 0.25;
 const descriptorsAgeMs = 500;
 const backlog = 4_096;
 const refusalsMax = 256;
-const keepAliveMs = 30_000;
 /** Bounds an address without a secret: the devices of four hosts behind it. */
 const hostsPerAddressMax = 64;
 
@@ -78,6 +62,8 @@ export interface ControlListener {
   readonly refused: number;
   /** The first `refusalsMax` of them since the last call. */
   takeRefusals(): readonly RefusedPeer[];
+  /** Likewise, of those that do not name the address from which they come. */
+  takeTranslated(): readonly TranslatedPeer[];
   /** Takes no more connections; those that are admitted stay until `end`. */
   stop(): void;
   /** Ends all. */
@@ -104,6 +90,7 @@ class TcpControlListener implements ControlListener {
   readonly #pending = new Set<Peer>();
   readonly #admitted = new Map<Peer, readonly string[]>();
   readonly #refusals: RefusedPeer[] = [];
+  readonly #translated: TranslatedPeer[] = [];
   #pendingMax = pendingMax;
   #pendingMaxMs = Number.NEGATIVE_INFINITY;
   #ended = 0;
@@ -139,6 +126,10 @@ class TcpControlListener implements ControlListener {
     return this.#refusals.splice(0);
   }
 
+  takeTranslated(): readonly TranslatedPeer[] {
+    return this.#translated.splice(0);
+  }
+
   stop(): void {
     this.#server.close();
     for (const peer of this.#pending) peer.end();
@@ -161,6 +152,7 @@ class TcpControlListener implements ControlListener {
       { socket, host, ucxPlace, secret, handshakeTimeoutMs, devices },
       {
         admit: (hosts) => this.#admit(peer, hosts),
+        translated: (detail) => this.#tellTranslated({ host, detail }),
         refused: (status, detail) => this.#tellRefusal({ host, status, detail }),
         gone: () => this.#gone(peer),
         timedOut: () => this.#end(peer),
@@ -250,6 +242,10 @@ class TcpControlListener implements ControlListener {
     if (this.#refusals.length < refusalsMax) this.#refusals.push(refused);
   }
 
+  #tellTranslated(translated: TranslatedPeer): void {
+    if (this.#translated.length < refusalsMax) this.#translated.push(translated);
+  }
+
   #gone(peer: Peer): void {
     this.#pending.delete(peer);
     if (this.#admitted.delete(peer)) this.#tellHosts();
@@ -269,125 +265,4 @@ function countAddresses(peers: Iterable<Peer>): AddressCounts {
   const counts = new AddressCounts();
   for (const { host } of peers) counts.add(host);
   return counts;
-}
-
-interface PeerOptions
-  extends Pick<ControlOptions, 'secret' | 'handshakeTimeoutMs' | 'devices'>,
-    Pick<AdmittedTo, 'ucxPlace'> {
-  readonly socket: Socket;
-  readonly host: string;
-}
-
-interface PeerEvents {
-  /** `hosts` have proved themselves; returns why there is no place for them all the same. */
-  admit(hosts: readonly string[]): string | undefined;
-  refused(status: Refusal, detail: string | undefined): void;
-  gone(): void;
-  timedOut(): void;
-}
-
-/** One connection, from accept to close. */
-class Peer {
-  readonly host: string;
-  readonly #socket: Socket;
-  readonly #ucxPlace: AdmittedTo['ucxPlace'];
-  readonly #devices: string;
-  readonly #events: PeerEvents;
-  readonly #conversation: Conversation;
-  readonly #reader = new LineReader();
-  readonly #timer: NodeJS.Timeout;
-  #state: 'greeting' | 'proving' | 'admitted' | 'refused' = 'greeting';
-  #hosts: readonly string[] = [];
-
-  constructor(options: PeerOptions, events: PeerEvents) {
-    const { socket, handshakeTimeoutMs } = options;
-    this.host = options.host;
-    this.#socket = socket;
-    this.#ucxPlace = options.ucxPlace;
-    this.#devices = options.devices;
-    this.#events = events;
-    this.#conversation = new Conversation(options.secret);
-    this.#timer = setTimeout(() => events.timedOut(), handshakeTimeoutMs).unref();
-    socket.on('data', (bytes) => this.#read(bytes));
-    socket.on('error', () => {});
-    socket.on('end', () => socket.destroy());
-    socket.once('close', () => {
-      clearTimeout(this.#timer);
-      events.gone();
-    });
-  }
-
-  end(): void {
-    this.#socket.destroy();
-  }
-
-  #read(bytes: Buffer): void {
-    if (this.#state === 'refused') return;
-    // An admitted proxy says nothing more.
-    if (this.#state === 'admitted') {
-      this.end();
-      return;
-    }
-    const { line, isTooMuch } = this.#reader.read(bytes);
-    if (isTooMuch) this.#refuse('bad_request');
-    else if (line !== undefined) this.#hearSafely(line);
-  }
-
-  /** No line of a stranger ends the target. */
-  #hearSafely(line: string): void {
-    try {
-      this.#hear(line);
-    } catch {
-      this.#refuse('bad_request');
-    }
-  }
-
-  #hear(line: string): void {
-    const isProved = this.#state === 'proving';
-    const fields = this.#conversation.hear('proxy', line, isProved);
-    if (fields === undefined) this.#refuse('bad_request');
-    else if (fields === unproved) this.#refuse('unauthorized');
-    else if (isProved) this.#admit();
-    else this.#challenge(fields);
-  }
-
-  #challenge(hello: Fields): void {
-    const hosts = hostsOf(hello['hosts']);
-    if (hello['hello'] !== 'seaweed-rdma' || !isNonce(hello['nonce']) || hosts === undefined) {
-      this.#refuse('bad_request');
-      return;
-    }
-    if (!isSpoken(hello)) {
-      this.#refuse('unsupported_version');
-      return;
-    }
-    this.#hosts = hosts;
-    this.#state = 'proving';
-    this.#say({ version: controlVersion, nonce: newNonce() });
-  }
-
-  #admit(): void {
-    const fault = this.#events.admit(this.#hosts);
-    if (fault !== undefined) {
-      this.#refuse('overload', fault);
-      return;
-    }
-    clearTimeout(this.#timer);
-    this.#state = 'admitted';
-    this.#socket.setKeepAlive(true, keepAliveMs);
-    const reached = plainHost(this.#socket.localAddress);
-    const { host, port } = this.#ucxPlace(reached);
-    this.#say({ ucx_host: host, ucx_port: port, hosts: ownHosts(reached, this.#devices) });
-  }
-
-  #say(content: object): void {
-    this.#socket.write(this.#conversation.say('target', content, true));
-  }
-
-  /** The time for the handshake ends the connection of a peer that does not. */
-  #refuse(status: Refusal, detail?: string): void {
-    this.#state = 'refused';
-    this.#events.refused(status, detail);
-    this.#socket.end(this.#conversation.say('target', { refused: status }, false));
-  }
 }

@@ -7,10 +7,12 @@
  *     proxy:  {} PROOF
  *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
  *
- * `hosts` has the addresses from which packets of the speaker's UCX come: that of its end of the connection, and those of
- * other devices that its UCX was given. The other side's UCX ports take packets of these. What the connection seems to
- * come from is not admitted, since a stranger may pass the lines on; nor are addresses of further devices, such as a
- * bridge's, which may be another machine's to the other side. UCX has a place of its own, since it cannot be reached
+ * `hosts` has the addresses from which packets of the speaker's UCX come: that of its end of the connection, those of
+ * other devices that its UCX was given, and the target's on its routes to the hosts that the proxy named: UCX dials back
+ * from these, whichever device it was given. The other side's UCX ports take packets of these. What the connection seems
+ * to come from is not admitted, since a stranger may pass the lines on; nor are addresses of further devices, such as a
+ * bridge's, which may be another machine's to the other side. If the proxy does not name the address from which it seems
+ * to come, the target adds that as `came_from`: the proxy tells it where UCX finds no way. UCX has a place of its own, since it cannot be reached
  * through address translation, nor at a second address of a device.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -116,19 +118,27 @@ export function refusalIn(line: string): Refusal | undefined {
   return isKnown ? (refused as Refusal) : 'protocol_error';
 }
 
-/** @param own the address of this end; @param devices as UCX_NET_DEVICES: names, or "auto" or "all" for every one */
-export function ownHosts(own: string, devices: string): readonly string[] {
+/**
+ * @param own the address of this end
+ * @param devices as UCX_NET_DEVICES: names, or "auto" or "all" for every one
+ * @param sources of the routes to the other side
+ */
+export function ownHosts(
+  own: string,
+  devices: string,
+  sources: readonly string[] = [],
+): readonly string[] {
   const names = devices.split(',').map((name) => name.trim());
   const isEvery = names.some((name) => isAuto(name) || name === 'all');
   const others = Object.entries(networkInterfaces()).flatMap(([label, rows]) => {
     const isGiven = isEvery || names.includes(withoutAlias(label));
     return isGiven ? (rows ?? []) : [];
   });
-  const told = others.filter(
-    ({ internal, address }) =>
-      !internal && !address.startsWith('fe80:') && isIP(address) === isIP(own),
+  const beyond = others.filter(({ internal }) => !internal).map(({ address }) => address);
+  const told = [...sources, ...beyond].filter(
+    (address) => !address.startsWith('fe80:') && isIP(address) === isIP(own),
   );
-  return [...new Set([own, ...told.map(({ address }) => address)])].slice(0, hostsMax);
+  return [...new Set([own, ...told])].slice(0, hostsMax);
 }
 
 /** The host of one end of a socket, as a literal address; '': the socket is gone. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AdmittedHosts } from './admitted-hosts.ts';
 import { ControlConnection, type NotAdmittedError } from './control-connection.ts';
@@ -191,6 +192,40 @@ test('the addresses that are told are those of the devices that UCX was given', 
   expect(ownHosts('fd00::1', name)).not.toContain(address);
 });
 
+test('the addresses of the routes to the other side come before those of the devices', () => {
+  const sources = ['10.9.0.1', 'fe80::1', 'fd00::1', '10.0.0.1'];
+  expect(ownHosts('10.0.0.1', 'lo', sources)).toEqual(['10.0.0.1', '10.9.0.1']);
+  expect(ownHosts('fd00::9', 'lo', sources)).toEqual(['fd00::9', 'fd00::1']);
+});
+
+test('a proxy that comes from another address than it names is told, and served', async () => {
+  const place = await listener();
+  const control = asking(place.port);
+  expect((await control.admitted).obstacle).toBeUndefined();
+  expect(place.takeTranslated()).toEqual([]);
+  const peer = rawPeer(place.port, '127.0.0.66');
+  const conversation = new Conversation('sesame');
+  peer.socket.write(conversation.say('proxy', hello(), false));
+  conversation.hear('target', (await peer.line()) ?? '', true);
+  peer.socket.write(conversation.say('proxy', {}, true));
+  const welcome = conversation.hear('target', (await peer.line()) ?? '', true);
+  expect(welcome).toMatchObject({ ucx_port: 18_517, came_from: '127.0.0.66' });
+  const detail = expect.stringMatching(/127\.0\.0\.66.* 10\.0\.0\.9: a source NAT/);
+  expect(place.takeTranslated()).toEqual([{ host: '127.0.0.66', detail }]);
+});
+
+test('a peer that is gone before its routes are looked up is not admitted', async () => {
+  const place = await listener();
+  const peer = rawPeer(place.port);
+  const conversation = new Conversation('sesame');
+  peer.socket.write(conversation.say('proxy', hello(), false));
+  conversation.hear('target', (await peer.line()) ?? '', true);
+  peer.socket.end(conversation.say('proxy', {}, true));
+  await vi.waitFor(() => expect(place.pending).toBe(0));
+  await setImmediate();
+  expect(place.hosts()).toEqual([]);
+});
+
 test('hosts that a proxy cannot admit are told, and left out from then on', () => {
   const told: (readonly string[])[] = [];
   const peers = new AdmittedHosts({
@@ -273,7 +308,8 @@ describe('a stranger between a proxy and its target', () => {
       devices: 'lo',
     });
     ends.push(() => control.close());
-    const { hosts } = await control.admitted;
+    const { hosts, obstacle } = await control.admitted;
+    expect(obstacle).toContain('from 127.0.0.66');
     expect(place.hosts().length).toBeGreaterThan(0);
     expect(place.hosts()).not.toContain('127.0.0.66');
     expect(hosts).not.toContain('127.0.0.77');

@@ -1,0 +1,160 @@
+/** One control connection of a target, from accept to close: hears the proxy, admits or refuses it. */
+import type { Socket } from 'node:net';
+import { sourcesFor } from '../ucx-devices.ts';
+import {
+  Conversation,
+  controlVersion,
+  type Fields,
+  hostsOf,
+  isNonce,
+  isSpoken,
+  LineReader,
+  newNonce,
+  ownHosts,
+  plainHost,
+  type Refusal,
+  type UcxPlace,
+  unproved,
+} from './control-protocol.ts';
+import { translationText } from './obstacles.ts';
+
+const keepAliveMs = 30_000;
+
+/** UCX's side, as it is once the address is had. */
+export interface AdmittedTo {
+  /** Where proxies connect to by UCX once they are admitted; `host` is where they came to. */
+  readonly ucxPlace: (host: string) => UcxPlace;
+  /** Replaces the hosts of which UCX's ports take packets. Throws where that fails. */
+  readonly admit: (hosts: readonly string[]) => void;
+}
+
+export interface PeerOptions extends Pick<AdmittedTo, 'ucxPlace'> {
+  readonly socket: Socket;
+  readonly host: string;
+  readonly secret: string;
+  readonly handshakeTimeoutMs: number;
+  /** The network devices of UCX, as UCX_NET_DEVICES. */
+  readonly devices: string;
+}
+
+export interface PeerEvents {
+  /** `hosts` have proved themselves; returns why there is no place for them all the same. */
+  admit(hosts: readonly string[]): string | undefined;
+  /** It is admitted, and a NAT or a relay stands between. */
+  translated(detail: string): void;
+  refused(status: Refusal, detail: string | undefined): void;
+  gone(): void;
+  timedOut(): void;
+}
+
+export class Peer {
+  readonly host: string;
+  readonly #socket: Socket;
+  readonly #ucxPlace: AdmittedTo['ucxPlace'];
+  readonly #devices: string;
+  readonly #events: PeerEvents;
+  readonly #conversation: Conversation;
+  readonly #reader = new LineReader();
+  readonly #timer: NodeJS.Timeout;
+  #state: 'greeting' | 'proving' | 'proved' | 'refused' = 'greeting';
+  #hosts: readonly string[] = [];
+
+  constructor(options: PeerOptions, events: PeerEvents) {
+    const { socket, handshakeTimeoutMs } = options;
+    this.host = options.host;
+    this.#socket = socket;
+    this.#ucxPlace = options.ucxPlace;
+    this.#devices = options.devices;
+    this.#events = events;
+    this.#conversation = new Conversation(options.secret);
+    this.#timer = setTimeout(() => events.timedOut(), handshakeTimeoutMs).unref();
+    socket.on('data', (bytes) => this.#read(bytes));
+    socket.on('error', () => {});
+    socket.on('end', () => socket.destroy());
+    socket.once('close', () => {
+      clearTimeout(this.#timer);
+      events.gone();
+    });
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#state === 'refused') return;
+    // A proxy that has proved itself says nothing more.
+    if (this.#state === 'proved') {
+      this.end();
+      return;
+    }
+    const { line, isTooMuch } = this.#reader.read(bytes);
+    if (isTooMuch) this.#refuse('bad_request');
+    else if (line !== undefined) this.#hearSafely(line);
+  }
+
+  /** No line of a stranger ends the target. */
+  #hearSafely(line: string): void {
+    try {
+      this.#hear(line);
+    } catch {
+      this.#refuse('bad_request');
+    }
+  }
+
+  #hear(line: string): void {
+    const isProved = this.#state === 'proving';
+    const fields = this.#conversation.hear('proxy', line, isProved);
+    if (fields === undefined) this.#refuse('bad_request');
+    else if (fields === unproved) this.#refuse('unauthorized');
+    else if (isProved) void this.#admit();
+    else this.#challenge(fields);
+  }
+
+  #challenge(hello: Fields): void {
+    const hosts = hostsOf(hello['hosts']);
+    if (hello['hello'] !== 'seaweed-rdma' || !isNonce(hello['nonce']) || hosts === undefined) {
+      this.#refuse('bad_request');
+      return;
+    }
+    if (!isSpoken(hello)) {
+      this.#refuse('unsupported_version');
+      return;
+    }
+    this.#hosts = hosts;
+    this.#state = 'proving';
+    this.#say({ version: controlVersion, nonce: newNonce() });
+  }
+
+  /** Never rejects. */
+  async #admit(): Promise<void> {
+    this.#state = 'proved';
+    const sources = await sourcesFor(this.#hosts);
+    if (this.#socket.destroyed) return;
+    const fault = this.#events.admit(this.#hosts);
+    if (fault !== undefined) {
+      this.#refuse('overload', fault);
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#socket.setKeepAlive(true, keepAliveMs);
+    const reached = plainHost(this.#socket.localAddress);
+    const { host, port } = this.#ucxPlace(reached);
+    const hosts = ownHosts(reached, this.#devices, sources);
+    const translation = translationText(this.host, this.#hosts);
+    if (translation !== undefined) this.#events.translated(translation);
+    const seen = translation === undefined ? {} : { came_from: this.host };
+    this.#say({ ucx_host: host, ucx_port: port, hosts, ...seen });
+  }
+
+  #say(content: object): void {
+    this.#socket.write(this.#conversation.say('target', content, true));
+  }
+
+  /** The time for the handshake ends the connection of a peer that does not. */
+  #refuse(status: Refusal, detail?: string): void {
+    this.#state = 'refused';
+    this.#events.refused(status, detail);
+    this.#socket.end(this.#conversation.say('target', { refused: status }, false));
+  }
+}
