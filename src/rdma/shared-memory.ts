@@ -1,10 +1,11 @@
 /**
- * UCX's shared memory where /dev/shm has no room. UCX 1.13 writes each segment once before it maps it, so a full
+ * UCX's shared memory where /dev/shm, or System V's limits (sysv-memory.ts), have no room. UCX 1.13 writes each segment once before it maps it, so a full
  * /dev/shm fails the start of a worker and never ends a running process by SIGBUS; what is mapped stays backed.
  */
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { messageOf } from './errors.ts';
-import { allowsShm } from './ucx-transports.ts';
+import { gatherSysv, type SysvRoom, sysvShortage } from './sysv-memory.ts';
+import { allowsShm, allowsSysv } from './ucx-transports.ts';
 
 export const shmPath: string = '/dev/shm';
 
@@ -69,8 +70,20 @@ export interface ShmLoss {
   readonly reason: string;
 }
 
-/** From what is lost least: sysv shares memory too, and takes none of /dev/shm. */
-const withLess = ['^posix', '^sm'] as const;
+/** Transports that are left out, and what is lost by that. */
+const losses = {
+  '^posix': `its shared memory in ${shmPath}`,
+  '^sysv': 'its System V shared memory',
+  '^sm': 'shared memory',
+} as const;
+
+/** The parts of the machine that are looked at; tests give their own. */
+export interface ShmPlaces {
+  readonly shm: () => ShmRoom | undefined;
+  readonly sysv: () => SysvRoom | undefined;
+}
+
+const thisMachine: ShmPlaces = { shm: gatherShm, sysv: gatherSysv };
 
 export interface ShmStarted<T> {
   readonly made: T;
@@ -81,39 +94,64 @@ export interface ShmStarted<T> {
  * Creates a worker with `tls`, or without the shared memory that it cannot have, where the configuration names no
  * transports. `transports`: what `tls` and the environment come to.
  *
- * @throws what `create` throws first, with the state of /dev/shm where that is the cause.
+ * @throws what `create` throws first, with the shortage of shared memory where that is the cause.
  */
 export function startWithShm<T>(
   { tls, transports }: { readonly tls: string; readonly transports: string },
   create: (tls: string) => T,
-  gather: () => ShmRoom | undefined = gatherShm,
+  places: ShmPlaces = thisMachine,
 ): ShmStarted<T> {
   try {
     const made = create(tls);
     // Without a /dev/shm UCX says so on stderr alone.
-    const reason = allowsShm(transports) ? shmAbsence(gather()) : undefined;
+    const reason = allowsShm(transports) ? shmAbsence(places.shm()) : undefined;
     return { made, loss: reason === undefined ? undefined : { tls, reason } };
   } catch (error) {
     const said = messageOf(error);
     if (!said.startsWith('ucp_worker_create')) throw error;
-    const shortage = shmShortage(gather());
-    const reason = shortage === undefined ? said : `${shortage} (${said})`;
+    const shm = allowsShm(transports) ? shmShortage(places.shm()) : undefined;
+    const sysv = allowsSysv(transports) ? sysvShortage(places.sysv()) : undefined;
     const isUcxsChoice = tls === 'auto' && transports === 'all';
-    const started = isUcxsChoice ? startWithLess(create, reason) : undefined;
+    const started = isUcxsChoice ? startWithLess(create, said, { shm, sysv }) : undefined;
     if (started !== undefined) return started;
-    throw shortage === undefined ? error : new Error(reason, { cause: error });
+    if (shm === undefined && sysv === undefined) throw error;
+    throw new Error(reasonOf([shm, sysv], said), { cause: error });
   }
 }
 
-function startWithLess<T>(create: (tls: string) => T, reason: string): ShmStarted<T> | undefined {
-  for (const tls of withLess) {
+interface Shortages {
+  readonly shm: string | undefined;
+  readonly sysv: string | undefined;
+}
+
+/**
+ * Leaves out what is short first: `posix` and `sysv` both share memory, and either is enough. What the worker starts
+ * without was the cause.
+ */
+function startWithLess<T>(
+  create: (tls: string) => T,
+  said: string,
+  { shm, sysv }: Shortages,
+): ShmStarted<T> | undefined {
+  const first = shm === undefined && sysv !== undefined ? '^sysv' : '^posix';
+  const second = first === '^sysv' ? '^posix' : '^sysv';
+  const causes = { '^posix': [shm], '^sysv': [sysv ?? sysvUnknown], '^sm': [shm, sysv] };
+  for (const tls of [first, second, '^sm'] as const) {
     try {
-      return { made: create(tls), loss: { tls, reason } };
+      return { made: create(tls), loss: { tls, reason: reasonOf(causes[tls], said) } };
     } catch {
       // The first failure is the one that is told.
     }
   }
   return undefined;
+}
+
+const sysvUnknown =
+  'System V shared memory has no room for UCX: compare ipcs -u with ipcs -l (kernel.shmmni, kernel.shmall, kernel.shmmax)';
+
+function reasonOf(causes: readonly (string | undefined)[], said: string): string {
+  const known = causes.filter((cause) => cause !== undefined);
+  return known.length === 0 ? said : `${known.join('; ')} (${said})`;
 }
 
 /** A log with pino's arguments: the fields, then the message. */
@@ -123,8 +161,10 @@ interface Log {
 
 export function logShmLoss(log: Log, loss: ShmLoss | undefined): void {
   if (loss === undefined) return;
+  const [, lost = losses['^posix']] =
+    Object.entries(losses).find(([tls]) => tls === loss.tls) ?? [];
   log.warn(
     { event: 'shared-memory-lost', tls: loss.tls, detail: loss.reason },
-    `UCX goes on without its shared memory in ${shmPath}`,
+    `UCX goes on without ${lost}`,
   );
 }

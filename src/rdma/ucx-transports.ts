@@ -42,6 +42,11 @@ export function allowsShm(transports: string): boolean {
   return allows(transports, ['posix', 'mm', 'shm', 'sm']);
 }
 
+/** System V shared memory. */
+export function allowsSysv(transports: string): boolean {
+  return allows(transports, ['sysv', 'mm', 'shm', 'sm']);
+}
+
 /** Nothing but what needs an RDMA port. */
 export function isRdmaAlone(transports: string): boolean {
   const { isLeftOut, names } = parse(transports);

@@ -141,6 +141,44 @@ describe.skipIf(!isPossible)('with a full /dev/shm (needs UCX and mount namespac
   });
 });
 
+const noSegments = ['unshare', '-i', ...withOwnMounts('echo 0 > /proc/sys/kernel/shmmni')];
+
+describe.skipIf(!loadBinding().hasUcx || !mayRun(noSegments))(
+  'where the kernel admits no System V segment (needs UCX and IPC namespaces)',
+  () => {
+    test('a target keeps its shared memory in /dev/shm, and names the limit', async () => {
+      const host = startRoleBy(noSegments, ['target', '--config', target('auto')]);
+      roles.push(host);
+      const { admin } = await host.ready();
+      const line = await host.line('shared-memory-lost');
+      expect(line).toMatchObject({ level: 'warn', tls: '^sysv' });
+      for (const text of [line['detail'], JSON.stringify(await health(admin))]) {
+        expect(text).toContain('kernel.shmmni');
+        expect(text).not.toContain('/dev/shm');
+      }
+      expect(line['message']).toContain('System V');
+    });
+
+    test('a target that was told to use it does not start, and the doctor says so', async () => {
+      const host = startRoleBy(noSegments, ['target', '--config', target('tcp,sysv')]);
+      roles.push(host);
+      const line = await host.line('start-failed');
+      expect(line).toMatchObject({ key: 'rdma.tls' });
+      expect(line['message']).toContain('kernel.shmmni');
+      const [command = '', ...words] = [...noSegments, program, 'doctor', '--json'];
+      const only = ['--only', 'shared-memory', '--config', target('auto')];
+      const { checks } = JSON.parse((await runCommand(command, [...words, ...only])).stdout);
+      expect(checks).toMatchObject([
+        {
+          name: 'shared-memory',
+          result: 'warn',
+          summary: expect.stringContaining('kernel.shmmni'),
+        },
+      ]);
+    });
+  },
+);
+
 describe.each(unusable)(
   'with a %s /dev/shm (needs UCX and mount namespaces)',
   (_, setup, tls, says) => {

@@ -1,6 +1,7 @@
 /** Layer 5: locked memory, hugepages, how much there is, and NUMA. */
 import { join } from 'node:path';
 import { gatherShm, type ShmRoom } from '../../rdma/shared-memory.ts';
+import { gatherSysv, type SysvRoom } from '../../rdma/sysv-memory.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import type { RdmaDevice } from './devices.ts';
 import { entriesOf, formatBytes, readLine, readText } from './machine-files.ts';
@@ -23,6 +24,8 @@ export interface MemoryFacts {
   readonly hugepageLimitBytes: number | undefined;
   /** undefined: there is no /dev/shm. */
   readonly shm: ShmRoom | undefined;
+  /** undefined: the kernel tells of no System V shared memory. */
+  readonly sysv: SysvRoom | undefined;
   readonly nodes: readonly number[];
 }
 
@@ -51,6 +54,7 @@ export function gatherMemory(
       'hugetlb.2MB.limit_in_bytes',
     ),
     shm: gatherShm(),
+    sysv: gatherSysv(roots.proc),
     nodes: nodes.flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []).map(Number),
   };
 }
@@ -88,7 +92,7 @@ export function judgeMemory(
     memlock(facts, settings, devices.length > 0),
     hugepages(facts, settings),
     memorySize(facts, settings),
-    judgeSharedMemory(settings, facts.shm),
+    judgeSharedMemory(settings, facts.shm, facts.sysv),
     numa(facts, devices),
   ];
 }

@@ -86,7 +86,8 @@ function addressFailure(said: string): FabricFailure | undefined {
 }
 
 function sharedMemoryFailure(said: string, { ucx }: FabricKeys): FabricFailure | undefined {
-  if (ucx === undefined || !said.includes(shmPath)) return undefined;
+  if (ucx === undefined || !(said.includes(shmPath) || said.includes('kernel.shm')))
+    return undefined;
   return {
     key: 'rdma.tls',
     message: `rdma.tls = "${ucx.tls}" needs shared memory: ${said}; or set rdma.tls to "auto", which goes on without it`,
