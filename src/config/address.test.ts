@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isLoopback, parseHostPort, parseHttpOrigin, parseListen } from './address.ts';
+import { ipv4Within, isLoopback, parseHostPort, parseHttpOrigin, parseListen } from './address.ts';
 
 describe('host and port', () => {
   test.each([
@@ -43,6 +43,14 @@ describe('listen addresses', () => {
 test('loopback is what no other machine reaches', () => {
   expect(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback)).toBe(true);
   expect(['0.0.0.0', '::', '10.0.0.1', '127.evil.example'].some(isLoopback)).toBe(false);
+});
+
+test('IPv4 is found in IPv6', () => {
+  for (const host of ['::ffff:127.0.0.1', '::FFFF:7f00:1', '0:0:0:0:0:ffff:7f00:0001']) {
+    expect(ipv4Within(host)).toBe('127.0.0.1');
+  }
+  const others = ['127.0.0.1', '::1', '::', '::ffff', 'fd00::ffff:7f00:1', 'a.example'];
+  expect(others.map(ipv4Within)).toEqual(others.map(() => undefined));
 });
 
 test('a volume server is a plain http origin', () => {

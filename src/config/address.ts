@@ -52,6 +52,15 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
+/** "::ffff:127.0.0.1" and its other spellings → "127.0.0.1"; undefined: the host is not IPv4 written as IPv6. */
+export function ipv4Within(host: string): string | undefined {
+  if (isIP(host) !== 6 || !URL.canParse(`http://[${host}]`)) return undefined;
+  const { hostname } = new URL(`http://[${host}]`);
+  const words = /^\[::ffff:([\da-f]+):([\da-f]+)\]$/.exec(hostname)?.slice(1);
+  const numbers = words?.map((word) => Number.parseInt(word, 16));
+  return numbers?.flatMap((number) => [number >> 8, number & 0xff]).join('.');
+}
+
 export function formatHostPort(address: HostPort): string {
   return isIP(address.host) === 6
     ? `[${address.host}]:${address.port}`

@@ -1,5 +1,5 @@
 /** target.toml → the configuration of the target role. */
-import { isLoopback } from './address.ts';
+import { ipv4Within, isLoopback } from './address.ts';
 import { checkAdmin } from './admin-settings.ts';
 import { type EffectiveKey, listKeys } from './effective-keys.ts';
 import { refuseOtherRole } from './file-role.ts';
@@ -46,7 +46,13 @@ export function loadTargetConfig(
 }
 
 function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Problems): void {
-  if (!isLoopback(rdma.listen) && rdma.secretFile === '' && !rdma.insecure) {
+  const ipv4 = ipv4Within(rdma.listen);
+  if (ipv4 !== undefined) {
+    problems.add(
+      'rdma.listen',
+      `"${rdma.listen}" is an IPv4 address written as IPv6 (v4-mapped), at which UCX does not listen: set rdma.listen = "${ipv4}"`,
+    );
+  } else if (!isLoopback(rdma.listen) && rdma.secretFile === '' && !rdma.insecure) {
     problems.add(
       'rdma.listen',
       `"${rdma.listen}" is not loopback: give rdma.secret_file, or insecure = true if everybody who reaches this port may read every needle`,

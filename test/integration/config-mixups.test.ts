@@ -103,6 +103,16 @@ describe('a listener where the role itself sends requests is refused', () => {
   });
 });
 
+test.each(['::ffff:127.0.0.1', '::ffff:7f00:1'])(
+  'a target is refused %s, with the IPv4 address',
+  (listen) => {
+    const toml = `[rdma]\nlisten = "${listen}"\ninsecure = true\n[target]\ndirs = ["/"]\nunconfirmed = true`;
+    expect(problemsOf('target', toml)).toEqual([
+      expect.stringMatching(/^rdma\.listen@2: .*v4-mapped.*rdma\.listen = "127\.0\.0\.1"/),
+    ]);
+  },
+);
+
 describe('two listeners of one role are refused one address', () => {
   test.each([
     ['proxy', '[http]\nlisten = "127.0.0.1:8081"', 'http.listen@2', 'admin.listen'],
