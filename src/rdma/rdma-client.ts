@@ -24,6 +24,7 @@ import {
 import { type Connector, TargetFetcher } from './target-fetcher.ts';
 import type { ServedVolume } from './target-host.ts';
 import { transportsOf } from './ucx-devices.ts';
+import { allowsShm, allowsSysv } from './ucx-transports.ts';
 
 export type { TargetAddress } from './target-connector.ts';
 
@@ -150,7 +151,9 @@ class NativeRdmaClient implements RdmaClient {
     this.guardFault = this.#native.guardFault() || undefined;
     const isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
     const devices = (options.kind === 'ucx' && options.deviceName) || 'auto';
-    this.#side = { peers: new AdmittedHosts(this.#native), isIpv6, devices };
+    const transports = transportsOf((options.kind === 'ucx' && options.tls) || 'auto');
+    const sharesMemory = allowsShm(transports) || allowsSysv(transports);
+    this.#side = { peers: new AdmittedHosts(this.#native), isIpv6, devices, sharesMemory };
   }
 
   addTarget(address: TargetAddress): NeedleFetcher {

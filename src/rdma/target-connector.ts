@@ -29,6 +29,8 @@ export interface FabricSide {
   readonly isIpv6: boolean;
   /** Names the network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
+  /** UCX may use shared memory. */
+  readonly sharesMemory: boolean;
 }
 
 const pauseMsMin = 100;
@@ -40,6 +42,7 @@ export class TargetConnector implements Connector {
   readonly #peers: AdmittedHosts;
   readonly #family: 4 | 6;
   readonly #devices: string;
+  readonly #sharesMemory: boolean;
   /** Native targets by literal address: one that is tried again is not added again. */
   readonly #targets = new Map<string, number>();
   #link: ConnectorLink | undefined;
@@ -55,6 +58,7 @@ export class TargetConnector implements Connector {
     this.#address = address;
     this.#peers = side.peers;
     this.#devices = side.devices;
+    this.#sharesMemory = side.sharesMemory;
     this.#family = side.isIpv6 ? 6 : 4;
   }
 
@@ -147,7 +151,8 @@ export class TargetConnector implements Connector {
 
   #ask(host: string): ControlConnection {
     const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
-    const place = { host, port, secret, timeoutMs, devices: this.#devices };
+    const sharesMemory = this.#sharesMemory;
+    const place = { host, port, secret, timeoutMs, devices: this.#devices, sharesMemory };
     const control = new ControlConnection(place);
     this.#control = control;
     return control;

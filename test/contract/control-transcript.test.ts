@@ -39,14 +39,15 @@ afterEach(() => {
 });
 
 /**
- * Nonces, proofs and addresses differ from one conversation to the next; everything else is compared. `came_from` is told
- * to a proxy that does not come from its own address, as the recorded one: released proxies do not look at it.
+ * Nonces, proofs and addresses differ from one conversation to the next; everything else is compared. Released
+ * proxies do not look at `came_from` and `namespaces`, from which one of today explains a session that fails.
  */
 function masked(line: string): string {
   return line
     .replace(/[0-9a-f]{64}/g, 'HEX')
     .replace(/"hosts":\[[^\]]*\]/, '"hosts":[]')
     .replace(/,"came_from":"[^"]*"/, '')
+    .replace(/,"namespaces":\{[^}]*\}/, '')
     .replace(/"ucx_host":"[^"]*","ucx_port":\d+/, '"ucx_host":"","ucx_port":0');
 }
 
@@ -137,6 +138,7 @@ describe('the recorded conversation of version 1', () => {
       secret,
       timeoutMs: 5_000,
       devices: 'lo',
+      sharesMemory: true,
     });
     ends.push(() => control.close());
     const [socket] = (await once(server, 'connection')) as [Socket];

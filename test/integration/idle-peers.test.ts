@@ -100,7 +100,12 @@ test('admitted connections that begin no session keep no proxy from one', async 
   const place = { host: '127.0.0.1', port: portOf(it, 'rdma'), timeoutMs: 2_000 };
   const idle: ControlConnection[] = [];
   for (let at = 0; at < 20; at += 1) {
-    const control = new ControlConnection({ ...place, secret: '', devices: 'lo' });
+    const control = new ControlConnection({
+      ...place,
+      secret: '',
+      devices: 'lo',
+      sharesMemory: false,
+    });
     await control.admitted;
     idle.push(control);
   }

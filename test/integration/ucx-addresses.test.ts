@@ -127,6 +127,15 @@ describe.skipIf(!isPossible)('UCX over TCP (needs UCX and network namespaces)', 
     expect(ping.stdout).toContain('over tcp');
   });
 
+  test('names an IPC namespace that is shared across network namespaces', async () => {
+    const host = start(twoAddresses, 'target', target('10.9.0.2'));
+    const { pid } = await host.ready();
+    const taken = `nsenter -t ${pid} -n ip link set v1 netns $$ && ip link set v1 up`;
+    const front = start(`${taken} && ip addr add 10.9.0.1/24 dev v1`, 'proxy', proxy());
+    const detail = expect.stringMatching(/share an IPC namespace but not the network namespace/);
+    await awaitLine(front, { event: 'target-down', detail });
+  });
+
   const sourceNat =
     "nft 'table ip nat { chain out { type nat hook postrouting priority 100; ip daddr 10.9.0.2 snat to 10.9.0.44; }; }'";
 

@@ -86,7 +86,14 @@ function fateAt(place: string): Promise<Fate> {
 
 async function becomePeer(place: string): Promise<ControlConnection> {
   const { hostname: host, port } = new URL(`tcp://${place}`);
-  const at = { host, port: Number(port), secret: '', timeoutMs: 5_000, devices: 'auto' };
+  const at = {
+    host,
+    port: Number(port),
+    secret: '',
+    timeoutMs: 5_000,
+    devices: 'auto',
+    sharesMemory: false,
+  };
   const control = new ControlConnection(at);
   await control.admitted;
   return control;

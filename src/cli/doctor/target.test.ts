@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { settingsWith } from '../../../test/unit/doctor-settings.ts';
-import { translationText } from '../../rdma/control/obstacles.ts';
+import { sharedIpcText, translationText } from '../../rdma/control/obstacles.ts';
 import type { TargetVolume } from '../../rdma/needle-fetcher.ts';
 import type { CheckName, Finding } from './check.ts';
 import type { RdmaDevice } from './devices.ts';
@@ -9,6 +9,7 @@ import { judgeTargets, type TargetContext } from './target.ts';
 import type { VolumeServerFacts } from './volume-server.ts';
 import { judgeVolumes } from './volumes.ts';
 
+const ids = { ipc: 'i', net: 'n', pid: 'p' };
 const url = 'http://10.0.0.1:8080';
 const settings = settingsWith({});
 const quiet: TargetContext = { listeners: [], devices: [], tls: 'auto', deviceName: 'auto' };
@@ -100,6 +101,7 @@ describe('the way to a target', () => {
       down('unsupported_version'),
       down('not_connected', 'Destination is unreachable'),
       down('not_connected', 'Operation rejected by remote peer (…)'),
+      down('deadline', `…; ${sharedIpcText({ ...ids, net: 'a' }, { ...ids, net: 'b' })}`),
       down('deadline', `…; ${translationText('10.0.0.9', ['10.1.0.3'])}`),
       down(
         'not_connected',
@@ -111,6 +113,7 @@ describe('the way to a target', () => {
       'it speaks another protocol version',
       'the target accepts, and UCX finds no way to it',
       'the target accepts, and cannot dial this host back',
+      'the target accepts, and UCX takes shared memory that it cannot use',
       'the target accepts, and a source NAT or a relay stands between',
       'something else listens there',
     ]);

@@ -183,6 +183,16 @@ function noSession(
       ],
     });
   }
+  if (says(ipcWords)) {
+    return fail('target-session', {
+      summary: `${name}: the target accepts, and UCX takes shared memory that it cannot use`,
+      evidence,
+      fix: [
+        'give proxy and target an IPC namespace and a /dev/shm each (Kubernetes: no hostIPC; docker: no --ipc=host)',
+        'or set rdma.tls = "tcp", or the transports of an RDMA device, on both sides',
+      ],
+    });
+  }
   // It has admitted this host on the control connection: the rest is UCX's.
   return fail('target-session', {
     summary: says(noDialWords)
@@ -199,6 +209,7 @@ function noSession(
 const strangerWords = /another program, or a target of an older version|^protocol_error/;
 const silentWords = /no answer within/;
 const natWords = /a source NAT or a relay stands between/;
+const ipcWords = /share an IPC namespace but not/;
 const noDialWords = /Operation rejected by remote peer|Endpoint is not connected/;
 
 /** The kernel accepts connections for a process that does not run. */

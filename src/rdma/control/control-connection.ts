@@ -18,7 +18,8 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
-import { translationText } from './obstacles.ts';
+import { isNamespaces, ownNamespaces } from './namespaces.ts';
+import { sharedIpcText, translationText } from './obstacles.ts';
 
 export interface ControlPlace {
   /** A literal address. */
@@ -28,6 +29,8 @@ export interface ControlPlace {
   readonly timeoutMs: number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
+  /** UCX may use shared memory here. */
+  readonly sharesMemory: boolean;
 }
 
 export interface Admitted {
@@ -60,6 +63,7 @@ export class ControlConnection {
   readonly lost: Promise<void>;
   readonly #socket: Socket;
   readonly #devices: string;
+  readonly #sharesMemory: boolean;
   readonly #conversation: Conversation;
   readonly #settle: PromiseWithResolvers<Admitted>;
   readonly #loss: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -69,8 +73,9 @@ export class ControlConnection {
   readonly #timer: NodeJS.Timeout;
   #state: 'greeting' | 'proving' | 'settled' = 'greeting';
 
-  constructor({ host, port, secret, timeoutMs, devices }: ControlPlace) {
+  constructor({ host, port, secret, timeoutMs, devices, sharesMemory }: ControlPlace) {
     this.#devices = devices;
+    this.#sharesMemory = sharesMemory;
     this.#conversation = new Conversation(secret);
     this.#settle = Promise.withResolvers<Admitted>();
     this.admitted = this.#settle.promise;
@@ -163,8 +168,17 @@ export class ControlConnection {
     this.#settle.resolve({
       ucx: { host: ucxHost, port: ucxPort },
       hosts: [ucxHost, ...hosts],
-      obstacle: isHost(cameFrom) ? translationText(cameFrom, this.#hosts) : undefined,
+      obstacle: this.#obstacle(cameFrom, welcome['namespaces']),
     });
+  }
+
+  #obstacle(cameFrom: unknown, namespaces: unknown): string | undefined {
+    const translation = isHost(cameFrom) ? translationText(cameFrom, this.#hosts) : undefined;
+    const own = ownNamespaces();
+    if (translation !== undefined || own === undefined || !isNamespaces(namespaces)) {
+      return translation;
+    }
+    return this.#sharesMemory ? sharedIpcText(own, namespaces) : undefined;
   }
 
   #fail(status: Refusal, detail: string): void {

@@ -16,6 +16,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
+import { ownNamespaces } from './namespaces.ts';
 import { translationText } from './obstacles.ts';
 
 const keepAliveMs = 30_000;
@@ -144,7 +145,8 @@ export class Peer {
     const translation = translationText(this.host, this.#hosts);
     if (translation !== undefined) this.#events.translated(translation);
     const seen = translation === undefined ? {} : { came_from: this.host };
-    this.#say({ ucx_host: host, ucx_port: port, hosts, ...seen });
+    const namespaces = ownNamespaces();
+    this.#say({ ucx_host: host, ucx_port: port, hosts, ...seen, namespaces });
   }
 
   #say(content: object): void {

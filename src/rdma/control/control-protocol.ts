@@ -12,7 +12,8 @@
  * from these, whichever device it was given. The other side's UCX ports take packets of these. What the connection seems
  * to come from is not admitted, since a stranger may pass the lines on; nor are addresses of further devices, such as a
  * bridge's, which may be another machine's to the other side. If the proxy does not name the address from which it seems
- * to come, the target adds that as `came_from`: the proxy tells it where UCX finds no way. UCX has a place of its own, since it cannot be reached
+ * to come, the target adds that as `came_from`, and always its `namespaces`: from these the proxy explains a
+ * session that fails. UCX has a place of its own, since it cannot be reached
  * through address translation, nor at a second address of a device.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';

@@ -65,6 +65,7 @@ function asking(port: number, secret = 'sesame', timeoutMs = 2_000): ControlConn
     secret,
     timeoutMs,
     devices: 'lo',
+    sharesMemory: true,
   });
   ends.push(() => control.close());
   control.admitted.catch(() => undefined);
@@ -306,6 +307,7 @@ describe('a stranger between a proxy and its target', () => {
       secret: 'sesame',
       timeoutMs: 2_000,
       devices: 'lo',
+      sharesMemory: true,
     });
     ends.push(() => control.close());
     const { hosts, obstacle } = await control.admitted;
