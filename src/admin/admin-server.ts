@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { ConnectionBounds } from '../connections/connection-bounds.ts';
+import { backlog, ConnectionBounds } from '../connections/connection-bounds.ts';
 import { Turnstile } from '../connections/turnstile.ts';
 import { type AccessHooks, accessHooks } from './admin-access.ts';
 import type { AdminListen, AdminOptions } from './admin-options.ts';
@@ -149,8 +149,9 @@ function admitRequests(
   app.addHook('onRequest', async (request, reply) => {
     const { socket } = request.raw;
     const isProbe = probePaths.some((path) => path === pathOf(request.url));
+    // A probe has a connection to itself, as a kubelet's has: what else came on it costs nothing more.
+    if (isProbe || connections.isReserve(socket)) reply.header('Connection', 'close');
     if (connections.isReserve(socket)) {
-      reply.header('Connection', 'close');
       // At once: a request that waits would keep its place from a probe.
       if (!isProbe)
         return json(reply, 503, { error: 'too many connections: only probes are answered' });
@@ -212,7 +213,7 @@ function pathOf(url: string): string {
 function listening(server: Server, listen: AdminListen): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(listen, () => {
+    server.listen({ ...listen, backlog }, () => {
       server.off('error', reject);
       resolve();
     });

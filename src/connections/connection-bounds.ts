@@ -48,6 +48,9 @@ interface Place {
   requestsInHand: number;
 }
 
+/** For `listen`: beyond it the kernel drops a newcomer's packet, which comes again after a second. */
+export const backlog: number = 1_024;
+
 export class ConnectionBounds {
   readonly #places = new Map<Duplex, Place>();
   /** Beside the reserve. */

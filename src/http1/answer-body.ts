@@ -22,6 +22,8 @@ export function answerFraming(
   rawHeaders: readonly string[],
 ): AnswerFraming | undefined {
   const framing = bodyFraming(rawHeaders);
+  // RFC 9112 section 6.1 forbids it, and some clients wait for the chunks.
+  if (status === 204 && framing?.kind === 'chunked') return undefined;
   const hasBody = method !== 'HEAD' && status !== 204 && status !== 304;
   return hasBody || framing === undefined ? framing : none;
 }

@@ -5,6 +5,7 @@ it.each([
   ['HEAD', 200, ['Content-Length', '9'], { kind: 'none' }],
   ['GET', 204, ['Content-Length', '9'], { kind: 'none' }],
   ['GET', 304, ['Transfer-Encoding', 'chunked'], { kind: 'none' }],
+  ['GET', 204, ['Transfer-Encoding', 'chunked'], undefined],
   ['GET', 200, ['content-length', '9'], { kind: 'length', bytes: 9 }],
   ['GET', 200, ['Content-Length', '9', 'Content-Length', '9'], { kind: 'length', bytes: 9 }],
   ['GET', 200, ['Transfer-Encoding', 'Chunked'], { kind: 'chunked' }],

@@ -33,7 +33,7 @@ export class RequestBody {
 
   /** Bytes of size lines, of the line ends behind chunks that have begun, and of trailers. */
   get framingBytes(): number {
-    return this.#framingBytes;
+    return this.#framingBytes + this.#lineBytes + this.#trailerLine.length;
   }
 
   get done(): boolean {

@@ -111,6 +111,19 @@ test('where all are busy, probes alone are answered', async () => {
   release();
 });
 
+test('a connection that asks for more than one probe ends, so that a newcomer costs one', async () => {
+  const port = await started();
+  const socket = connect({ host: '127.0.0.1', port });
+  let text = '';
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+  });
+  socket.write(asks('/livez').repeat(14));
+  await once(socket, 'close');
+  expect(text.split(ok).length - 1).toBeLessThan(2);
+  expect(await probe(port)).toBe(ok);
+});
+
 test('a body that comes after the answer keeps no connection', async () => {
   const port = await started();
   const says = 'GET /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n';

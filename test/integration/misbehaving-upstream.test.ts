@@ -37,6 +37,7 @@ const noAnswers: readonly (readonly [name: string, bytes: string])[] = [
   ['HTTP/2', '\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05\0\xff\xff\xff'],
   ['TLS', '\x15\x03\x01\0\x02\x02\x16'],
   ['another version', answer('Content-Length: 5').replace('1.1', '2.0')],
+  ['chunks in a 204', 'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['no status', answer('Content-Length: 5').replace('200', 'OK')],
   ['noise', 'noise\r\n\r\n'],
 ];
@@ -143,6 +144,37 @@ describe.each([true, false])('with lane %s', (lane) => {
     }
     expect(upstream.accepted()).toBe(2);
   });
+
+  it.each([
+    ['TE: trailers\r\n', ''],
+    ['Transfer-Encoding: chunked\r\n', '1\r\na\r\n0\r\n\r\n'],
+  ])(
+    'a request with %j that waited for the connection gets no stray answer',
+    async (lines, body) => {
+      // The first read of the connection has the answer alone, the second one what came behind it.
+      const head = 'HTTP/1.1 200 OK\r\nContent-Length: 65494\r\n\r\n';
+      const exact = head + 'x'.repeat(65_494);
+      expect(exact).toHaveLength(65_536);
+      stage.answer = ({ socket, head: asked }) => {
+        if (asked.includes(' /first ')) {
+          setTimeout(
+            () => socket.write(exact + answer('Content-Length: 5', 'stray'), 'latin1'),
+            100,
+          );
+        } else {
+          socket.write(ok);
+        }
+      };
+      await front({ lane, limits: { requestsInFlight: 1 } });
+      const [client, victim] = [fixture.connect(), fixture.connect()];
+      client.send(request('POST', '/first', lines) + body);
+      await eventually(() => upstream.received.length === 1);
+      victim.send(request('POST', '/victim', lines) + body);
+      await victim.until((text) => text.includes('\r\n\r\n'));
+      expect(victim.received).toBe(ok);
+      expect(client.received).toBe(exact);
+    },
+  );
 
   describe.each([
     ['a length', ok],

@@ -47,6 +47,18 @@ describe.each([
     expect(fixture.records[0]).toMatchObject({ outcome: 'error', reason: 'upstream-down' });
   });
 
+  it('framing that drips is silence: the answer is cut off', async () => {
+    stage.answer = ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1;');
+      const drip = setInterval(() => socket.write('x'), 100).unref();
+      socket.on('close', () => clearInterval(drip));
+    };
+    await front({ lane, limits: { ...soon, upstreamTimeoutMs: 1_000 } });
+    const client = fixture.connect();
+    client.send(get('/a'));
+    expect(await client.untilClosed()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
   it.each([
     ['a read', get('/a')],
     ['a chunked upload that has ended', `${chunkedHead}1\r\na\r\n0\r\n\r\n`],

@@ -68,6 +68,23 @@ export class JudgingAgent extends Agent {
   constructor(options: AgentOptions, turnstile: Turnstile = new Turnstile(piecesBudgetMs)) {
     super(options);
     this.#turnstile = turnstile;
+    this.#letRest();
+  }
+
+  /**
+   * Node gives a free connection to a request that waits at once. Here it is polled once more before: what came behind
+   * its answer ends it.
+   */
+  #letRest(): void {
+    const listeners = this.listeners('free');
+    this.removeAllListeners('free');
+    this.on('free', (socket: Socket, options: object) => {
+      const goOn = (): void => {
+        if (socket.destroyed) return;
+        for (const each of listeners) each.call(this, socket, options);
+      };
+      setImmediate(() => setImmediate(goOn));
+    });
   }
 
   /** Works like `connect` of node:net. */

@@ -174,13 +174,14 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   }
 
   #passBody(body: AnswerBody, bytes: Buffer, memory: ReadMemory): void {
-    this.#quietTicks = 0;
     const { ownBytes, framingBytes } = body;
     const taken = body.take(bytes);
     if (taken === undefined) {
       this.#breakOff();
       return;
     }
+    // Framing that goes on without end brings the client nothing.
+    if (taken > body.framingBytes - framingBytes) this.#quietTicks = 0;
     const ours = taken === bytes.length ? bytes : bytes.subarray(0, taken);
     const hungry = this.exchange.pass(ours, body.ownBytes - ownBytes, lentFor(ours, memory));
     this.#pace(body, taken, body.framingBytes - framingBytes);

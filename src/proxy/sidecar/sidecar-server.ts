@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ConnectionBounds } from '../../connections/connection-bounds.ts';
+import { backlog, ConnectionBounds } from '../../connections/connection-bounds.ts';
 import { Turnstile } from '../../connections/turnstile.ts';
 import { Endpoints } from './endpoints.ts';
 import { type ExchangeHost, SidecarExchange, type SidecarLoad } from './sidecar-exchange.ts';
@@ -92,7 +92,7 @@ class SidecarServer implements RunningSidecar {
   async open(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(this.#options.listen, () => {
+      this.#server.listen({ ...this.#options.listen, backlog }, () => {
         this.#server.off('error', reject);
         resolve();
       });
