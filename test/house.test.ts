@@ -93,11 +93,13 @@ const includeTable: Readonly<Record<string, readonly string[]>> = {
   memory: ['protocol'],
   storage: ['memory', 'protocol'],
   engine: ['memory', 'protocol', 'storage'],
-  ucx: ['memory', 'protocol'],
-  server: ['memory', 'protocol', 'storage', 'engine', 'ucx'],
-  client: ['memory', 'protocol', 'storage', 'engine', 'ucx'],
+  fabric: ['memory', 'protocol'],
+  ucx: ['fabric', 'memory', 'protocol'],
+  stream: ['fabric', 'memory', 'protocol'],
+  server: ['fabric', 'memory', 'protocol', 'storage', 'engine', 'stream', 'ucx'],
+  client: ['fabric', 'memory', 'protocol', 'storage', 'engine', 'stream', 'ucx'],
   bench: ['client', 'memory', 'protocol', 'storage', 'server'],
-  addon: ['client', 'memory', 'protocol', 'storage', 'engine', 'server', 'ucx'],
+  addon: ['client', 'memory', 'protocol', 'storage', 'engine', 'server', 'stream', 'ucx'],
 };
 
 const sources = filesBelow('src', /(?<!\.test)\.ts$/);

@@ -13,6 +13,7 @@
 #include "memory/arena.h"
 #include "protocol/status.h"
 #include "protocol/wire.h"
+#include "stream/channel.h"
 #include "ucx/waiting_connections.h"
 
 // The proxy's side of the protocol: fetches and validations in flight, by request id. One Client
@@ -109,12 +110,15 @@ class Client {
  public:
   virtual ~Client() = default;
 
-  /// Starts to connect; kUp or kDown follows. A target that went down is connected again by calling
-  /// Connect again with its id (the caller owns the back-off).
+  /// Starts to connect, where the target's port is not 0; kUp or kDown follows. A target that went
+  /// down is connected again by calling Connect again with its id (the caller owns the back-off).
   virtual TargetId AddTarget(const TargetAddress& address) = 0;
   virtual void Connect(TargetId target) = 0;
   /// Connects to another port of its host, with another time for it.
   virtual void ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) = 0;
+  /// Begins a session over a connected TCP socket to the target, which is closed in the end.
+  virtual void ConnectStream(TargetId target, int fd, const stream::Security& security,
+                             uint64_t connect_timeout_ns) = 0;
   /// Says GOODBYE and closes; requests in flight complete with Status::closed.
   virtual void Disconnect(TargetId target) = 0;
 

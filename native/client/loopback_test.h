@@ -1,8 +1,12 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -34,6 +38,50 @@ inline void SetUcxEnvironment() {
 
 constexpr char kShm[] = "tcp,posix,sysv,cma,self";
 constexpr char kTcp[] = "tcp,self";
+/// Not of UCX: a TCP connection, plain or under TLS.
+constexpr char kStream[] = "stream";
+constexpr char kTlsStream[] = "tls stream";
+
+/// Of a test's parameter.
+inline std::string NameOf(const std::string& tls) {
+  if (tls == kTlsStream) return "tls_stream";
+  return tls == kStream || tls == kTcp ? tls.substr(0, tls.find(',')) : "shm";
+}
+
+inline bool IsStream(const std::string& tls) { return tls.ends_with(kStream); }
+
+/// A TCP socket that listens on loopback, and its port.
+inline std::pair<int, uint16_t> TcpListener() {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof(address);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(bind(listener, any, bytes), 0);
+  EXPECT_EQ(listen(listener, 16), 0);
+  EXPECT_EQ(getsockname(listener, any, &bytes), 0);
+  return {listener, ntohs(address.sin_port)};
+}
+
+/// A connection to a port on loopback.
+inline int TcpConnection(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  return fd;
+}
+
+inline int AcceptTcp(int listener) { return accept4(listener, nullptr, nullptr, SOCK_CLOEXEC); }
+
+inline stream::Security SecurityOf(const std::string& tls, bool is_server) {
+  stream::Security security{.is_server = is_server, .key = {}};
+  if (tls == kTlsStream) security.key.emplace().fill(7);
+  return security;
+}
 
 /// Room for a few reads at a time. Every page of an arena is touched, which takes most of the time
 /// of a short test.
@@ -46,6 +94,7 @@ inline server::TargetServerOptions ServerOptions(const std::string& tls,
   server::TargetServerOptions options;
   options.secret = "a shared secret";
   options.tls = tls;
+  options.is_ucx = !IsStream(tls);
   options.arena = {.bytes = arena_bytes, .hugepages = memory::Hugepages::kOff};
   return options;
 }
@@ -59,6 +108,7 @@ class Loopback {
                     uint64_t client_arena_bytes = kArenaBytes)
       : tls_(options.tls) {
     SetUcxEnvironment();
+    signal(SIGPIPE, SIG_IGN);  // as Node does: OpenSSL writes to a connection that is gone
     std::string error;
     server = server::TargetServer::Create(
         options,
@@ -70,7 +120,7 @@ class Loopback {
     arena = memory::Arena::Create(
         {.bytes = client_arena_bytes, .hugepages = memory::Hugepages::kOff}, error);
     if (!arena) ADD_FAILURE() << error;
-    client = client::CreateUcxClient({.tls = tls_}, *arena, error);
+    client = client::CreateUcxClient({.tls = tls_, .is_ucx = !IsStream(tls_)}, *arena, error);
     if (!client) ADD_FAILURE() << error;
   }
 
@@ -115,6 +165,7 @@ class Loopback {
 
   client::TargetId Up() {
     const client::TargetId target = client->AddTarget(Address());
+    if (IsStream(tls_)) ConnectStream(target);
     const auto up = AwaitEvent(client::TargetEvent::Kind::kUp);
     if (up) {
       transport = up->transport;
@@ -122,6 +173,15 @@ class Loopback {
       ADD_FAILURE() << "not up: " << (events.empty() ? "no event" : events.front().detail);
     }
     return target;
+  }
+
+  /// Once more, after it went down.
+  void Connect(client::TargetId target) {
+    if (IsStream(tls_)) {
+      ConnectStream(target);
+    } else {
+      client->Connect(target);
+    }
   }
 
   static client::ReadCommand WholeRead(uint64_t bytes, uint32_t volume = kVolume) {
@@ -172,6 +232,13 @@ class Loopback {
   std::string transport;
 
  private:
+  void ConnectStream(client::TargetId target) {
+    const auto [listener, port] = TcpListener();
+    client->ConnectStream(target, TcpConnection(port), SecurityOf(tls_, false), 5 * kSecondNs);
+    server->Adopt(AcceptTcp(listener), SecurityOf(tls_, true));
+    close(listener);
+  }
+
   std::string tls_;
   client::Batch batch_;
 

@@ -13,13 +13,13 @@
 #include "protocol/clock.h"
 #include "protocol/decode.h"
 #include "ucx/handles.h"
-#include "ucx/send_pool.h"
 #include "ucx/session_proof.h"
+#include "ucx/ucx_link.h"
 
 // A target that welcomes the client and then says whatever a test wants it to say.
 namespace client_test {
 
-class RawTarget final : public ucx::SendListener {
+class RawTarget final : public fabric::SendListener {
  public:
   /// `features` are those that it agrees to, whatever was offered.
   RawTarget(const std::string& tls, uint64_t features) : features_(features), sends_(*this) {
@@ -50,9 +50,9 @@ class RawTarget final : public ucx::SendListener {
 
   template <typename Header>
   void Say(protocol::MessageId id, const Header& header, std::vector<std::byte> list = {}) {
-    ucx::Send& send = sends_.Take(id, header);
+    fabric::Send& send = sends_.Take(id, header);
     send.list = std::move(list);
-    sends_.Post(send, endpoint_, nullptr);
+    ucx::Post(send, endpoint_, nullptr);
   }
 
   bool Await(const std::function<bool()>& done) {
@@ -92,7 +92,7 @@ class RawTarget final : public ucx::SendListener {
     return *std::exchange(validate_, std::nullopt);
   }
 
-  void OnSent(const ucx::Send&, ucs_status_t) override {}
+  void OnSent(const fabric::Send&, bool) override {}
 
   std::unique_ptr<client::Client> client;
   std::vector<client::ValidateCompletion> validations;
@@ -153,7 +153,7 @@ class RawTarget final : public ucx::SendListener {
  private:
   const uint64_t features_;
   std::unique_ptr<ucx::Context> context_;
-  ucx::SendPool sends_;
+  fabric::SendPool sends_;
   std::unique_ptr<ucx::Worker> worker_;
   std::unique_ptr<ucx::Listener> listener_;
   ucp_conn_request_h request_ = nullptr;

@@ -1,13 +1,18 @@
 #include "client/ucx_client.h"
 
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "client/ucx_client_impl.h"
 #include "protocol/clock.h"
 #include "ucx/listen_hook.h"
 #include "ucx/status.h"
-#include "ucx/transport.h"
+#include "ucx/ucx_link.h"
 
 namespace client {
 namespace {
@@ -17,7 +22,7 @@ using protocol::Status;
 
 constexpr uint32_t kProgressRoundsMax = 256;  // then the event loop has its turn
 constexpr uint64_t kGraceNs = 1'000'000'000;
-using ucx::kControlSendTimeoutNs;
+using fabric::kControlSendTimeoutNs;
 constexpr uint64_t kGoodbyeNs =
     100'000'000;  // for GOODBYE to reach the target before the endpoint closes
 constexpr uint64_t kCompleteTimeoutNs = 1'000'000'000;
@@ -33,22 +38,44 @@ std::unique_ptr<UcxClient> UcxClient::Create(const UcxClientOptions& options, me
                                              std::string& error) {
   auto client = std::unique_ptr<UcxClient>(
       new UcxClient(std::min(options.requests_max, RequestTable::kSlotsMax), arena));
+  if (options.is_ucx && !client->StartUcx(options, error)) return nullptr;
+  return client->StartStreams(error) ? std::move(client) : nullptr;
+}
+
+bool UcxClient::StartUcx(const UcxClientOptions& options, std::string& error) {
   const sa_family_t family = options.is_ipv6 ? AF_INET6 : AF_INET;
-  client->context_ = ucx::Context::Create(
+  context_ = ucx::Context::Create(
       {.device_name = options.device_name, .tls = options.tls, .family = family}, error);
-  if (!client->context_) return nullptr;
-  client->memory_ = ucx::MemoryHandle::Register(*client->context_, arena.span(), error);
-  if (!client->memory_) return nullptr;
+  if (!context_) return false;
+  memory_ = ucx::MemoryHandle::Register(*context_, arena_.span(), error);
+  if (!memory_) return false;
   // The event loop waits for this call: no other port is opened meanwhile.
   const std::vector<uint16_t> others = ucx::ListeningPorts();
   const ucx::ListenGuard guard(options.is_guarded);
-  client->worker_ = ucx::Worker::Create(*client->context_, error);
-  if (!client->worker_ || !client->SetHandlers(error)) return nullptr;
+  worker_ = ucx::Worker::Create(*context_, error);
+  if (!worker_ || !SetHandlers(error)) return false;
   std::vector<uint16_t> ports = ucx::ListeningPortsSince(others);
-  if (options.is_guarded && client->peers_->Guard(ports, client->guard_fault_))
-    client->guard_fault_ = ucx::ListenGuard::Fault();
-  client->WatchConnections(std::move(ports), options.connections);
-  return client;
+  if (options.is_guarded && peers_->Guard(ports, guard_fault_))
+    guard_fault_ = ucx::ListenGuard::Fault();
+  WatchConnections(std::move(ports), options.connections);
+  return true;
+}
+
+bool UcxClient::StartStreams(std::string& error) {
+  streams_ = stream::Carrier::Create(*this, {}, error);
+  if (!streams_) return false;
+  if (!worker_) {
+    event_fd_ = streams_->event_fd();
+    return true;
+  }
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event_fd_ = epoll_set_ = epoll_create1(EPOLL_CLOEXEC);
+  const bool is_watched = event_fd_ >= 0 &&
+                          epoll_ctl(event_fd_, EPOLL_CTL_ADD, worker_->event_fd(), &event) == 0 &&
+                          epoll_ctl(event_fd_, EPOLL_CTL_ADD, streams_->event_fd(), &event) == 0;
+  if (!is_watched) error = std::string("epoll: ") + strerror(errno);
+  return is_watched;
 }
 
 void UcxClient::WatchConnections(std::vector<uint16_t> ports,
@@ -60,18 +87,19 @@ void UcxClient::WatchConnections(std::vector<uint16_t> ports,
 }
 
 UcxClient::~UcxClient() {
-  if (!worker_) return;
+  if (epoll_set_ >= 0) close(epoll_set_);
+  if (!streams_) return;
   for (auto& connection : connections_) {
     Disconnect(connection->id);
     if (connection->is_failed) Settle(*connection);
   }
   const uint64_t goodbye_by_ns = protocol::NowNs() + kGoodbyeNs;
-  while (sends_.in_flight() > 0 && protocol::NowNs() < goodbye_by_ns) worker_->Progress();
+  while (sends_.in_flight() > 0 && protocol::NowNs() < goodbye_by_ns) ProgressFabrics();
   connections_by_endpoint_.clear();
   leaving_.clear();
   const uint64_t give_up_ns = protocol::NowNs() + kCompleteTimeoutNs;
   const auto is_pending = [&] { return sends_.in_flight() > 0 || requests_.taken() > 0; };
-  while (is_pending() && protocol::NowNs() < give_up_ns) worker_->Progress();
+  while (is_pending() && protocol::NowNs() < give_up_ns) ProgressFabrics();
 }
 
 TargetId UcxClient::AddTarget(const TargetAddress& address) {
@@ -86,24 +114,45 @@ TargetId UcxClient::AddTarget(const TargetAddress& address) {
 void UcxClient::Connect(TargetId target) {
   UcxConnection& connection = *connections_[target];
   if (connection.state != UcxConnection::State::kDown || connection.is_failed) return;
+  if (connection.address.port == 0) return;
+  if (!worker_) return Fail(connection, Status::not_connected, "UCX is not started here");
   const auto address = ucx::ParseAddress(connection.address.host, connection.address.port);
   if (!address)
     return Fail(connection, Status::not_connected,
                 "not a literal address: " + connection.address.host);
   if (std::string fault = ConnectFault(*address); !fault.empty())
     return Fail(connection, Status::not_connected, std::move(fault));
-  if (!ucx::MakeNonce(connection.facts.client_nonce)) {
-    return Fail(connection, Status::not_connected, "libsodium does not start");
-  }
   ucs_status_t status = UCS_OK;
-  connection.endpoint =
+  ucx::Endpoint endpoint =
       ucx::Endpoint::Connect(*worker_, address->get(), address->bytes,
                              {.on_error = &UcxClient::OnPeerError, .arg = this}, status);
-  if (!connection.endpoint)
+  if (!endpoint)
     return Fail(connection, Status::not_connected, std::string(ucx::StatusText(status)));
-  connections_by_endpoint_[connection.endpoint.handle()] = &connection;
+  connection.endpoint = endpoint.handle();
+  connections_by_endpoint_[connection.endpoint] = &connection;
+  Greet(connection, std::make_unique<ucx::UcxLink>(std::move(endpoint), memory_->handle()));
+}
+
+void UcxClient::ConnectStream(TargetId target, int fd, const stream::Security& security,
+                              uint64_t connect_timeout_ns) {
+  UcxConnection& connection = *connections_[target];
+  if (connection.state != UcxConnection::State::kDown || connection.is_failed) {
+    close(fd);
+    return;
+  }
+  connection.address.connect_timeout_ns = connect_timeout_ns;
+  std::string error;
+  auto link = streams_->Adopt(fd, security, &connection, error);
+  if (!link) return Fail(connection, Status::not_connected, std::move(error));
+  Greet(connection, std::move(link));
+}
+
+void UcxClient::Greet(UcxConnection& connection, std::unique_ptr<fabric::Link> link) {
+  connection.link = std::move(link);
   SetState(connection, UcxConnection::State::kGreeting);
   connection.connect_by_ns = protocol::NowNs() + connection.address.connect_timeout_ns;
+  if (!ucx::MakeNonce(connection.facts.client_nonce))
+    return Fail(connection, Status::not_connected, "libsodium does not start");
   SendHello(connection);
 }
 
@@ -163,7 +212,7 @@ uint64_t UcxClient::PostValidate(TargetId target, std::span<const protocol::Vali
   validate.item_count = request->item_count;
   if (request->is_lease_asked) validate.lease_ms = std::min(lease_ms, protocol::kLeaseMsMax);
   const uint64_t id = request->id;
-  ucx::Send& send = sends_.Take(MessageId::validate, validate);
+  fabric::Send& send = sends_.Take(MessageId::validate, validate);
   const auto bytes = std::as_bytes(items);
   send.list.assign(bytes.begin(), bytes.end());
   Send(*connections_[target], send, request->deadline_ns + kGraceNs);
@@ -184,8 +233,7 @@ uint64_t UcxClient::PostPing(TargetId target, uint64_t timeout_ns) {
 bool UcxClient::Progress() {
   bool advanced = !noted_.empty();
   is_progress_due_ = false;
-  for (uint32_t round = 0; round < kProgressRoundsMax && worker_->Progress(); ++round)
-    advanced = true;
+  advanced |= ProgressFabrics();
   advanced |= CheckTimes(protocol::NowNs());
   // Failing a connection may note it again, but never another one.
   for (size_t i = 0; i < noted_.size(); ++i) Settle(*noted_[i]);
@@ -193,8 +241,16 @@ bool UcxClient::Progress() {
   return advanced;
 }
 
+bool UcxClient::ProgressFabrics() {
+  bool advanced = streams_->Progress();
+  for (uint32_t round = 0; worker_ && round < kProgressRoundsMax && worker_->Progress(); ++round)
+    advanced = true;
+  return advanced;
+}
+
 bool UcxClient::Arm() {
-  return batch_.empty() && noted_.empty() && !is_progress_due_ && worker_->Arm();
+  return batch_.empty() && noted_.empty() && !is_progress_due_ && streams_->Arm() &&
+         (!worker_ || worker_->Arm());
 }
 
 std::optional<uint64_t> UcxClient::next_deadline_ns() const {
@@ -245,16 +301,16 @@ uint64_t UcxClient::FailPosted(RequestKind kind, TargetId target) {
   return id;
 }
 
-void UcxClient::Send(UcxConnection& connection, ucx::Send& send, uint64_t deadline_ns) {
+void UcxClient::Send(UcxConnection& connection, fabric::Send& send, uint64_t deadline_ns) {
   send.owner = connection.id;
   send.deadline_ns = deadline_ns;
   is_progress_due_ = true;
-  sends_.Post(send, connection.endpoint, nullptr);
+  connection.link->Post(send);
 }
 
-void UcxClient::OnSent(const ucx::Send& send, ucs_status_t status) {
-  if (status == UCS_OK) stats_.bytes_sent += send.header_bytes() + send.list.size();
-  // The endpoint's error tells why a send failed; without one (no memory, say) the request's
+void UcxClient::OnSent(const fabric::Send& send, bool is_sent) {
+  if (is_sent) stats_.bytes_sent += send.header().size() + send.list.size();
+  // The link's error tells why a send failed; without one (no memory, say) the request's
   // deadline ends it.
 }
 
@@ -312,13 +368,19 @@ void UcxClient::OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status) {
   UcxClient& self = *static_cast<UcxClient*>(arg);
   const auto found = self.connections_by_endpoint_.find(endpoint);
   if (found == self.connections_by_endpoint_.end()) return;
-  UcxConnection& connection = *found->second;
+  self.Lose(*found->second, std::string(ucx::StatusText(status)));
+}
+
+void UcxClient::OnLost(void* peer, std::string_view why) {
+  Lose(*static_cast<UcxConnection*>(peer), std::string(why));
+}
+
+void UcxClient::Lose(UcxConnection& connection, std::string detail) {
   if (connection.state == UcxConnection::State::kLeaving) {
-    return self.Fail(connection, Status::closed, "the target said goodbye");
+    return Fail(connection, Status::closed, "the target said goodbye");
   }
   const bool was_up = connection.state == UcxConnection::State::kUp;
-  self.Fail(connection, was_up ? Status::peer_lost : Status::not_connected,
-            std::string(ucx::StatusText(status)));
+  Fail(connection, was_up ? Status::peer_lost : Status::not_connected, std::move(detail));
 }
 
 void UcxClient::Fail(UcxConnection& connection, Status status, std::string detail) {
@@ -342,7 +404,7 @@ void UcxClient::Settle(UcxConnection& connection) {
   };
   if (std::exchange(connection.is_up_due, false)) {
     TargetEvent& up = event(TargetEvent::Kind::kUp);
-    up.transport = ucx::MessageTransport(connection.endpoint);
+    up.transport = connection.link->Transport();
     up.session_id = connection.session_id;
   }
   if (std::exchange(connection.is_volumes_due, false))
@@ -357,7 +419,7 @@ void UcxClient::Settle(UcxConnection& connection) {
 }
 
 void UcxClient::Close(UcxConnection& connection) {
-  // UCX completes none of the requests whose answer is still to come: that is done here.
+  // No fabric completes the requests whose answer is still to come: that is done here.
   const Status lost = connection.failure == Status::closed ? Status::closed : Status::peer_lost;
   requests_.ForEach(connection.id, [&](Request& request) { Complete(request, lost); });
   const bool is_goodbye_due =
@@ -365,16 +427,16 @@ void UcxClient::Close(UcxConnection& connection) {
   SetState(connection, UcxConnection::State::kDown);
   connection.volumes.clear();
   connection.pages_total = 0;
-  if (!connection.endpoint) return;
-  connections_by_endpoint_.erase(connection.endpoint.handle());
+  if (!connection.link) return;
+  connections_by_endpoint_.erase(std::exchange(connection.endpoint, nullptr));
   if (is_goodbye_due) {
     const uint64_t now_ns = protocol::NowNs();
     protocol::Goodbye goodbye{};
     goodbye.status = static_cast<uint16_t>(Status::closed);
     Send(connection, sends_.Take(MessageId::goodbye, goodbye), now_ns + kControlSendTimeoutNs);
-    leaving_.push_back({std::move(connection.endpoint), now_ns + kGoodbyeNs});
+    leaving_.push_back({std::move(connection.link), now_ns + kGoodbyeNs});
   }
-  connection.endpoint.ForceClose();
+  connection.link.reset();
 }
 
 bool UcxClient::IsConnecting(const UcxConnection& connection) {

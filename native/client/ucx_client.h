@@ -16,6 +16,7 @@ struct UcxClientOptions {
   uint32_t requests_max =
       4096;  // in flight over all targets, at most 65535; more complete with overload
   ucx::WaitingConnections::Rules connections = {};
+  bool is_ucx = true;       // else the client has the streams alone that it is given
   bool is_guarded = false;  // UCX's TCP ports take packets of admitted hosts only
   bool is_ipv6 = false;     // of UCX's TCP, which speaks one family; targets of the other fail
 };

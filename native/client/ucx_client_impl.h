@@ -10,15 +10,17 @@
 #include "client/request_table.h"
 #include "client/ucx_client.h"
 #include "client/ucx_connection.h"
+#include "fabric/receiver.h"
+#include "fabric/send_pool.h"
+#include "stream/carrier.h"
 #include "ucx/handles.h"
 #include "ucx/peer_filter.h"
-#include "ucx/send_pool.h"
 
 namespace client {
 
 /// See client.h. Handshake and answers are in ucx_client_messages.cc, everything else in
 /// ucx_client.cc.
-class UcxClient final : public Client, public ucx::SendListener {
+class UcxClient final : public Client, public fabric::SendListener, public fabric::Receiver {
  public:
   [[nodiscard]] static std::unique_ptr<UcxClient> Create(const UcxClientOptions& options,
                                                          memory::Arena& arena, std::string& error);
@@ -27,6 +29,8 @@ class UcxClient final : public Client, public ucx::SendListener {
   TargetId AddTarget(const TargetAddress& address) override;
   void Connect(TargetId target) override;
   void ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) override;
+  void ConnectStream(TargetId target, int fd, const stream::Security& security,
+                     uint64_t connect_timeout_ns) override;
   void Disconnect(TargetId target) override;
   uint64_t PostRead(TargetId target, const ReadCommand& command) override;
   uint64_t PostValidate(TargetId target, std::span<const protocol::ValidateItem> items,
@@ -34,7 +38,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   uint64_t PostPing(TargetId target, uint64_t timeout_ns) override;
   bool Progress() override;
   bool Arm() override;
-  int event_fd() const override { return worker_->event_fd(); }
+  int event_fd() const override { return event_fd_; }
   std::optional<uint64_t> next_deadline_ns() const override;
   void Take(Batch& batch) override;
   uint32_t requests_in_flight() const override { return waiting_count_; }
@@ -45,7 +49,15 @@ class UcxClient final : public Client, public ucx::SendListener {
   }
   std::string guard_fault() const override { return guard_fault_; }
 
-  void OnSent(const ucx::Send& send, ucs_status_t status) override;
+  void OnSent(const fabric::Send& send, bool is_sent) override;
+
+  // What streams carry.
+  void OnMessage(void* peer, protocol::MessageId id, std::span<const std::byte> header,
+                 std::span<const std::byte> data) override;
+  std::optional<fabric::Landing> OnReply(void* peer, std::span<const std::byte> header,
+                                         uint64_t data_bytes) override;
+  void OnLanded(void* context, bool is_whole) override;
+  void OnLost(void* peer, std::string_view why) override;
 
  private:
   /// A message as a UCX callback gives it: valid only in the callback.
@@ -56,7 +68,7 @@ class UcxClient final : public Client, public ucx::SendListener {
   };
   using Handler = void (UcxClient::*)(const Incoming&);
   struct Leaving {
-    ucx::Endpoint endpoint;
+    std::unique_ptr<fabric::Link> link;
     uint64_t close_at_ns;
   };
 
@@ -66,14 +78,19 @@ class UcxClient final : public Client, public ucx::SendListener {
   // Requests.
   Request* Post(RequestKind kind, TargetId target, uint64_t timeout_ns);
   uint64_t FailPosted(RequestKind kind, TargetId target);
-  void Send(UcxConnection& connection, ucx::Send& send, uint64_t deadline_ns);
+  void Send(UcxConnection& connection, fabric::Send& send, uint64_t deadline_ns);
   /// Tells the caller once; an ok completion is appended by the caller that has its content.
   void Complete(Request& request, protocol::Status status);
   /// True if a request's time was up.
   bool CheckTimes(uint64_t now_ns);
+  bool ProgressFabrics();
   void FailStuck(uint64_t now_ns);
 
   // Connections.
+  bool StartUcx(const UcxClientOptions& options, std::string& error);
+  bool StartStreams(std::string& error);
+  void Greet(UcxConnection& connection, std::unique_ptr<fabric::Link> link);
+  void Lose(UcxConnection& connection, std::string detail);
   void WatchConnections(std::vector<uint16_t> ports, const ucx::WaitingConnections::Rules& rules);
   /// Why UCX cannot connect there; empty: it can.
   [[nodiscard]] std::string ConnectFault(const ucx::SocketAddress& address) const;
@@ -104,7 +121,10 @@ class UcxClient final : public Client, public ucx::SendListener {
                                   size_t data_bytes, const ucp_am_recv_param_t* param);
   ucs_status_t ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes);
   static void OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data);
-  void FinishReceive(Request& request, ucs_status_t status, size_t bytes);
+  void FinishReceive(Request& request, protocol::Status status, size_t bytes);
+  /// The request that is answered, with a lease for the data; null: nothing is to be received.
+  Request* BeginRead(UcxConnection& connection, std::span<const std::byte> header,
+                     uint64_t data_bytes);
   void FinishRead(Request& request);
   Request* FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id);
   void FailProtocol(UcxConnection& connection, const char* message_name);
@@ -114,9 +134,12 @@ class UcxClient final : public Client, public ucx::SendListener {
   memory::Arena& arena_;
   std::unique_ptr<ucx::Context> context_;
   std::unique_ptr<ucx::MemoryHandle> memory_;
-  ucx::SendPool sends_;
+  fabric::SendPool sends_;
   RequestTable requests_;
-  std::unique_ptr<ucx::Worker> worker_;
+  std::unique_ptr<ucx::Worker> worker_;  // null: no UCX
+  std::unique_ptr<stream::Carrier> streams_;
+  int epoll_set_ = -1;  // of both descriptors, where there are two
+  int event_fd_ = -1;
   std::vector<Leaving> leaving_;                             // said goodbye to
   std::vector<std::unique_ptr<UcxConnection>> connections_;  // by TargetId
   std::unordered_map<ucp_ep_h, UcxConnection*> connections_by_endpoint_;

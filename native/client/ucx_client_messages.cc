@@ -191,36 +191,87 @@ ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header
   UcxClient& self = *static_cast<UcxClient*>(arg);
   UcxConnection* const connection = self.FindConnection(*param);
   if (connection == nullptr) return UCS_OK;
-  const auto reply = protocol::Decode<protocol::ReadReply>(Bytes(header, header_bytes));
-  if (!reply) {
-    self.FailProtocol(*connection, "READ_REPLY");
-    return UCS_OK;
-  }
-  self.stats_.bytes_received += data_bytes;
-  Request* const request = self.FindRequest(*connection, RequestKind::kRead, reply->request_id);
-  if (request == nullptr) return UCS_OK;  // late: nothing is received, the target's send completes
-
-  const auto checked = CheckReadReply(request->read, *reply, data_bytes);
-  if (!checked) {
-    if (checked.error() == Status::protocol_error) self.FailProtocol(*connection, "READ_REPLY");
-    self.Complete(*request, checked.error());
-    return UCS_OK;
-  }
-  request->reply = *reply;
-  if (data_bytes == 0) {
-    self.FinishRead(*request);
-    return UCS_OK;
-  }
-  request->lease = self.arena_.Allocate(data_bytes);
-  if (!request->lease) {
-    self.Complete(*request, Status::no_slab);
-    return UCS_OK;
-  }
+  // Late: nothing is received, the target's send completes.
+  Request* const request = self.BeginRead(*connection, Bytes(header, header_bytes), data_bytes);
+  if (request == nullptr) return UCS_OK;
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0)
     return self.ReceiveByRendezvous(*request, data, data_bytes);
   std::memcpy(request->lease.bytes().data(), data, data_bytes);
   self.FinishRead(*request);
   return UCS_OK;
+}
+
+Request* UcxClient::BeginRead(UcxConnection& connection, std::span<const std::byte> header,
+                              uint64_t data_bytes) {
+  const auto reply = protocol::Decode<protocol::ReadReply>(header);
+  if (!reply) {
+    FailProtocol(connection, "READ_REPLY");
+    return nullptr;
+  }
+  stats_.bytes_received += data_bytes;
+  Request* const request = FindRequest(connection, RequestKind::kRead, reply->request_id);
+  if (request == nullptr) return nullptr;
+  const auto checked = CheckReadReply(request->read, *reply, data_bytes);
+  if (!checked) {
+    if (checked.error() == Status::protocol_error) FailProtocol(connection, "READ_REPLY");
+    Complete(*request, checked.error());
+    return nullptr;
+  }
+  request->reply = *reply;
+  if (data_bytes == 0) {
+    FinishRead(*request);
+    return nullptr;
+  }
+  request->lease = arena_.Allocate(data_bytes);
+  if (request->lease) return request;
+  Complete(*request, Status::no_slab);
+  return nullptr;
+}
+
+void UcxClient::OnMessage(void* peer, MessageId id, std::span<const std::byte> header,
+                          std::span<const std::byte> data) {
+  auto& connection = *static_cast<UcxConnection*>(peer);
+  if (connection.is_failed) return;
+  const Incoming message{connection, header, data};
+  if (id != MessageId::read_reply) stats_.bytes_received += data.size();
+  switch (id) {
+    case MessageId::challenge:
+      return OnChallenge(message);
+    case MessageId::welcome:
+      return OnWelcome(message);
+    case MessageId::refuse:
+      return OnRefuse(message);
+    case MessageId::volumes:
+      return OnVolumes(message);
+    case MessageId::validate_reply:
+      return OnValidateReply(message);
+    case MessageId::changed:
+      return OnChanged(message);
+    case MessageId::pong:
+      return OnPong(message);
+    case MessageId::goodbye:
+      return OnGoodbye(message);
+    case MessageId::read_reply:
+      (void)BeginRead(connection, header, 0);
+      return;
+    default:
+      return FailProtocol(connection, "message of a proxy");
+  }
+}
+
+std::optional<fabric::Landing> UcxClient::OnReply(void* peer, std::span<const std::byte> header,
+                                                  uint64_t data_bytes) {
+  auto& connection = *static_cast<UcxConnection*>(peer);
+  if (connection.is_failed) return std::nullopt;
+  Request* const request = BeginRead(connection, header, data_bytes);
+  if (request == nullptr) return std::nullopt;
+  request->is_receiving = true;
+  return fabric::Landing{request->lease.bytes(), request};
+}
+
+void UcxClient::OnLanded(void* context, bool is_whole) {
+  auto& request = *static_cast<Request*>(context);
+  FinishReceive(request, is_whole ? Status::ok : Status::peer_lost, request.lease.bytes().size());
 }
 
 ucs_status_t UcxClient::ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes) {
@@ -234,23 +285,24 @@ ucs_status_t UcxClient::ReceiveByRendezvous(Request& request, void* descriptor, 
   request.owner = this;
   const ucs_status_ptr_t ucx_request = ucp_am_recv_data_nbx(
       worker_->handle(), descriptor, request.lease.bytes().data(), bytes, &params);
-  if (!UCS_PTR_IS_PTR(ucx_request)) FinishReceive(request, UCS_PTR_STATUS(ucx_request), bytes);
+  if (!UCS_PTR_IS_PTR(ucx_request))
+    FinishReceive(request, ucx::StatusFromUcx(UCS_PTR_STATUS(ucx_request)), bytes);
   return UCS_PTR_IS_ERR(ucx_request) ? UCS_OK : UCS_INPROGRESS;
 }
 
 void UcxClient::OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data) {
   ucp_request_free(ucx_request);
   Request& request = *static_cast<Request*>(user_data);
-  static_cast<UcxClient*>(request.owner)->FinishReceive(request, status, bytes);
+  static_cast<UcxClient*>(request.owner)->FinishReceive(request, ucx::StatusFromUcx(status), bytes);
 }
 
-void UcxClient::FinishReceive(Request& request, ucs_status_t status, size_t bytes) {
+void UcxClient::FinishReceive(Request& request, Status status, size_t bytes) {
   request.is_receiving = false;
   if (!request.is_waiting) {
     requests_.Remove(request);  // past its deadline or failed: only now may the slab go home
     return;
   }
-  if (status != UCS_OK) return Complete(request, ucx::StatusFromUcx(status));
+  if (status != Status::ok) return Complete(request, status);
   if (bytes != request.lease.bytes().size()) return Complete(request, Status::protocol_error);
   FinishRead(request);
 }

@@ -28,8 +28,8 @@ void ExpectData(const ReadCompletion& completion, uint64_t needle_id, uint64_t o
 }
 
 class UcxClient : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Transports, UcxClient, testing::Values(kTcp, kShm),
-                         [](const auto& info) { return info.param == kTcp ? "tcp" : "shm"; });
+INSTANTIATE_TEST_SUITE_P(Transports, UcxClient, testing::Values(kTcp, kShm, kStream, kTlsStream),
+                         [](const auto& info) { return NameOf(info.param); });
 
 TEST_P(UcxClient, ReadsWholeNeedlesOfEverySize) {
   Loopback loopback(GetParam());
@@ -43,7 +43,10 @@ TEST_P(UcxClient, ReadsWholeNeedlesOfEverySize) {
 TEST_P(UcxClient, TellsTheTransportOfItsMessages) {
   Loopback loopback(GetParam());
   loopback.Up();
-  if (GetParam() == kTcp) {
+  if (IsStream(GetParam())) {
+    EXPECT_EQ(loopback.transport.substr(loopback.transport.size() - 3),
+              NameOf(GetParam()).substr(0, 3) == "str" ? "tcp" : "tls");
+  } else if (GetParam() == kTcp) {
     EXPECT_EQ(loopback.transport, "tcp");
   } else {
     EXPECT_TRUE(loopback.transport == "sysv" || loopback.transport == "posix")
@@ -152,7 +155,7 @@ TEST_P(UcxClient, EndsTheSessionOfATargetWhoseAnswersContradictThemselves) {
     EXPECT_EQ(down->status, Status::protocol_error);
     EXPECT_EQ(loopback.Read(target, Loopback::WholeRead(16)).status, Status::not_connected);
     loopback.ExpectLeasesHome();
-    loopback.client->Connect(target);
+    loopback.Connect(target);
     EXPECT_TRUE(loopback.AwaitEvent(TargetEvent::Kind::kUp));
   }
 }
@@ -288,7 +291,7 @@ TEST_P(UcxClient, DisconnectsWithRequestsInFlightAndConnectsAgain) {
   ASSERT_TRUE(down);
   EXPECT_EQ(down->status, Status::closed);
   loopback.reads.clear();
-  loopback.client->Connect(target);
+  loopback.Connect(target);
   ASSERT_TRUE(loopback.AwaitEvent(TargetEvent::Kind::kUp));
   loopback.knobs.is_released = true;
   loopback.knobs.Wake();

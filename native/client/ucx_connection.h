@@ -1,20 +1,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "client/client.h"
+#include "fabric/link.h"
 #include "ucx/handles.h"
 #include "ucx/session_proof.h"
 
 namespace client {
 
-/// The one connection to a target, as it is now. UCX callbacks only note what happened
-/// (`is_noted`); events are made, and endpoints closed, when no callback is on the stack.
+/// The one connection to a target, as it is now. Callbacks of the fabrics only note what happened
+/// (`is_noted`); events are made, and links closed, when no callback is on the stack.
 struct UcxConnection {
   enum class State {
-    kDown,      // no endpoint
+    kDown,      // no link
     kGreeting,  // HELLO is out
     kProving,   // PROOF is out
     kUp,        // welcomed
@@ -24,7 +26,8 @@ struct UcxConnection {
   TargetId id = 0;
   TargetAddress address;
   State state = State::kDown;
-  ucx::Endpoint endpoint;
+  std::unique_ptr<fabric::Link> link;
+  ucp_ep_h endpoint = nullptr;  // of a link over UCX
   ucx::HandshakeFacts facts{};
   uint64_t connect_by_ns = 0;
   uint64_t session_id = 0;

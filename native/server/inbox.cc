@@ -19,6 +19,18 @@ void Inbox::Confirm(Confirmation confirmation) {
   Wake();
 }
 
+Inbox::Stream::~Stream() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void Inbox::Adopt(Stream stream) {
+  {
+    const std::lock_guard lock(mutex_);
+    work_.streams.push_back(std::move(stream));
+  }
+  Wake();
+}
+
 void Inbox::Stop(std::function<void()> stopped) {
   {
     const std::lock_guard lock(mutex_);

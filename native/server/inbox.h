@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "server/target_server.h"
+#include "stream/channel.h"
 #include "ucx/accepted_sockets.h"
 
 namespace server {
@@ -27,7 +28,23 @@ class Inbox {
     uint64_t started_ns;
     std::vector<engine::ServedVolume> served;
   };
+  /// A connection to be served; closes its descriptor unless that was taken.
+  struct Stream {
+    Stream(int descriptor, const stream::Security& keys, const ucx::PeerEnd& far_end)
+        : security(keys), peer(far_end), fd_(descriptor) {}
+    Stream(Stream&& other) noexcept
+        : security(other.security), peer(other.peer), fd_(std::exchange(other.fd_, -1)) {}
+    Stream& operator=(Stream&&) = delete;
+    ~Stream();
+    [[nodiscard]] int TakeFd() { return std::exchange(fd_, -1); }
+    stream::Security security;
+    ucx::PeerEnd peer;
+
+   private:
+    int fd_;
+  };
   struct Work {
+    std::vector<Stream> streams;
     std::optional<Confirmation> confirmation;  // the latest; an older one says nothing more
     bool is_stop_wanted = false;
     bool is_stop_at_once = false;
@@ -36,6 +53,7 @@ class Inbox {
 
   // The other thread's side.
   void Confirm(Confirmation confirmation);
+  void Adopt(Stream stream);
   void Stop(std::function<void()> stopped);
   void StopAtOnce();
   [[nodiscard]] TargetServerStats stats() const;

@@ -30,9 +30,15 @@ TEST(OtherProcess, DISABLED_Serves) {
   const char* const tls = std::getenv(kTlsVariable);
   ASSERT_TRUE(port_fd != nullptr && tls != nullptr);
   Loopback loopback(client_test::ServerOptions(tls, client_test::kLargeArenaBytes), 8 << 20);
-  const uint16_t port = loopback.server->port();
+  const auto [listener, stream_port] = client_test::TcpListener();
+  const bool is_stream = client_test::IsStream(tls);
+  const uint16_t port = is_stream ? stream_port : loopback.server->port();
   ASSERT_EQ(write(std::atoi(port_fd), &port, sizeof(port)), static_cast<ssize_t>(sizeof(port)));
-  sleep(60);
+  if (!is_stream) sleep(60);
+  alarm(60);
+  while (true) {
+    loopback.server->Adopt(client_test::AcceptTcp(listener), client_test::SecurityOf(tls, true));
+  }
 }
 
 class Child {
@@ -76,17 +82,28 @@ class Child {
 
 class OtherProcess : public testing::TestWithParam<const char*> {
  protected:
-  client::TargetId Up(Loopback& loopback, uint64_t connect_timeout_ns = 5 * kSecondNs) {
-    client::TargetAddress address = Loopback::AddressOf(child.port());
+  client::TargetId Connect(Loopback& loopback, uint64_t connect_timeout_ns = 5 * kSecondNs) {
+    const bool is_stream = client_test::IsStream(GetParam());
+    client::TargetAddress address = Loopback::AddressOf(is_stream ? 0 : child.port());
     address.connect_timeout_ns = connect_timeout_ns;
     const client::TargetId target = loopback.client->AddTarget(address);
+    if (is_stream) {
+      loopback.client->ConnectStream(target, client_test::TcpConnection(child.port()),
+                                     client_test::SecurityOf(GetParam(), false),
+                                     connect_timeout_ns);
+    }
+    return target;
+  }
+  client::TargetId Up(Loopback& loopback) {
+    const client::TargetId target = Connect(loopback);
     EXPECT_TRUE(loopback.AwaitEvent(TargetEvent::Kind::kUp));
     return target;
   }
   Child child{GetParam()};
 };
-INSTANTIATE_TEST_SUITE_P(Transports, OtherProcess, testing::Values(kTcp, kShm),
-                         [](const auto& info) { return info.param == kTcp ? "tcp" : "shm"; });
+INSTANTIATE_TEST_SUITE_P(Transports, OtherProcess,
+                         testing::Values(kTcp, kShm, client_test::kStream, client_test::kTlsStream),
+                         [](const auto& info) { return client_test::NameOf(info.param); });
 
 TEST_P(OtherProcess, FailsWhatIsInFlightSoonAfterItIsKilled) {
   Loopback loopback(GetParam(), client_test::kLargeArenaBytes);
@@ -109,6 +126,7 @@ TEST_P(OtherProcess, FailsWhatIsInFlightSoonAfterItIsKilled) {
   EXPECT_EQ(down->status, Status::peer_lost);
   EXPECT_FALSE(down->detail.empty());
   loopback.ExpectLeasesHome();
+  if (client_test::IsStream(GetParam())) return;  // its connection is another's to make
   loopback.client->Connect(target);
   const auto refused = loopback.AwaitEvent(TargetEvent::Kind::kDown);
   ASSERT_TRUE(refused);
@@ -159,9 +177,7 @@ TEST_P(OtherProcess, GivesTheSlabsBackWhenItHangsInTheMiddleOfATransfer) {
 TEST_P(OtherProcess, IsGivenUpAtTheConnectTimeoutWhenItHangs) {
   Loopback loopback(GetParam());
   child.Hang();
-  client::TargetAddress address = Loopback::AddressOf(child.port());
-  address.connect_timeout_ns = 300'000'000;
-  loopback.client->AddTarget(address);
+  Connect(loopback, 300'000'000);
   const uint64_t began_ns = protocol::NowNs();
   const auto down = loopback.AwaitEvent(TargetEvent::Kind::kDown);
   ASSERT_TRUE(down);

@@ -9,13 +9,13 @@
 #include "protocol/clock.h"
 #include "protocol/decode.h"
 #include "ucx/handles.h"
-#include "ucx/send_pool.h"
 #include "ucx/session_proof.h"
+#include "ucx/ucx_link.h"
 
 // A UCX peer that says whatever a test wants it to say, in whatever order.
 namespace server_test {
 
-class RawPeer final : public ucx::SendListener {
+class RawPeer final : public fabric::SendListener {
  public:
   RawPeer(uint16_t port, const std::string& tls) : sends_(*this) {
     std::string error;
@@ -38,9 +38,9 @@ class RawPeer final : public ucx::SendListener {
 
   template <typename Header>
   void Say(protocol::MessageId id, const Header& header, std::vector<std::byte> list = {}) {
-    ucx::Send& send = sends_.Take(id, header);
+    fabric::Send& send = sends_.Take(id, header);
     send.list = std::move(list);
-    sends_.Post(send, endpoint_, nullptr);
+    ucx::Post(send, endpoint_, nullptr);
   }
 
   static protocol::Hello Hello() {
@@ -87,7 +87,7 @@ class RawPeer final : public ucx::SendListener {
   }
   bool is_lost() const { return is_lost_; }
 
-  void OnSent(const ucx::Send&, ucs_status_t) override {}
+  void OnSent(const fabric::Send&, bool) override {}
 
  private:
   template <uint16_t id>
@@ -107,7 +107,7 @@ class RawPeer final : public ucx::SendListener {
       &OnMessage<10>, &OnMessage<11>, &OnMessage<12>, &OnMessage<13>, &OnMessage<14>};
 
   std::unique_ptr<ucx::Context> context_;
-  ucx::SendPool sends_;
+  fabric::SendPool sends_;
   std::unique_ptr<ucx::Worker> worker_;
   ucx::Endpoint endpoint_;
   std::map<protocol::MessageId, std::vector<std::byte>> heard_;

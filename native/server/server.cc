@@ -21,6 +21,8 @@ constexpr uint32_t kProgressRoundsMax =
 constexpr uint32_t kBusyArmsMax =
     64;  // a peer on the same core may have to run before UCX can go on
 constexpr uint32_t kSpinsPerPoll = 32;
+/// Over every list that a proxy may send.
+constexpr uint32_t kListBytesMax = protocol::kValidateItemsMax * sizeof(protocol::ValidateItem);
 
 }  // namespace
 
@@ -38,14 +40,25 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
     error = "not a literal address to listen on: " + options_.host;
     return false;
   }
-  if (!(error = ucx::AddressFault(*address)).empty()) {
+  if (options_.is_ucx && !(error = ucx::AddressFault(*address)).empty()) {
     error += " (listening on " + options_.host + ")";
     return false;
   }
   if (!(arena_ = memory::Arena::Create(options_.arena, error))) return false;
+  if (!(streams_ = stream::Carrier::Create(*this, {.list_bytes_max = kListBytesMax}, error)))
+    return false;
+  if (options_.is_ucx && !StartUcx(*address, error)) return false;
+  if (!(engine_ = engine(*arena_, *this, error))) return false;
+  PushVolumes();
+  if (options_.is_ucx && !Listen(*address, error)) return false;
+  PublishStats(protocol::NowNs());
+  return true;
+}
+
+bool Server::StartUcx(const ucx::SocketAddress& address, std::string& error) {
   context_ = ucx::Context::Create({.device_name = options_.device_name,
                                    .tls = options_.tls,
-                                   .family = address->get()->sa_family},
+                                   .family = address.get()->sa_family},
                                   error);
   if (!context_) return false;
   if (!(memory_ = ucx::MemoryHandle::Register(*context_, arena_->span(), error))) return false;
@@ -54,19 +67,20 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
   if (!(worker_ = ucx::Worker::Create(*context_, error)) || !SetHandlers(error)) return false;
   data_ports_ = ucx::ListeningPortsSince(others);
   Guard(data_ports_);
-  if (!(engine_ = engine(*arena_, *this, error))) return false;
-  PushVolumes();
+  return true;
+}
+
+bool Server::Listen(const ucx::SocketAddress& address, std::string& error) {
   ucp_listener_conn_handler_t handler{};
   handler.cb = &Server::OnConnection;
   handler.arg = this;
-  listener_ = ucx::Listener::Create(*worker_, address->get(), address->bytes, handler, error);
+  listener_ = ucx::Listener::Create(*worker_, address.get(), address.bytes, handler, error);
   if (!listener_) {
     error += " (listening on " + options_.host + ":" + std::to_string(options_.port) + ")";
     return false;
   }
   Guard(std::array{listener_->port()});
   refused_.emplace(listener_->port());
-  PublishStats(protocol::NowNs());
   return true;
 }
 
@@ -86,7 +100,10 @@ Server::~Server() {
   sessions_.clear();
   engine_.reset();  // its last answers find no session
   const uint64_t give_up_ns = protocol::NowNs() + kCompleteTimeoutNs;
-  while (worker_ && sends_.in_flight() > 0 && protocol::NowNs() < give_up_ns) worker_->Progress();
+  while (sends_.in_flight() > 0 && protocol::NowNs() < give_up_ns) {
+    if (worker_) worker_->Progress();
+    if (streams_) streams_->Progress();
+  }
 }
 
 std::function<void()> Server::Run() {
@@ -95,7 +112,7 @@ std::function<void()> Server::Run() {
 }
 
 void Server::RunOnce() {
-  ProgressWorker();
+  ProgressFabrics();
   const uint64_t now_ns = protocol::NowNs();
   if (is_stats_due_ && now_ns >= published_ns_ + kPublishIntervalNs) PublishStats(now_ns);
   // Messages posted here need a round of progress before the thread may sleep.
@@ -120,12 +137,16 @@ bool Server::DoWhatIsDue(uint64_t now_ns) {
   return is_due;
 }
 
-void Server::ProgressWorker() {
-  for (uint32_t round = 0; round < kProgressRoundsMax && worker_->Progress(); ++round) {
-    last_active_ns_ = 0;
-    is_stats_due_ = true;
-  }
+void Server::ProgressFabrics() {
+  bool is_active = streams_->Progress();
+  for (uint32_t round = 0; worker_ && round < kProgressRoundsMax && worker_->Progress(); ++round)
+    is_active = true;
+  if (!is_active) return;
+  last_active_ns_ = 0;
+  is_stats_due_ = true;
 }
+
+bool Server::Arm() { return streams_->Arm() && (!worker_ || worker_->Arm()); }
 
 void Server::WaitForWork(uint64_t now_ns) {
   if (options_.spin_ns > 0) {
@@ -135,7 +156,7 @@ void Server::WaitForWork(uint64_t now_ns) {
       return;
     }
   }
-  if (worker_->Arm()) {
+  if (Arm()) {
     busy_arms_ = 0;
     Poll(TimeoutMs(now_ns), true);
     return;
@@ -144,11 +165,12 @@ void Server::WaitForWork(uint64_t now_ns) {
   Poll(0, false);
 }
 
-void Server::Poll(int timeout_ms, bool is_worker_armed) {
-  std::array<pollfd, 3> fds{{{engine_->event_fd(), POLLIN, 0},
+void Server::Poll(int timeout_ms, bool are_fabrics_armed) {
+  std::array<pollfd, 4> fds{{{engine_->event_fd(), POLLIN, 0},
                              {inbox_.event_fd(), POLLIN, 0},
-                             {worker_->event_fd(), POLLIN, 0}}};
-  if (poll(fds.data(), is_worker_armed ? 3 : 2, timeout_ms) <= 0) return;
+                             {streams_->event_fd(), POLLIN, 0},
+                             {worker_ ? worker_->event_fd() : -1, POLLIN, 0}}};
+  if (poll(fds.data(), are_fabrics_armed ? 4 : 2, timeout_ms) <= 0) return;
   if (fds[1].revents != 0) TakeInbox();
   if (fds[0].revents != 0) {
     engine_->Poll();
@@ -171,6 +193,7 @@ int Server::TimeoutMs(uint64_t now_ns) const {
 
 void Server::TakeInbox() {
   Inbox::Work work = inbox_.Take();
+  if (!work.streams.empty()) AcceptStreams(std::move(work.streams));
   if (work.confirmation) engine_->Confirm(work.confirmation->started_ns, work.confirmation->served);
   if (work.is_stop_wanted) {
     stopped_ = std::move(work.stopped);

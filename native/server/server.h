@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "fabric/receiver.h"
+#include "fabric/send_pool.h"
 #include "memory/arena.h"
 #include "protocol/decode.h"
 #include "server/inbox.h"
@@ -17,15 +19,16 @@
 #include "server/session.h"
 #include "server/target_server.h"
 #include "server/volume_leases.h"
+#include "stream/carrier.h"
 #include "ucx/handles.h"
 #include "ucx/peer_filter.h"
-#include "ucx/send_pool.h"
 
 namespace server {
 
-/// Everything that lives on the progress thread: created, run and destroyed there. UCX callbacks
-/// only note what happened and post answers; endpoints are closed between two calls of progress.
-class Server final : public engine::ReadSink, public ucx::SendListener {
+/// Everything that lives on the progress thread: created, run and destroyed there. Callbacks of the
+/// fabrics only note what happened and post answers; links are closed between two calls of
+/// progress.
+class Server final : public engine::ReadSink, public fabric::SendListener, public fabric::Receiver {
  public:
   /// Shared with the threads that ask.
   struct Shared {
@@ -41,7 +44,8 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   /// Until a stop was asked for and is done; returns whom to tell once the server is destroyed.
   [[nodiscard]] std::function<void()> Run();
 
-  [[nodiscard]] uint16_t port() const { return listener_->port(); }
+  /// UCX listens there; 0: it does not.
+  [[nodiscard]] uint16_t port() const { return listener_ ? listener_->port() : 0; }
   /// TCP ports that UCX opened for its data.
   [[nodiscard]] const std::vector<uint16_t>& data_ports() const { return data_ports_; }
   [[nodiscard]] memory::PageKind page_kind() const { return arena_->page_kind(); }
@@ -49,7 +53,15 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   [[nodiscard]] const std::string& guard_fault() const { return guard_fault_; }
 
   void OnRead(uint64_t token, engine::ReadResult&& result) override;
-  void OnSent(const ucx::Send& send, ucs_status_t status) override;
+  void OnSent(const fabric::Send& send, bool is_sent) override;
+
+  // What streams carry.
+  void OnMessage(void* peer, protocol::MessageId id, std::span<const std::byte> header,
+                 std::span<const std::byte> data) override;
+  std::optional<fabric::Landing> OnReply(void* peer, std::span<const std::byte> header,
+                                         uint64_t data_bytes) override;
+  void OnLanded(void*, bool) override {}
+  void OnLost(void* peer, std::string_view why) override;
 
  private:
   /// A read that the engine has; its token is (sequence << 32 | slot).
@@ -78,14 +90,17 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   Server(const TargetServerOptions& options, const Shared& shared)
       : options_(options), inbox_(shared.inbox), peers_(shared.peers), sends_(*this) {}
   bool Start(const EngineFactory& engine, std::string& error);
+  bool StartUcx(const ucx::SocketAddress& address, std::string& error);
+  bool Listen(const ucx::SocketAddress& address, std::string& error);
   void Guard(std::span<const uint16_t> ports);
 
   // Loop.
   void RunOnce();
-  void ProgressWorker();
+  void ProgressFabrics();
+  [[nodiscard]] bool Arm();
   bool DoWhatIsDue(uint64_t now_ns);
   void WaitForWork(uint64_t now_ns);
-  void Poll(int timeout_ms, bool is_worker_armed);
+  void Poll(int timeout_ms, bool are_fabrics_armed);
   [[nodiscard]] int TimeoutMs(uint64_t now_ns) const;
   void TakeInbox();
   void CheckTimes(uint64_t now_ns);
@@ -100,6 +115,9 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   [[nodiscard]] bool MakePlace(const ucx::PeerEnd& peer);
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
   void AcceptPending(uint64_t now_ns);
+  void AcceptStreams(std::vector<Inbox::Stream> streams);
+  void AddSession(std::unique_ptr<Session> session, uint64_t now_ns);
+  void NoteRefused(protocol::Status status);
   void CloseDoomed();
   void PublishPeers();
   void Doom(Session& session);
@@ -116,6 +134,8 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
                                 size_t data_bytes, const ucp_am_recv_param_t* param);
   bool SetHandlers(std::string& error);
+  void Hear(Session& session, Handler handler, std::span<const std::byte> header,
+            std::span<const std::byte> data);
   void OnHello(const Incoming& message);
   void OnProof(const Incoming& message);
   void OnReadRequest(const Incoming& message);
@@ -135,9 +155,10 @@ class Server final : public engine::ReadSink, public ucx::SendListener {
   std::unique_ptr<memory::Arena> arena_;
   std::unique_ptr<ucx::Context> context_;
   std::unique_ptr<ucx::MemoryHandle> memory_;
-  ucx::SendPool sends_;
+  fabric::SendPool sends_;
   std::unique_ptr<ucx::Worker> worker_;
   std::unique_ptr<ucx::Listener> listener_;
+  std::unique_ptr<stream::Carrier> streams_;
   std::unordered_map<uint64_t, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ucp_ep_h, Session*> sessions_by_endpoint_;
   std::deque<ReadSlot> read_slots_;

@@ -12,7 +12,7 @@ using protocol::MessageId;
 using protocol::Status;
 
 constexpr uint64_t kSendGraceNs = 1'000'000'000;
-using ucx::kControlSendTimeoutNs;
+using fabric::kControlSendTimeoutNs;
 constexpr uint64_t kReadTimeoutNsMax = 60'000'000'000;
 constexpr uint64_t kPeerGoodbyeLingerNs = 5'000'000'000;
 
@@ -24,22 +24,53 @@ ucs_status_t Server::OnMessage(void* arg, const void* header, size_t header_byte
   Server& self = *static_cast<Server*>(arg);
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return UCS_OK;
   const auto found = self.sessions_by_endpoint_.find(param->reply_ep);
-  if (found == self.sessions_by_endpoint_.end() || found->second->doomed) return UCS_OK;
-  Session& session = *found->second;
+  if (found == self.sessions_by_endpoint_.end()) return UCS_OK;
   // Requests and their lists come eagerly; a rendezvous would let a peer choose when its bytes are
   // read.
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
-    self.Doom(session);
+    self.Doom(*found->second);
     return UCS_OK;
   }
-  session.last_message_ns = protocol::NowNs();
-  self.stats_.bytes_received += data_bytes;
-  (self.*handler)({session,
-                   {static_cast<const std::byte*>(header), header_bytes},
-                   {static_cast<const std::byte*>(data), data_bytes},
-                   session.last_message_ns});
+  self.Hear(*found->second, handler, {static_cast<const std::byte*>(header), header_bytes},
+            {static_cast<const std::byte*>(data), data_bytes});
   return UCS_OK;
 }
+
+void Server::Hear(Session& session, Handler handler, std::span<const std::byte> header,
+                  std::span<const std::byte> data) {
+  if (session.doomed) return;
+  session.last_message_ns = protocol::NowNs();
+  stats_.bytes_received += data.size();
+  (this->*handler)({session, header, data, session.last_message_ns});
+}
+
+void Server::OnMessage(void* peer, MessageId id, std::span<const std::byte> header,
+                       std::span<const std::byte> data) {
+  auto& session = *static_cast<Session*>(peer);
+  switch (id) {
+    case MessageId::hello:
+      return Hear(session, &Server::OnHello, header, data);
+    case MessageId::proof:
+      return Hear(session, &Server::OnProof, header, data);
+    case MessageId::read:
+      return Hear(session, &Server::OnReadRequest, header, data);
+    case MessageId::validate:
+      return Hear(session, &Server::OnValidate, header, data);
+    case MessageId::ping:
+      return Hear(session, &Server::OnPing, header, data);
+    case MessageId::goodbye:
+      return Hear(session, &Server::OnGoodbye, header, data);
+    default:
+      return Doom(session);
+  }
+}
+
+std::optional<fabric::Landing> Server::OnReply(void* peer, std::span<const std::byte>, uint64_t) {
+  Doom(*static_cast<Session*>(peer));
+  return std::nullopt;
+}
+
+void Server::OnLost(void* peer, std::string_view) { Doom(*static_cast<Session*>(peer)); }
 
 bool Server::SetHandlers(std::string& error) {
   struct Row {
@@ -87,10 +118,10 @@ void Server::OnHello(const Incoming& message) {
   std::ranges::copy(facts.server_nonce, challenge.nonce);
   std::ranges::copy(ucx::MakeProof(ucx::Prover::kTarget, options_.secret, facts), challenge.mac);
   SetState(session, Session::State::kProving);
-  ucx::Send& send = sends_.Take(MessageId::challenge, challenge);
+  fabric::Send& send = sends_.Take(MessageId::challenge, challenge);
   send.owner = session.id;
   send.deadline_ns = message.now_ns + kControlSendTimeoutNs;
-  sends_.Post(send, session.endpoint, nullptr);
+  session.link->Post(send);
 }
 
 void Server::OnProof(const Incoming& message) {
@@ -113,10 +144,10 @@ void Server::OnProof(const Incoming& message) {
   welcome.requests_max = options_.requests_per_session_max;
   welcome.validate_items_max = protocol::kValidateItemsMax;
   welcome.needle_bytes_max = arena_->largest_slab_bytes();
-  ucx::Send& send = sends_.Take(MessageId::welcome, welcome);
+  fabric::Send& send = sends_.Take(MessageId::welcome, welcome);
   send.owner = session.id;
   send.deadline_ns = message.now_ns + kControlSendTimeoutNs;
-  sends_.Post(send, session.endpoint, nullptr);
+  session.link->Post(send);
   SendVolumes(session);
 }
 
@@ -179,7 +210,7 @@ void Server::AnswerRead(Session& session, uint64_t deadline_ns, engine::ReadResu
   if (is_late) return;  // the proxy has given up: nothing is answered late
   ++session.requests_in_flight;
   ++stats_.requests_in_flight;
-  ucx::Send& send = sends_.Take(MessageId::read_reply, result.header);
+  fabric::Send& send = sends_.Take(MessageId::read_reply, result.header);
   send.owner = session.id;
   send.tag = kAnswer;
   send.deadline_ns = deadline_ns + kSendGraceNs;
@@ -188,7 +219,7 @@ void Server::AnswerRead(Session& session, uint64_t deadline_ns, engine::ReadResu
     send.lease_offset = result.payload_offset;
     send.lease_bytes = result.payload_bytes;
   }
-  sends_.Post(send, session.endpoint, memory_->handle());
+  session.link->Post(send);
 }
 
 void Server::RefuseRead(Session& session, uint64_t request_id, Status status) {
@@ -201,7 +232,7 @@ void Server::RefuseRead(Session& session, uint64_t request_id, Status status) {
   AnswerRead(session, protocol::NowNs() + kControlSendTimeoutNs, std::move(result));
 }
 
-void Server::OnSent(const ucx::Send& send, ucs_status_t status) {
+void Server::OnSent(const fabric::Send& send, bool is_sent) {
   const auto found = sessions_.find(send.owner);
   Session* const session = found == sessions_.end() ? nullptr : found->second.get();
   is_stats_due_ = true;
@@ -211,13 +242,13 @@ void Server::OnSent(const ucx::Send& send, ucs_status_t status) {
     --stats_.requests_in_flight;
     if (session != nullptr) --session->requests_in_flight;
   }
-  if (status == UCS_OK) {
+  if (is_sent) {
     const uint64_t list_bytes = send.shared_list ? send.shared_list->size() : send.list.size();
     stats_.bytes_sent += send.lease ? send.lease_bytes : list_bytes;
   }
   if (session == nullptr) return;
   // A send that failed leaves the peer waiting: better it learns now that the session is over.
-  if (status != UCS_OK) return Doom(*session);
+  if (!is_sent) return Doom(*session);
   if (tag == kVolumePage && --session->volume_pages_in_flight == 0 && session->volumes_due &&
       session->state == Session::State::kServing && !session->doomed) {
     SendVolumes(*session);
@@ -259,13 +290,13 @@ void Server::OnValidate(const Incoming& message) {
   }
   ++session.requests_in_flight;
   ++stats_.requests_in_flight;
-  ucx::Send& send = sends_.Take(MessageId::validate_reply, reply);
+  fabric::Send& send = sends_.Take(MessageId::validate_reply, reply);
   send.owner = session.id;
   send.tag = kAnswer;
   send.deadline_ns =
       message.now_ns + std::min(validate->timeout_ns, kReadTimeoutNsMax) + kSendGraceNs;
   send.list = std::move(list);
-  sends_.Post(send, session.endpoint, nullptr);
+  session.link->Post(send);
 }
 
 void Server::OnPing(const Incoming& message) {
@@ -284,11 +315,11 @@ void Server::OnPing(const Incoming& message) {
   pong.sessions = stats_.sessions_active;
   ++session.requests_in_flight;
   ++stats_.requests_in_flight;
-  ucx::Send& send = sends_.Take(MessageId::pong, pong);
+  fabric::Send& send = sends_.Take(MessageId::pong, pong);
   send.owner = session.id;
   send.tag = kAnswer;
   send.deadline_ns = message.now_ns + kControlSendTimeoutNs;
-  sends_.Post(send, session.endpoint, nullptr);
+  session.link->Post(send);
 }
 
 void Server::OnGoodbye(const Incoming& message) {

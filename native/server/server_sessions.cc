@@ -3,13 +3,14 @@
 
 #include "protocol/clock.h"
 #include "server/server.h"
+#include "ucx/ucx_link.h"
 
 namespace server {
 namespace {
 
 constexpr uint32_t kPendingSessionsMax = 256;  // connected but not authenticated; more are rejected
 constexpr uint64_t kLingerNs = 1'000'000'000;
-using ucx::kControlSendTimeoutNs;
+using fabric::kControlSendTimeoutNs;
 
 bool IsPending(Session::State state) {
   return state == Session::State::kGreeting || state == Session::State::kProving;
@@ -23,9 +24,7 @@ void Server::OnConnection(ucp_conn_request_h request, void* arg) {
   const auto peer = address ? ucx::PeerEndOf(address->storage) : std::nullopt;
   const bool is_foreign = !peer || self.context_->RefuseFamily(address->get());
   if (is_foreign || !self.MayAccept(*peer)) {
-    ++self.stats_.sessions_refused;
-    self.inbox_.Note({SessionEvent::Kind::kRefused, 0,
-                      is_foreign ? protocol::Status::not_connected : protocol::Status::overload});
+    self.NoteRefused(is_foreign ? protocol::Status::not_connected : protocol::Status::overload);
     self.refused_->Add(request, peer);
     return;
   }
@@ -74,23 +73,54 @@ void Server::AcceptPending(uint64_t now_ns) {
   for (const auto& [request, peer] : connections_) {
     ucs_status_t status = UCS_OK;
     auto session = std::make_unique<Session>();
-    session->endpoint = ucx::Endpoint::Accept(
+    ucx::Endpoint endpoint = ucx::Endpoint::Accept(
         *worker_, request, {.on_error = &Server::OnPeerError, .arg = this}, status);
-    if (!session->endpoint) {
-      ++stats_.sessions_refused;
-      inbox_.Note({SessionEvent::Kind::kRefused, 0, protocol::Status::not_connected});
+    if (!endpoint) {
+      NoteRefused(protocol::Status::not_connected);
       continue;
     }
-    session->id = next_session_id_++;
+    session->endpoint = endpoint.handle();
+    session->link = std::make_unique<ucx::UcxLink>(std::move(endpoint), memory_->handle());
     session->peer = peer;
-    session->accepted_ns = session->last_message_ns = now_ns;
-    ++stats_.sessions_pending;
-    sessions_by_endpoint_[session->endpoint.handle()] = session.get();
-    sessions_[session->id] = std::move(session);
+    sessions_by_endpoint_[session->endpoint] = session.get();
+    AddSession(std::move(session), now_ns);
   }
   connections_.clear();
   PublishPeers();
+}
+
+void Server::AddSession(std::unique_ptr<Session> session, uint64_t now_ns) {
+  session->id = next_session_id_++;
+  session->accepted_ns = session->last_message_ns = now_ns;
+  ++stats_.sessions_pending;
   is_stats_due_ = true;
+  sessions_[session->id] = std::move(session);
+}
+
+void Server::NoteRefused(protocol::Status status) {
+  ++stats_.sessions_refused;
+  inbox_.Note({SessionEvent::Kind::kRefused, 0, status});
+  is_stats_due_ = true;
+}
+
+/// Their peers have shown that they know the secret, before they were left in the inbox.
+void Server::AcceptStreams(std::vector<Inbox::Stream> streams) {
+  for (Inbox::Stream& stream : streams) {
+    if (is_stopping_ || !MakePlace(stream.peer) ||
+        sessions_.size() + connections_.size() >= options_.sessions_max + kPendingSessionsMax) {
+      NoteRefused(protocol::Status::overload);
+      continue;  // the descriptor closes with the stream
+    }
+    auto session = std::make_unique<Session>();
+    std::string error;
+    session->link = streams_->Adopt(stream.TakeFd(), stream.security, session.get(), error);
+    if (!session->link) {
+      NoteRefused(protocol::Status::not_connected);
+      continue;
+    }
+    session->peer = stream.peer;
+    AddSession(std::move(session), protocol::NowNs());
+  }
 }
 
 void Server::OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t) {
@@ -118,7 +148,7 @@ void Server::CloseDoomed() {
     const auto found = sessions_.find(id);
     SetState(*found->second, Session::State::kLeaving);
     leases_.EndSession(id);
-    sessions_by_endpoint_.erase(found->second->endpoint.handle());
+    sessions_by_endpoint_.erase(found->second->endpoint);
     sessions_.erase(found);
   }
   doomed_.clear();
@@ -138,12 +168,12 @@ void Server::Refuse(Session& session, protocol::Status status) {
   protocol::Refuse refuse{};
   refuse.status = static_cast<uint16_t>(status);
   refuse.version_min = refuse.version_max = protocol::kVersion;
-  ucx::Send& send = sends_.Take(protocol::MessageId::refuse, refuse);
+  fabric::Send& send = sends_.Take(protocol::MessageId::refuse, refuse);
   send.owner = session.id;
   send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
   ++stats_.sessions_refused;
   inbox_.Note({SessionEvent::Kind::kRefused, session.id, status});
-  sends_.Post(send, session.endpoint, nullptr);
+  session.link->Post(send);
   Leave(session, kLingerNs);
 }
 
@@ -151,10 +181,10 @@ void Server::SayGoodbye(Session& session, protocol::Status status) {
   protocol::Goodbye goodbye{};
   goodbye.status = static_cast<uint16_t>(status);
   inbox_.Note({SessionEvent::Kind::kEnded, session.id, status});
-  ucx::Send& send = sends_.Take(protocol::MessageId::goodbye, goodbye);
+  fabric::Send& send = sends_.Take(protocol::MessageId::goodbye, goodbye);
   send.owner = session.id;
   send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
-  sends_.Post(send, session.endpoint, nullptr);
+  session.link->Post(send);
 }
 
 void Server::Leave(Session& session, uint64_t linger_ns) {
@@ -180,12 +210,12 @@ void Server::SendVolumes(Session& session) {
   // Counted before the first is posted, because a send may complete within Post().
   session.volume_pages_in_flight = static_cast<uint32_t>(volume_pages_.size());
   for (const VolumePage& page : volume_pages_) {
-    ucx::Send& send = sends_.Take(protocol::MessageId::volumes, page.header);
+    fabric::Send& send = sends_.Take(protocol::MessageId::volumes, page.header);
     send.owner = session.id;
     send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;
     send.tag = kVolumePage;
     send.shared_list = page.rows;
-    sends_.Post(send, session.endpoint, nullptr);
+    session.link->Post(send);
   }
 }
 
@@ -203,12 +233,12 @@ void Server::LookAtLeases(uint64_t now_ns) {
     const auto found = sessions_.find(change.session_id);
     if (found == sessions_.end() || found->second->doomed) continue;
     ++stats_.changes_pushed;
-    ucx::Send& send = sends_.Take(protocol::MessageId::changed, change.header);
+    fabric::Send& send = sends_.Take(protocol::MessageId::changed, change.header);
     send.owner = change.session_id;
     send.tag = kChange | uint64_t{change.header.volume_id} << 32;
     send.deadline_ns = now_ns + kControlSendTimeoutNs;
     send.shared_list = change.ids;
-    sends_.Post(send, found->second->endpoint, nullptr);
+    found->second->link->Post(send);
   }
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
 
+#include "fabric/link.h"
 #include "ucx/accepted_sockets.h"
 #include "ucx/handles.h"
 #include "ucx/session_proof.h"
@@ -19,7 +20,8 @@ struct Session {
   };
 
   uint64_t id = 0;
-  ucx::Endpoint endpoint;
+  std::unique_ptr<fabric::Link> link;
+  ucp_ep_h endpoint = nullptr;  // of a link over UCX
   ucx::PeerEnd peer;
   State state = State::kGreeting;
   ucx::HandshakeFacts facts{};
@@ -31,7 +33,7 @@ struct Session {
   bool volumes_due = false;  // the list changed while the last one was being sent
   bool was_welcomed = false;
   bool has_leases = false;  // agreed on in HELLO and CHALLENGE
-  bool doomed = false;      // to be closed as soon as no UCX callback is on the stack
+  bool doomed = false;      // to be closed as soon as no callback of a fabric is on the stack
 };
 
 }  // namespace server

@@ -1,5 +1,7 @@
 #include "server/target_server.h"
 
+#include <sys/socket.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -33,7 +35,7 @@ class ThreadedTargetServer final : public TargetServer {
     std::unique_lock lock(started_mutex_);
     started_changed_.wait(lock, [&] { return started_.has_value(); });
     error = started_->error;
-    if (started_->ok) {
+    if (started_->ok && options.is_ucx) {
       connections_.emplace(started_->ports,
                            ucx::WaitingConnections::Rules{options.handshake_timeout_ns,
                                                           options.pending_per_address_max},
@@ -56,7 +58,14 @@ class ThreadedTargetServer final : public TargetServer {
   }
   TargetServerStats stats() const override { return inbox_.stats(); }
   ucx::ConnectionCounts LookAtConnections() override {
+    if (!connections_) return {};
     return connections_->Look(protocol::NowNs(), inbox_.peers());
+  }
+  void Adopt(int fd, const stream::Security& security) override {
+    sockaddr_storage address{};
+    socklen_t bytes = sizeof(address);
+    (void)getpeername(fd, reinterpret_cast<sockaddr*>(&address), &bytes);
+    inbox_.Adopt({fd, security, ucx::PeerEndOf(address).value_or(ucx::PeerEnd{})});
   }
   std::vector<SessionEvent> TakeSessionEvents() override { return inbox_.TakeSessionEvents(); }
   std::vector<engine::AnnouncedVolume> volumes() const override { return inbox_.volumes(); }

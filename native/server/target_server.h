@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "memory/arena.h"
 #include "protocol/status.h"
+#include "stream/channel.h"
 #include "ucx/waiting_connections.h"
 
 // The target over UCX: a listener and its sessions around the engine, all on one progress thread of
@@ -27,7 +28,8 @@ struct TargetServerOptions {
   uint64_t session_timeout_ns = 300'000'000'000;  // without any message: GOODBYE
   uint64_t handshake_timeout_ns = 5'000'000'000;  // connected but not authenticated
   uint32_t pending_per_address_max = 64;          // the same, of one peer address
-  bool is_guarded = false;                    // UCX's TCP ports take packets of admitted hosts only
+  bool is_ucx = true;       // else the server has the streams alone that it adopts
+  bool is_guarded = false;  // UCX's TCP ports take packets of admitted hosts only
   uint64_t drain_timeout_ns = 5'000'000'000;  // requests in flight at Stop()
   uint64_t spin_ns = 0;              // polls this long after the last activity before it sleeps
   std::string device_name = "auto";  // UCX_NET_DEVICES
@@ -86,13 +88,15 @@ class TargetServer {
   /// Stops at once if Stop() was not called, and joins the thread.
   virtual ~TargetServer() = default;
 
-  /// UCX listens there.
+  /// UCX listens there; 0: it does not.
   [[nodiscard]] virtual uint16_t port() const = 0;
   /// Why `is_guarded` could not be had; empty: it is as asked for.
   [[nodiscard]] virtual const std::string& guard_fault() const = 0;
   /// The hosts that UCX's TCP ports take packets of, with `is_guarded`; none at first. False: see
   /// ucx::PeerFilter.
   virtual bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) = 0;
+  /// Serves the peer of a connected TCP socket, which is closed in the end, by messages over it.
+  virtual void Adopt(int fd, const stream::Security& security) = 0;
   [[nodiscard]] virtual memory::PageKind page_kind() const = 0;
 
   /// A poll of the volume server that succeeded; see engine::Engine::Confirm.
