@@ -1,7 +1,7 @@
 /**
  * Fetches from JavaScript over UCX, from a target in another process: 4 KiB, 64 KiB and 1 MiB, over shared memory and
  * tcp, one and sixteen at a time. Prints one JSON document. Arguments: milliseconds for each cell (default 1000), spin
- * in microseconds of both sides (default 0), and the native loop (ucx_read_bench), which then does the same READs of the
+ * in microseconds of both sides (default 0), and the native loop (read_bench), which then does the same READs of the
  * same target right after, for comparison.
  */
 import { type ChildProcess, execFile, fork } from 'node:child_process';

@@ -124,7 +124,7 @@ async function measureFetch(): Promise<FetchFigures> {
 async function buildNative(): Promise<void> {
   const options = ['-G', 'Ninja', '-DSEAWEED_ADDON=OFF'];
   await run('cmake', ['-S', root, '-B', buildFolder, ...options]);
-  await run('ninja', ['-C', buildFolder, 'needle_map_bench', 'ucx_read_bench'], {
+  await run('ninja', ['-C', buildFolder, 'needle_map_bench', 'read_bench'], {
     maxBuffer: 1 << 24,
   });
 }
@@ -132,7 +132,7 @@ async function buildNative(): Promise<void> {
 /** The target is a process of its own; both sides sleep when idle. */
 function fetchCells(): Promise<FetchDocument> {
   const program = programOf('fetch-bench.ts');
-  return jsonOf([program, String(seconds * 1000), '0', join(buildFolder, 'ucx_read_bench')]);
+  return jsonOf([program, String(seconds * 1000), '0', join(buildFolder, 'read_bench')]);
 }
 
 async function measureCache(): Promise<CacheFigures> {

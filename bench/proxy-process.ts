@@ -92,6 +92,7 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
       deviceName: 'lo',
       tls: asked.tls,
       isNetworkTrusted: false,
+      isTlsOff: false,
       timeoutMs,
       connectTimeoutMs: timeoutMs,
       secret: '',

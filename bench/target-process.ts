@@ -21,6 +21,8 @@ const target = await startTarget(
     listen,
     deviceName: 'lo',
     isNetworkTrusted: false,
+    transport: 'ucx',
+    isTlsOff: false,
     tls,
     maxSessions: 64,
     sessionTimeoutMs: 120_000,

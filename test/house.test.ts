@@ -181,7 +181,7 @@ describe('the house', () => {
   test('napi.h is included in the addon only, UCX headers in the UCX rooms only', () => {
     // The addon's module.cc asks UCX for its version.
     const ucxRooms =
-      /^(native\/(ucx|server)|bench\/native)\/|^native\/client\/ucx_|^native\/addon\/module\.cc$/;
+      /^(native\/(ucx|server)|bench\/native)\/|^native\/client\/(session_client|target_connection|raw_target)|^native\/addon\/module\.cc$/;
     const wrong = nativeSources.flatMap((file) =>
       includesOf(file)
         .filter((name) => {

@@ -14,7 +14,8 @@ namespace {
 
 FetchClientOptions ReadOptions(const Napi::Object& options) {
   FetchClientOptions read;
-  read.is_ucx = GetString(options, "kind") == "ucx";
+  read.has_targets = GetString(options, "kind") == "ucx";
+  read.is_ucx = GetBool(options, "isUcx");
   read.requests_max = GetUint32(options, "requestsMax");
   read.spin_ns = GetUint64(options, "spinNs");
   read.arena = ReadArenaOptions(options);
@@ -68,6 +69,16 @@ napi_value Connect(FetchClient& client, const Napi::CallbackInfo& info) {
   const uint32_t port = Uint32At(info, 1);
   if (port > UINT16_MAX) return Throw(info.Env(), "not a port");
   client.ConnectAt(Uint32At(info, 0), static_cast<uint16_t>(port), ToUint64(NumberAt(info, 2)));
+  return nullptr;
+}
+
+/// Takes a copy of the descriptor: the caller closes its own.
+napi_value ConnectStream(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (!MustBeOpen(client, info) || !MustHaveTarget(client, info)) return nullptr;
+  const auto security = ReadSecurity(info[2], false);
+  const int fd = security ? CopyOfDescriptor(info[1]) : -1;
+  if (fd < 0) return Throw(info.Env(), "not a descriptor that can be copied, or not a key");
+  client.ConnectStream(Uint32At(info, 0), fd, *security, ToUint64(NumberAt(info, 3)));
   return nullptr;
 }
 
@@ -188,6 +199,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   ShareMemory(env, self, *client);
   DefineMethod<FetchClient, AddTarget>(env, self, "addTarget", client);
   DefineMethod<FetchClient, Connect>(env, self, "connect", client);
+  DefineMethod<FetchClient, ConnectStream>(env, self, "connectStream", client);
   DefineMethod<FetchClient, Disconnect>(env, self, "disconnect", client);
   DefineMethod<FetchClient, AdmitPeers>(env, self, "admitPeers", client);
   DefineMethod<FetchClient, GuardFault>(env, self, "guardFault", client);

@@ -1,7 +1,9 @@
 #include "addon/convert.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "protocol/clock.h"
@@ -106,6 +108,22 @@ napi_value VolumesArray(napi_env env, const std::vector<engine::AnnouncedVolume>
     napi_set_element(env, array, i, record.value());
   }
   return array;
+}
+
+std::optional<stream::Security> ReadSecurity(const Napi::Value& key, bool is_server) {
+  stream::Security security{.is_server = is_server, .key = {}};
+  if (key.IsUndefined()) return security;
+  if (!key.IsTypedArray()) return std::nullopt;
+  const auto bytes = key.As<Napi::Uint8Array>();
+  stream::PreSharedKey& read = security.key.emplace();
+  if (bytes.ByteLength() != read.size()) return std::nullopt;
+  std::copy_n(bytes.Data(), read.size(), read.begin());
+  return security;
+}
+
+int CopyOfDescriptor(const Napi::Value& fd) {
+  if (!fd.IsNumber()) return -1;
+  return fcntl(fd.As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);
 }
 
 napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats) {

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "addon/js.h"
 #include "engine/engine.h"
 #include "memory/arena.h"
+#include "stream/channel.h"
 #include "ucx/waiting_connections.h"
 
 // Values that both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has
@@ -39,6 +41,11 @@ class Record {
   napi_env env_;
   napi_value object_ = nullptr;
 };
+
+/// From a key of 32 bytes, or undefined: none. Nothing for another value.
+[[nodiscard]] std::optional<stream::Security> ReadSecurity(const Napi::Value& key, bool is_server);
+/// Opens the same file once more; -1: there is none.
+[[nodiscard]] int CopyOfDescriptor(const Napi::Value& fd);
 
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
 /// From an array of literal addresses; what is none is left out.

@@ -5,7 +5,7 @@
 
 #include "protocol/clock.h"
 #if SEAWEED_HAS_UCX
-#include "client/ucx_client.h"
+#include "client/session_client.h"
 #endif
 
 namespace addon {
@@ -18,9 +18,14 @@ std::unique_ptr<client::Client> CreateUcx([[maybe_unused]] const FetchClientOpti
                                           [[maybe_unused]] memory::Arena& arena,
                                           std::string& error) {
 #if SEAWEED_HAS_UCX
-  const client::UcxClientOptions ucx{options.device_name, options.tls,        options.requests_max,
-                                     options.connections, options.is_guarded, options.is_ipv6};
-  return client::CreateUcxClient(ucx, arena, error);
+  const client::SessionClientOptions ucx{.device_name = options.device_name,
+                                         .tls = options.tls,
+                                         .requests_max = options.requests_max,
+                                         .connections = options.connections,
+                                         .is_ucx = options.is_ucx,
+                                         .is_guarded = options.is_guarded,
+                                         .is_ipv6 = options.is_ipv6};
+  return client::CreateSessionClient(ucx, arena, error);
 #else
   error = "built without UCX";
   return nullptr;
@@ -41,7 +46,7 @@ std::shared_ptr<FetchClient> FetchClient::Create(Napi::Env env, const FetchClien
   if (holder->arena == nullptr) return nullptr;
 
   std::shared_ptr<FetchClient> self(new FetchClient(env, holder, options.requests_max));
-  if (options.is_ucx) {
+  if (options.has_targets) {
     self->client_ = CreateUcx(options, *holder->arena, error);
   } else {
     const client::InprocClientOptions inproc{options.engine, options.simulated_latency_ns,
@@ -90,6 +95,14 @@ void FetchClient::ConnectAt(client::TargetId target, uint16_t port, uint64_t con
   live_targets_.insert(target);
   pump_->Wake();
   UpdateKeepAlive();
+}
+
+void FetchClient::ConnectStream(client::TargetId target, int fd, const stream::Security& security,
+                                uint64_t connect_timeout_ns) {
+  client_->ConnectStream(target, fd, security, connect_timeout_ns);
+  live_targets_.insert(target);
+  UpdateKeepAlive();
+  pump_->Wake();
 }
 
 void FetchClient::Disconnect(client::TargetId target) {

@@ -26,7 +26,8 @@ struct ArenaHolder {
 };
 
 struct FetchClientOptions {
-  bool is_ucx = false;
+  bool has_targets = false;  // else directories, in this process
+  bool is_ucx = false;       // else its targets are reached by streams alone
   uint32_t requests_max = 0;
   uint64_t spin_ns = 0;
   memory::ArenaOptions arena{};
@@ -54,7 +55,7 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
   [[nodiscard]] bool IsOpen() const { return client_ != nullptr && !is_closing_; }
   /// Null after the last handle was closed.
   [[nodiscard]] client::Client* client() { return client_.get(); }
-  /// Null with UCX.
+  /// Null with targets.
   [[nodiscard]] client::InprocClient* inproc() { return inproc_; }
   [[nodiscard]] const std::shared_ptr<ArenaHolder>& holder() const { return holder_; }
   [[nodiscard]] client::ClientStats stats() const;
@@ -67,6 +68,8 @@ class FetchClient : public PumpDelegate, public std::enable_shared_from_this<Fet
 
   client::TargetId AddTarget(const client::TargetAddress& address);
   void ConnectAt(client::TargetId target, uint16_t port, uint64_t connect_timeout_ns);
+  void ConnectStream(client::TargetId target, int fd, const stream::Security& security,
+                     uint64_t connect_timeout_ns);
   void Disconnect(client::TargetId target);
   [[nodiscard]] bool MayPost(uint32_t ticket) const;
   void PostRead(client::TargetId target, uint32_t ticket);

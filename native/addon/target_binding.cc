@@ -29,6 +29,7 @@ server::TargetServerOptions ReadOptions(const Napi::Object& options) {
   read.spin_ns = GetUint64(options, "spinNs");
   read.device_name = GetString(options, "deviceName");
   read.tls = GetString(options, "tls");
+  read.is_ucx = GetBool(options, "isUcx");
   read.is_guarded = GetBool(options, "isGuarded");
   read.engine = ReadEngineOptions(options);
   read.arena = ReadArenaOptions(options);
@@ -200,6 +201,16 @@ napi_value AdmitPeers(Handle& handle, const Napi::CallbackInfo& info) {
   return Throw(info.Env(), error);
 }
 
+/// Takes a copy of the descriptor: the caller closes its own.
+napi_value Adopt(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
+  const auto security = ReadSecurity(info[1], true);
+  const int fd = security ? CopyOfDescriptor(info[0]) : -1;
+  if (fd < 0) return Throw(info.Env(), "not a descriptor that can be copied, or not a key");
+  handle.hosted->server().Adopt(fd, *security);
+  return nullptr;
+}
+
 napi_value LookAtConnections(Handle& handle, const Napi::CallbackInfo& info) {
   if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
   return ConnectionCountsValue(info.Env(), handle.hosted->server().LookAtConnections());
@@ -266,6 +277,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   Set(self, "port", static_cast<double>(server.port()));
   Set(self, "guardFault", server.guard_fault());
   DefineMethod<Handle, AdmitPeers>(env, self, "admitPeers", handle);
+  DefineMethod<Handle, Adopt>(env, self, "adopt", handle);
   DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
   DefineMethod<Handle, OnPollWanted>(env, self, "onPollWanted", handle);
   DefineMethod<Handle, Stats>(env, self, "stats", handle);

@@ -17,7 +17,7 @@
 #include "ucx/waiting_connections.h"
 
 // The proxy's side of the protocol: fetches and validations in flight, by request id. One Client
-// per process and thread, many targets. Two kinds: over UCX (client/ucx_client.h) and in this
+// per process and thread, many targets. Two kinds: over UCX (client/session_client.h) and in this
 // process over the target's engine (client/inproc_client.h). Never blocks, owns no thread, touches
 // no JavaScript.
 namespace client {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "client/sample_engine_test.h"
-#include "client/ucx_client.h"
+#include "client/session_client.h"
 #include "server/target_server.h"
 
 // A target server and a client of it in one process, for the tests of both.
@@ -42,7 +42,7 @@ constexpr char kTcp[] = "tcp,self";
 constexpr char kStream[] = "stream";
 constexpr char kTlsStream[] = "tls stream";
 
-/// Of a test's parameter.
+/// Names a test by its parameter.
 inline std::string NameOf(const std::string& tls) {
   if (tls == kTlsStream) return "tls_stream";
   return tls == kStream || tls == kTcp ? tls.substr(0, tls.find(',')) : "shm";
@@ -120,7 +120,7 @@ class Loopback {
     arena = memory::Arena::Create(
         {.bytes = client_arena_bytes, .hugepages = memory::Hugepages::kOff}, error);
     if (!arena) ADD_FAILURE() << error;
-    client = client::CreateUcxClient({.tls = tls_, .is_ucx = !IsStream(tls_)}, *arena, error);
+    client = client::CreateSessionClient({.tls = tls_, .is_ucx = !IsStream(tls_)}, *arena, error);
     if (!client) ADD_FAILURE() << error;
   }
 

@@ -37,7 +37,7 @@ class RawTarget final : public fabric::SendListener {
     listener_ = ucx::Listener::Create(*worker_, address->get(), address->bytes, handler, error);
     if (!listener_) ADD_FAILURE() << error;
     arena_ = memory::Arena::Create({.bytes = 8 << 20, .hugepages = memory::Hugepages::kOff}, error);
-    client = client::CreateUcxClient({.tls = tls}, *arena_, error);
+    client = client::CreateSessionClient({.tls = tls}, *arena_, error);
     if (!client) ADD_FAILURE() << error;
   }
 

@@ -74,7 +74,7 @@ std::unique_ptr<Loopback> Serve(const char* host, bool is_ipv6) {
   std::string error;
   loopback->client.reset();
   loopback->client =
-      client::CreateUcxClient({.tls = kTcp, .is_ipv6 = is_ipv6}, *loopback->arena, error);
+      client::CreateSessionClient({.tls = kTcp, .is_ipv6 = is_ipv6}, *loopback->arena, error);
   EXPECT_TRUE(loopback->client) << error;
   return loopback;
 }
@@ -107,7 +107,7 @@ TEST_F(AddressFamily, DISABLED_ServesOneFamilyAtTheWildcard) {
   EXPECT_EQ(loopback->Read(ipv6, Loopback::WholeRead(65536)).status, Status::ok);
   // The wildcard's socket takes IPv4 too; its peers have no device of their family here.
   std::string error;
-  auto other = client::CreateUcxClient({.tls = kTcp}, *loopback->arena, error);
+  auto other = client::CreateSessionClient({.tls = kTcp}, *loopback->arena, error);
   ASSERT_TRUE(other) << error;
   loopback->client.swap(other);
   client::TargetAddress address = AddressOf(*loopback, kIpv4);

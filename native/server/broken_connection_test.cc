@@ -44,7 +44,8 @@ TEST(BrokenConnection, ThatASendIsTheFirstToHearOfEndsTheSessionAlone) {
     loopback.ExpectLeasesHome();
     std::string error;
     loopback.client.reset();
-    loopback.client = client::CreateUcxClient({.tls = client_test::kTcp}, *loopback.arena, error);
+    loopback.client =
+        client::CreateSessionClient({.tls = client_test::kTcp}, *loopback.arena, error);
     ASSERT_TRUE(loopback.client) << error;
   }
   ucx::RedirectCalls("libuct.so", "ucs_socket_sendv_nb", before);

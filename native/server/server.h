@@ -55,7 +55,7 @@ class Server final : public engine::ReadSink, public fabric::SendListener, publi
   void OnRead(uint64_t token, engine::ReadResult&& result) override;
   void OnSent(const fabric::Send& send, bool is_sent) override;
 
-  // What streams carry.
+  // Messages over streams.
   void OnMessage(void* peer, protocol::MessageId id, std::span<const std::byte> header,
                  std::span<const std::byte> data) override;
   std::optional<fabric::Landing> OnReply(void* peer, std::span<const std::byte> header,

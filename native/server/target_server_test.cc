@@ -335,7 +335,7 @@ TEST_P(TargetServer, TakesItsLeasesHomeWhenAProxyVanishesInTheMiddleOfTransfers)
     loopback.reads.clear();
     std::string error;
     loopback.client.reset();
-    loopback.client = client::CreateUcxClient({.tls = GetParam()}, *loopback.arena, error);
+    loopback.client = client::CreateSessionClient({.tls = GetParam()}, *loopback.arena, error);
     ASSERT_TRUE(loopback.client) << error;
     EXPECT_TRUE(loopback.AwaitServer([](const auto& stats) { return stats.sessions_active == 0; }));
     loopback.ExpectLeasesHome();

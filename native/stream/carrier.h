@@ -10,8 +10,8 @@
 #include "fabric/receiver.h"
 #include "stream/channel.h"
 
-// A fabric of TCP connections, for where there is neither RDMA nor shared memory. Nobody but the
-// kernel reads and writes the memory of the two processes. Confined to one thread; never blocks.
+// A fabric of TCP connections, for where there is neither RDMA nor shared memory. A peer writes
+// where this side reads to, and nowhere else. Confined to one thread; never blocks.
 namespace stream {
 
 class StreamLink;

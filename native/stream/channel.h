@@ -15,7 +15,7 @@ namespace stream {
 /// 32 bytes that only the two ends know: TLS 1.3's pre-shared key, of one link.
 using PreSharedKey = std::array<uint8_t, 32>;
 
-/// What a link needs beside its socket.
+/// A link's needs beside its socket.
 struct Security {
   bool is_server = false;
   std::optional<PreSharedKey> key;  // nothing: the bytes go as they are

@@ -7,7 +7,7 @@ const needle = { volumeId: 3, needleId: 1n, cookie: 1 };
 const readOptions = 'volumeId, needleId, cookie, fid, offset, size, decode, timeoutMs, signal';
 const commonOptions =
   'memoryBytes, hugepages, readsMax, decodedBytesMax, timeoutMs, connectTimeoutMs, signal';
-const allOptions = `${commonOptions}, targets, secret, secretFile, deviceName, tls, ucxTcpTrustedNetwork, spinUs, dirs, idxDirs, config`;
+const allOptions = `${commonOptions}, targets, secret, secretFile, deviceName, tls, transport, tlsOff, ucxTcpTrustedNetwork, spinUs, dirs, idxDirs, config`;
 
 /** Reads as a program without types would call it. */
 function read(options: unknown): unknown {

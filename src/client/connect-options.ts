@@ -35,6 +35,10 @@ export interface TargetConnectOptions extends CommonConnectOptions {
   /** UCX_NET_DEVICES and UCX_TLS; default "auto": UCX's own choice. */
   readonly deviceName?: string | undefined;
   readonly tls?: string | undefined;
+  /** "tcp": without UCX, over a TCP connection to each target; default "ucx". */
+  readonly transport?: 'ucx' | 'tcp' | undefined;
+  /** With transport "tcp": no TLS; the targets have rdma.tls_off = true. */
+  readonly tlsOff?: boolean | undefined;
   /**
    * Only proxies, targets and programs like this one reach this host: UCX's TCP, which knows no secret, may listen beyond
    * loopback. Default false.
@@ -100,6 +104,8 @@ const targetKeys = [
   'secretFile',
   'deviceName',
   'tls',
+  'transport',
+  'tlsOff',
   'ucxTcpTrustedNetwork',
   'spinUs',
 ];
@@ -124,16 +130,21 @@ function fromTargets(options: TargetConnectOptions, secret: string): CheckedConn
   checkKeys('connect', options, [...commonKeys, ...targetKeys]);
   const common = checkCommon(options);
   const { deviceName = 'auto', tls = 'auto', spinUs = 0 } = options;
+  const { transport = 'ucx', tlsOff: isTlsOff = false } = options;
   const { ucxTcpTrustedNetwork: isNetworkTrusted = false } = options;
   checkText('deviceName', deviceName);
   checkText('tls', tls);
+  if (transport !== 'ucx' && transport !== 'tcp')
+    throw new TypeError('transport is "ucx" or "tcp"');
+  if (typeof isTlsOff !== 'boolean') throw new TypeError('tlsOff is true or false');
   if (typeof isNetworkTrusted !== 'boolean') {
     throw new TypeError('ucxTcpTrustedNetwork is true or false');
   }
   integerWithin('spinUs', spinUs, 0, spinUsMax);
   checkList('targets', options.targets);
   const targets = options.targets.map((text) => targetOf(text, secret, common.connectTimeoutMs));
-  const native = { ...common.native, kind: 'ucx', deviceName, tls, spinUs } as const;
+  const fabric = { transport, isTlsOff, deviceName, tls } as const;
+  const native = { ...common.native, kind: 'ucx', ...fabric, spinUs } as const;
   return { ...common, targets, isNetworkTrusted, native };
 }
 
@@ -167,8 +178,10 @@ function fromConfig(options: ConfigConnectOptions): CheckedConnect {
   if (targets.length === 0) {
     throw new TypeError(`${options.config} names no target (rdma.mode = "${rdma.mode}")`);
   }
-  const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork } = rdma;
-  return fromTargets({ ...common, targets, deviceName, tls, ucxTcpTrustedNetwork }, secret ?? '');
+  const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork, isTlsOff: tlsOff } = rdma;
+  const transport = rdma.transport === 'tcp' ? 'tcp' : 'ucx';
+  const fabric = { transport, tlsOff, deviceName, tls, ucxTcpTrustedNetwork } as const;
+  return fromTargets({ ...common, targets, ...fabric }, secret ?? '');
 }
 
 type Common = Omit<CheckedConnect, 'native' | 'targets' | 'isNetworkTrusted'> & {

@@ -34,7 +34,7 @@ async function nativeOf({
   targets,
   isNetworkTrusted,
 }: CheckedConnect): Promise<CheckedConnect['native']> {
-  if (native.kind !== 'ucx') return native;
+  if (native.kind !== 'ucx' || native.transport === 'tcp') return native;
   const { deviceName = 'auto', tls = 'auto' } = native;
   const hosts = targets.map(({ host }) => host);
   const devices = await devicesToReach({ deviceName, tls, isNetworkTrusted }, hosts);

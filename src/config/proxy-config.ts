@@ -45,7 +45,7 @@ export function loadProxyConfig(source: ConfigSource, environment: NodeJS.Proces
   checkCombinations(settings, problems);
   const { volumeServerUrl, volumeServers, securityToml } = settings.seaweedfs;
   const { rdma } = settings;
-  const hasTargets = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  const hasTargets = rdma.mode !== 'off' && rdma.transport !== 'inproc';
   const config: ProxyConfig = {
     ...fitted(settings, problems),
     role: 'proxy',
@@ -150,7 +150,7 @@ function httpListenKey({ http }: ProxySettings): string {
 
 function peersOf({ seaweedfs, rdma }: ProxySettings): Peer[] {
   const { volumeServerUrl, volumeServers } = seaweedfs;
-  const hasTargets = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  const hasTargets = rdma.mode !== 'off' && rdma.transport !== 'inproc';
   const server = (key: string, url: string): Peer => ({
     key,
     name: 'volume server',
@@ -197,7 +197,7 @@ function checkVolumeServers({ seaweedfs, rdma }: ProxySettings, problems: Proble
   if (rdma.transport === 'inproc' && volumeServers.length > 1) {
     problems.add('rdma.transport', 'inproc reads the directories of one volume server only');
   }
-  const needsTargets = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  const needsTargets = rdma.mode !== 'off' && rdma.transport !== 'inproc';
   volumeServers.forEach(({ url }, index) => {
     const key = `seaweedfs.volume_server.${index}`;
     if (url === '') problems.add(`${key}.url`, 'is required');
@@ -219,9 +219,9 @@ function checkTransport({ rdma }: ProxySettings, problems: Problems): void {
     );
   }
   if (rdma.transport === 'inproc' && problems.isGiven('rdma.target')) {
-    problems.add('rdma.target', 'is for transport "ucx" only');
+    problems.add('rdma.target', 'is not for transport "inproc"');
   }
-  if (rdma.transport !== 'ucx') return;
+  if (rdma.transport === 'inproc') return;
   if (rdma.dirs.length > 0) problems.add('rdma.dirs', 'is for transport "inproc" only');
   if (rdma.simulatedLatencyMs > 0) {
     problems.add('rdma.simulated_latency', 'is for transport "inproc" only');

@@ -33,12 +33,13 @@ export interface ProxySettings {
   };
   readonly rdma: HandshakeSettings & {
     readonly mode: 'prefer' | 'require' | 'off';
-    readonly transport: 'ucx' | 'inproc';
+    readonly transport: 'ucx' | 'tcp' | 'inproc';
     /** host:port. */
     readonly target: string;
     readonly deviceName: string;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;
+    readonly isTlsOff: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
     readonly secretFile: string;
@@ -107,11 +108,12 @@ export const proxySchema: field.Schema<ProxySettings> = {
   },
   rdma: {
     mode: field.choice('mode', 'prefer', ['prefer', 'require', 'off']),
-    transport: field.choice('transport', 'ucx', ['ucx', 'inproc']),
+    transport: field.choice('transport', 'ucx', ['ucx', 'tcp', 'inproc']),
     target: field.hostPort('target', '127.0.0.1:18515'),
     deviceName: field.ucxNames('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
+    isTlsOff: field.flag('tls_off', false),
     timeoutMs: field.duration('timeout', '2s', someTime),
     connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
     ...handshakeFields,

@@ -12,6 +12,8 @@ export interface TargetSettings {
     readonly deviceName: string;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;
+    readonly transport: 'ucx' | 'tcp';
+    readonly isTlsOff: boolean;
     readonly maxSessions: number;
     readonly sessionTimeoutMs: number;
     readonly bufferBytes: number;
@@ -38,6 +40,8 @@ export const targetSchema: field.Schema<TargetSettings> = {
     deviceName: field.ucxNames('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
+    transport: field.choice('transport', 'ucx', ['ucx', 'tcp']),
+    isTlsOff: field.flag('tls_off', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),
     ...handshakeFields,

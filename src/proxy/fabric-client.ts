@@ -46,7 +46,7 @@ export function clientOptions(
     requestsMax: Math.min(requestsInFlightMax, 65_535),
     onRead,
   };
-  if (rdma.transport === 'ucx') {
+  if (rdma.transport !== 'inproc') {
     const { deviceName, isIpv6 } = devices ?? { deviceName: rdma.deviceName, isIpv6: false };
     return {
       ...common,
@@ -55,6 +55,8 @@ export function clientOptions(
       tls: rdma.tls,
       spinUs,
       isIpv6,
+      transport: rdma.transport,
+      isTlsOff: rdma.isTlsOff,
       connectionBounds: rdma,
     };
   }

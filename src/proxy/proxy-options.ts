@@ -28,10 +28,11 @@ export interface ProxyOptions {
   readonly readKey: () => string | undefined;
   readonly rdma: {
     readonly mode: 'prefer' | 'require' | 'off';
-    readonly transport: 'ucx' | 'inproc';
+    readonly transport: 'ucx' | 'tcp' | 'inproc';
     readonly deviceName: string;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;
+    readonly isTlsOff: boolean;
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
     /** For a peer that connects to a port of UCX to say who it is. */

@@ -6,6 +6,8 @@ import type { NativeVolumeFiles } from './native-volume-types.ts';
 
 export interface NativeClientOptions {
   readonly kind: 'ucx' | 'inproc';
+  /** False: targets are reached over TCP connections of ours alone. */
+  readonly isUcx: boolean;
   readonly arenaBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
   readonly requestsMax: number;
@@ -116,6 +118,13 @@ export interface NativeClient {
   /** The next READ's fields or VALIDATE's items are written here, then posted; see completion-ring.ts. */
   readonly command: ArrayBuffer;
   addTarget(host: string, port: number, secret: string, connectTimeoutNs: number): number;
+  /** Begins a session over a TCP connection to the target, by a copy of its descriptor. `key`: 32 bytes, of TLS; undefined: none. */
+  connectStream(
+    target: number,
+    fd: number,
+    key: Uint8Array | undefined,
+    connectTimeoutNs: number,
+  ): void;
   /** Again, to the port where the target's UCX listens now. */
   connect(target: number, port: number, connectTimeoutNs: number): void;
   disconnect(target: number): void;
@@ -160,6 +169,7 @@ export interface NativeTargetOptions {
   readonly spinNs: number;
   readonly deviceName: string;
   readonly tls: string;
+  readonly isUcx: boolean;
   readonly isGuarded: boolean;
   readonly arenaBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
@@ -215,11 +225,13 @@ export interface NativeSessionEvent {
 }
 
 export interface NativeTarget {
-  /** UCX listens there. */
+  /** UCX listens there; 0: it does not. */
   readonly port: number;
   /** Works like NativeClient's. */
   readonly guardFault: string;
   admitPeers(hosts: readonly string[]): void;
+  /** Serves the peer of a TCP connection, by a copy of its descriptor. `key`: as NativeClient's. */
+  adopt(fd: number, key: Uint8Array | undefined): void;
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;
   /** Called when a volume was asked for that the last poll does not list; replaces the listener before. */
   onPollWanted(listener: () => void): void;

@@ -53,6 +53,10 @@ export interface UcxClientOptions extends CommonOptions {
     readonly handshakeTimeoutMs: number;
     readonly pendingPerAddressMax: number;
   };
+  /** "tcp": targets are reached over TCP connections of ours, without UCX. */
+  readonly transport?: 'ucx' | 'tcp';
+  /** TCP connections of ours go without TLS, as they do without a secret. */
+  readonly isTlsOff?: boolean;
   /** Polls this long before sleeping while requests are in flight: latency for CPU. */
   readonly spinUs?: number;
 }
@@ -149,11 +153,16 @@ class NativeRdmaClient implements RdmaClient {
     });
     this.#native = this.#book.native;
     this.guardFault = this.#native.guardFault() || undefined;
-    const isIpv6 = options.kind === 'ucx' && options.isIpv6 === true;
-    const devices = (options.kind === 'ucx' && options.deviceName) || 'auto';
-    const transports = transportsOf((options.kind === 'ucx' && options.tls) || 'auto');
-    const sharesMemory = allowsShm(transports) || allowsSysv(transports);
-    this.#side = { peers: new AdmittedHosts(this.#native), isIpv6, devices, sharesMemory };
+    const targets = options.kind === 'ucx' ? options : undefined;
+    const transports = transportsOf(targets?.tls || 'auto');
+    this.#side = {
+      peers: new AdmittedHosts(this.#native),
+      isIpv6: targets?.isIpv6 ?? false,
+      devices: targets?.deviceName || 'auto',
+      sharesMemory: allowsShm(transports) || allowsSysv(transports),
+      transport: targets?.transport ?? 'ucx',
+      isTlsOff: targets?.isTlsOff ?? false,
+    };
   }
 
   addTarget(address: TargetAddress): NeedleFetcher {
@@ -237,7 +246,7 @@ function createNative(options: NativeClientOptions, onBatch: OnBatch): ShmStarte
   const create = (chosen: string): NativeClient =>
     new binding.RdmaClient({ ...options, tls: chosen }, onBatch);
   try {
-    if (options.kind === 'inproc') return { made: create(tls), loss: undefined };
+    if (!options.isUcx) return { made: create(tls), loss: undefined };
     return startWithShm({ tls, transports: transportsOf(tls) }, create);
   } catch (cause) {
     throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
@@ -249,6 +258,7 @@ function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeC
   const inproc = options.kind === 'inproc' ? options : undefined;
   return {
     kind: options.kind,
+    isUcx: ucx !== undefined && ucx.transport !== 'tcp',
     arenaBytes: options.arenaBytes,
     hugepages: options.hugepages,
     requestsMax,

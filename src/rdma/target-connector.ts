@@ -3,11 +3,15 @@
  * this host (control-connection.ts) before UCX connects, and pauses longer after each failure, with jitter so that many
  * proxies do not return to a restarted target in step.
  */
-import { lookup } from 'node:dns';
+import { type LookupAddress, lookup } from 'node:dns';
 import { isIP } from 'node:net';
 import type { AdmittedHosts } from './control/admitted-hosts.ts';
-import { ControlConnection, NotAdmittedError } from './control/control-connection.ts';
-import type { UcxPlace } from './control/control-protocol.ts';
+import {
+  type AdmittedStream,
+  ControlConnection,
+  NotAdmittedError,
+} from './control/control-connection.ts';
+import type { StreamKind, UcxPlace } from './control/control-protocol.ts';
 import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
 import type { StatusName } from './status.ts';
@@ -31,6 +35,9 @@ export interface FabricSide {
   readonly devices: string;
   /** UCX may use shared memory. */
   readonly sharesMemory: boolean;
+  /** "tcp": by connections of ours; those of UCX are not made. */
+  readonly transport: 'ucx' | 'tcp';
+  readonly isTlsOff: boolean;
 }
 
 const pauseMsMin = 100;
@@ -43,6 +50,7 @@ export class TargetConnector implements Connector {
   readonly #family: 4 | 6;
   readonly #devices: string;
   readonly #sharesMemory: boolean;
+  readonly #stream: StreamKind | undefined;
   /** Native targets by literal address: one that is tried again is not added again. */
   readonly #targets = new Map<string, number>();
   #link: ConnectorLink | undefined;
@@ -60,6 +68,8 @@ export class TargetConnector implements Connector {
     this.#devices = side.devices;
     this.#sharesMemory = side.sharesMemory;
     this.#family = side.isIpv6 ? 6 : 4;
+    const isTls = address.secret !== '' && !side.isTlsOff;
+    this.#stream = side.transport === 'ucx' ? undefined : isTls ? 'tls' : 'plain';
   }
 
   start(link: ConnectorLink): void {
@@ -109,7 +119,9 @@ export class TargetConnector implements Connector {
       return;
     }
     lookup(host, { all: true }, (error, addresses) => {
-      const own = addresses?.filter(({ family }) => family === this.#family) ?? [];
+      const isOwn = ({ family }: LookupAddress): boolean =>
+        this.#stream !== undefined || family === this.#family;
+      const own = addresses?.filter(isOwn) ?? [];
       const usable = own.length > 0 ? own : (addresses ?? []);
       const found = usable[this.#attempts % usable.length];
       if (error === null && found !== undefined) {
@@ -124,7 +136,16 @@ export class TargetConnector implements Connector {
   #connect(host: string): void {
     if (this.#link === undefined) return;
     const startedMs = performance.now();
-    const control = this.#ask(host);
+    const leftMs = (): number => {
+      const { connectTimeoutMs: timeoutMs } = this.#address;
+      return Math.max(timeoutMs - (performance.now() - startedMs), timeoutMs / 2);
+    };
+    const control = this.#ask(host, (stream) => {
+      if (this.#control !== control) return;
+      // The connection is the session now, which tells its own end.
+      this.#control = undefined;
+      this.#openStream(host, stream, leftMs());
+    });
     control.admitted.then(
       ({ ucx, hosts, obstacle }) => {
         if (this.#control !== control) return;
@@ -135,9 +156,7 @@ export class TargetConnector implements Connector {
           return;
         }
         void control.lost.then(() => this.#askSoon(control, host));
-        const { connectTimeoutMs: timeoutMs } = this.#address;
-        const leftMs = timeoutMs - (performance.now() - startedMs);
-        this.#open(ucx, Math.max(leftMs, timeoutMs / 2));
+        this.#open(ucx, leftMs());
       },
       (error: unknown) => {
         if (this.#control !== control) return;
@@ -149,11 +168,11 @@ export class TargetConnector implements Connector {
     );
   }
 
-  #ask(host: string): ControlConnection {
+  #ask(host: string, onStream?: (stream: AdmittedStream) => void): ControlConnection {
     const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
-    const sharesMemory = this.#sharesMemory;
-    const place = { host, port, secret, timeoutMs, devices: this.#devices, sharesMemory };
-    const control = new ControlConnection(place);
+    const [sharesMemory, stream] = [this.#sharesMemory, this.#stream];
+    const place = { host, port, secret, timeoutMs, devices: this.#devices, sharesMemory, stream };
+    const control = new ControlConnection(place, onStream);
     this.#control = control;
     return control;
   }
@@ -181,6 +200,15 @@ export class TargetConnector implements Connector {
       // The end of the session tells.
       () => undefined,
     );
+  }
+
+  #openStream(host: string, { fd, key }: AdmittedStream, timeoutMs: number): void {
+    const timeoutNs = Math.ceil(timeoutMs * 1e6);
+    const known = this.#targets.get(host);
+    const target = known ?? this.#native.addTarget(host, 0, this.#address.secret, timeoutNs);
+    this.#targets.set(host, target);
+    this.#native.connectStream(target, fd, key, timeoutNs);
+    this.#link?.open(target);
   }
 
   #open({ host, port }: UcxPlace, timeoutMs: number): void {

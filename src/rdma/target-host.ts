@@ -56,6 +56,10 @@ export interface TargetHostOptions {
   readonly spinUs?: number;
   readonly deviceName?: string;
   readonly tls?: string;
+  /** "tcp": no UCX; proxies reach the target over TCP connections of ours alone, as they may with "ucx", the default. */
+  readonly transport?: 'ucx' | 'tcp';
+  /** TCP connections of ours go without TLS, as they do without a secret. */
+  readonly isTlsOff?: boolean;
 }
 
 /** One row of the volume server's GET /status. */
@@ -110,19 +114,25 @@ export async function startTargetHost(options: TargetHostOptions): Promise<Targe
   const { host, port, secret, tls = 'auto' } = options;
   const control = await openControlListener({ host, port, secret, ...boundsOf(options) });
   try {
-    const { made, loss } = startWithShm(
-      { tls, transports: transportsOf(tls) },
-      (chosen) => new Native(nativeOptions(options, chosen)),
-    );
+    const create = (chosen: string): NativeTarget => new Native(nativeOptions(options, chosen));
+    const { made, loss } = isUcx(options)
+      ? startWithShm({ tls, transports: transportsOf(tls) }, create)
+      : { made: create(tls), loss: undefined };
     control.serve({
       ucxPlace: (reached) => ({ host: ucxHostOf(reached), port: made.port }),
       admit: (hosts) => made.admitPeers(hosts),
+      adopt: (fd, key) => made.adopt(fd, key),
+      hasUcx: isUcx(options),
     });
     return new NativeTargetHost(made, control, { host, shmLoss: loss });
   } catch (cause) {
     control.end();
     throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
   }
+}
+
+function isUcx({ transport = 'ucx' }: TargetHostOptions): boolean {
+  return transport === 'ucx';
 }
 
 function freeDescriptors(limit: number): number {
@@ -154,6 +164,7 @@ function boundsOf(options: TargetHostOptions): Omit<ControlOptions, 'host' | 'po
     pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
     admittedMax: options.sessionsMax ?? 1000,
     devices: options.deviceName ?? 'auto',
+    streams: options.secret !== '' && options.isTlsOff !== true ? 'tls' : 'plain',
     freeDescriptors: () => freeDescriptors(options.descriptorLimit ?? Number.POSITIVE_INFINITY),
   };
 }
@@ -174,6 +185,7 @@ function nativeOptions(options: TargetHostOptions, tls: string): NativeTargetOpt
     spinNs: (options.spinUs ?? 0) * 1e3,
     deviceName: options.deviceName ?? 'auto',
     tls,
+    isUcx: isUcx(options),
     isGuarded: true,
     arenaBytes: options.arenaBytes,
     hugepages: options.hugepages,

@@ -30,6 +30,10 @@ export interface TargetOptions {
   readonly deviceName: string;
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
+  /** "tcp": UCX is not started. */
+  readonly transport: 'ucx' | 'tcp';
+  /** Sessions over TCP go without TLS, as they do without a secret. */
+  readonly isTlsOff: boolean;
   readonly maxSessions: number;
   /** RLIMIT_NOFILE, for what is said where it is reached. */
   readonly descriptorLimit: number;
@@ -79,10 +83,7 @@ export async function startTarget(
   logger: TargetLogger,
 ): Promise<RunningTarget> {
   const { address: host } = await lookup(options.listen.host);
-  const devices = devicesToListen(options, host);
-  refuseExposed(devices, options.isNetworkTrusted);
-  logDevices(logger, devices);
-  logAddressFaults(logger, [listenFault(options, host)]);
+  const devices = options.transport === 'tcp' ? noDevices : ucxDevices(options, host, logger);
   const target = await startTargetHost({
     ...options,
     deviceName: devices.deviceName,
@@ -103,6 +104,16 @@ export async function startTarget(
     throw error;
   }
   return role;
+}
+
+const noDevices: UcxDevices = { deviceName: 'none', exposed: [] };
+
+function ucxDevices(options: TargetOptions, host: string, logger: TargetLogger): UcxDevices {
+  const devices = devicesToListen(options, host);
+  refuseExposed(devices, options.isNetworkTrusted);
+  logDevices(logger, devices);
+  logAddressFaults(logger, [listenFault(options, host)]);
+  return devices;
 }
 
 function coverageOf(

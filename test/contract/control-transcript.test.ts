@@ -98,8 +98,14 @@ async function target(): Promise<ControlListener> {
     admittedMax: 8,
     freeDescriptors: () => 1_000,
     devices: 'lo',
+    streams: 'tls',
   });
-  listener.serve({ ucxPlace: (host) => ({ host, port: 18_517 }), admit: () => undefined });
+  listener.serve({
+    ucxPlace: (host) => ({ host, port: 18_517 }),
+    admit: () => undefined,
+    adopt: () => undefined,
+    hasUcx: true,
+  });
   ends.push(() => listener.end());
   return listener;
 }

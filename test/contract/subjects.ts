@@ -1,6 +1,10 @@
 /** The implementations of the port that the contract suite is run against, each over a directory of volumes. */
 import type { NeedleFetcher } from '../../src/rdma/needle-fetcher.ts';
-import { createRdmaClient, type RdmaClient } from '../../src/rdma/rdma-client.ts';
+import {
+  createRdmaClient,
+  type RdmaClient,
+  type UcxClientOptions,
+} from '../../src/rdma/rdma-client.ts';
 import { startTargetHost } from '../../src/rdma/target-host.ts';
 
 export interface Subject {
@@ -25,6 +29,8 @@ export const subjectKinds: readonly SubjectKind[] = [
   { name: 'inproc', open: openInproc },
   { name: 'ucx-shm', open: (options) => openUcx(options, 'tcp,posix,sysv,cma,self') },
   { name: 'ucx-tcp', open: (options) => openUcx(options, 'tcp,self') },
+  { name: 'tcp', open: (options) => openTarget(options, { transport: 'tcp', isTlsOff: true }) },
+  { name: 'tls', open: (options) => openTarget(options, { transport: 'tcp' }) },
 ];
 
 async function openInproc({ dir, arenaBytes }: SubjectOptions): Promise<Subject> {
@@ -38,7 +44,14 @@ async function openInproc({ dir, arenaBytes }: SubjectOptions): Promise<Subject>
   return { client, fetcher: client.inproc(), close: () => client.close() };
 }
 
-async function openUcx({ dir, arenaBytes }: SubjectOptions, tls: string): Promise<Subject> {
+function openUcx(options: SubjectOptions, tls: string): Promise<Subject> {
+  return openTarget(options, { deviceName: 'lo', tls });
+}
+
+async function openTarget(
+  { dir, arenaBytes }: SubjectOptions,
+  fabric: Pick<UcxClientOptions, 'transport' | 'isTlsOff' | 'deviceName' | 'tls'>,
+): Promise<Subject> {
   const host = await startTargetHost({
     host: '127.0.0.1',
     port: 0,
@@ -47,15 +60,13 @@ async function openUcx({ dir, arenaBytes }: SubjectOptions, tls: string): Promis
     unconfirmed: true,
     arenaBytes: 256 * 1024 * 1024,
     hugepages: 'try',
-    deviceName: 'lo',
-    tls,
+    ...fabric,
   });
   const client = createRdmaClient({
     kind: 'ucx',
     arenaBytes,
     hugepages: 'try',
-    deviceName: 'lo',
-    tls,
+    ...fabric,
   });
   const address = {
     host: '127.0.0.1',

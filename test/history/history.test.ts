@@ -29,6 +29,14 @@ describe('a history', () => {
     timeoutMs,
   );
 
+  test.skipIf(!isUcxThere)(
+    'over tcp shows no read that could not have been',
+    async () => {
+      await expectSound({ transport: 'tcp', seconds: 10 });
+    },
+    timeoutMs,
+  );
+
   test.skipIf(!isUcxThere).each(['lease', 'immutable'] as const)(
     'under %s shows what is promised of it',
     async (consistency) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 
-export type Transport = 'inproc' | 'ucx';
+export type Transport = 'inproc' | 'ucx' | 'tcp';
 
 export interface StackOptions {
   readonly transport: Transport;
@@ -34,7 +34,7 @@ export interface Stack {
 
 const root = join(import.meta.dirname, '..', '..');
 /** The target's; without one, the proxy's own. */
-const confirmEveryMs = { ucx: 100, inproc: 1_000 };
+const confirmEveryMs = { target: 100, inproc: 1_000 };
 /** One machine's: shared memory, with tcp for the handshake. */
 const localUcx = 'device_name = "lo"\ntls = "tcp,posix,sysv,cma,self"\n';
 const admin = '[admin]\nlisten = "127.0.0.1:0"\n';
@@ -42,9 +42,9 @@ const admin = '[admin]\nlisten = "127.0.0.1:0"\n';
 export async function startStack(options: StackOptions): Promise<Stack> {
   mkdirSync(options.folder, { recursive: true });
   const confirmMs =
-    options.transport === 'ucx'
-      ? (options.confirmEveryMs ?? confirmEveryMs.ucx)
-      : confirmEveryMs.inproc;
+    options.transport === 'inproc'
+      ? confirmEveryMs.inproc
+      : (options.confirmEveryMs ?? confirmEveryMs.target);
   const roles: RunningRole[] = [];
   const stop = async (): Promise<readonly (number | null)[]> => {
     const codes: (number | null)[] = [];
@@ -55,8 +55,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const servers: string[] = [];
     for (const { url, dirs } of options.servers) {
       let target = '';
-      if (options.transport === 'ucx') {
-        const toml = targetToml(url, dirs, confirmMs);
+      if (options.transport !== 'inproc') {
+        const toml = targetToml(url, dirs, confirmMs, fabricToml(options));
         const role = await startRole(options.folder, 'target', roles.length, toml);
         roles.push(role);
         target = role.bound('rdma');
@@ -80,20 +80,33 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function targetToml(url: string, dirs: readonly string[], confirmMs: number): string {
-  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${localUcx}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmMs}ms"\n${admin}`;
+/** Of both roles. */
+function fabricToml({ folder, transport }: StackOptions): string {
+  if (transport === 'ucx') return localUcx;
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, 'a secret of sixteen bytes or more\n', { mode: 0o600 });
+  return `transport = "tcp"\nsecret_file = "${secret}"\n`;
 }
 
-function proxyToml(
-  { transport, servers, proxyToml: more = '' }: StackOptions,
-  lines: readonly string[],
+function targetToml(
+  url: string,
+  dirs: readonly string[],
+  confirmMs: number,
+  fabric: string,
 ): string {
-  const inproc = `dirs = ${JSON.stringify(servers[0]?.dirs)}\n`;
-  const upstream =
-    transport === 'ucx'
-      ? lines.join('')
-      : `[seaweedfs]\nvolume_server_url = "${servers[0]?.url}"\n`;
-  return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\ntransport = "${transport}"\n${transport === 'ucx' ? localUcx : inproc}${admin}${more}`;
+  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${fabric}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmMs}ms"\n${admin}`;
+}
+
+function proxyToml(options: StackOptions, lines: readonly string[]): string {
+  const { transport, servers, proxyToml: more = '' } = options;
+  const isInproc = transport === 'inproc';
+  const upstream = isInproc
+    ? `[seaweedfs]\nvolume_server_url = "${servers[0]?.url}"\n`
+    : lines.join('');
+  const fabric = isInproc
+    ? `transport = "inproc"\ndirs = ${JSON.stringify(servers[0]?.dirs)}\n`
+    : fabricToml(options);
+  return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\n${fabric}${admin}${more}`;
 }
 
 class RunningRole {

@@ -4,7 +4,7 @@
  *
  *     node test/history/run-history.ts --seconds 600 --transport ucx
  *
- * Options: --seconds N (20), --transport ucx|inproc (ucx), --connections N (32), --volumes N (3), --needles N for each
+ * Options: --seconds N (20), --transport ucx|tcp|inproc (ucx), --connections N (32), --volumes N (3), --needles N for each
  * volume (64), --writes N a second (150), --vacuum-every N ms (300), --seed N, --consistency strict|lease|immutable
  * (strict), --lease N ms (200), --toml LINES for proxy.toml, which begin in [cache]. Each mode is held to what
  * docs/configuration.md promises of it. Prints one JSON object. Exit code 1: a violation, or so little answered from the
@@ -164,7 +164,7 @@ function optionsFrom(args: readonly string[]): HistoryOptions {
   };
   const standard = historyDefaults;
   return {
-    transport: choiceOf(values.transport, ['ucx', 'inproc']),
+    transport: choiceOf(values.transport, ['ucx', 'tcp', 'inproc']),
     consistency: choiceOf(values.consistency, ['strict', 'lease', 'immutable']),
     leaseMs: numberOf(values.lease, standard.leaseMs),
     seconds: numberOf(values.seconds, standard.seconds),

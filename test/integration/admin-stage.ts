@@ -120,6 +120,7 @@ function proxyOptions(
       deviceName: 'auto',
       tls: 'auto',
       isNetworkTrusted: false,
+      isTlsOff: false,
       timeoutMs: 5_000,
       connectTimeoutMs: 1_000,
       secret: '',

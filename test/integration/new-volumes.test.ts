@@ -124,6 +124,8 @@ describe.skipIf(!hasUcx)('a target that polls rarely', () => {
         listen: { host: '127.0.0.1', port: 0 },
         deviceName: 'lo',
         isNetworkTrusted: false,
+        transport: 'ucx',
+        isTlsOff: false,
         tls: 'tcp,self',
         maxSessions: 10,
         sessionTimeoutMs: idle,

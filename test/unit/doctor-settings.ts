@@ -8,6 +8,7 @@ export function settingsWith(changes: Partial<Settings>): Settings {
     transport: 'ucx',
     deviceName: 'auto',
     isNetworkTrusted: false,
+    isTlsOff: false,
     tls: 'auto',
     connectTimeoutMs: 1000,
     secret: '',

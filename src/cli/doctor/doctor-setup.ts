@@ -86,6 +86,7 @@ function proxySettings(config: ProxyConfig): Settings {
     role: 'proxy',
     mode: rdma.mode,
     transport: rdma.transport,
+    isTlsOff: rdma.isTlsOff,
     deviceName: rdma.deviceName,
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
@@ -140,7 +141,8 @@ function targetSettings(config: TargetConfig): Settings {
   return {
     role: 'target',
     mode: 'prefer',
-    transport: 'ucx',
+    transport: rdma.transport,
+    isTlsOff: rdma.isTlsOff,
     deviceName: rdma.deviceName,
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,

@@ -239,8 +239,9 @@ export class Examination {
 
   #deviceContext(): Omit<TargetContext, 'listeners'> {
     const { settings } = this.#setup;
-    const { tls = 'auto', deviceName = 'auto' } = settings ?? {};
-    return { devices: this.devices.devices, tls, deviceName };
+    const { tls = 'auto', deviceName = 'auto', transport } = settings ?? {};
+    const isStream = transport === 'tcp';
+    return { devices: this.devices.devices, tls, deviceName, isStream };
   }
 
   #deviceChoices(): Parameters<typeof judgeDevices>[1] {

@@ -178,7 +178,7 @@ function ucxExposure(
   const evidence = [
     `UCX's TCP listens beyond loopback on: ${exposed.join(', ') || 'nothing'}; rdma.ucx_tcp_trusted_network = ${isNetworkTrusted}`,
   ];
-  if (transport === 'inproc' || mode === 'off' || exposed.length === 0) {
+  if (transport !== 'ucx' || mode === 'off' || exposed.length === 0) {
     return ok('ucx-exposure', 'no TCP port of UCX beyond loopback', evidence);
   }
   if (isNetworkTrusted) {

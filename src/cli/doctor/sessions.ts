@@ -76,7 +76,7 @@ export async function openSessions(settings: Settings, timeoutMs: number): Promi
 }
 
 async function startClient(settings: Settings): Promise<RdmaClient | string> {
-  const { transport, storage, targets, tls } = settings;
+  const { transport, isTlsOff, storage, targets, tls } = settings;
   const common = { arenaBytes, hugepages: 'off' } as const;
   const hosts = targets.map(({ host }) => host);
   const { deviceName, isIpv6 } = await devicesToReach(settings, hosts);
@@ -88,7 +88,7 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
           dirs: storage?.dirs ?? [],
           unconfirmed: true,
         })
-      : createRdmaClient({ ...common, kind: 'ucx', deviceName, tls, isIpv6 });
+      : createRdmaClient({ ...common, kind: 'ucx', transport, isTlsOff, deviceName, tls, isIpv6 });
   } catch (error) {
     return messageOf(error);
   }

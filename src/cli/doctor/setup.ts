@@ -36,7 +36,8 @@ export interface ListenSetting {
 export interface Settings {
   readonly role: DoctorRole;
   readonly mode: 'prefer' | 'require' | 'off';
-  readonly transport: 'ucx' | 'inproc';
+  readonly transport: 'ucx' | 'tcp' | 'inproc';
+  readonly isTlsOff: boolean;
   readonly deviceName: string;
   readonly tls: string;
   readonly isNetworkTrusted: boolean;

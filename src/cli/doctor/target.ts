@@ -14,6 +14,8 @@ export interface TargetContext {
   /** The configured UCX_TLS, "auto" without one. */
   readonly tls: string;
   readonly deviceName: string;
+  /** rdma.transport = "tcp". */
+  readonly isStream?: boolean;
 }
 
 const names = ['target-address', 'target-port', 'target-session', 'transport', 'ping'] as const;
@@ -283,6 +285,9 @@ function transport({ name, session, addresses }: TargetFacts, context: TargetCon
   if (rdmaTransports.test(used)) return ok('transport', `${name}: RDMA (${used})`, evidence);
   if (isSharedMemory(used)) {
     return ok('transport', `${name}: shared memory (${used}), on this host`, evidence);
+  }
+  if (context.isStream) {
+    return ok('transport', `${name}: ${used}, a TCP connection, as rdma.transport says`, evidence);
   }
   if (active.length === 0) {
     return ok('transport', `${name}: ${used}, as there is no RDMA device`, evidence);

@@ -1,5 +1,5 @@
 /** The common part of the tools that ask a target: their options, and how a needle is named. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
 import { type NeedleName, parseFidArgument, parseNumberArgument } from '../needle-name.ts';
 import { timeOption, ucxNamesValue } from '../option-values.ts';
@@ -27,6 +27,12 @@ export function fabricTool(program: Command, name: string, description: string):
       'file with the secret that target and proxies share, with --target',
     )
     .option('--config <file>', 'proxy.toml or target.toml, for targets and secret')
+    .addOption(
+      new Option('--transport <name>', 'with --target; tcp: without UCX')
+        .choices(['ucx', 'tcp'])
+        .default('ucx'),
+    )
+    .option('--tls-off', 'with --target and --transport tcp: no TLS', false)
     .option('--device-name <names>', 'UCX_NET_DEVICES, with --target', ucxNamesValue, 'auto')
     .option('--tls <names>', 'UCX_TLS, with --target', ucxNamesValue, 'auto')
     .addOption(timeOption('--connect-timeout <time>', 'deadline of the connection', 2000))

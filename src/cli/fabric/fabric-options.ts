@@ -14,6 +14,8 @@ export interface FabricFlags {
   readonly config?: string;
   readonly deviceName: string;
   readonly tls: string;
+  readonly transport: 'ucx' | 'tcp';
+  readonly tlsOff: boolean;
   readonly connectTimeout: number;
 }
 
@@ -42,28 +44,31 @@ function fromTarget(flags: FabricFlags, text: string): FabricOptions {
     throw new ToolFailure(`--target "${text}" is not host:port`, exitCodes.usage);
   }
   const secret = flags.secretFile === undefined ? '' : readSecretOption(flags.secretFile);
-  const { deviceName, tls, connectTimeout: connectTimeoutMs } = flags;
+  const { transport, tlsOff: isTlsOff, deviceName, tls, connectTimeout: connectTimeoutMs } = flags;
   const targets = [{ ...address, secret, connectTimeoutMs }];
-  return { kind: 'ucx', targets, deviceName, tls, isNetworkTrusted: true };
+  const fabric = { transport, isTlsOff, deviceName, tls } as const;
+  return { kind: 'ucx', targets, ...fabric, isNetworkTrusted: true };
 }
 
 function fromConfig(flags: FabricFlags, file: string): FabricOptions {
   const { connectTimeout: connectTimeoutMs } = flags;
   if (checkFile(file, undefined, process.env).role === 'target') {
     const { rdma, secret = '' } = loadTargetConfig(file, process.env);
-    const { deviceName, tls, isNetworkTrusted, port } = rdma;
+    const { transport, isTlsOff, deviceName, tls, isNetworkTrusted, port } = rdma;
     // The tool runs beside the target: every address of this machine is reached over loopback.
     const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
     const targets = [{ host, port, secret, connectTimeoutMs }];
-    return { kind: 'ucx', targets, deviceName, tls, isNetworkTrusted };
+    const fabric = { transport, isTlsOff, deviceName, tls } as const;
+    return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };
   }
   const { rdma, volumeServers, secret = '' } = loadProxyConfig(file, process.env);
   if (rdma.transport === 'inproc') return { kind: 'inproc', dirs: rdma.dirs };
-  const { deviceName, tls, isNetworkTrusted } = rdma;
+  const { transport, isTlsOff, deviceName, tls, isNetworkTrusted } = rdma;
   const targets = volumeServers.flatMap(({ target }) => {
     const address = target === undefined ? undefined : parseHostPort(target);
     return address === undefined ? [] : [{ ...address, secret, connectTimeoutMs }];
   });
-  if (targets.length > 0) return { kind: 'ucx', targets, deviceName, tls, isNetworkTrusted };
+  const fabric = { transport, isTlsOff, deviceName, tls } as const;
+  if (targets.length > 0) return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };
   throw new ToolFailure(`${file} names no target (mode = "${rdma.mode}")`, exitCodes.configuration);
 }

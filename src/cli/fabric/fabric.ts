@@ -15,6 +15,8 @@ export type FabricOptions =
       readonly kind: 'ucx';
       /** At least one. */
       readonly targets: readonly TargetAddress[];
+      readonly transport: 'ucx' | 'tcp';
+      readonly isTlsOff: boolean;
       readonly deviceName: string;
       readonly tls: string;
       /** The configuration's value; a tool ends soon, so it is not refused. */
@@ -61,8 +63,10 @@ async function clientOptions(
     return { ...common, kind: 'inproc', dirs: options.dirs, unconfirmed: true };
   }
   const hosts = options.targets.map(({ host }) => host);
+  const { transport, isTlsOff, tls } = options;
+  if (transport === 'tcp') return { ...common, kind: 'ucx', transport, isTlsOff };
   const { deviceName, isIpv6 } = await devicesToReach(options, hosts);
-  return { ...common, kind: 'ucx', deviceName, tls: options.tls, isIpv6 };
+  return { ...common, kind: 'ucx', deviceName, tls, isIpv6 };
 }
 
 function connectTimeoutOf(options: FabricOptions): number {

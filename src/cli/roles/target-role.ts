@@ -103,6 +103,8 @@ function targetOptions(
     deviceName: rdma.deviceName,
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
+    transport: rdma.transport,
+    isTlsOff: rdma.isTlsOff,
     maxSessions: rdma.maxSessions,
     descriptorLimit: descriptorLimit(),
     sessionTimeoutMs: rdma.sessionTimeoutMs,

@@ -15,11 +15,13 @@ import {
   plainHost,
   type Refusal,
   refusalIn,
+  type StreamKind,
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
 import { isNamespaces, ownNamespaces } from './namespaces.ts';
 import { sharedIpcText, translationText } from './obstacles.ts';
+import { descriptorOf } from './socket-descriptor.ts';
 
 export interface ControlPlace {
   /** A literal address. */
@@ -31,6 +33,15 @@ export interface ControlPlace {
   readonly devices: string;
   /** UCX may use shared memory here. */
   readonly sharesMemory: boolean;
+  /** undefined: the session is UCX's. */
+  readonly stream?: StreamKind | undefined;
+}
+
+/** The connection itself goes on as the session's: `fd` is to be copied at once. */
+export interface AdmittedStream {
+  readonly fd: number;
+  /** undefined: without TLS. */
+  readonly key: Buffer | undefined;
 }
 
 export interface Admitted {
@@ -59,6 +70,8 @@ const lastWordMs = 1_000;
 export class ControlConnection {
   /** Rejects with a NotAdmittedError; also when close() comes first. */
   readonly admitted: Promise<Admitted>;
+  readonly #onStream: ((stream: AdmittedStream) => void) | undefined;
+  readonly #stream: StreamKind | undefined;
   /** Resolves when an admission ends that close() did not end. */
   readonly lost: Promise<void>;
   readonly #socket: Socket;
@@ -73,9 +86,13 @@ export class ControlConnection {
   readonly #timer: NodeJS.Timeout;
   #state: 'greeting' | 'proving' | 'settled' = 'greeting';
 
-  constructor({ host, port, secret, timeoutMs, devices, sharesMemory }: ControlPlace) {
+  /** @param onStream is called in place of `admitted`, where the place asks for a stream */
+  constructor(place: ControlPlace, onStream?: (stream: AdmittedStream) => void) {
+    const { host, port, secret, timeoutMs, devices, sharesMemory } = place;
     this.#devices = devices;
     this.#sharesMemory = sharesMemory;
+    this.#stream = place.stream;
+    this.#onStream = onStream;
     this.#conversation = new Conversation(secret);
     this.#settle = Promise.withResolvers<Admitted>();
     this.admitted = this.#settle.promise;
@@ -106,7 +123,9 @@ export class ControlConnection {
   #greet(): void {
     const version = { version_min: controlVersion, version_max: controlVersion };
     this.#hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
-    const hello = { hello: 'seaweed-rdma', ...version, nonce: newNonce(), hosts: this.#hosts };
+    const stream = this.#stream === undefined ? {} : { stream: this.#stream };
+    const facts = { nonce: newNonce(), hosts: this.#hosts, ...stream };
+    const hello = { hello: 'seaweed-rdma', ...version, ...facts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }
 
@@ -156,6 +175,10 @@ export class ControlConnection {
   }
 
   #enter(welcome: Fields): void {
+    if (this.#stream !== undefined) {
+      this.#goOnAsStream(welcome['stream']);
+      return;
+    }
     const { ucx_host: ucxHost, ucx_port: ucxPort, came_from: cameFrom } = welcome;
     const hosts = hostsOf(welcome['hosts']);
     if (!isHost(ucxHost) || !isPort(ucxPort) || hosts === undefined) {
@@ -179,6 +202,22 @@ export class ControlConnection {
       return translation;
     }
     return this.#sharesMemory ? sharedIpcText(own, namespaces) : undefined;
+  }
+
+  #goOnAsStream(kind: unknown): void {
+    const fd = descriptorOf(this.#socket);
+    if (kind !== this.#stream || fd === undefined) {
+      const why =
+        'the target knows no sessions over TCP: its version is older, or it listens for UCX';
+      this.#fail('unsupported_version', why);
+      return;
+    }
+    const key = kind === 'tls' ? this.#conversation.streamKey() : undefined;
+    this.#state = 'settled';
+    clearTimeout(this.#timer);
+    this.#onStream?.({ fd, key });
+    this.#isClosed = true;
+    this.#socket.destroy();
   }
 
   #fail(status: Refusal, detail: string): void {

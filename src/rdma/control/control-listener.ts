@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { AddressCounts } from '../../connections/address-counts.ts';
 import { messageOf } from '../errors.ts';
 import { type AdmittedTo, Peer } from './control-peer.ts';
-import { plainHost, type Refusal } from './control-protocol.ts';
+import { plainHost, type Refusal, type StreamKind } from './control-protocol.ts';
 import { hostsByAddress } from './named-hosts.ts';
 
 export interface ControlOptions {
@@ -25,6 +25,8 @@ export interface ControlOptions {
   readonly freeDescriptors: () => number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
+  /** For proxies that want no UCX. */
+  readonly streams: StreamKind;
 }
 
 export interface RefusedPeer {
@@ -107,7 +109,7 @@ class TcpControlListener implements ControlListener {
 
   serve(to: AdmittedTo): void {
     this.#to = to;
-    this.#server.on('connection', (socket) => this.#came(socket, to.ucxPlace));
+    this.#server.on('connection', (socket) => this.#came(socket, to));
   }
 
   get pending(): number {
@@ -140,7 +142,7 @@ class TcpControlListener implements ControlListener {
     for (const peer of this.#admitted.keys()) peer.end();
   }
 
-  #came(socket: Socket, ucxPlace: AdmittedTo['ucxPlace']): void {
+  #came(socket: Socket, to: AdmittedTo): void {
     const host = plainHost(socket.remoteAddress);
     if (host === '') {
       socket.destroy();
@@ -149,7 +151,7 @@ class TcpControlListener implements ControlListener {
     this.#makePlace(host);
     const { secret, handshakeTimeoutMs, devices } = this.#options;
     const peer = new Peer(
-      { socket, host, ucxPlace, secret, handshakeTimeoutMs, devices },
+      { socket, host, to, secret, handshakeTimeoutMs, devices, streams: this.#options.streams },
       {
         admit: (hosts) => this.#admit(peer, hosts),
         translated: (detail) => this.#tellTranslated({ host, detail }),

@@ -8,16 +8,19 @@ import {
   hostsOf,
   isNonce,
   isSpoken,
+  isStreamKind,
   LineReader,
   newNonce,
   ownHosts,
   plainHost,
   type Refusal,
+  type StreamKind,
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
 import { ownNamespaces } from './namespaces.ts';
 import { translationText } from './obstacles.ts';
+import { descriptorOf } from './socket-descriptor.ts';
 
 const keepAliveMs = 30_000;
 
@@ -25,17 +28,24 @@ const keepAliveMs = 30_000;
 export interface AdmittedTo {
   /** Where proxies connect to by UCX once they are admitted; `host` is where they came to. */
   readonly ucxPlace: (host: string) => UcxPlace;
+  /** Serves a proxy that wants no UCX over its connection: `fd` is copied at once. Throws where that fails. */
+  readonly adopt: (fd: number, key: Buffer | undefined) => void;
+  /** False: UCX is not started here. */
+  readonly hasUcx: boolean;
   /** Replaces the hosts of which UCX's ports take packets. Throws where that fails. */
   readonly admit: (hosts: readonly string[]) => void;
 }
 
-export interface PeerOptions extends Pick<AdmittedTo, 'ucxPlace'> {
+export interface PeerOptions {
+  readonly to: AdmittedTo;
   readonly socket: Socket;
   readonly host: string;
   readonly secret: string;
   readonly handshakeTimeoutMs: number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
+  /** For proxies that want no UCX. */
+  readonly streams: StreamKind;
 }
 
 export interface PeerEvents {
@@ -51,7 +61,9 @@ export interface PeerEvents {
 export class Peer {
   readonly host: string;
   readonly #socket: Socket;
-  readonly #ucxPlace: AdmittedTo['ucxPlace'];
+  readonly #to: AdmittedTo;
+  readonly #streams: StreamKind;
+  readonly #isKeyed: boolean;
   readonly #devices: string;
   readonly #events: PeerEvents;
   readonly #conversation: Conversation;
@@ -59,12 +71,15 @@ export class Peer {
   readonly #timer: NodeJS.Timeout;
   #state: 'greeting' | 'proving' | 'proved' | 'refused' = 'greeting';
   #hosts: readonly string[] = [];
+  #wantsStream = false;
 
   constructor(options: PeerOptions, events: PeerEvents) {
     const { socket, handshakeTimeoutMs } = options;
     this.host = options.host;
     this.#socket = socket;
-    this.#ucxPlace = options.ucxPlace;
+    this.#to = options.to;
+    this.#streams = options.streams;
+    this.#isKeyed = options.secret !== '';
     this.#devices = options.devices;
     this.#events = events;
     this.#conversation = new Conversation(options.secret);
@@ -108,7 +123,7 @@ export class Peer {
     const fields = this.#conversation.hear('proxy', line, isProved);
     if (fields === undefined) this.#refuse('bad_request');
     else if (fields === unproved) this.#refuse('unauthorized');
-    else if (isProved) void this.#admit();
+    else if (isProved) this.#enter();
     else this.#challenge(fields);
   }
 
@@ -122,14 +137,50 @@ export class Peer {
       this.#refuse('unsupported_version');
       return;
     }
+    const fault = this.#faultOf(hello['stream']);
+    if (fault !== undefined) {
+      this.#refuse('bad_request', fault);
+      return;
+    }
+    this.#wantsStream = hello['stream'] !== undefined;
     this.#hosts = hosts;
     this.#state = 'proving';
     this.#say({ version: controlVersion, nonce: newNonce() });
   }
 
+  /** Why what the proxy wants cannot be had; undefined: it can. */
+  #faultOf(stream: unknown): string | undefined {
+    if (stream === undefined) {
+      return this.#to.hasUcx
+        ? undefined
+        : 'it asks for UCX, which is not started here: rdma.transport';
+    }
+    if (stream === this.#streams) {
+      if (this.#isKeyed || isLoopbackAddress(this.host)) return undefined;
+      return 'without rdma.secret_file only proxies of this host have sessions over TCP';
+    }
+    return `it asks for a stream "${isStreamKind(stream) ? stream : '?'}", and this target has "${this.#streams}": rdma.tls_off and rdma.secret_file are to be the same on both sides`;
+  }
+
+  #enter(): void {
+    this.#state = 'proved';
+    if (this.#wantsStream) this.#goOnAsStream();
+    else void this.#admit();
+  }
+
+  /** The proxy speaks next, and has not yet: no byte of its messages has been read here. */
+  #goOnAsStream(): void {
+    clearTimeout(this.#timer);
+    this.#say({ stream: this.#streams });
+    const fd = descriptorOf(this.#socket);
+    if (fd !== undefined && this.#socket.writableLength === 0) {
+      this.#to.adopt(fd, this.#streams === 'tls' ? this.#conversation.streamKey() : undefined);
+    }
+    this.end();
+  }
+
   /** Never rejects. */
   async #admit(): Promise<void> {
-    this.#state = 'proved';
     const sources = await sourcesFor(this.#hosts);
     if (this.#socket.destroyed) return;
     const fault = this.#events.admit(this.#hosts);
@@ -140,7 +191,7 @@ export class Peer {
     clearTimeout(this.#timer);
     this.#socket.setKeepAlive(true, keepAliveMs);
     const reached = plainHost(this.#socket.localAddress);
-    const { host, port } = this.#ucxPlace(reached);
+    const { host, port } = this.#to.ucxPlace(reached);
     const hosts = ownHosts(reached, this.#devices, sources);
     const translation = translationText(this.host, this.#hosts);
     if (translation !== undefined) this.#events.translated(translation);
@@ -159,4 +210,8 @@ export class Peer {
     this.#events.refused(status, detail);
     this.#socket.end(this.#conversation.say('target', { refused: status }, false));
   }
+}
+
+function isLoopbackAddress(host: string): boolean {
+  return host === '::1' || host.startsWith('127.');
 }

@@ -7,6 +7,10 @@
  *     proxy:  {} PROOF
  *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
  *
+ * A proxy that wants no UCX says {…, "stream": "tls" or "plain"} in its first line, and the target's last one is
+ * {"stream"} with the same word: the protocol's messages follow on this connection, under TLS with a key that both make
+ * of the secret and these lines.
+ *
  * `hosts` has the addresses from which packets of the speaker's UCX come: that of its end of the connection, those of
  * other devices that its UCX was given, and the target's on its routes to the hosts that the proxy named: UCX dials back
  * from these, whichever device it was given. The other side's UCX ports take packets of these. What the connection seems
@@ -29,6 +33,13 @@ export const hostsMax = 16;
 
 export type Refusal = Exclude<StatusName, 'ok'>;
 export type Speaker = 'proxy' | 'target';
+
+/** How messages go over a connection of ours. Without a secret there is no key for TLS. */
+export type StreamKind = 'tls' | 'plain';
+
+export function isStreamKind(value: unknown): value is StreamKind {
+  return value === 'tls' || value === 'plain';
+}
 
 export interface UcxPlace {
   /** A literal address. */
@@ -61,6 +72,12 @@ export class Conversation {
     const isRight = !isProved || isSame(line.slice(at + 1), this.#proof(speaker, text));
     this.#keep(line);
     return isRight ? fields : unproved;
+  }
+
+  /** 32 bytes that only the two sides know, and no other conversation has. */
+  streamKey(): Buffer {
+    const hmac = createHmac('sha256', this.#secret);
+    return hmac.update(`stream\n${this.#spoken}`).digest();
   }
 
   #keep(line: string): string {

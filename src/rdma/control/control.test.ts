@@ -44,10 +44,13 @@ async function listener(
     admittedMax: 8,
     freeDescriptors: () => 10_000,
     devices: 'lo',
+    streams: 'tls',
     ...change,
   });
   let told: readonly string[] = [];
   opened.serve({
+    hasUcx: true,
+    adopt: () => undefined,
     ucxPlace: (host) => ({ host, port: 18_517 }),
     admit(hosts) {
       if (hosts.length > filterMax) throw new Error('the kernel takes no socket filter');

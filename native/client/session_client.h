@@ -7,10 +7,11 @@
 #include "client/client.h"
 #include "memory/arena.h"
 
-// The Client over UCX: one worker on the caller's thread, one endpoint a target.
+// The Client of targets in other processes, over UCX, TCP connections of ours, or both: all on the
+// caller's thread, one link a target.
 namespace client {
 
-struct UcxClientOptions {
+struct SessionClientOptions {
   std::string device_name = "auto";  // UCX_NET_DEVICES; "auto" leaves UCX's own choice
   std::string tls = "auto";          // UCX_TLS
   uint32_t requests_max =
@@ -25,7 +26,7 @@ struct UcxClientOptions {
 /// every lease that its completions carried be gone before the arena. All calls come from the
 /// creating thread. Nothing when UCX cannot start or the arena cannot be registered; `error` then
 /// says why and what to do.
-[[nodiscard]] std::unique_ptr<Client> CreateUcxClient(const UcxClientOptions& options,
-                                                      memory::Arena& arena, std::string& error);
+[[nodiscard]] std::unique_ptr<Client> CreateSessionClient(const SessionClientOptions& options,
+                                                          memory::Arena& arena, std::string& error);
 
 }  // namespace client

@@ -1,9 +1,9 @@
 // Handles the messages of a target: the handshake, its lists, and the answers. See
-// ucx_client_impl.h and wire.h.
+// session_client_impl.h and wire.h.
 #include <algorithm>
 
 #include "client/completion_check.h"
-#include "client/ucx_client_impl.h"
+#include "client/session_client_impl.h"
 #include "protocol/clock.h"
 #include "protocol/decode.h"
 #include "ucx/status.h"
@@ -13,7 +13,6 @@ namespace {
 
 using protocol::MessageId;
 using protocol::Status;
-
 constexpr uint32_t kVolumePagesMax = 1024;
 
 bool IsRefusal(Status status) {
@@ -46,18 +45,19 @@ std::expected<std::vector<ValidateVerdict>, Status> DecodeVerdicts(std::span<con
 
 }  // namespace
 
-UcxConnection* UcxClient::FindConnection(const ucp_am_recv_param_t& param) {
+TargetConnection* SessionClient::FindConnection(const ucp_am_recv_param_t& param) {
   if ((param.recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return nullptr;
   const auto found = connections_by_endpoint_.find(param.reply_ep);
   return found == connections_by_endpoint_.end() || found->second->is_failed ? nullptr
                                                                              : found->second;
 }
 
-template <UcxClient::Handler handler>
-ucs_status_t UcxClient::OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
-                                  size_t data_bytes, const ucp_am_recv_param_t* param) {
-  UcxClient& self = *static_cast<UcxClient*>(arg);
-  UcxConnection* const connection = self.FindConnection(*param);
+template <SessionClient::Handler handler>
+ucs_status_t SessionClient::OnMessage(void* arg, const void* header, size_t header_bytes,
+                                      void* data, size_t data_bytes,
+                                      const ucp_am_recv_param_t* param) {
+  SessionClient& self = *static_cast<SessionClient*>(arg);
+  TargetConnection* const connection = self.FindConnection(*param);
   if (connection == nullptr) return UCS_OK;
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
     self.FailProtocol(*connection, "a list by rendezvous");
@@ -68,21 +68,21 @@ ucs_status_t UcxClient::OnMessage(void* arg, const void* header, size_t header_b
   return UCS_OK;
 }
 
-bool UcxClient::SetHandlers(std::string& error) {
+bool SessionClient::SetHandlers(std::string& error) {
   struct Row {
     MessageId id;
     ucx::MessageHandler handler;
   };
   const Row rows[] = {
-      {MessageId::challenge, &OnMessage<&UcxClient::OnChallenge>},
-      {MessageId::welcome, &OnMessage<&UcxClient::OnWelcome>},
-      {MessageId::refuse, &OnMessage<&UcxClient::OnRefuse>},
-      {MessageId::volumes, &OnMessage<&UcxClient::OnVolumes>},
-      {MessageId::validate_reply, &OnMessage<&UcxClient::OnValidateReply>},
-      {MessageId::changed, &OnMessage<&UcxClient::OnChanged>},
-      {MessageId::pong, &OnMessage<&UcxClient::OnPong>},
-      {MessageId::goodbye, &OnMessage<&UcxClient::OnGoodbye>},
-      {MessageId::read_reply, &UcxClient::OnReadReply},
+      {MessageId::challenge, &OnMessage<&SessionClient::OnChallenge>},
+      {MessageId::welcome, &OnMessage<&SessionClient::OnWelcome>},
+      {MessageId::refuse, &OnMessage<&SessionClient::OnRefuse>},
+      {MessageId::volumes, &OnMessage<&SessionClient::OnVolumes>},
+      {MessageId::validate_reply, &OnMessage<&SessionClient::OnValidateReply>},
+      {MessageId::changed, &OnMessage<&SessionClient::OnChanged>},
+      {MessageId::pong, &OnMessage<&SessionClient::OnPong>},
+      {MessageId::goodbye, &OnMessage<&SessionClient::OnGoodbye>},
+      {MessageId::read_reply, &SessionClient::OnReadReply},
   };
   for (const Row& row : rows) {
     if (worker_->SetHandler(row.id, row.handler, this) == UCS_OK) continue;
@@ -92,7 +92,7 @@ bool UcxClient::SetHandlers(std::string& error) {
   return true;
 }
 
-void UcxClient::SendHello(UcxConnection& connection) {
+void SessionClient::SendHello(TargetConnection& connection) {
   connection.facts.version_min = connection.facts.version_max = protocol::kVersion;
   protocol::Hello hello{};
   hello.magic = protocol::kMagic;
@@ -103,11 +103,11 @@ void UcxClient::SendHello(UcxConnection& connection) {
   Send(connection, sends_.Take(MessageId::hello, hello), connection.connect_by_ns);
 }
 
-void UcxClient::OnChallenge(const Incoming& message) {
-  UcxConnection& connection = message.connection;
+void SessionClient::OnChallenge(const Incoming& message) {
+  TargetConnection& connection = message.connection;
   const auto challenge = protocol::Decode<protocol::Challenge>(message.header);
   const bool is_expected =
-      connection.state == UcxConnection::State::kGreeting && message.data.empty();
+      connection.state == TargetConnection::State::kGreeting && message.data.empty();
   if (!is_expected || !challenge || challenge->version != protocol::kVersion) {
     return FailProtocol(connection, "CHALLENGE");
   }
@@ -121,27 +121,27 @@ void UcxClient::OnChallenge(const Incoming& message) {
   protocol::Proof proof{};
   std::ranges::copy(
       ucx::MakeProof(ucx::Prover::kProxy, connection.address.secret, connection.facts), proof.mac);
-  SetState(connection, UcxConnection::State::kProving);
+  SetState(connection, TargetConnection::State::kProving);
   Send(connection, sends_.Take(MessageId::proof, proof), connection.connect_by_ns);
 }
 
-void UcxClient::OnWelcome(const Incoming& message) {
-  UcxConnection& connection = message.connection;
+void SessionClient::OnWelcome(const Incoming& message) {
+  TargetConnection& connection = message.connection;
   const auto welcome = protocol::Decode<protocol::Welcome>(message.header);
   const bool is_expected =
-      connection.state == UcxConnection::State::kProving && message.data.empty();
+      connection.state == TargetConnection::State::kProving && message.data.empty();
   if (!is_expected || !welcome) return FailProtocol(connection, "WELCOME");
   connection.session_id = welcome->session_id;
   connection.requests_max = welcome->requests_max;
   connection.validate_items_max =
       std::min(welcome->validate_items_max, protocol::kValidateItemsMax);
-  SetState(connection, UcxConnection::State::kUp);
+  SetState(connection, TargetConnection::State::kUp);
   connection.is_up_due = true;
   Note(connection);
 }
 
-void UcxClient::OnRefuse(const Incoming& message) {
-  UcxConnection& connection = message.connection;
+void SessionClient::OnRefuse(const Incoming& message) {
+  TargetConnection& connection = message.connection;
   const auto refuse = protocol::Decode<protocol::Refuse>(message.header);
   const auto status = refuse ? protocol::StatusFromWire(refuse->status) : std::nullopt;
   if (!IsConnecting(connection) || !status || !IsRefusal(*status))
@@ -152,12 +152,12 @@ void UcxClient::OnRefuse(const Incoming& message) {
            ")");
 }
 
-void UcxClient::OnVolumes(const Incoming& message) {
-  UcxConnection& connection = message.connection;
+void SessionClient::OnVolumes(const Incoming& message) {
+  TargetConnection& connection = message.connection;
   const auto page = protocol::Decode<protocol::Volumes>(message.header);
-  if (connection.state == UcxConnection::State::kLeaving) return;
+  if (connection.state == TargetConnection::State::kLeaving) return;
   const bool is_expected =
-      connection.state == UcxConnection::State::kUp && page && page->pages <= kVolumePagesMax;
+      connection.state == TargetConnection::State::kUp && page && page->pages <= kVolumePagesMax;
   if (!is_expected) return FailProtocol(connection, "VOLUMES");
   if (page->page == 0) {
     connection.pages.clear();
@@ -186,10 +186,11 @@ void UcxClient::OnVolumes(const Incoming& message) {
   Note(connection);
 }
 
-ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header_bytes, void* data,
-                                    size_t data_bytes, const ucp_am_recv_param_t* param) {
-  UcxClient& self = *static_cast<UcxClient*>(arg);
-  UcxConnection* const connection = self.FindConnection(*param);
+ucs_status_t SessionClient::OnReadReply(void* arg, const void* header, size_t header_bytes,
+                                        void* data, size_t data_bytes,
+                                        const ucp_am_recv_param_t* param) {
+  SessionClient& self = *static_cast<SessionClient*>(arg);
+  TargetConnection* const connection = self.FindConnection(*param);
   if (connection == nullptr) return UCS_OK;
   // Late: nothing is received, the target's send completes.
   Request* const request = self.BeginRead(*connection, Bytes(header, header_bytes), data_bytes);
@@ -201,8 +202,8 @@ ucs_status_t UcxClient::OnReadReply(void* arg, const void* header, size_t header
   return UCS_OK;
 }
 
-Request* UcxClient::BeginRead(UcxConnection& connection, std::span<const std::byte> header,
-                              uint64_t data_bytes) {
+Request* SessionClient::BeginRead(TargetConnection& connection, std::span<const std::byte> header,
+                                  uint64_t data_bytes) {
   const auto reply = protocol::Decode<protocol::ReadReply>(header);
   if (!reply) {
     FailProtocol(connection, "READ_REPLY");
@@ -228,9 +229,9 @@ Request* UcxClient::BeginRead(UcxConnection& connection, std::span<const std::by
   return nullptr;
 }
 
-void UcxClient::OnMessage(void* peer, MessageId id, std::span<const std::byte> header,
-                          std::span<const std::byte> data) {
-  auto& connection = *static_cast<UcxConnection*>(peer);
+void SessionClient::OnMessage(void* peer, MessageId id, std::span<const std::byte> header,
+                              std::span<const std::byte> data) {
+  auto& connection = *static_cast<TargetConnection*>(peer);
   if (connection.is_failed) return;
   const Incoming message{connection, header, data};
   if (id != MessageId::read_reply) stats_.bytes_received += data.size();
@@ -252,33 +253,32 @@ void UcxClient::OnMessage(void* peer, MessageId id, std::span<const std::byte> h
     case MessageId::goodbye:
       return OnGoodbye(message);
     case MessageId::read_reply:
-      (void)BeginRead(connection, header, 0);
-      return;
+      return (void)BeginRead(connection, header, 0);
     default:
       return FailProtocol(connection, "message of a proxy");
   }
 }
 
-std::optional<fabric::Landing> UcxClient::OnReply(void* peer, std::span<const std::byte> header,
-                                                  uint64_t data_bytes) {
-  auto& connection = *static_cast<UcxConnection*>(peer);
-  if (connection.is_failed) return std::nullopt;
-  Request* const request = BeginRead(connection, header, data_bytes);
+std::optional<fabric::Landing> SessionClient::OnReply(void* peer, std::span<const std::byte> header,
+                                                      uint64_t data_bytes) {
+  auto& connection = *static_cast<TargetConnection*>(peer);
+  Request* const request =
+      connection.is_failed ? nullptr : BeginRead(connection, header, data_bytes);
   if (request == nullptr) return std::nullopt;
   request->is_receiving = true;
   return fabric::Landing{request->lease.bytes(), request};
 }
 
-void UcxClient::OnLanded(void* context, bool is_whole) {
+void SessionClient::OnLanded(void* context, bool is_whole) {
   auto& request = *static_cast<Request*>(context);
   FinishReceive(request, is_whole ? Status::ok : Status::peer_lost, request.lease.bytes().size());
 }
 
-ucs_status_t UcxClient::ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes) {
+ucs_status_t SessionClient::ReceiveByRendezvous(Request& request, void* descriptor, size_t bytes) {
   ucp_request_param_t params{};
   params.op_attr_mask =
       UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
-  params.cb.recv_am = &UcxClient::OnReceived;
+  params.cb.recv_am = &SessionClient::OnReceived;
   params.user_data = &request;
   params.memh = memory_->handle();
   request.is_receiving = true;
@@ -290,13 +290,15 @@ ucs_status_t UcxClient::ReceiveByRendezvous(Request& request, void* descriptor, 
   return UCS_PTR_IS_ERR(ucx_request) ? UCS_OK : UCS_INPROGRESS;
 }
 
-void UcxClient::OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data) {
+void SessionClient::OnReceived(void* ucx_request, ucs_status_t status, size_t bytes,
+                               void* user_data) {
   ucp_request_free(ucx_request);
   Request& request = *static_cast<Request*>(user_data);
-  static_cast<UcxClient*>(request.owner)->FinishReceive(request, ucx::StatusFromUcx(status), bytes);
+  static_cast<SessionClient*>(request.owner)
+      ->FinishReceive(request, ucx::StatusFromUcx(status), bytes);
 }
 
-void UcxClient::FinishReceive(Request& request, Status status, size_t bytes) {
+void SessionClient::FinishReceive(Request& request, Status status, size_t bytes) {
   request.is_receiving = false;
   if (!request.is_waiting) {
     requests_.Remove(request);  // past its deadline or failed: only now may the slab go home
@@ -307,7 +309,7 @@ void UcxClient::FinishReceive(Request& request, Status status, size_t bytes) {
   FinishRead(request);
 }
 
-void UcxClient::FinishRead(Request& request) {
+void SessionClient::FinishRead(Request& request) {
   const std::span<const std::byte> payload =
       request.lease ? request.lease.bytes() : std::span<std::byte>();
   const auto checksum = CheckReadBytes(request.reply, payload);
@@ -321,7 +323,7 @@ void UcxClient::FinishRead(Request& request) {
   Complete(request, Status::ok);
 }
 
-void UcxClient::OnValidateReply(const Incoming& message) {
+void SessionClient::OnValidateReply(const Incoming& message) {
   const auto reply = protocol::Decode<protocol::ValidateReply>(message.header);
   if (!reply) return FailProtocol(message.connection, "VALIDATE_REPLY");
   Request* const request =
@@ -343,8 +345,8 @@ void UcxClient::OnValidateReply(const Incoming& message) {
   Complete(*request, Status::ok);
 }
 
-void UcxClient::OnChanged(const Incoming& message) {
-  UcxConnection& connection = message.connection;
+void SessionClient::OnChanged(const Incoming& message) {
+  TargetConnection& connection = message.connection;
   const auto change = protocol::Decode<protocol::Changed>(message.header);
   if (!change || !connection.has_leases || IsConnecting(connection)) {
     return FailProtocol(connection, "CHANGED");
@@ -359,7 +361,7 @@ void UcxClient::OnChanged(const Incoming& message) {
   event.ids = std::move(*ids);
 }
 
-void UcxClient::OnPong(const Incoming& message) {
+void SessionClient::OnPong(const Incoming& message) {
   const auto pong = protocol::Decode<protocol::Pong>(message.header);
   if (!pong || !message.data.empty()) return FailProtocol(message.connection, "PONG");
   Request* const request = FindRequest(message.connection, RequestKind::kPing, pong->request_id);
@@ -371,17 +373,18 @@ void UcxClient::OnPong(const Incoming& message) {
   Complete(*request, Status::ok);
 }
 
-void UcxClient::OnGoodbye(const Incoming& message) {
-  UcxConnection& connection = message.connection;
+void SessionClient::OnGoodbye(const Incoming& message) {
+  TargetConnection& connection = message.connection;
   if (!protocol::Decode<protocol::Goodbye>(message.header) || IsConnecting(connection)) {
     return FailProtocol(connection, "GOODBYE");
   }
-  SetState(connection, UcxConnection::State::kLeaving);
+  SetState(connection, TargetConnection::State::kLeaving);
   if (connection.requests_in_flight == 0)
     Fail(connection, Status::closed, "the target said goodbye");
 }
 
-Request* UcxClient::FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id) {
+Request* SessionClient::FindRequest(const TargetConnection& connection, RequestKind kind,
+                                    uint64_t id) {
   Request* const request = requests_.Find(id);
   const bool is_asked = request != nullptr && request->kind == kind &&
                         request->target == connection.id && request->is_waiting &&
@@ -390,7 +393,7 @@ Request* UcxClient::FindRequest(const UcxConnection& connection, RequestKind kin
   return is_asked ? request : nullptr;
 }
 
-void UcxClient::FailProtocol(UcxConnection& connection, const char* message_name) {
+void SessionClient::FailProtocol(TargetConnection& connection, const char* message_name) {
   Fail(connection, Status::protocol_error, std::string("unexpected or malformed ") + message_name);
 }
 

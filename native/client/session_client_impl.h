@@ -8,8 +8,8 @@
 
 #include "client/failures.h"
 #include "client/request_table.h"
-#include "client/ucx_client.h"
-#include "client/ucx_connection.h"
+#include "client/session_client.h"
+#include "client/target_connection.h"
 #include "fabric/receiver.h"
 #include "fabric/send_pool.h"
 #include "stream/carrier.h"
@@ -18,13 +18,17 @@
 
 namespace client {
 
-/// See client.h. Handshake and answers are in ucx_client_messages.cc, everything else in
-/// ucx_client.cc.
-class UcxClient final : public Client, public fabric::SendListener, public fabric::Receiver {
+/// For GOODBYE to reach the target before the link closes.
+inline constexpr uint64_t kGoodbyeNs = 100'000'000;
+
+/// See client.h. Connections are in session_client_connections.cc, handshake and answers in
+/// session_client_messages.cc, everything else in session_client.cc.
+class SessionClient final : public Client, public fabric::SendListener, public fabric::Receiver {
  public:
-  [[nodiscard]] static std::unique_ptr<UcxClient> Create(const UcxClientOptions& options,
-                                                         memory::Arena& arena, std::string& error);
-  ~UcxClient() override;
+  [[nodiscard]] static std::unique_ptr<SessionClient> Create(const SessionClientOptions& options,
+                                                             memory::Arena& arena,
+                                                             std::string& error);
+  ~SessionClient() override;
 
   TargetId AddTarget(const TargetAddress& address) override;
   void Connect(TargetId target) override;
@@ -51,7 +55,7 @@ class UcxClient final : public Client, public fabric::SendListener, public fabri
 
   void OnSent(const fabric::Send& send, bool is_sent) override;
 
-  // What streams carry.
+  // Messages over streams.
   void OnMessage(void* peer, protocol::MessageId id, std::span<const std::byte> header,
                  std::span<const std::byte> data) override;
   std::optional<fabric::Landing> OnReply(void* peer, std::span<const std::byte> header,
@@ -62,23 +66,23 @@ class UcxClient final : public Client, public fabric::SendListener, public fabri
  private:
   /// A message as a UCX callback gives it: valid only in the callback.
   struct Incoming {
-    UcxConnection& connection;
+    TargetConnection& connection;
     std::span<const std::byte> header;
     std::span<const std::byte> data;
   };
-  using Handler = void (UcxClient::*)(const Incoming&);
+  using Handler = void (SessionClient::*)(const Incoming&);
   struct Leaving {
     std::unique_ptr<fabric::Link> link;
     uint64_t close_at_ns;
   };
 
-  UcxClient(uint32_t requests_max, memory::Arena& arena)
+  SessionClient(uint32_t requests_max, memory::Arena& arena)
       : arena_(arena), sends_(*this), requests_(requests_max) {}
 
   // Requests.
   Request* Post(RequestKind kind, TargetId target, uint64_t timeout_ns);
   uint64_t FailPosted(RequestKind kind, TargetId target);
-  void Send(UcxConnection& connection, fabric::Send& send, uint64_t deadline_ns);
+  void Send(TargetConnection& connection, fabric::Send& send, uint64_t deadline_ns);
   /// Tells the caller once; an ok completion is appended by the caller that has its content.
   void Complete(Request& request, protocol::Status status);
   /// True if a request's time was up.
@@ -87,28 +91,28 @@ class UcxClient final : public Client, public fabric::SendListener, public fabri
   void FailStuck(uint64_t now_ns);
 
   // Connections.
-  bool StartUcx(const UcxClientOptions& options, std::string& error);
+  bool StartUcx(const SessionClientOptions& options, std::string& error);
   bool StartStreams(std::string& error);
-  void Greet(UcxConnection& connection, std::unique_ptr<fabric::Link> link);
-  void Lose(UcxConnection& connection, std::string detail);
+  void Greet(TargetConnection& connection, std::unique_ptr<fabric::Link> link);
+  void Lose(TargetConnection& connection, std::string detail);
   void WatchConnections(std::vector<uint16_t> ports, const ucx::WaitingConnections::Rules& rules);
   /// Why UCX cannot connect there; empty: it can.
   [[nodiscard]] std::string ConnectFault(const ucx::SocketAddress& address) const;
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
-  void Fail(UcxConnection& connection, protocol::Status status, std::string detail);
-  void Note(UcxConnection& connection);
-  void Settle(UcxConnection& connection);
-  void Close(UcxConnection& connection);
-  static bool IsConnecting(const UcxConnection& connection);
-  void SetState(UcxConnection& connection, UcxConnection::State state);
+  void Fail(TargetConnection& connection, protocol::Status status, std::string detail);
+  void Note(TargetConnection& connection);
+  void Settle(TargetConnection& connection);
+  void Close(TargetConnection& connection);
+  static bool IsConnecting(const TargetConnection& connection);
+  void SetState(TargetConnection& connection, TargetConnection::State state);
 
   // Messages.
   bool SetHandlers(std::string& error);
-  UcxConnection* FindConnection(const ucp_am_recv_param_t& param);
+  TargetConnection* FindConnection(const ucp_am_recv_param_t& param);
   template <Handler handler>
   static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
                                 size_t data_bytes, const ucp_am_recv_param_t* param);
-  void SendHello(UcxConnection& connection);
+  void SendHello(TargetConnection& connection);
   void OnChallenge(const Incoming& message);
   void OnWelcome(const Incoming& message);
   void OnRefuse(const Incoming& message);
@@ -123,11 +127,11 @@ class UcxClient final : public Client, public fabric::SendListener, public fabri
   static void OnReceived(void* ucx_request, ucs_status_t status, size_t bytes, void* user_data);
   void FinishReceive(Request& request, protocol::Status status, size_t bytes);
   /// The request that is answered, with a lease for the data; null: nothing is to be received.
-  Request* BeginRead(UcxConnection& connection, std::span<const std::byte> header,
+  Request* BeginRead(TargetConnection& connection, std::span<const std::byte> header,
                      uint64_t data_bytes);
   void FinishRead(Request& request);
-  Request* FindRequest(const UcxConnection& connection, RequestKind kind, uint64_t id);
-  void FailProtocol(UcxConnection& connection, const char* message_name);
+  Request* FindRequest(const TargetConnection& connection, RequestKind kind, uint64_t id);
+  void FailProtocol(TargetConnection& connection, const char* message_name);
 
   // Destroyed from below; only when the worker is gone may the slots and slabs go that UCX was told
   // about.
@@ -140,10 +144,10 @@ class UcxClient final : public Client, public fabric::SendListener, public fabri
   std::unique_ptr<stream::Carrier> streams_;
   int epoll_set_ = -1;  // of both descriptors, where there are two
   int event_fd_ = -1;
-  std::vector<Leaving> leaving_;                             // said goodbye to
-  std::vector<std::unique_ptr<UcxConnection>> connections_;  // by TargetId
-  std::unordered_map<ucp_ep_h, UcxConnection*> connections_by_endpoint_;
-  std::vector<UcxConnection*> noted_;
+  std::vector<Leaving> leaving_;                                // said goodbye to
+  std::vector<std::unique_ptr<TargetConnection>> connections_;  // by TargetId
+  std::unordered_map<ucp_ep_h, TargetConnection*> connections_by_endpoint_;
+  std::vector<TargetConnection*> noted_;
   std::deque<uint64_t> graces_;   // when to look for transfers that outlived their request
   bool is_progress_due_ = false;  // something was posted: no sleep before the next progress
   uint32_t connecting_count_ = 0;

@@ -14,7 +14,7 @@ namespace client {
 
 /// The one connection to a target, as it is now. Callbacks of the fabrics only note what happened
 /// (`is_noted`); events are made, and links closed, when no callback is on the stack.
-struct UcxConnection {
+struct TargetConnection {
   enum class State {
     kDown,      // no link
     kGreeting,  // HELLO is out
@@ -42,7 +42,7 @@ struct UcxConnection {
   uint32_t pages_received = 0;
   uint32_t pages_total = 0;
 
-  bool is_noted = false;   // in UcxClient's list of connections to look at
+  bool is_noted = false;   // in SessionClient's list of connections to look at
   bool is_up_due = false;  // events to be made
   bool is_volumes_due = false;
   bool is_failed = false;  // to be closed; why:

@@ -1,4 +1,4 @@
-#include "client/ucx_client.h"
+#include "client/session_client.h"
 
 #include <chrono>
 #include <thread>
@@ -27,11 +27,12 @@ void ExpectData(const ReadCompletion& completion, uint64_t needle_id, uint64_t o
   EXPECT_EQ(std::memcmp(bytes.data() + length + kName.size(), kMime.data(), kMime.size()), 0);
 }
 
-class UcxClient : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Transports, UcxClient, testing::Values(kTcp, kShm, kStream, kTlsStream),
+class SessionClient : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Transports, SessionClient,
+                         testing::Values(kTcp, kShm, kStream, kTlsStream),
                          [](const auto& info) { return NameOf(info.param); });
 
-TEST_P(UcxClient, ReadsWholeNeedlesOfEverySize) {
+TEST_P(SessionClient, ReadsWholeNeedlesOfEverySize) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   for (const uint64_t bytes : {1ull, 100ull, 4096ull, 8192ull, 65536ull, 1ull << 20, 16ull << 20}) {
@@ -40,7 +41,7 @@ TEST_P(UcxClient, ReadsWholeNeedlesOfEverySize) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, TellsTheTransportOfItsMessages) {
+TEST_P(SessionClient, TellsTheTransportOfItsMessages) {
   Loopback loopback(GetParam());
   loopback.Up();
   if (IsStream(GetParam())) {
@@ -54,7 +55,7 @@ TEST_P(UcxClient, TellsTheTransportOfItsMessages) {
   }
 }
 
-TEST_P(UcxClient, ReadsSlicesAndMetadata) {
+TEST_P(SessionClient, ReadsSlicesAndMetadata) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   const uint64_t total = 3 << 20;
@@ -79,7 +80,7 @@ TEST_P(UcxClient, ReadsSlicesAndMetadata) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, KeepsSixtyFourFourMebibyteReadsInsideTheArenas) {
+TEST_P(SessionClient, KeepsSixtyFourFourMebibyteReadsInsideTheArenas) {
   Loopback loopback(ServerOptions(GetParam(), client_test::kLargeArenaBytes), 640 << 20);
   const auto target = loopback.Up();
   for (int i = 0; i < 64; ++i)
@@ -99,7 +100,7 @@ TEST_P(UcxClient, KeepsSixtyFourFourMebibyteReadsInsideTheArenas) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, AnswersNoSlabWhenItsOwnArenaIsFull) {
+TEST_P(SessionClient, AnswersNoSlabWhenItsOwnArenaIsFull) {
   Loopback loopback(GetParam(), 8 << 20);
   const auto target = loopback.Up();
   std::vector<memory::Lease> everything;
@@ -113,7 +114,7 @@ TEST_P(UcxClient, AnswersNoSlabWhenItsOwnArenaIsFull) {
   ExpectData(loopback.Read(target, Loopback::WholeRead(4096)), 4096, 0, 4096);
 }
 
-TEST_P(UcxClient, HandsOnTheTargetsOwnStatuses) {
+TEST_P(SessionClient, HandsOnTheTargetsOwnStatuses) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   ReadCommand command = Loopback::WholeRead(4096, 99);
@@ -130,7 +131,7 @@ TEST_P(UcxClient, HandsOnTheTargetsOwnStatuses) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, NeverHandsOnBytesThatDoNotMatchTheirChecksum) {
+TEST_P(SessionClient, NeverHandsOnBytesThatDoNotMatchTheirChecksum) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   for (const uint64_t bytes : {4096ull, 1ull << 20}) {
@@ -144,7 +145,7 @@ TEST_P(UcxClient, NeverHandsOnBytesThatDoNotMatchTheirChecksum) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, EndsTheSessionOfATargetWhoseAnswersContradictThemselves) {
+TEST_P(SessionClient, EndsTheSessionOfATargetWhoseAnswersContradictThemselves) {
   for (const uint32_t volume : {kLyingVolume, kBackwardVolume}) {
     Loopback loopback(GetParam());
     const auto target = loopback.Up();
@@ -160,7 +161,7 @@ TEST_P(UcxClient, EndsTheSessionOfATargetWhoseAnswersContradictThemselves) {
   }
 }
 
-TEST_P(UcxClient, ValidatesManyVolumesInOneRoundTrip) {
+TEST_P(SessionClient, ValidatesManyVolumesInOneRoundTrip) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   loopback.knobs.changed_ids = 3;
@@ -179,7 +180,7 @@ TEST_P(UcxClient, ValidatesManyVolumesInOneRoundTrip) {
   EXPECT_EQ(completion.verdicts[1].row.verdict, static_cast<uint16_t>(protocol::Verdict::gone));
 }
 
-TEST_P(UcxClient, TurnsAFloodOfChangedIdsIntoFlush) {
+TEST_P(SessionClient, TurnsAFloodOfChangedIdsIntoFlush) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   loopback.knobs.changed_ids = protocol::kChangedIdsMax;
@@ -194,7 +195,7 @@ TEST_P(UcxClient, TurnsAFloodOfChangedIdsIntoFlush) {
   EXPECT_TRUE(verdicts.back().ids.empty());
 }
 
-TEST_P(UcxClient, LearnsTheVolumesAndEachChangeOfThem) {
+TEST_P(SessionClient, LearnsTheVolumesAndEachChangeOfThem) {
   Loopback loopback(GetParam());
   loopback.Up();
   auto volumes = loopback.AwaitEvent(TargetEvent::Kind::kVolumes);
@@ -213,7 +214,7 @@ TEST_P(UcxClient, LearnsTheVolumesAndEachChangeOfThem) {
   EXPECT_EQ(loopback.server->volumes().size(), 5000u);
 }
 
-TEST_P(UcxClient, Pings) {
+TEST_P(SessionClient, Pings) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   (void)loopback.client->PostPing(target, kSecondNs);
@@ -224,7 +225,7 @@ TEST_P(UcxClient, Pings) {
   EXPECT_GE(loopback.pongs[0].pong.arena_bytes, client_test::kArenaBytes);
 }
 
-TEST_P(UcxClient, FailsARequestAtItsDeadlineAndDropsTheLateAnswer) {
+TEST_P(SessionClient, FailsARequestAtItsDeadlineAndDropsTheLateAnswer) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   ReadCommand command = Loopback::WholeRead(1 << 20, kHeldVolume);
@@ -246,7 +247,7 @@ TEST_P(UcxClient, FailsARequestAtItsDeadlineAndDropsTheLateAnswer) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, BoundsTheRequestsInFlight) {
+TEST_P(SessionClient, BoundsTheRequestsInFlight) {
   auto options = ServerOptions(GetParam());
   options.requests_per_session_max = 4;
   Loopback loopback(options);
@@ -265,7 +266,7 @@ TEST_P(UcxClient, BoundsTheRequestsInFlight) {
   loopback.ExpectLeasesHome();
 }
 
-TEST_P(UcxClient, HasNothingToProgressWhileCompletionsWaitToBeTaken) {
+TEST_P(SessionClient, HasNothingToProgressWhileCompletionsWaitToBeTaken) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   ASSERT_TRUE(loopback.AwaitEvent(TargetEvent::Kind::kVolumes));
@@ -279,7 +280,7 @@ TEST_P(UcxClient, HasNothingToProgressWhileCompletionsWaitToBeTaken) {
   EXPECT_FALSE(loopback.client->Arm());
 }
 
-TEST_P(UcxClient, DisconnectsWithRequestsInFlightAndConnectsAgain) {
+TEST_P(SessionClient, DisconnectsWithRequestsInFlightAndConnectsAgain) {
   Loopback loopback(GetParam());
   const auto target = loopback.Up();
   (void)loopback.client->PostRead(target, Loopback::WholeRead(4096, kHeldVolume));

@@ -3,7 +3,9 @@
 // (--port), or serves the volumes of --dir or one of its own itself, and prints latency at depth 1
 // and bandwidth at --depth, each in wake-up mode (sleeping on the worker's descriptor) and in busy
 // mode (never sleeping).
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "client/ucx_client.h"
+#include "client/session_client.h"
 #include "protocol/clock.h"
 #include "server/target_server.h"
 #include "storage/writer.h"
@@ -25,9 +27,11 @@
 namespace {
 
 constexpr char kUsage[] =
-    "usage: ucx_read_bench [--tls tcp|shm|UCX_TLS] [--depth N] [--seconds S]\n"
+    "usage: read_bench [--tls tcp|shm|UCX_TLS|stream|keyed-stream] [--depth N] [--seconds S]\n"
     "                      [(--dir DIR | --host HOST --port PORT [--secret-file FILE]) --fid FID "
     "[--fid FID ...]]\n"
+    "A stream is a TCP connection of ours, a keyed one goes under TLS; both need a server of their "
+    "own.\n"
     "Without --dir and --port it serves a volume of its own with needles of 4 KiB, 64 KiB and 1 "
     "MiB.\n"
     "A FID is a volume id, a comma and the needle id and cookie in hexadecimal, as in "
@@ -119,7 +123,7 @@ class OwnVolume {
   }
 
   bool Make(Options& options) {
-    char name[] = "/tmp/ucx_read_bench.XXXXXX";
+    char name[] = "/tmp/read_bench.XXXXXX";
     if (mkdtemp(name) == nullptr) return false;
     options.dir = dir_ = name;
     auto writer = storage::VolumeWriter::Create({.dir = dir_, .volume_id = 1});
@@ -259,12 +263,35 @@ int Fail(const std::string& error) {
   return 1;
 }
 
+/// Gives both sides an end of a TCP connection on loopback.
+void Join(server::TargetServer& server, client::Client& client, client::TargetId target,
+          bool is_keyed) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof(address);
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const int from = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool is_joined = bind(listener, any, bytes) == 0 && listen(listener, 1) == 0 &&
+                         getsockname(listener, any, &bytes) == 0 && connect(from, any, bytes) == 0;
+  if (!is_joined) return std::perror("no connection on loopback");
+  stream::Security security{.is_server = true, .key = {}};
+  if (is_keyed) security.key.emplace().fill(1);
+  server.Adopt(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), security);
+  security.is_server = false;
+  client.ConnectStream(target, from, security, 5'000'000'000);
+  close(listener);
+}
+
 int RunMode(const Options& options, bool is_busy) {
   std::string error;
+  const bool is_stream = options.tls.ends_with("stream");
   std::unique_ptr<server::TargetServer> server;
   if (!options.dir.empty()) {
     server::TargetServerOptions target;
     target.tls = options.tls;
+    target.is_ucx = !is_stream;
     target.secret = options.secret;
     target.spin_ns = is_busy ? ~uint64_t{0} : 0;
     target.engine.dirs = {options.dir};
@@ -275,12 +302,14 @@ int RunMode(const Options& options, bool is_busy) {
   }
   const auto arena = memory::Arena::Create({.bytes = 256 << 20}, error);
   if (!arena) return Fail(error);
-  const auto client = client::CreateUcxClient({.tls = options.tls}, *arena, error);
+  const auto client =
+      client::CreateSessionClient({.tls = options.tls, .is_ucx = !is_stream}, *arena, error);
   if (!client) return Fail(error);
   const client::TargetId target = client->AddTarget({.host = options.host,
                                                      .port = server ? server->port() : options.port,
                                                      .secret = options.secret,
                                                      .connect_timeout_ns = 5'000'000'000});
+  if (is_stream && server) Join(*server, *client, target, options.tls == "keyed-stream");
   Loop loop(*client, target, is_busy);
   if (!loop.AwaitUp()) return 1;
   for (const Fid& fid : options.fids) {
