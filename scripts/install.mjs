@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const isRequired = process.argv.includes('--required');
 const packages =
-  'Debian and Ubuntu: apt-get install cmake make g++ pkg-config libucx-dev libsodium-dev libuv1-dev nlohmann-json3-dev';
+  'Debian and Ubuntu: apt-get install cmake make g++ pkg-config libucx-dev libsodium-dev libssl-dev libuv1-dev nlohmann-json3-dev';
 
 // A checkout is set up by `npm run setup`.
 const isCheckout = existsSync(join(root, 'src'));

@@ -34,6 +34,12 @@ const packages = [
     isThere: () => hasLibrary('libsodium'),
   },
   {
+    apt: 'libssl-dev',
+    dnf: 'openssl-devel',
+    need: 'UCX',
+    isThere: () => hasHeader('openssl/ssl.h'),
+  },
+  {
     apt: 'libgtest-dev',
     dnf: 'gtest-devel',
     need: 'native tests',

@@ -239,7 +239,7 @@ function createNative(options: NativeClientOptions, onBatch: OnBatch): ShmStarte
   if (options.kind === 'ucx' && !binding.hasUcx) {
     throw new RdmaUnavailableError(
       'no-ucx',
-      'the native part was built without UCX: use transport "inproc", or install UCX (libucx-dev) and libsodium (libsodium-dev) and run "npm run build:native"',
+      'the native part was built without UCX: use transport "inproc", or install UCX (libucx-dev), libsodium (libsodium-dev) and OpenSSL\'s headers (libssl-dev), and run "npm run build:native"',
     );
   }
   const { tls } = options;

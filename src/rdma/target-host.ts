@@ -154,7 +154,7 @@ function ucxBinding(): Binding {
   if (binding.hasUcx) return binding;
   throw new RdmaUnavailableError(
     'no-ucx',
-    'the native part was built without UCX, so there can be no target: install UCX (libucx-dev) and libsodium (libsodium-dev), then run "npm run build:native"',
+    'the native part was built without UCX, so there can be no target: install UCX (libucx-dev), libsodium (libsodium-dev) and OpenSSL\'s headers (libssl-dev), then run "npm run build:native"',
   );
 }
 

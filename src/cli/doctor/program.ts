@@ -102,7 +102,7 @@ function addon(facts: ProgramFacts): Finding {
     return warn('addon', {
       summary: 'the native part was built without UCX: inproc and HTTP only',
       evidence,
-      fix: ['install libucx-dev and libsodium-dev, then: npm run build:native'],
+      fix: ['install libucx-dev, libsodium-dev and libssl-dev, then: npm run build:native'],
     });
   }
   if (facts.newerSource !== '') {
