@@ -131,7 +131,7 @@ describe.skipIf(!loadBinding().hasUcx)('sessions over TCP (need the native part 
       Buffer.alloc(0),
     ]) {
       const stranger = connect(port, '127.0.0.1');
-      stranger.on('error', () => undefined);
+      stranger.on('error', () => undefined).resume();
       await new Promise((resolve) => stranger.on('close', resolve).end(bytes));
     }
     const reader = await proxy(port, secret('one'));
