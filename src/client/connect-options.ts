@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type HostPort, parseHostPort } from '../config/address.ts';
 import { loadProxyConfig } from '../config/proxy-config.ts';
 import type { RdmaClientOptions, TargetAddress } from '../rdma/rdma-client.ts';
+import type { TransportChoice } from '../rdma/ucx-devices.ts';
 import { checkKeys, checkSignal, checkTimeout, integerWithin, wrongType } from './arguments.ts';
 
 export interface CommonConnectOptions {
@@ -35,8 +36,8 @@ export interface TargetConnectOptions extends CommonConnectOptions {
   /** UCX_NET_DEVICES and UCX_TLS; default "auto": UCX's own choice. */
   readonly deviceName?: string | undefined;
   readonly tls?: string | undefined;
-  /** "tcp": without UCX, over a TCP connection to each target; default "ucx". */
-  readonly transport?: 'ucx' | 'tcp' | undefined;
+  /** "ucx", "tcp": without UCX, over a TCP connection to each target, or "auto", the default: UCX with RDMA, and on one host. */
+  readonly transport?: TransportChoice | undefined;
   /** With transport "tcp": no TLS; the targets have rdma.tls_off = true. */
   readonly tlsOff?: boolean | undefined;
   /**
@@ -130,12 +131,12 @@ function fromTargets(options: TargetConnectOptions, secret: string): CheckedConn
   checkKeys('connect', options, [...commonKeys, ...targetKeys]);
   const common = checkCommon(options);
   const { deviceName = 'auto', tls = 'auto', spinUs = 0 } = options;
-  const { transport = 'ucx', tlsOff: isTlsOff = false } = options;
+  const { transport = 'auto', tlsOff: isTlsOff = false } = options;
   const { ucxTcpTrustedNetwork: isNetworkTrusted = false } = options;
   checkText('deviceName', deviceName);
   checkText('tls', tls);
-  if (transport !== 'ucx' && transport !== 'tcp')
-    throw new TypeError('transport is "ucx" or "tcp"');
+  if (!['auto', 'ucx', 'tcp'].includes(transport))
+    throw new TypeError('transport is "auto", "ucx" or "tcp"');
   if (typeof isTlsOff !== 'boolean') throw new TypeError('tlsOff is true or false');
   if (typeof isNetworkTrusted !== 'boolean') {
     throw new TypeError('ucxTcpTrustedNetwork is true or false');
@@ -179,7 +180,7 @@ function fromConfig(options: ConfigConnectOptions): CheckedConnect {
     throw new TypeError(`${options.config} names no target (rdma.mode = "${rdma.mode}")`);
   }
   const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork, isTlsOff: tlsOff } = rdma;
-  const transport = rdma.transport === 'tcp' ? 'tcp' : 'ucx';
+  const transport = rdma.transport === 'inproc' ? 'auto' : rdma.transport;
   const fabric = { transport, tlsOff, deviceName, tls, ucxTcpTrustedNetwork } as const;
   return fromTargets({ ...common, targets, ...fabric }, secret ?? '');
 }

@@ -1,6 +1,6 @@
 /** `import { connect } from 'seaweed-rdma'`: needles for a program of one's own. */
 import { createRdmaClient } from '../rdma/rdma-client.ts';
-import { devicesToReach, refuseExposed } from '../rdma/ucx-devices.ts';
+import { devicesToReach, refuseExposed, resolveTransport } from '../rdma/ucx-devices.ts';
 import { type CheckedConnect, type ConnectOptions, checkConnect } from './connect-options.ts';
 import { type NeedleClient, RdmaNeedleClient } from './needle-client.ts';
 
@@ -35,9 +35,13 @@ async function nativeOf({
   isNetworkTrusted,
 }: CheckedConnect): Promise<CheckedConnect['native']> {
   if (native.kind !== 'ucx' || native.transport === 'tcp') return native;
+  const { transport = 'auto' } = native;
   const { deviceName = 'auto', tls = 'auto' } = native;
   const hosts = targets.map(({ host }) => host);
   const devices = await devicesToReach({ deviceName, tls, isNetworkTrusted }, hosts);
+  if (resolveTransport(transport, devices, isNetworkTrusted) === 'tcp') {
+    return { ...native, transport: 'tcp' };
+  }
   refuseExposed(devices, isNetworkTrusted, 'ucxTcpTrustedNetwork: true');
   return { ...native, deviceName: devices.deviceName, isIpv6: devices.isIpv6 };
 }

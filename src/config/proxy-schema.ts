@@ -33,7 +33,7 @@ export interface ProxySettings {
   };
   readonly rdma: HandshakeSettings & {
     readonly mode: 'prefer' | 'require' | 'off';
-    readonly transport: 'ucx' | 'tcp' | 'inproc';
+    readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
     /** host:port. */
     readonly target: string;
     readonly deviceName: string;
@@ -108,7 +108,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
   },
   rdma: {
     mode: field.choice('mode', 'prefer', ['prefer', 'require', 'off']),
-    transport: field.choice('transport', 'ucx', ['ucx', 'tcp', 'inproc']),
+    transport: field.choice('transport', 'auto', ['auto', 'ucx', 'tcp', 'inproc']),
     target: field.hostPort('target', '127.0.0.1:18515'),
     deviceName: field.ucxNames('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),

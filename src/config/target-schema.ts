@@ -12,7 +12,7 @@ export interface TargetSettings {
     readonly deviceName: string;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;
-    readonly transport: 'ucx' | 'tcp';
+    readonly transport: 'auto' | 'ucx' | 'tcp';
     readonly isTlsOff: boolean;
     readonly maxSessions: number;
     readonly sessionTimeoutMs: number;
@@ -40,7 +40,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
     deviceName: field.ucxNames('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
-    transport: field.choice('transport', 'ucx', ['ucx', 'tcp']),
+    transport: field.choice('transport', 'auto', ['auto', 'ucx', 'tcp']),
     isTlsOff: field.flag('tls_off', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),

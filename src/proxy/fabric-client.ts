@@ -4,7 +4,13 @@ import type { Logger } from 'pino';
 import { ConnectionWatch } from '../rdma/connection-watch.ts';
 import type { RdmaClient, RdmaClientOptions } from '../rdma/rdma-client.ts';
 import { logAddressFaults, sourceFaults } from '../rdma/ucx-addresses.ts';
-import { devicesToReach, refuseExposed, type UcxReach } from '../rdma/ucx-devices.ts';
+import {
+  devicesToReach,
+  logTransport,
+  refuseExposed,
+  resolveTransport,
+  type UcxReach,
+} from '../rdma/ucx-devices.ts';
 import { confirmEveryMs } from './inproc-confirmation.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 
@@ -19,11 +25,15 @@ export async function fabricDevices(
   { rdma, volumeServers }: ProxyOptions,
   logger: Logger,
 ): Promise<UcxReach | undefined> {
-  if (rdma.mode === 'off' || rdma.transport !== 'ucx') return undefined;
+  const { mode, transport: choice } = rdma;
+  if (mode === 'off' || choice === 'inproc' || choice === 'tcp') return undefined;
   const hosts = volumeServers.flatMap(({ target }) =>
     target === undefined ? [] : [targetPlace(target).host],
   );
   const devices = await devicesToReach(rdma, hosts);
+  const transport = resolveTransport(choice, devices, rdma.isNetworkTrusted);
+  logTransport(logger, transport);
+  if (transport === 'tcp') return undefined;
   refuseExposed(devices, rdma.isNetworkTrusted);
   logAddressFaults(logger, await sourceFaults(rdma, hosts));
   return devices;
@@ -55,7 +65,7 @@ export function clientOptions(
       tls: rdma.tls,
       spinUs,
       isIpv6,
-      transport: rdma.transport,
+      transport: devices === undefined ? 'tcp' : rdma.transport,
       isTlsOff: rdma.isTlsOff,
       connectionBounds: rdma,
     };

@@ -28,7 +28,7 @@ export interface ProxyOptions {
   readonly readKey: () => string | undefined;
   readonly rdma: {
     readonly mode: 'prefer' | 'require' | 'off';
-    readonly transport: 'ucx' | 'tcp' | 'inproc';
+    readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
     readonly deviceName: string;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;

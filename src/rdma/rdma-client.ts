@@ -23,7 +23,7 @@ import {
 } from './target-connector.ts';
 import { type Connector, TargetFetcher } from './target-fetcher.ts';
 import type { ServedVolume } from './target-host.ts';
-import { transportsOf } from './ucx-devices.ts';
+import { type TransportChoice, transportsOf } from './ucx-devices.ts';
 import { allowsShm, allowsSysv } from './ucx-transports.ts';
 
 export type { TargetAddress } from './target-connector.ts';
@@ -53,8 +53,8 @@ export interface UcxClientOptions extends CommonOptions {
     readonly handshakeTimeoutMs: number;
     readonly pendingPerAddressMax: number;
   };
-  /** "tcp": targets are reached over TCP connections of ours, without UCX. */
-  readonly transport?: 'ucx' | 'tcp';
+  /** "tcp": targets are reached over TCP connections of ours, without UCX; "auto": by UCX those that have it. */
+  readonly transport?: TransportChoice;
   /** TCP connections of ours go without TLS, as they do without a secret. */
   readonly isTlsOff?: boolean;
   /** Polls this long before sleeping while requests are in flight: latency for CPU. */

@@ -16,6 +16,7 @@ import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
+import type { TransportChoice } from './ucx-devices.ts';
 
 export interface TargetAddress {
   /** A name or a literal address; names are looked up at each attempt to connect. */
@@ -35,8 +36,8 @@ export interface FabricSide {
   readonly devices: string;
   /** UCX may use shared memory. */
   readonly sharesMemory: boolean;
-  /** "tcp": by connections of ours; those of UCX are not made. */
-  readonly transport: 'ucx' | 'tcp';
+  /** "tcp": by connections of ours; those of UCX are not made. "auto": by the one that the target has. */
+  readonly transport: TransportChoice;
   readonly isTlsOff: boolean;
 }
 
@@ -51,6 +52,9 @@ export class TargetConnector implements Connector {
   readonly #devices: string;
   readonly #sharesMemory: boolean;
   readonly #stream: StreamKind | undefined;
+  readonly #transport: TransportChoice;
+  /** An attempt by UCX failed that the target had admitted: the next one is made without it. */
+  #hasUcxFailed = false;
   /** Native targets by literal address: one that is tried again is not added again. */
   readonly #targets = new Map<string, number>();
   #link: ConnectorLink | undefined;
@@ -69,6 +73,7 @@ export class TargetConnector implements Connector {
     this.#sharesMemory = side.sharesMemory;
     this.#family = side.isIpv6 ? 6 : 4;
     const isTls = address.secret !== '' && !side.isTlsOff;
+    this.#transport = side.transport;
     this.#stream = side.transport === 'ucx' ? undefined : isTls ? 'tls' : 'plain';
   }
 
@@ -79,6 +84,7 @@ export class TargetConnector implements Connector {
 
   up(): void {
     this.#attempts = 0;
+    this.#hasUcxFailed = false;
   }
 
   explained(detail: string): string {
@@ -156,6 +162,7 @@ export class TargetConnector implements Connector {
           return;
         }
         void control.lost.then(() => this.#askSoon(control, host));
+        this.#hasUcxFailed = this.#transport === 'auto';
         this.#open(ucx, leftMs());
       },
       (error: unknown) => {
@@ -170,8 +177,10 @@ export class TargetConnector implements Connector {
 
   #ask(host: string, onStream?: (stream: AdmittedStream) => void): ControlConnection {
     const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
-    const [sharesMemory, stream] = [this.#sharesMemory, this.#stream];
-    const place = { host, port, secret, timeoutMs, devices: this.#devices, sharesMemory, stream };
+    const [devices, sharesMemory, stream] = [this.#devices, this.#sharesMemory, this.#stream];
+    const wantsUcx = this.#transport !== 'tcp' && !this.#hasUcxFailed;
+    const common = { host, port, secret, timeoutMs, devices, sharesMemory };
+    const place = { ...common, stream: onStream === undefined ? undefined : stream, wantsUcx };
     const control = new ControlConnection(place, onStream);
     this.#control = control;
     return control;

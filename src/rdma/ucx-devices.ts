@@ -65,6 +65,15 @@ export function logDevices(log: Log, { deviceName, exposed }: UcxDevices): void 
   );
 }
 
+/** Says where a role does without UCX. */
+export function logTransport(log: Log, transport: 'ucx' | 'tcp'): void {
+  if (transport === 'ucx') return;
+  log.info(
+    { event: 'transport', transport },
+    'sessions go over TCP connections to rdma.port, without UCX: there is no RDMA port that it could use',
+  );
+}
+
 /** Says that the kernel does not keep strangers from UCX's TCP ports; undefined: it does. */
 export function logGuardFault(log: Log, fault: string | undefined): void {
   if (fault === undefined) return;
@@ -152,6 +161,22 @@ function chosen(
 
 export function isAuto(value: string): boolean {
   return value === 'auto' || value === '';
+}
+
+/** `rdma.transport` of a target, and of a proxy with targets. */
+export type TransportChoice = 'auto' | 'ucx' | 'tcp';
+
+/**
+ * Resolves "auto": UCX where it opens no TCP port beyond loopback, as with RDMA and on one host, or where the network is
+ * trusted; else TCP connections of ours.
+ */
+export function resolveTransport(
+  choice: TransportChoice,
+  { exposed }: UcxDevices,
+  isNetworkTrusted: boolean,
+): 'ucx' | 'tcp' {
+  if (choice !== 'auto') return choice;
+  return exposed.length === 0 || isNetworkTrusted ? 'ucx' : 'tcp';
 }
 
 /** @throws RdmaUnavailableError where UCX's TCP would listen beyond loopback in a network that is not trusted. */

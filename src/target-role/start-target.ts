@@ -14,7 +14,10 @@ import {
   devicesToListen,
   logDevices,
   logGuardFault,
+  logTransport,
   refuseExposed,
+  resolveTransport,
+  type TransportChoice,
   type UcxDevices,
 } from '../rdma/ucx-devices.ts';
 import { type Confirmation, startConfirmation } from '../volume-server/confirmation.ts';
@@ -30,8 +33,7 @@ export interface TargetOptions {
   readonly deviceName: string;
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
-  /** "tcp": UCX is not started. */
-  readonly transport: 'ucx' | 'tcp';
+  readonly transport: TransportChoice;
   /** Sessions over TCP go without TLS, as they do without a secret. */
   readonly isTlsOff: boolean;
   readonly maxSessions: number;
@@ -83,9 +85,14 @@ export async function startTarget(
   logger: TargetLogger,
 ): Promise<RunningTarget> {
   const { address: host } = await lookup(options.listen.host);
-  const devices = options.transport === 'tcp' ? noDevices : ucxDevices(options, host, logger);
+  const found = options.transport === 'tcp' ? noDevices : devicesToListen(options, host);
+  const transport = resolveTransport(options.transport, found, options.isNetworkTrusted);
+  const devices = transport === 'ucx' ? found : noDevices;
+  if (transport === 'ucx') sayUcx(devices, options, { host, logger });
+  logTransport(logger, transport);
   const target = await startTargetHost({
     ...options,
+    transport,
     deviceName: devices.deviceName,
     host,
     port: options.listen.port,
@@ -108,12 +115,15 @@ export async function startTarget(
 
 const noDevices: UcxDevices = { deviceName: 'none', exposed: [] };
 
-function ucxDevices(options: TargetOptions, host: string, logger: TargetLogger): UcxDevices {
-  const devices = devicesToListen(options, host);
+/** @throws RdmaUnavailableError: see refuseExposed */
+function sayUcx(
+  devices: UcxDevices,
+  options: TargetOptions,
+  { host, logger }: { readonly host: string; readonly logger: TargetLogger },
+): void {
   refuseExposed(devices, options.isNetworkTrusted);
   logDevices(logger, devices);
   logAddressFaults(logger, [listenFault(options, host)]);
-  return devices;
 }
 
 function coverageOf(

@@ -1,11 +1,7 @@
 /** The implementations of the port that the contract suite is run against, each over a directory of volumes. */
 import type { NeedleFetcher } from '../../src/rdma/needle-fetcher.ts';
-import {
-  createRdmaClient,
-  type RdmaClient,
-  type UcxClientOptions,
-} from '../../src/rdma/rdma-client.ts';
-import { startTargetHost } from '../../src/rdma/target-host.ts';
+import { createRdmaClient, type RdmaClient } from '../../src/rdma/rdma-client.ts';
+import { startTargetHost, type TargetHostOptions } from '../../src/rdma/target-host.ts';
 
 export interface Subject {
   readonly client: RdmaClient;
@@ -50,7 +46,7 @@ function openUcx(options: SubjectOptions, tls: string): Promise<Subject> {
 
 async function openTarget(
   { dir, arenaBytes }: SubjectOptions,
-  fabric: Pick<UcxClientOptions, 'transport' | 'isTlsOff' | 'deviceName' | 'tls'>,
+  fabric: Pick<TargetHostOptions, 'transport' | 'isTlsOff' | 'deviceName' | 'tls'>,
 ): Promise<Subject> {
   const host = await startTargetHost({
     host: '127.0.0.1',

@@ -15,8 +15,9 @@ afterEach(async () => {
   for (const role of roles.splice(0).reverse()) await role.stop();
 });
 
-const targetConfig = (listen: string, isTrusted = true): string => `
+const targetConfig = (listen: string, isTrusted = true, transport = 'auto'): string => `
 [rdma]
+transport = "${transport}"
 listen = "${listen}"
 insecure = true
 ucx_tcp_trusted_network = ${isTrusted}
@@ -30,13 +31,14 @@ unconfirmed = true
 listen = "127.0.0.1:0"
 `;
 
-const proxyConfig = (target: string): string => `
+const proxyConfig = (target: string, transport = 'auto'): string => `
 [http]
 listen = "127.0.0.1:0"
 [seaweedfs]
 volume_server_url = "http://127.0.0.1:9"
 [rdma]
 target = "${target}"
+transport = "${transport}"
 [memory]
 size = "16MiB"
 hugepages = "off"
@@ -90,13 +92,24 @@ describe('the TCP ports of a role', () => {
   );
 
   it.skipIf(outside === undefined)(
-    'beyond loopback are refused until the network is said to be trusted',
+    'of a target beyond loopback without UCX are those that are configured',
     async () => {
-      const config = targetConfig(outside as string, false);
+      const target = await role('target', targetConfig(outside as string, false));
+      const proxy = await role('proxy', proxyConfig(String(target.bound['rdma'])));
+      expect(listeningSockets(target.pid)).toHaveLength(2);
+      expect(listeningSockets(proxy.pid)).toHaveLength(2);
+      expect(target.log.join('\n')).toContain('"event":"transport"');
+    },
+  );
+
+  it.skipIf(outside === undefined)(
+    'of UCX beyond loopback are refused until the network is said to be trusted',
+    async () => {
+      const config = targetConfig(outside as string, false, 'ucx');
       await expect(startRole('target', { config })).rejects.toThrow(
         /UCX would open a TCP port on .*rdma\.ucx_tcp_trusted_network = true/s,
       );
-      const reaching = proxyConfig(`${outside}:9`);
+      const reaching = proxyConfig(`${outside}:9`, 'ucx');
       await expect(startRole('proxy', { config: reaching })).rejects.toThrow(
         /rdma\.ucx_tcp_trusted_network = true/,
       );

@@ -3,6 +3,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { type Check, type CheckName, catalogue, checkNames, layers } from './check.ts';
 import { Examination } from './examination.ts';
 import { printReport, reportOf } from './report.ts';
+import { withTransport } from './security.ts';
 import type { Setup } from './setup.ts';
 
 export interface DoctorOptions {
@@ -18,7 +19,7 @@ export async function runDoctor({ setup, only, skip, json }: DoctorOptions): Pro
   const chosen = new Set<string>(
     checkNames.filter((name) => (only.length === 0 || only.includes(name)) && !skip.includes(name)),
   );
-  const examination = new Examination(setup);
+  const examination = new Examination(await withTransport(setup));
   const checks: Check[] = [];
   try {
     for (const layer of layers) {

@@ -1,10 +1,10 @@
 /** Layer 13: read tokens, and who beyond this machine may ask without a secret. */
 import { isIPv4 } from 'node:net';
-import { devicesToListen, devicesToReach } from '../../rdma/ucx-devices.ts';
+import { devicesToListen, devicesToReach, resolveTransport } from '../../rdma/ucx-devices.ts';
 import { authorization } from './authorization.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { ask } from './http-question.ts';
-import type { Settings } from './setup.ts';
+import type { Settings, Setup } from './setup.ts';
 import type { VolumeServerFacts } from './volume-server.ts';
 
 export interface TokenFacts {
@@ -178,7 +178,8 @@ function ucxExposure(
   const evidence = [
     `UCX's TCP listens beyond loopback on: ${exposed.join(', ') || 'nothing'}; rdma.ucx_tcp_trusted_network = ${isNetworkTrusted}`,
   ];
-  if (transport !== 'ucx' || mode === 'off' || exposed.length === 0) {
+  const isUcx = transport === 'ucx' || transport === 'auto';
+  if (!isUcx || mode === 'off' || exposed.length === 0) {
     return ok('ucx-exposure', 'no TCP port of UCX beyond loopback', evidence);
   }
   if (isNetworkTrusted) {
@@ -195,6 +196,16 @@ function ucxExposure(
       'set rdma.ucx_tcp_trusted_network = true where only proxies and targets reach this host, or use RDMA alone',
     ],
   });
+}
+
+/** With the transport that "auto" is on this machine, where that is TCP. */
+export async function withTransport(setup: Setup): Promise<Setup> {
+  const { settings } = setup;
+  if (settings?.transport !== 'auto') return setup;
+  const exposed = await gatherExposed(settings);
+  const deviceName = settings.deviceName;
+  const transport = resolveTransport('auto', { deviceName, exposed }, settings.isNetworkTrusted);
+  return transport === 'ucx' ? setup : { ...setup, settings: { ...settings, transport } };
 }
 
 /** Returns the exposed network devices, by the routes and devices of this machine. */

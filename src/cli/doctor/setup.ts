@@ -33,10 +33,14 @@ export interface ListenSetting {
 }
 
 /** A sound configuration of either role, in the doctor's words. Secrets are for use, never for printing. */
+export function usesUcx({ mode, transport }: Pick<Settings, 'mode' | 'transport'>): boolean {
+  return mode !== 'off' && (transport === 'ucx' || transport === 'auto');
+}
+
 export interface Settings {
   readonly role: DoctorRole;
   readonly mode: 'prefer' | 'require' | 'off';
-  readonly transport: 'ucx' | 'tcp' | 'inproc';
+  readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
   readonly isTlsOff: boolean;
   readonly deviceName: string;
   readonly tls: string;

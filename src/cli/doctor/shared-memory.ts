@@ -26,7 +26,7 @@ export function judgeSharedMemory(
   sysv: SysvRoom | undefined,
 ): Finding {
   const { tls = 'auto', transport = 'ucx', mode = 'prefer' } = settings ?? {};
-  if (transport !== 'ucx' || mode === 'off') {
+  if (transport === 'tcp' || transport === 'inproc' || mode === 'off') {
     return skip('shared-memory', 'this configuration does not use UCX');
   }
   const transports = tls === 'auto' ? 'all' : tls;

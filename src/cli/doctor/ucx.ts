@@ -6,7 +6,7 @@ import { messageOf } from '../../rdma/errors.ts';
 import { createRdmaClient } from '../../rdma/rdma-client.ts';
 import { listenFault, sourceFaults } from '../../rdma/ucx-addresses.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import type { Nearest, Settings, Setup } from './setup.ts';
+import { type Nearest, type Settings, type Setup, usesUcx } from './setup.ts';
 
 export interface UcxFacts {
   /** '' without UCX. */
@@ -72,7 +72,7 @@ export async function gatherUcx(
     transports: await transportsOfUcxInfo(timeoutMs),
     failure,
     addressFaults: await addressFaults(settings, tls.value),
-    isUsed: settings === undefined || (settings.mode !== 'off' && settings.transport === 'ucx'),
+    isUsed: settings === undefined || usesUcx(settings),
   };
 }
 

@@ -58,7 +58,7 @@ function announced(announcement: Announcement, settings: Settings): Finding {
   const foreign = ids.filter((id) => !server.volumes?.includes(id));
   if (unannounced(volumes, server).length > 0)
     return notAnnounced(announcement, settings, evidence);
-  if (ids.length > 0 && unconfirmed.length === ids.length && settings.transport === 'ucx') {
+  if (ids.length > 0 && unconfirmed.length === ids.length && settings.transport !== 'inproc') {
     return fail('announced-volumes', {
       summary: `${name}: its volume server confirms none of its volumes`,
       evidence,

@@ -29,8 +29,8 @@ export function fabricTool(program: Command, name: string, description: string):
     .option('--config <file>', 'proxy.toml or target.toml, for targets and secret')
     .addOption(
       new Option('--transport <name>', 'with --target; tcp: without UCX')
-        .choices(['ucx', 'tcp'])
-        .default('ucx'),
+        .choices(['auto', 'ucx', 'tcp'])
+        .default('auto'),
     )
     .option('--tls-off', 'with --target and --transport tcp: no TLS', false)
     .option('--device-name <names>', 'UCX_NET_DEVICES, with --target', ucxNamesValue, 'auto')

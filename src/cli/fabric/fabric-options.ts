@@ -4,6 +4,7 @@ import { checkFile } from '../../config/check-file.ts';
 import { loadProxyConfig } from '../../config/proxy-config.ts';
 import { readSecretOption } from '../../config/secret-file.ts';
 import { loadTargetConfig } from '../../config/target-config.ts';
+import type { TransportChoice } from '../../rdma/ucx-devices.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { ToolFailure } from '../tool-failure.ts';
 import type { FabricOptions } from './fabric.ts';
@@ -14,7 +15,7 @@ export interface FabricFlags {
   readonly config?: string;
   readonly deviceName: string;
   readonly tls: string;
-  readonly transport: 'ucx' | 'tcp';
+  readonly transport: TransportChoice;
   readonly tlsOff: boolean;
   readonly connectTimeout: number;
 }

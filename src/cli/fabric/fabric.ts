@@ -6,7 +6,7 @@ import {
   type RdmaClientOptions,
   type TargetAddress,
 } from '../../rdma/rdma-client.ts';
-import { devicesToReach } from '../../rdma/ucx-devices.ts';
+import { devicesToReach, resolveTransport, type TransportChoice } from '../../rdma/ucx-devices.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { ToolFailure } from '../tool-failure.ts';
 
@@ -15,7 +15,7 @@ export type FabricOptions =
       readonly kind: 'ucx';
       /** At least one. */
       readonly targets: readonly TargetAddress[];
-      readonly transport: 'ucx' | 'tcp';
+      readonly transport: TransportChoice;
       readonly isTlsOff: boolean;
       readonly deviceName: string;
       readonly tls: string;
@@ -64,9 +64,12 @@ async function clientOptions(
   }
   const hosts = options.targets.map(({ host }) => host);
   const { transport, isTlsOff, tls } = options;
-  if (transport === 'tcp') return { ...common, kind: 'ucx', transport, isTlsOff };
-  const { deviceName, isIpv6 } = await devicesToReach(options, hosts);
-  return { ...common, kind: 'ucx', deviceName, tls, isIpv6 };
+  const devices = await devicesToReach(options, hosts);
+  if (resolveTransport(transport, devices, options.isNetworkTrusted) === 'tcp') {
+    return { ...common, kind: 'ucx', transport: 'tcp', isTlsOff };
+  }
+  const { deviceName, isIpv6 } = devices;
+  return { ...common, kind: 'ucx', transport, isTlsOff, deviceName, tls, isIpv6 };
 }
 
 function connectTimeoutOf(options: FabricOptions): number {

@@ -90,7 +90,7 @@ function httpPlace({ http }: ProxyConfig): OwnPlace {
 function keysOf(config: ProxyConfig): RoleKeys {
   const { rdma, memory } = config;
   const { deviceName, tls } = rdma;
-  const isUcx = rdma.mode !== 'off' && rdma.transport === 'ucx';
+  const isUcx = rdma.mode !== 'off' && rdma.transport !== 'inproc';
   return {
     places: placesOf(config),
     fabric: {

@@ -35,6 +35,8 @@ export interface ControlPlace {
   readonly sharesMemory: boolean;
   /** undefined: the session is UCX's. */
   readonly stream?: StreamKind | undefined;
+  /** With `stream`: UCX is wanted where the target has it. */
+  readonly wantsUcx?: boolean;
 }
 
 /** The connection itself goes on as the session's: `fd` is to be copied at once. */
@@ -72,6 +74,7 @@ export class ControlConnection {
   readonly admitted: Promise<Admitted>;
   readonly #onStream: ((stream: AdmittedStream) => void) | undefined;
   readonly #stream: StreamKind | undefined;
+  readonly #wantsUcx: boolean;
   /** Resolves when an admission ends that close() did not end. */
   readonly lost: Promise<void>;
   readonly #socket: Socket;
@@ -92,6 +95,7 @@ export class ControlConnection {
     this.#devices = devices;
     this.#sharesMemory = sharesMemory;
     this.#stream = place.stream;
+    this.#wantsUcx = place.wantsUcx ?? place.stream === undefined;
     this.#onStream = onStream;
     this.#conversation = new Conversation(secret);
     this.#settle = Promise.withResolvers<Admitted>();
@@ -123,7 +127,8 @@ export class ControlConnection {
   #greet(): void {
     const version = { version_min: controlVersion, version_max: controlVersion };
     this.#hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
-    const stream = this.#stream === undefined ? {} : { stream: this.#stream };
+    const stream =
+      this.#stream === undefined ? {} : { stream: this.#stream, wants_ucx: this.#wantsUcx };
     const facts = { nonce: newNonce(), hosts: this.#hosts, ...stream };
     const hello = { hello: 'seaweed-rdma', ...version, ...facts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
@@ -175,7 +180,7 @@ export class ControlConnection {
   }
 
   #enter(welcome: Fields): void {
-    if (this.#stream !== undefined) {
+    if (this.#stream !== undefined && !(this.#wantsUcx && welcome['stream'] === undefined)) {
       this.#goOnAsStream(welcome['stream']);
       return;
     }

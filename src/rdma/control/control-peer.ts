@@ -137,12 +137,14 @@ export class Peer {
       this.#refuse('unsupported_version');
       return;
     }
-    const fault = this.#faultOf(hello['stream']);
+    const hasUcx = hello['wants_ucx'] === true && this.#to.hasUcx;
+    const stream = hasUcx ? undefined : hello['stream'];
+    const fault = this.#faultOf(stream);
     if (fault !== undefined) {
       this.#refuse('bad_request', fault);
       return;
     }
-    this.#wantsStream = hello['stream'] !== undefined;
+    this.#wantsStream = stream !== undefined;
     this.#hosts = hosts;
     this.#state = 'proving';
     this.#say({ version: controlVersion, nonce: newNonce() });
