@@ -47,7 +47,7 @@ describe('proxy.toml', () => {
       { url: 'http://127.0.0.1:18080', target: '127.0.0.1:18515' },
     ]);
     expect(config.limits.needleBytesMax).toBe(64 * 2 ** 20);
-    expect(config.rdma).toMatchObject({ mode: 'prefer', transport: 'ucx', timeoutMs: 2000 });
+    expect(config.rdma).toMatchObject({ mode: 'prefer', transport: 'auto', timeoutMs: 2000 });
     expect(Object.isFrozen(config.limits) && Object.isFrozen(config.volumeServers[0])).toBe(true);
   });
 

@@ -26,6 +26,9 @@ afterAll(() => {
   if (reason === '') hosts.remove();
 });
 
+/** Else a role beyond loopback does without UCX. */
+const ucx = 'transport = "ucx"';
+
 interface TargetKeys {
   readonly listen: string;
   readonly more?: string;
@@ -33,11 +36,11 @@ interface TargetKeys {
 
 async function target({ listen, more = '' }: TargetKeys): Promise<RoleProcess> {
   const place = [`listen = "${listen}"`, 'port = 0', 'insecure = true'];
-  return started('target', targetToml(folder, ...place, more));
+  return started('target', targetToml(folder, ...place, ucx, more));
 }
 
 async function proxy(target: string, host: string, more = ''): Promise<RoleProcess> {
-  return started('proxy', proxyToml({ target, host }, more));
+  return started('proxy', proxyToml({ target, host }, ucx, more));
 }
 
 async function started(name: 'target' | 'proxy', config: string): Promise<RoleProcess> {
