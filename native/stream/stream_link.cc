@@ -10,7 +10,7 @@ namespace stream {
 namespace {
 
 /// Parts that are cut ahead of the socket: a message that is posted later waits for them.
-constexpr size_t kUnwrittenBytesMax = 2 * kPartBytesMax;
+constexpr size_t kUnwrittenBytesMax = size_t{2} * kPartBytesMax;
 constexpr size_t kPartsPerWrite = 32;
 /// Then other links have their turn.
 constexpr size_t kReadBytesPerTurn = 1 << 20;
@@ -69,7 +69,7 @@ void StreamLink::Progress() {
   if (is_readable_ || (is_writable_ && has_output)) MakeDue();
 }
 
-void StreamLink::Lose(std::string why) {
+void StreamLink::Lose(std::string_view why) {
   if (std::exchange(is_lost_, true)) return;
   for (Part& part : parts_) {
     if (part.ended != nullptr) carrier_.abandoned_.push_back(std::exchange(part.ended, nullptr));

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -57,7 +58,7 @@ class StreamLink final : public fabric::Link {
   };
 
   void MakeDue();
-  void Lose(std::string why);
+  void Lose(std::string_view why);
 
   // Writing.
   void Flush();
