@@ -11,7 +11,7 @@ import {
 
 /** In a thread of its own, so that it goes on while this one does not. Answers, and says more than it was asked. */
 const server = `
-const { parentPort } = require('node:worker_threads');
+const { parentPort, workerData } = require('node:worker_threads');
 const { createServer } = require('node:net');
 const sockets = new Set();
 let accepted = 0;
@@ -22,12 +22,12 @@ createServer((socket) => {
   socket.on('error', () => undefined);
   socket.on('data', () => {
     socket.write('answer');
-    if (isFirst) setTimeout(() => socket.write('stray'), 5);
+    if (isFirst) setTimeout(() => socket.write('stray', () => Atomics.store(workerData, 0, 1)), 5);
   });
 }).listen(0, '127.0.0.1', function () { parentPort.postMessage(this.address().port); });
 `;
-/** Longer than the stray takes. */
-const busyMs = 300;
+/** For the kernel to have brought it, once the server's thread has sent the stray. */
+const busyMs = 20;
 
 class User implements PoolUser {
   readonly received: PoolUser['received'];
@@ -51,14 +51,16 @@ class User implements PoolUser {
 }
 
 it('end the connection: a request that waits for one gets another', async () => {
-  const worker = new Worker(server, { eval: true });
+  const isStraySent = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(server, { eval: true, workerData: isStraySent });
   const port = await new Promise((resolve) => worker.once('message', resolve));
   const pool = new UpstreamPool(`http://127.0.0.1:${port}`, 1);
   const answer = await new Promise((resolve) => {
     const second = new User(resolve);
     const first = new User(() => {
-      const end = performance.now() + busyMs;
-      while (performance.now() < end);
+      // This thread looks at no socket meanwhile.
+      while (Atomics.load(isStraySent, 0) === 0);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyMs);
       pool.giveBack(first.connection as UpstreamConnection);
       pool.acquire(second);
     });
