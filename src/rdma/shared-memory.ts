@@ -110,7 +110,7 @@ export function startWithShm<T>(
     const said = messageOf(error);
     if (!said.startsWith('ucp_worker_create')) throw error;
     const shm = allowsShm(transports) ? shmShortage(places.shm()) : undefined;
-    const sysv = allowsSysv(transports) ? sysvShortage(places.sysv()) : undefined;
+    const sysv = allowsSysv(transports) ? sysvShortage(places.sysv())?.text : undefined;
     const isUcxsChoice = tls === 'auto' && transports === 'all';
     const started = isUcxsChoice ? startWithLess(create, said, { shm, sysv }) : undefined;
     if (started !== undefined) return started;

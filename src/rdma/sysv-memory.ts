@@ -37,22 +37,35 @@ export function gatherSysv(procRoot: string = '/proc'): SysvRoom | undefined {
   }
 }
 
-/** Explains which limit is too low, and what to do; undefined: a worker of UCX has room, as far as the kernel tells. */
-export function sysvShortage(room: SysvRoom | undefined): string | undefined {
+export interface SysvShortage {
+  readonly limit: 'kernel.shmmni' | 'kernel.shmall' | 'kernel.shmmax';
+  /** Explains it, and says what to do. */
+  readonly text: string;
+}
+
+/** Names the limit that is too low; undefined: a worker of UCX has room, as far as the kernel tells. */
+export function sysvShortage(room: SysvRoom | undefined): SysvShortage | undefined {
   if (room === undefined) return undefined;
   const { segmentsMax, segmentsUsed, pagesMax, bytesUsed } = room;
   if (segmentsMax - segmentsUsed < sysvSegmentsOfWorker) {
-    const used = `${segmentsUsed} of ${segmentsMax} segments are taken (kernel.shmmni)`;
-    return `System V shared memory: ${used}, and each process that uses UCX needs ${sysvSegmentsOfWorker}: ${sysvFix}`;
+    const used = `${segmentsUsed} of ${segmentsMax} segments are taken`;
+    const needed = `each process that uses UCX needs ${sysvSegmentsOfWorker}`;
+    return shortageOf('kernel.shmmni', used, needed);
   }
   if (pagesMax * pageBytesMin - bytesUsed < bytesOfWorker) {
-    const used = `${bytesUsed} bytes are taken of ${pagesMax} pages (kernel.shmall)`;
-    return `System V shared memory: ${used}, and each process that uses UCX needs ${bytesOfWorker} bytes: ${sysvFix}`;
+    const used = `${bytesUsed} bytes are taken of ${pagesMax} pages`;
+    const needed = `each process that uses UCX needs ${bytesOfWorker} bytes`;
+    return shortageOf('kernel.shmall', used, needed);
   }
   if (room.segmentBytesMax < segmentBytesMax) {
-    return `System V shared memory: a segment may have ${room.segmentBytesMax} bytes (kernel.shmmax), and UCX needs ${segmentBytesMax}: ${sysvFix}`;
+    const allowed = `a segment may have ${room.segmentBytesMax} bytes`;
+    return shortageOf('kernel.shmmax', allowed, `UCX needs ${segmentBytesMax}`);
   }
   return undefined;
+}
+
+function shortageOf(limit: SysvShortage['limit'], there: string, needed: string): SysvShortage {
+  return { limit, text: `System V shared memory: ${there} (${limit}), and ${needed}: ${sysvFix}` };
 }
 
 /** A page is larger on some machines of arm64: there is more room then. */

@@ -4,7 +4,7 @@ import { devicesToListen, devicesToReach, resolveTransport } from '../../rdma/uc
 import { authorization } from './authorization.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { ask } from './http-question.ts';
-import type { Settings, Setup } from './setup.ts';
+import { type Settings, type Setup, usesUcx } from './setup.ts';
 import type { VolumeServerFacts } from './volume-server.ts';
 
 export interface TokenFacts {
@@ -171,15 +171,12 @@ function secretExposure(settings: Settings): Finding {
 }
 
 /** `exposed`: network devices beyond loopback on which UCX's TCP listens. */
-function ucxExposure(
-  { transport, mode, isNetworkTrusted }: Settings,
-  exposed: readonly string[],
-): Finding {
+function ucxExposure(settings: Settings, exposed: readonly string[]): Finding {
+  const { isNetworkTrusted } = settings;
   const evidence = [
     `UCX's TCP listens beyond loopback on: ${exposed.join(', ') || 'nothing'}; rdma.ucx_tcp_trusted_network = ${isNetworkTrusted}`,
   ];
-  const isUcx = transport === 'ucx' || transport === 'auto';
-  if (!isUcx || mode === 'off' || exposed.length === 0) {
+  if (!usesUcx(settings) || exposed.length === 0) {
     return ok('ucx-exposure', 'no TCP port of UCX beyond loopback', evidence);
   }
   if (isNetworkTrusted) {

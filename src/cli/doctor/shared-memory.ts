@@ -11,7 +11,7 @@ import { type SysvRoom, sysvFix, sysvShortage } from '../../rdma/sysv-memory.ts'
 import { allowsShm, allowsSysv } from '../../rdma/ucx-transports.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { formatBytes } from './machine-files.ts';
-import type { Settings } from './setup.ts';
+import { type Settings, usesUcx } from './setup.ts';
 
 interface Shortage {
   readonly fault: string;
@@ -26,7 +26,7 @@ export function judgeSharedMemory(
   sysv: SysvRoom | undefined,
 ): Finding {
   const { tls = 'auto', transport = 'ucx', mode = 'prefer' } = settings ?? {};
-  if (transport === 'tcp' || transport === 'inproc' || mode === 'off') {
+  if (!usesUcx({ mode, transport })) {
     return skip('shared-memory', 'this configuration does not use UCX');
   }
   const transports = tls === 'auto' ? 'all' : tls;
@@ -92,7 +92,6 @@ function shortageOfShm(room: ShmRoom | undefined): Shortage | undefined {
 
 function shortageOfSysv(sysv: SysvRoom | undefined): Shortage | undefined {
   const shortage = sysvShortage(sysv);
-  const [, limit] = /\((kernel\.shm\w+)\)/.exec(shortage ?? '') ?? [];
   if (shortage === undefined) return undefined;
-  return { fault: `${limit} is too low for UCX`, fix: sysvFix, isMild: false };
+  return { fault: `${shortage.limit} is too low for UCX`, fix: sysvFix, isMild: false };
 }
