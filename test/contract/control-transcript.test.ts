@@ -14,6 +14,7 @@ import {
   openControlListener,
 } from '../../src/rdma/control/control-listener.ts';
 import { Conversation, type Speaker } from '../../src/rdma/control/control-protocol.ts';
+import { controlOptions } from '../unit/control-options.ts';
 
 const secret = 'sesame';
 const file = new URL('fixtures/control-v1.txt', import.meta.url);
@@ -89,17 +90,7 @@ class RecordedPeer {
 }
 
 async function target(): Promise<ControlListener> {
-  const listener = await openControlListener({
-    host: '127.0.0.1',
-    port: 0,
-    secret,
-    handshakeTimeoutMs: 5_000,
-    pendingPerAddressMax: 64,
-    admittedMax: 8,
-    freeDescriptors: () => 1_000,
-    devices: 'lo',
-    streams: 'tls',
-  });
+  const listener = await openControlListener({ ...controlOptions, secret });
   listener.serve({
     ucxPlace: (host) => ({ host, port: 18_517 }),
     admit: () => undefined,

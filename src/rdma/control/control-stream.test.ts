@@ -1,6 +1,7 @@
 /** Sessions over the control connection itself: what both sides agree on before the native part has it. */
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
+import { controlOptions } from '../../../test/unit/control-options.ts';
 import { type Admitted, type AdmittedStream, ControlConnection } from './control-connection.ts';
 import {
   type ControlListener,
@@ -23,18 +24,7 @@ interface Place extends ControlListener {
 }
 
 async function listener(change: Partial<ControlOptions> = {}, hasUcx = true): Promise<Place> {
-  const opened = await openControlListener({
-    host: '127.0.0.1',
-    port: 0,
-    secret: 'sesame',
-    handshakeTimeoutMs: 5_000,
-    pendingPerAddressMax: 64,
-    admittedMax: 8,
-    freeDescriptors: () => 10_000,
-    devices: 'lo',
-    streams: 'tls',
-    ...change,
-  });
+  const opened = await openControlListener({ ...controlOptions, ...change });
   const streams: AdmittedStream[] = [];
   const admitted: string[] = [];
   opened.serve({

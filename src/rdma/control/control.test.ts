@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { controlOptions } from '../../../test/unit/control-options.ts';
 import { AdmittedHosts } from './admitted-hosts.ts';
 import { ControlConnection, type NotAdmittedError } from './control-connection.ts';
 import {
@@ -35,18 +36,7 @@ async function listener(
   change: Partial<ControlOptions> = {},
   filterMax = Number.POSITIVE_INFINITY,
 ): Promise<Place> {
-  const opened = await openControlListener({
-    host: '127.0.0.1',
-    port: 0,
-    secret: 'sesame',
-    handshakeTimeoutMs: 5_000,
-    pendingPerAddressMax: 64,
-    admittedMax: 8,
-    freeDescriptors: () => 10_000,
-    devices: 'lo',
-    streams: 'tls',
-    ...change,
-  });
+  const opened = await openControlListener({ ...controlOptions, ...change });
   let told: readonly string[] = [];
   opened.serve({
     hasUcx: true,
