@@ -17,9 +17,9 @@
 #include "ucx/waiting_connections.h"
 
 // The proxy's side of the protocol: fetches and validations in flight, by request id. One Client
-// per process and thread, many targets. Two kinds: over UCX (client/session_client.h) and in this
-// process over the target's engine (client/inproc_client.h). Never blocks, owns no thread, touches
-// no JavaScript.
+// per process and thread, many targets. Two kinds: of targets in other processes
+// (client/session_client.h) and in this process over the target's engine (client/inproc_client.h).
+// Never blocks, owns no thread, touches no JavaScript.
 namespace client {
 
 using TargetId = uint32_t;
