@@ -1,9 +1,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,9 +14,14 @@
 #include "client/sample_engine_test.h"
 #include "client/session_client.h"
 #include "server/target_server.h"
+#include "stream/tcp_pair_test.h"
 
 // A target server and a client of it in one process, for the tests of both.
 namespace client_test {
+
+using stream_test::AcceptTcp;
+using stream_test::TcpConnection;
+using stream_test::TcpListener;
 
 /// Sets the environment that UCX reads at its first context; in the product the addon's owner sets
 /// it.
@@ -49,33 +52,6 @@ inline std::string NameOf(const std::string& tls) {
 }
 
 inline bool IsStream(const std::string& tls) { return tls.ends_with(kStream); }
-
-/// A TCP socket that listens on loopback, and its port.
-inline std::pair<int, uint16_t> TcpListener() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof(address);
-  auto* const any = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(bind(listener, any, bytes), 0);
-  EXPECT_EQ(listen(listener, 16), 0);
-  EXPECT_EQ(getsockname(listener, any, &bytes), 0);
-  return {listener, ntohs(address.sin_port)};
-}
-
-/// A connection to a port on loopback.
-inline int TcpConnection(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  return fd;
-}
-
-inline int AcceptTcp(int listener) { return accept4(listener, nullptr, nullptr, SOCK_CLOEXEC); }
 
 inline stream::Security SecurityOf(const std::string& tls, bool is_server) {
   stream::Security security{.is_server = is_server, .key = {}};

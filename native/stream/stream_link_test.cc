@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,29 +15,14 @@
 #include "protocol/clock.h"
 #include "stream/carrier.h"
 #include "stream/part.h"
+#include "stream/tcp_pair_test.h"
 
 namespace {
 
 using protocol::MessageId;
+using stream_test::TcpPair;
 
 constexpr uint64_t kSecondNs = 1'000'000'000;
-
-std::pair<int, int> TcpPair() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof(address);
-  auto* const any = reinterpret_cast<sockaddr*>(&address);
-  EXPECT_EQ(bind(listener, any, bytes), 0);
-  EXPECT_EQ(listen(listener, 1), 0);
-  EXPECT_EQ(getsockname(listener, any, &bytes), 0);
-  const int from = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  EXPECT_EQ(connect(from, any, bytes), 0);
-  const int to = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-  close(listener);
-  return {from, to};
-}
 
 stream::Security Plain(bool is_server) { return {.is_server = is_server, .key = {}}; }
 
