@@ -1,6 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { newcomersPerAddressMax, Turn, Turnstile, turnsBetween } from './turnstile.ts';
+import {
+  newcomersPerAddressMax,
+  Turn,
+  Turnstile,
+  turnsAfterAll,
+  turnsBetween,
+} from './turnstile.ts';
 
 /** Computes for so long. */
 function work(ms: number): void {
@@ -138,7 +144,7 @@ test('where turns of the event loop take too long fewer are let in, one at least
   expect(await goneInOpening()).toBeGreaterThan(whenBusy);
 });
 
-test('those who come again after an opening that let all in wait as long as if others had been left', async () => {
+test('those who have more to ask after an opening that let all in wait as long as if others had been left', async () => {
   const turnstile = new Turnstile(1_000);
   let gone = 0;
   const ask = (): void => {
@@ -149,5 +155,21 @@ test('those who come again after an opening that let all in wait as long as if o
   await turns(turnsBetween);
   expect(gone).toBe(1);
   await turns(turnsBetween);
+  expect(gone).toBe(2);
+});
+
+test('after an opening that let in all who waited, it opens soon: requests that come one at a time need no pause', async () => {
+  const turnstile = new Turnstile(1_000);
+  let gone = 0;
+  const ask = (): void => {
+    gone += 1;
+  };
+  turnstile.wait(ask);
+  await nextTurn();
+  expect(gone).toBe(1);
+  turnstile.wait(ask);
+  await turns(turnsAfterAll);
+  expect(gone).toBe(1);
+  await nextTurn();
   expect(gone).toBe(2);
 });

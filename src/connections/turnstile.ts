@@ -5,6 +5,8 @@
 
 /** Turns between two that the waiting ones have: the event loop accepts one connection a turn. */
 export const turnsBetween: number = 32;
+/** Turns after one in which all that waited were let in: a new connection is accepted, sends, and is answered in some four. */
+export const turnsAfterAll: number = 4;
 /** So many newcomers of one address go before the others; those beyond them wait as everyone does. */
 export const newcomersPerAddressMax: number = 4;
 /** Less lets in one request, as 0 does. */
@@ -116,7 +118,7 @@ export class Turnstile {
       this.#callIn(this.#waiting.length, () => this.#waiting.shift());
     } finally {
       // Also where none is left: those that were let in come again, and the turns tell how much work they made.
-      this.#openLater(turnsBetween, nowMs);
+      this.#openLater(this.#waiting.length > 0 ? turnsBetween : turnsAfterAll, nowMs);
     }
   };
 
