@@ -69,7 +69,8 @@ void Carrier::TakeEvents() {
     const uint32_t happened = events[static_cast<size_t>(i)].events;
     auto& link = *static_cast<StreamLink*>(events[static_cast<size_t>(i)].data.ptr);
     // An error shows itself to the read that follows.
-    link.OnReady((happened & ~uint32_t{EPOLLOUT}) != 0, (happened & EPOLLOUT) != 0);
+    link.OnReady((happened & ~uint32_t{EPOLLOUT}) != 0, (happened & EPOLLOUT) != 0,
+                 (happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
   }
 }
 

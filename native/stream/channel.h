@@ -34,6 +34,7 @@ class Channel {
   struct Result {
     State state;
     size_t bytes = 0;
+    bool is_all = false;  // reads only: the socket had no more
   };
 
   virtual ~Channel() = default;

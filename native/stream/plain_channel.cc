@@ -48,7 +48,9 @@ Channel::Result PlainChannel::Read(std::span<std::byte> first, std::span<std::by
   const std::array<iovec, 2> into{{{first.data(), first.size()}, {second.data(), second.size()}}};
   const ssize_t bytes = readv(fd(), into.data(), into.size());
   if (bytes == 0) return {State::kEnded};
-  return ResultOf(bytes);
+  Result result = ResultOf(bytes);
+  result.is_all = result.bytes < first.size() + second.size();
+  return result;
 }
 
 Channel::Result PlainChannel::Write(std::span<const iovec> parts) {

@@ -42,7 +42,8 @@ void StreamLink::Post(fabric::Send& send) {
   if (is_writable_) MakeDue();
 }
 
-void StreamLink::OnReady(bool is_readable, bool is_writable) {
+void StreamLink::OnReady(bool is_readable, bool is_writable, bool has_ended) {
+  has_ended_ |= has_ended;
   if (is_readable) {
     is_readable_ = true;
     is_writable_ |= std::exchange(writes_when_readable_, false);
@@ -190,6 +191,11 @@ void StreamLink::Fill() {
       come = come.subspan(taken);
     }
     unread_.assign(come.begin(), come.end());
+    // Later bytes are a new event, but an end that was told already is none.
+    if (result.is_all && !has_ended_) {
+      is_readable_ = false;
+      return;
+    }
   }
 }
 

@@ -27,7 +27,8 @@ class StreamLink final : public fabric::Link {
   std::string Transport() const override { return channel_->Name(); }
 
   // The carrier's side.
-  void OnReady(bool is_readable, bool is_writable);
+  /// `has_ended`: the peer has closed its side, or the connection failed; there may be bytes left.
+  void OnReady(bool is_readable, bool is_writable, bool has_ended);
   void Progress();
 
  private:
@@ -85,6 +86,7 @@ class StreamLink final : public fabric::Link {
   bool is_lost_ = false;
   bool is_readable_ = true;
   bool is_writable_ = true;
+  bool has_ended_ = false;
   bool reads_when_writable_ = false;
   bool writes_when_readable_ = false;
 

@@ -225,6 +225,22 @@ TEST_P(StreamLink, HearsOfAPeerThatIsGone) {
   ASSERT_TRUE(Await([&] { return !client_.lost.empty(); }));
 }
 
+TEST_P(StreamLink, HearsOfAMessageAndOfTheEndThatComeTogether) {
+  Connect();
+  client_.Ping(1);
+  server_.Ping(2);
+  ASSERT_TRUE(Await([&] { return server_.messages.size() == 1 && client_.messages.size() == 1; }));
+  // Nothing is left to be told, so that the next event is of both.
+  while (client_.Progress()) {
+  }
+  server_.Ping(3);
+  while (server_.Progress()) {
+  }
+  server_.Close();
+  ASSERT_TRUE(Await([&] { return !client_.lost.empty(); }));
+  EXPECT_EQ(client_.messages.size(), 2u);
+}
+
 TEST(StreamLinkKeys, AnotherKeyCarriesNoMessage) {
   End client;
   End server;
