@@ -16,7 +16,7 @@ afterEach(() => {
 async function bounded(restMsMax: number): Promise<number> {
   server = createServer((request, response) => {
     request.resume();
-    request.on('end', () => response.end(`${request.url}\n`));
+    request.on('end', () => request.url !== '/held' && response.end(`${request.url}\n`));
   });
   const limits = {
     connectionsMax: 10,
@@ -68,6 +68,28 @@ test('a request whose expectation is not met ends its connection', async () => {
   await once(socket, 'close');
   expect(came).toMatch(/^HTTP\/1.1 417 .*\r\nConnection: close\r\n/s);
 }, 5_000);
+
+test('a connection that came just now makes no place for a newcomer before its bytes can have been read', async () => {
+  const port = await bounded(10_000);
+  const busy = Array.from({ length: 9 }, () => connect(port, '127.0.0.1'));
+  for (const each of busy) {
+    each.on('error', () => undefined);
+    each.write('GET /held HTTP/1.1\r\nHost: a\r\n\r\n');
+  }
+  await pause(100);
+  const probe = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.2' });
+  await once(probe, 'connect');
+  const newcomer = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.3' });
+  newcomer.on('error', () => undefined);
+  await once(newcomer, 'connect');
+  probe.write('GET /livez HTTP/1.1\r\nHost: a\r\n\r\n');
+  const [answer] = await once(probe.setEncoding('latin1'), 'data');
+  expect(answer).toContain('200 OK');
+  newcomer.write('GET /newcomer HTTP/1.1\r\nHost: a\r\n\r\n');
+  const [other] = await once(newcomer.setEncoding('latin1'), 'data');
+  expect(other).toContain('200 OK');
+  for (const each of [...busy, probe, newcomer]) each.destroy();
+});
 
 test('requests, bodies and answers are whole, however they are cut', async () => {
   const socket = connect(await bounded(10_000), '127.0.0.1');

@@ -33,6 +33,8 @@ interface Pace {
 const unsentBytesMax = 4 * 2 ** 20;
 /** For a connection's first request to come. */
 const graceMs = 1_000;
+/** For the bytes to be read that came together with a connection: some turns of the event loop. */
+const momentMs = 50;
 const sweepEveryMs = 1_000;
 
 interface Place {
@@ -164,8 +166,9 @@ export class ConnectionBounds {
   }
 
   #trimReserve(): void {
+    const isReserve = (place: Place): boolean => place.isReserve;
     while (this.#reserved > this.#limits.probeConnectionsMax) {
-      if (!this.#evict((place) => place.isReserve)) return;
+      if (!this.#evict(isReserve) && !this.#evictBegun(isReserve)) return;
     }
   }
 
@@ -179,7 +182,10 @@ export class ConnectionBounds {
     return false;
   }
 
-  /** A newcomer has its moment to ask: before it those that rest go, though they have asked once. */
+  /**
+   * A newcomer has its moment to ask: before it those that rest go, though they have asked once. One that has asked is not quiet:
+   * its request may wait for a turn of the event loop.
+   */
   #evict(isChosen: (place: Place) => boolean): boolean {
     for (const socket of this.#quiet()) {
       const place = this.#places.get(socket);
@@ -189,13 +195,27 @@ export class ConnectionBounds {
   }
 
   *#quiet(): Generator<Duplex> {
-    const before = performance.now() - graceMs;
+    const nowMs = performance.now();
+    yield* this.#silentSince(nowMs - graceMs);
+    yield* this.#resting;
+    for (const socket of this.#silentSince(nowMs - momentMs)) {
+      if (this.#places.get(socket)?.connection.hasAsked === false) yield socket;
+    }
+  }
+
+  *#silentSince(ms: number): Generator<Duplex> {
     for (const socket of this.#silent) {
-      if ((this.#places.get(socket)?.cameMs ?? 0) >= before) break;
+      if ((this.#places.get(socket)?.cameMs ?? 0) >= ms) return;
       yield socket;
     }
-    yield* this.#resting;
-    yield* this.#silent;
+  }
+
+  /** In the reserve a place is for a moment, whatever it is used for. */
+  #evictBegun(isChosen: (place: Place) => boolean): boolean {
+    for (const [socket, place] of this.#places) {
+      if (isChosen(place) && this.#silent.has(socket)) return this.#end(socket);
+    }
+    return false;
   }
 
   #end(socket: Duplex): true {

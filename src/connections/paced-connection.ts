@@ -40,6 +40,11 @@ export class PacedConnection extends Duplex {
     socket.on('close', () => this.destroy());
   }
 
+  /** Bytes have come, whether they were handed on or not. */
+  get hasAsked(): boolean {
+    return this.#socket.bytesRead > 0;
+  }
+
   setTimeout(ms: number, whenOver?: () => void): this {
     this.#socket.setTimeout(ms);
     if (whenOver !== undefined) this.once('timeout', whenOver);

@@ -1,7 +1,7 @@
 /** Answers in very short chunks are read more slowly, so that other connections have their turns, and are complete. */
 import { afterEach, expect, it, vi } from 'vitest';
+import { AnswerPace } from '../../src/connections/answer-pace.ts';
 import { Turnstile } from '../../src/connections/turnstile.ts';
-import { FramingPace } from '../../src/proxy/passthrough/framing-pace.ts';
 import { fixture, front, stage, upstream } from './front-stage.ts';
 import { ok } from './http-front-fixture.ts';
 
@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 it('an answer over the relay waits for other turns, is complete, and its connection stays', async () => {
-  const allows = vi.spyOn(FramingPace.prototype, 'allows');
+  const allows = vi.spyOn(AnswerPace.prototype, 'allows');
   await answeringInChunks();
   const client = fixture.connect();
   client.send('GET /2,02 HTTP/1.1\r\nHost: a\r\n\r\n');

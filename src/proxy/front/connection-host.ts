@@ -1,5 +1,6 @@
 /** The shared part of a front's connections, and their helpers. */
 
+import type { AnswerPace } from '../../connections/answer-pace.ts';
 import type { Turnstile } from '../../connections/turnstile.ts';
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/request-record.ts';
@@ -27,6 +28,8 @@ export interface ConnectionHost {
   readonly smallAnswers: OutputChunks;
   /** Heads that came together are read and begun through it. */
   readonly turnstile: Turnstile;
+  /** Long answers are read and sent by it. */
+  readonly pace: AnswerPace;
   /** No further request is begun on a connection. */
   readonly draining: boolean;
   readonly connectTimeoutMs: number;

@@ -3,6 +3,7 @@
  * and for the framework. Too much in hand is an outcome, too, and the corridor is not asked then.
  */
 
+import type { AnswerPace } from '../../connections/answer-pace.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../needle/needle-outcome.ts';
 import { withDebugHeaders } from './debug-headers.ts';
@@ -66,6 +67,7 @@ type NeedleAnswer = Extract<NeedleOutcome, { kind: 'answer' }>;
 interface NeedleSendOptions {
   readonly limits: FrontLimits;
   readonly counters: FrontCounters;
+  readonly pace: AnswerPace;
   /** Bodies up to its `bodyBytesMax` are copied. */
   readonly smallAnswers: OutputChunks;
 }
@@ -182,6 +184,8 @@ class NeedleSend {
   #copiedBytes = 0;
   #slicesInFlight = 0;
   #writtenAtMs = 0;
+  /** That are written and not flushed. */
+  #writtenBytes = 0;
 
   constructor(exchange: Exchange, outcome: NeedleAnswer, options: NeedleSendOptions) {
     this.#exchange = exchange;
@@ -213,6 +217,7 @@ class NeedleSend {
       }
       this.#slicesInFlight += 1;
       this.#writtenAtMs = performance.now();
+      this.#writtenBytes += slice.length;
       if (!this.#exchange.write(slice, () => this.#flushed())) break;
     }
     if (this.#leftBytes === 0) this.#exchange.finish([], true);
@@ -227,7 +232,9 @@ class NeedleSend {
     }
     const tookMs = performance.now() - this.#writtenAtMs;
     if (this.#exchange.pace.left(tookMs)) this.#spareLease();
-    this.#pump();
+    const bytes = this.#writtenBytes;
+    this.#writtenBytes = 0;
+    if (this.#options.pace.allows(bytes, 0, () => this.#pump())) this.#pump();
   }
 
   /** A slow client's rest is copied, so that the slab serves others. */

@@ -1,4 +1,5 @@
 /** Forwarding, as the front sees it. */
+import type { AnswerPace } from '../../connections/answer-pace.ts';
 import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
 import type { Exchange } from './exchange.ts';
 import type { PoolStatus } from './pool-status.ts';
@@ -26,6 +27,7 @@ export interface ForwardingOptions {
   readonly answerTimeoutMs: number;
   /** Per volume server; more wait for a free one. */
   readonly upstreamConnections: number;
+  readonly pace: AnswerPace;
   readonly counters: {
     /** Requests sent once more. */
     retries: number;

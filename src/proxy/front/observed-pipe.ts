@@ -15,15 +15,15 @@ export interface ObservedPipe {
   readonly client: ClientEnd;
 }
 
-type PipeHost = Pick<ConnectionHost, 'connectTimeoutMs' | 'counters' | 'observers'>;
+type PipeHost = Pick<ConnectionHost, 'connectTimeoutMs' | 'counters' | 'observers' | 'pace'>;
 
 export function pipeObserved(socket: Socket, host: PipeHost, pipe: ObservedPipe): void {
   const { upstreamUrl, prefix, request, client } = pipe;
-  const { connectTimeoutMs, counters, observers } = host;
+  const { connectTimeoutMs, counters, observers, pace } = host;
   const startedAtMs = performance.now();
   counters.rawPipes += 1;
   counters.rawPipesOpen += 1;
-  void pipeRaw(socket, { upstreamUrl, prefix, connectTimeoutMs, lingerMs }).then((end) => {
+  void pipeRaw(socket, { upstreamUrl, prefix, connectTimeoutMs, lingerMs, pace }).then((end) => {
     counters.rawPipesOpen -= 1;
     const record: RequestRecord = {
       outcome: end.failed ? 'error' : 'passthrough',

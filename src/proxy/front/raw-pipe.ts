@@ -3,6 +3,7 @@
  * everything that this program could misread. Buffers are the two sockets' own.
  */
 import { connect, type Socket } from 'node:net';
+import type { AnswerPace } from '../../connections/answer-pace.ts';
 import { addressOf } from '../../http1/upstream-address.ts';
 import { newRequestId } from '../../needle/answer/prepared-answer.ts';
 import { endWhenSent, reset } from './reset.ts';
@@ -23,6 +24,7 @@ export interface RawPipeOptions {
   readonly connectTimeoutMs: number;
   /** How long a client may keep sending after the volume server has closed. */
   readonly lingerMs: number;
+  readonly pace: AnswerPace;
 }
 
 /** Pieces that a turn reads ahead of what it writes, of 64 KiB at most. */
@@ -53,6 +55,13 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
   });
   for (const bytes of options.prefix) upstream.write(bytes);
   upstream.pipe(client, { end: false });
+  // Where the client takes no more, it is the pipe that goes on.
+  const readOn = (): void => {
+    if (!client.writableNeedDrain) upstream.resume();
+  };
+  upstream.on('data', (bytes: Buffer) => {
+    if (!options.pace.allows(bytes.length, 0, readOn)) upstream.pause();
+  });
 
   return new Promise((resolve) => {
     let linger: NodeJS.Timeout | undefined;

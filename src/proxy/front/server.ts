@@ -9,6 +9,7 @@ import {
   type Socket,
   type TcpNetConnectOpts,
 } from 'node:net';
+import { AnswerPace } from '../../connections/answer-pace.ts';
 import { Turnstile } from '../../connections/turnstile.ts';
 import { type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/request-record.ts';
@@ -73,10 +74,12 @@ export async function startHttpFront(
 ): Promise<HttpFront> {
   const { limits, debugHeaders, logger } = options;
   const counters = newFrontCounters();
+  const pace = new AnswerPace();
   const forwarders = forwardersOf({
     connectTimeoutMs: limits.upstreamConnectTimeoutMs,
     answerTimeoutMs: limits.upstreamTimeoutMs,
     upstreamConnections: limits.requestsInFlight,
+    pace,
     counters,
   });
   const bug = (error: unknown): void =>
@@ -97,6 +100,7 @@ export async function startHttpFront(
     ownConnections,
     smallAnswers: new OutputChunks(options.copiedBytesMax ?? copiedBytesMax),
     turnstile: new Turnstile(turnMs, wholeTurnMsMax),
+    pace,
     connectTimeoutMs: limits.upstreamConnectTimeoutMs,
     bug,
     draining: false,

@@ -2,9 +2,10 @@
  * Looks at all bytes of an answer as they came, before Node's parser gets them: the parser is more lenient than the
  * client's may be, does not tell it, and skips line ends behind an answer.
  */
+
+import { isShortChunked } from '../../connections/answer-pace.ts';
 import { AnswerBody } from '../../http1/answer-body.ts';
 import { type AnswerHead, AnswerHeadReader, type AskedHead } from '../../http1/answer-head.ts';
-import { isShortChunked } from './framing-pace.ts';
 
 /** Bytes for Node's parser. */
 export interface Judged {

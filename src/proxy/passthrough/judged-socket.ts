@@ -5,6 +5,7 @@
  */
 import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http';
 import { type NetConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import type { AnswerPace } from '../../connections/answer-pace.ts';
 import { Turn, Turnstile } from '../../connections/turnstile.ts';
 import type { JudgedAnswer } from './judged-answer.ts';
 
@@ -17,12 +18,17 @@ export class JudgedSocket extends Socket {
   /** The answer that is waited for. */
   answer: JudgedAnswer | undefined;
   readonly #turn: Turn;
+  readonly #pace: AnswerPace;
+  /** Other answers have their turn. */
+  #isPaced = false;
+  #isReadWanted = false;
   /** Judged, and not handed on yet; nothing more is read meanwhile. */
   #held: Buffer | undefined;
   #isHandingOn = false;
 
-  constructor(options: SocketConstructorOpts, turnstile: Turnstile) {
+  constructor(options: SocketConstructorOpts, turnstile: Turnstile, pace: AnswerPace) {
     super(options);
+    this.#pace = pace;
     this.#turn = new Turn(turnstile, () => this.#handOn());
   }
 
@@ -34,13 +40,23 @@ export class JudgedSocket extends Socket {
     }
     const judged = this.answer.judge(bytes);
     if (judged === undefined || judged.bytes.length === 0) return !this.destroyed;
-    if (!judged.isShortChunked) return super.push(judged.bytes);
+    if (!judged.isShortChunked) {
+      this.#isPaced = !this.#pace.allows(bytes.length, 0, this.#endPace);
+      return super.push(judged.bytes) && !this.#isPaced;
+    }
     this.#held = judged.bytes;
     this.#handOn();
     return this.#held === undefined;
   }
 
+  readonly #endPace = (): void => {
+    this.#isPaced = false;
+    if (this.#isReadWanted && !this.destroyed) this._read(0);
+  };
+
   override _read(size: number): void {
+    this.#isReadWanted = this.#isPaced;
+    if (this.#isPaced) return;
     if (this.#held === undefined) super._read(size);
     // Not now: Node's parser may be inside the piece before, and cannot be entered twice.
     else if (!this.#isHandingOn && !this.#turn.isWaiting) process.nextTick(() => this.#handOn());
@@ -63,11 +79,12 @@ export class JudgedSocket extends Socket {
 }
 
 export class JudgingAgent extends Agent {
-  readonly #turnstile: Turnstile;
+  readonly #turnstile = new Turnstile(piecesBudgetMs);
+  readonly #pace: AnswerPace;
 
-  constructor(options: AgentOptions, turnstile: Turnstile = new Turnstile(piecesBudgetMs)) {
+  constructor(options: AgentOptions, pace: AnswerPace) {
     super(options);
-    this.#turnstile = turnstile;
+    this.#pace = pace;
     this.#letRest();
   }
 
@@ -89,7 +106,7 @@ export class JudgingAgent extends Agent {
 
   /** Works like `connect` of node:net. */
   override createConnection(options: ClientRequestArgs): Socket {
-    const socket = new JudgedSocket(options as SocketConstructorOpts, this.#turnstile);
+    const socket = new JudgedSocket(options as SocketConstructorOpts, this.#turnstile, this.#pace);
     if (options.timeout !== undefined) socket.setTimeout(options.timeout);
     return socket.connect(options as NetConnectOpts);
   }

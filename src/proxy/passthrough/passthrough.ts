@@ -37,13 +37,9 @@ export class Passthrough implements Forwarder {
     this.#relay = relay;
     this.#terms = { ...options, budget: new RetryBudget() };
     const maxSockets = options.upstreamConnections;
-    this.#agent = new JudgingAgent({
-      keepAlive: true,
-      maxSockets,
-      maxFreeSockets: idleConnectionsMax,
-      timeout: idleConnectionMs,
-    });
-    this.#freshAgent = new JudgingAgent({ keepAlive: false, maxSockets });
+    const kept = { maxFreeSockets: idleConnectionsMax, timeout: idleConnectionMs };
+    this.#agent = new JudgingAgent({ keepAlive: true, maxSockets, ...kept }, options.pace);
+    this.#freshAgent = new JudgingAgent({ keepAlive: false, maxSockets }, options.pace);
     this.#proxy = httpProxy.createProxyServer({ selfHandleResponse: true });
     this.#proxy.on('proxyReq', (upstream, incoming, _outgoing, _options, socket) =>
       this.#forwards.get(incoming)?.sent(upstream, socket as JudgedSocket),

@@ -6,17 +6,16 @@
 import type { Exchange } from '../front/exchange.ts';
 import type { Forwarder, ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
 import type { PoolStatus } from '../front/pool-status.ts';
-import { RetryBudget } from './forwarding.ts';
-import { FramingPace } from './framing-pace.ts';
-import { RelayedRequest, type RelayTerms } from './relayed-request.ts';
+import { type ForwardingTerms, RetryBudget } from './forwarding.ts';
+import { RelayedRequest } from './relayed-request.ts';
 import { UpstreamPools } from './upstream-pools.ts';
 
 export class Relay implements Forwarder {
-  readonly #terms: RelayTerms;
+  readonly #terms: ForwardingTerms;
   readonly #pools: UpstreamPools;
 
   constructor(options: ForwardingOptions) {
-    this.#terms = { ...options, budget: new RetryBudget(), pace: new FramingPace() };
+    this.#terms = { ...options, budget: new RetryBudget() };
     this.#pools = new UpstreamPools(options.upstreamConnections);
   }
 

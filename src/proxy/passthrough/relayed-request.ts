@@ -17,7 +17,6 @@ import type { Exchange } from '../front/exchange.ts';
 import type { Carrier } from '../front/exchange-owner.ts';
 import type { PassthroughOutcome } from '../front/forwarder.ts';
 import { Forwarding, type ForwardingTerms } from './forwarding.ts';
-import type { FramingPace } from './framing-pace.ts';
 import {
   type PoolUser,
   type ReadMemory,
@@ -26,14 +25,8 @@ import {
   type UpstreamPool,
 } from './upstream-pool.ts';
 
-/** The terms that all requests of a relay share. */
-export interface RelayTerms extends ForwardingTerms {
-  readonly pace: FramingPace;
-}
-
 export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   readonly #pool: UpstreamPool;
-  readonly #framingPace: FramingPace;
   #connection: UpstreamConnection | undefined;
   /** Until the answer's head is there. */
   #reader: AnswerHeadReader | undefined;
@@ -55,11 +48,10 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
   constructor(
     exchange: Exchange,
     outcome: PassthroughOutcome,
-    terms: RelayTerms,
+    terms: ForwardingTerms,
     pool: UpstreamPool,
   ) {
     super(exchange, outcome, terms);
-    this.#framingPace = terms.pace;
     this.#pool = pool;
   }
 
@@ -200,7 +192,7 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
 
   #pace(body: AnswerBody, readBytes: number, framingBytes: number): void {
     if (body.done) return;
-    this.#isPaced = !this.#framingPace.allows(readBytes, framingBytes, this.#endPace);
+    this.#isPaced = !this.terms.pace.allows(readBytes, framingBytes, this.#endPace);
   }
 
   readonly #endPace = (): void => {
