@@ -40,7 +40,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: 'alone',
           include: alone,
-          maxWorkers: 1,
+          // Each takes about one core, and no core has more than one of them.
+          maxWorkers: availableParallelism() > 1 ? 2 : 1,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,5 +1,5 @@
 /**
- * The test files that vitest.config.ts runs one after the other, with nothing else beside them: they judge time that others would take from
+ * The test files that vitest.config.ts runs when all others have ended, one on a core: they judge time that others would take from
  * them. Each has its reason. Every other file runs beside others: it waits for events, and its limits leave room for a busy machine.
  */
 export const aloneFiles: Readonly<Record<string, string>> = {
