@@ -13,7 +13,7 @@ afterEach(() => {
   server.closeAllConnections();
 });
 
-async function bounded(restMsMax: number): Promise<number> {
+async function bounded(restMsMax: number, probeConnectionsMax = 0): Promise<number> {
   server = createServer((request, response) => {
     request.resume();
     request.on('end', () => request.url !== '/held' && response.end(`${request.url}\n`));
@@ -21,7 +21,7 @@ async function bounded(restMsMax: number): Promise<number> {
   const limits = {
     connectionsMax: 10,
     connectionsPerAddressMax: 10,
-    probeConnectionsMax: 0,
+    probeConnectionsMax,
     requestsPerConnectionMax: 16,
   };
   new ConnectionBounds(server, limits, {
@@ -70,7 +70,7 @@ test('a request whose expectation is not met ends its connection', async () => {
 }, 5_000);
 
 test('a connection that came just now makes no place for a newcomer before its bytes can have been read', async () => {
-  const port = await bounded(10_000);
+  const port = await bounded(10_000, 1);
   const busy = Array.from({ length: 9 }, () => connect(port, '127.0.0.1'));
   for (const each of busy) {
     each.on('error', () => undefined);

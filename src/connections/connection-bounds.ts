@@ -198,6 +198,8 @@ export class ConnectionBounds {
     const nowMs = performance.now();
     yield* this.#silentSince(nowMs - graceMs);
     yield* this.#resting;
+    // Without a reserve a newcomer that found no place would be refused.
+    if (this.#limits.probeConnectionsMax === 0) yield* this.#silent;
     for (const socket of this.#silentSince(nowMs - momentMs)) {
       if (this.#places.get(socket)?.connection.hasAsked === false) yield socket;
     }
