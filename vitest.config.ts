@@ -41,7 +41,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'alone',
           include: alone,
           // Each takes about one core, and no core has more than one of them.
-          maxWorkers: availableParallelism() > 1 ? 2 : 1,
+          maxWorkers: Math.min(2, availableParallelism()),
           sequence: { groupOrder: 1 },
         },
       },

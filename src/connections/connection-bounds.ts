@@ -167,8 +167,9 @@ export class ConnectionBounds {
 
   #trimReserve(): void {
     const isReserve = (place: Place): boolean => place.isReserve;
+    // A place of it is for a moment: where none is quiet, one that has asked goes, too.
     while (this.#reserved > this.#limits.probeConnectionsMax) {
-      if (!this.#evict(isReserve) && !this.#evictBegun(isReserve)) return;
+      if (!this.#evict(isReserve) && !this.#evict(isReserve, this.#silent)) return;
     }
   }
 
@@ -186,8 +187,11 @@ export class ConnectionBounds {
    * A newcomer has its moment to ask: before it those that rest go, though they have asked once. One that has asked is not quiet:
    * its request may wait for a turn of the event loop.
    */
-  #evict(isChosen: (place: Place) => boolean): boolean {
-    for (const socket of this.#quiet()) {
+  #evict(
+    isChosen: (place: Place) => boolean,
+    candidates: Iterable<Duplex> = this.#quiet(),
+  ): boolean {
+    for (const socket of candidates) {
       const place = this.#places.get(socket);
       if (place !== undefined && isChosen(place)) return this.#end(socket);
     }
@@ -199,7 +203,10 @@ export class ConnectionBounds {
     yield* this.#silentSince(nowMs - graceMs);
     yield* this.#resting;
     // Without a reserve a newcomer that found no place would be refused.
-    if (this.#limits.probeConnectionsMax === 0) yield* this.#silent;
+    if (this.#limits.probeConnectionsMax === 0) {
+      yield* this.#silent;
+      return;
+    }
     for (const socket of this.#silentSince(nowMs - momentMs)) {
       if (this.#places.get(socket)?.connection.hasAsked === false) yield socket;
     }
@@ -210,14 +217,6 @@ export class ConnectionBounds {
       if ((this.#places.get(socket)?.cameMs ?? 0) >= ms) return;
       yield socket;
     }
-  }
-
-  /** In the reserve a place is for a moment, whatever it is used for. */
-  #evictBegun(isChosen: (place: Place) => boolean): boolean {
-    for (const [socket, place] of this.#places) {
-      if (isChosen(place) && this.#silent.has(socket)) return this.#end(socket);
-    }
-    return false;
   }
 
   #end(socket: Duplex): true {

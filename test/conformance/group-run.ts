@@ -78,23 +78,23 @@ export class GroupRun {
     const target = this.#target as ReplayTarget;
     const results: (CaseResult & { readonly judged: () => readonly string[] })[] = [];
     const { volumeIds } = this;
-    let before = await this.#reasons();
-    let isBeforeOld = false;
+    /** Undefined: requests were passed since they were asked for. */
+    let before: ReadonlyMap<string, number> | undefined;
     this.#takeReached();
     for (const recorded of this.#options.cases) {
-      const isWanted = this.#real !== undefined || this.#hasReason(recorded, volumeIds);
-      if (isWanted && isBeforeOld) before = await this.#reasons();
-      if (isWanted) isBeforeOld = false;
+      const isWanted = this.#hasReason(recorded, volumeIds);
+      if (isWanted) before ??= await this.#reasons();
       const replayed = await replay(target, recorded);
       const seen = this.#takeReached();
       const hasPassed = seen.length > 0 || this.#real !== undefined;
-      const after = isWanted && hasPassed ? await this.#reasons() : before;
-      isBeforeOld ||= hasPassed && !isWanted;
-      const passed = [...after].filter(([reason, count]) => count > (before.get(reason) ?? 0));
+      const after = isWanted && hasPassed ? await this.#reasons() : undefined;
+      const passed = [...(after ?? [])].filter(
+        ([reason, count]) => count > (before?.get(reason) ?? 0),
+      );
       const reasons = passed.map(([reason]) => reason);
       // A real server keeps no list: the proxy's own count stands for it.
       const reached = this.#real === undefined ? seen : reasons;
-      before = after;
+      if (hasPassed) before = after;
       const judged = (): readonly string[] => judge(target, replayed);
       results.push({
         recorded,
@@ -108,8 +108,9 @@ export class GroupRun {
     return results.map(({ judged, ...result }) => ({ ...result, differences: judged() }));
   }
 
-  /** The test judges why it was passed: the proxy's metrics are much text to ask for after each case. */
+  /** The test judges why a plain needle was passed: the proxy's metrics are much text to ask for after each case. */
   #hasReason(recorded: RecordedCase, volumeIds: ReadonlySet<number>): boolean {
+    if (this.#real !== undefined) return true;
     return this.#options.transport !== 'off' && isPlainNeedle(recorded, volumeIds);
   }
 
