@@ -1,5 +1,5 @@
 /** Where an answer ends: as its headers tell (RFC 9112 section 6.3), and as its bytes are counted. */
-import { RequestBody } from './request-body.ts';
+import { type OnContent, RequestBody } from './request-body.ts';
 
 /** How an answer's end is told; for every writer of an answer. */
 export type AnswerFraming =
@@ -87,10 +87,10 @@ export class AnswerBody {
    *
    * @param onContent called with each stretch of `bytes` that is content
    */
-  take(bytes: Buffer, onContent?: (content: Buffer) => void): number | undefined {
+  take(bytes: Buffer, onContent?: OnContent): number | undefined {
     if (this.#chunks !== undefined) return this.#chunks.take(bytes, onContent);
     const taken = Math.min(bytes.length, this.#leftBytes);
-    onContent?.(bytes.subarray(0, taken));
+    onContent?.(0, taken);
     this.#leftBytes -= taken;
     this.#ownBytes += taken;
     return taken;

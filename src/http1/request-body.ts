@@ -4,6 +4,9 @@
  */
 import type { BodyFraming } from './request-head.ts';
 
+/** Where content begins and ends in the bytes that are taken. */
+export type OnContent = (from: number, to: number) => void;
+
 export class RequestBody {
   /** Bytes of the current stretch that are still to come; chunked: of the chunk and its CRLF. */
   #leftBytes = 0;
@@ -43,9 +46,9 @@ export class RequestBody {
   /**
    * How many of the bytes, from their start, belong to this body; undefined: its framing is broken.
    *
-   * @param onContent called with each stretch of `bytes` that is content
+   * @param onContent called with each stretch of `bytes` that is content; no Buffer, since a stretch may be one byte
    */
-  take(bytes: Buffer, onContent?: (content: Buffer) => void): number | undefined {
+  take(bytes: Buffer, onContent?: OnContent): number | undefined {
     let at: number | undefined = 0;
     while (at !== undefined && at < bytes.length && this.#stage !== 'done') {
       if (this.#stage === 'stretch') at = this.#takeStretch(bytes, at, onContent);
@@ -55,14 +58,10 @@ export class RequestBody {
     return at;
   }
 
-  #takeStretch(
-    bytes: Buffer,
-    at: number,
-    onContent: ((content: Buffer) => void) | undefined,
-  ): number | undefined {
+  #takeStretch(bytes: Buffer, at: number, onContent: OnContent | undefined): number | undefined {
     const taken = Math.min(this.#leftBytes, bytes.length - at);
     if (this.#chunked && !this.#endsInCrlf(bytes, at, taken)) return undefined;
-    onContent?.(bytes.subarray(at, at + Math.min(taken, this.#contentLeftBytes)));
+    onContent?.(at, at + Math.min(taken, this.#contentLeftBytes));
     this.#leftBytes -= taken;
     if (this.#leftBytes === 0) this.#stage = this.#chunked ? 'size-line' : 'done';
     return at + taken;

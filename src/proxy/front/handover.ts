@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { Turn, type Turnstile } from '../../connections/turnstile.ts';
+import { JoinedChunks, pieceBytesMax } from '../../http1/joined-chunks.ts';
 import { RequestBody } from '../../http1/request-body.ts';
 import type { InputBuffer } from '../../http1/request-framer.ts';
 import type { Exchange } from './exchange.ts';
@@ -22,9 +23,6 @@ export interface HandoverSide {
   /** Node's parser did not take a head that the framer let through: nothing was answered, so the volume server may. */
   handBack(exchange: Exchange): void;
 }
-
-/** Some 170 chunks of one byte. */
-const pieceBytes = 1_024;
 
 export class Handover implements VirtualConnectionOwner {
   readonly #adopt: (virtual: VirtualConnection) => void;
@@ -71,10 +69,7 @@ export class Handover implements VirtualConnectionOwner {
     if (!this.bodyDone) process.nextTick(() => this.pump());
   }
 
-  /**
-   * Hands on what is there of the request's body, as far as this turn of the event loop has time for it; true: there was something. Node and
-   * the way behind it take some 6 µs for each chunk, however short.
-   */
+  /** Hands on what is there of the request's body, as far as this turn of the event loop has time for it; true: there was something. */
   pump(): boolean {
     let hasMoved = false;
     while (this.#hasBytes() && !this.#turn.isWaiting) {
@@ -104,8 +99,9 @@ export class Handover implements VirtualConnectionOwner {
     const body = this.#body as RequestBody;
     const { unread } = this.#side;
     const isChunked = this.#exchange?.request.body.kind === 'chunked';
-    const bytes = isChunked ? unread.view().subarray(0, pieceBytes) : unread.view();
-    const taken = body.take(bytes);
+    const bytes = isChunked ? unread.view().subarray(0, pieceBytesMax) : unread.view();
+    const joined = isChunked ? new JoinedChunks(bytes) : undefined;
+    const taken = body.take(bytes, joined?.add);
     if (taken === undefined) {
       this.#exchange?.decide({ outcome: 'error', reason: 'body', transport: 'none' });
       this.#exchange?.cut();
@@ -113,7 +109,8 @@ export class Handover implements VirtualConnectionOwner {
     }
     unread.consume(taken);
     this.#exchange?.bodyBegan();
-    const hungry = this.#virtual?.push(bytes.subarray(0, taken));
+    const piece = joined?.piece(body.done) ?? bytes.subarray(0, taken);
+    const hungry = piece.length === 0 || this.#virtual?.push(piece);
     if (hungry === false && !body.done) this.#side.setReading(false);
     return true;
   }

@@ -49,7 +49,7 @@ export class BodyContent {
   }
 
   /** The next stretch of content; its memory may change afterwards. */
-  readonly add = (content: Buffer): void => {
+  add(content: Buffer): void {
     const from = Math.max(0, this.#offset - this.#bodyBytes);
     const bytes = Math.min(content.length - from, this.#bytesMax - this.#heldBytes);
     this.#bodyBytes += content.length;
@@ -57,7 +57,7 @@ export class BodyContent {
     this.#makeRoom(this.#heldBytes + bytes);
     content.copy(this.#memory, this.#heldBytes, from, from + bytes);
     this.#heldBytes += bytes;
-  };
+  }
 
   /** Bytes that were taken from the connection, framing included. */
   count(takenBytes: number): void {

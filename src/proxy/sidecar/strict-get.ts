@@ -99,7 +99,7 @@ class PooledGet implements PoolUser {
   }
 
   #readBody(body: AnswerBody, content: BodyContent, bytes: Buffer): void {
-    const taken = body.take(bytes, content.add);
+    const taken = body.take(bytes, (from, to) => content.add(bytes.subarray(from, to)));
     if (taken === undefined) {
       this.#fail('sent no valid answer');
       return;

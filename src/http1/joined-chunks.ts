@@ -1,0 +1,48 @@
+/**
+ * Makes one chunk of the many that a piece of a chunked body may have. Where chunks begin means nothing (RFC 9112 section 7.1), and Node with the way
+ * behind it takes some 6 µs and 300 bytes for each, however short. Extensions and trailers are left out: they end at the proxy.
+ */
+import type { OnContent } from './request-body.ts';
+
+const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
+export const pieceBytesMax: number = 8_192;
+/** `2000` CRLF. */
+const sizeLineBytesMax = 6;
+const lineEndBytes = 2;
+/** One for all: memory of its own for each piece would be as large as the piece, however little content is in it. */
+const scratch = Buffer.alloc(sizeLineBytesMax + pieceBytesMax + lineEndBytes + lastChunk.length);
+
+export class JoinedChunks {
+  readonly #bytes: Buffer;
+  #end = sizeLineBytesMax;
+
+  /** @param bytes of a chunked body, size lines and all; at most {@link pieceBytesMax} */
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** Takes a stretch of the bytes that is content. */
+  readonly add: OnContent = (from, to) => {
+    if (to - from === 1) scratch[this.#end] = this.#bytes[from] as number;
+    else this.#bytes.copy(scratch, this.#end, from, to);
+    this.#end += to - from;
+  };
+
+  /**
+   * All content as one chunk; without content empty. To be called before another object's `add`.
+   *
+   * @param isLast the body ends with it
+   */
+  piece(isLast: boolean): Buffer {
+    const contentBytes = this.#end - sizeLineBytesMax;
+    let from = this.#end;
+    if (contentBytes > 0) {
+      const sizeLine = `${contentBytes.toString(16)}\r\n`;
+      from = sizeLineBytesMax - sizeLine.length;
+      scratch.write(sizeLine, from, 'latin1');
+      this.#end += scratch.write('\r\n', this.#end, 'latin1');
+    }
+    if (isLast) this.#end += lastChunk.copy(scratch, this.#end);
+    return Buffer.from(scratch.subarray(from, this.#end));
+  }
+}
