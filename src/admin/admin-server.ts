@@ -1,6 +1,7 @@
 /** The admin listener of both roles, on a port of its own: status pages, the admin API, its description, the dashboard. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -18,6 +19,7 @@ import { addReadRoutes } from './api/read-routes.ts';
 import { addRequestRoutes } from './api/request-routes.ts';
 import { addTrafficRoute } from './api/traffic-route.ts';
 import { addDashboard } from './dashboard-routes.ts';
+import { JoinedBody } from './joined-body.ts';
 import { addStatusRoutes, probePaths, statusPaths } from './status-routes.ts';
 
 export type { AdminOptions } from './admin-options.ts';
@@ -168,6 +170,9 @@ function admitRequests(
 function readJson(app: FastifyInstance, turnstile: Turnstile): void {
   // JSON alone: a form on another site's page cannot send that without being asked about it first.
   app.removeContentTypeParser('text/plain');
+  app.addHook('preParsing', async (_request, _reply, body) =>
+    pipeline(body, new JoinedBody(), () => undefined),
+  );
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
     turnstile.wait(() => parse(request, body as string, done)),

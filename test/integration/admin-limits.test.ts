@@ -1,9 +1,17 @@
 /** The bounds of the admin API: each has a name, and something happens at it. */
 
-import { createServer, get, type RequestListener, type Server } from 'node:http';
+import { once } from 'node:events';
+import {
+  createServer,
+  get,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+  type Server,
+} from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { AccessHooks } from '../../src/admin/admin-access.ts';
 import { type RunningAdmin, requestBytesMax, startAdmin } from '../../src/admin/admin-server.ts';
 import { type BenchLimits, type BenchPlan, runBench } from '../../src/admin/api/bench-run.ts';
@@ -15,6 +23,7 @@ import {
   readLimits,
   warmedFidsMax,
 } from '../../src/admin/api/read-routes.ts';
+import { JoinedBody } from '../../src/admin/joined-body.ts';
 import { createProxyMetrics } from '../../src/admin/metrics/proxy-metrics.ts';
 import { FallbackRing, fallbacksMax } from '../../src/admin/traffic/fallback-ring.ts';
 import { TrafficWatch } from '../../src/admin/traffic/traffic-watch.ts';
@@ -26,6 +35,7 @@ import { ask, parsed } from './admin-stage.ts';
 
 const ends: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
@@ -189,6 +199,20 @@ describe('what is sent here', () => {
     expect(await evict({ fids: fids.slice(1) })).toBe(200);
     expect(await evict(`{"fids":["${' '.repeat(requestBytesMax)}"]}`)).toBe(413);
     expect(await evict('{"fids":')).toBe(400);
+  });
+
+  test('is joined where it comes in chunks of one byte', async () => {
+    const pushed = vi.spyOn(JoinedBody.prototype, 'push');
+    const body = `{"fids":[]${' '.repeat(50_000)}}`;
+    const { hostname, port } = new URL(await admin());
+    const asking = request({ hostname, port, path: '/api/cache/evict', method: 'POST' });
+    asking.setHeader('Content-Type', 'application/json');
+    for (const byte of body) asking.write(byte);
+    asking.end();
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+    expect(answer.resume().statusCode).toBe(200);
+    const pieces = pushed.mock.calls.filter(([piece]) => piece !== null);
+    expect(pieces.length).toBe(Math.ceil(body.length / 4_096));
   });
 
   test('is answered with 503 while the HTTP listener is not open', async () => {
