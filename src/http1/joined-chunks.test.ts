@@ -25,7 +25,7 @@ it('is the same content, in one chunk a piece, however the body is cut', () => {
   );
 });
 
-/** What a reader of the joined pieces finds. */
+/** Reads the joined pieces. */
 function joined(
   sent: Buffer,
   sizes: readonly number[],
