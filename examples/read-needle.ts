@@ -3,7 +3,7 @@
  *
  *     node examples/read-needle.ts --target 127.0.0.1:18515 [--secret-file FILE] FID…
  *
- * It takes Node 24 or later: in a checkout node_modules/.bin/node.
+ * It takes Node 22.18 or later: in a checkout node_modules/.bin/node.
  *
  * With --dir DIR in place of --target this process reads a volume server's directory itself.
  */

@@ -1,6 +1,6 @@
 /**
  * Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
- * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format and clang-tidy. Tests of a
+ * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format, clang-tidy and the newest UCX. Tests of a
  * tool that is missing are skipped and say why.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import {
   clangTidyVersion,
   clangToolsFolder,
 } from './clang-tools.ts';
+import { ensureNewestUcx } from './newest-ucx.ts';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
@@ -37,6 +38,7 @@ interface Step {
 
 export async function ensureTestTools(say: Say): Promise<void> {
   await ensureClangTools(say);
+  await ensureNewestUcx(say);
   await ensureGoTools(say);
 }
 

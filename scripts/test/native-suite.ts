@@ -3,7 +3,7 @@
  * JSON report. A program that dies or hangs counts as one more failed test.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { compiler } from '../setup/system-packages.mjs';
@@ -16,6 +16,14 @@ export interface NativeBuild {
   readonly folder: string;
   /** '' or what -fsanitize= takes. */
   readonly sanitize: string;
+}
+
+/** Libraries that the programs load instead of those with which they were built. */
+export interface OtherLibraries {
+  /** For `LD_LIBRARY_PATH`; undefined: they are not there. */
+  readonly folder: string | undefined;
+  /** The programs that use them. */
+  readonly programs: readonly string[];
 }
 
 /** The part of gtest's report that is counted. */
@@ -56,9 +64,15 @@ const runAgainMax = 2;
  * The programs of a build. One or two that fail beside others are not counted then: they run again when everything else has ended, as a busy
  * machine is no fault of theirs.
  */
-export function nativeSuite(build: NativeBuild): Required<Pick<Suite, 'beside' | 'alone'>> {
+export function nativeSuite(
+  build: NativeBuild,
+  libraries?: OtherLibraries,
+): Required<Pick<Suite, 'beside' | 'alone'>> {
   const folder = join(root, build.folder);
-  const env = build.sanitize === 'thread' ? threadSanitizerEnv : testEnv;
+  const env = {
+    ...(build.sanitize === 'thread' ? threadSanitizerEnv : testEnv),
+    ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries.folder }),
+  };
   let again: readonly string[] = [];
   return {
     async beside(print) {
@@ -69,7 +83,7 @@ export function nativeSuite(build: NativeBuild): Required<Pick<Suite, 'beside' |
       const isBuilt = lastBuild.then(() => buildTests(folder, build, print));
       lastBuild = isBuilt;
       if (!(await isBuilt)) return { ...noCounts(), failed: 1 };
-      const programs = await runTests(folder, env, print);
+      const programs = await runTests(folder, env, print, libraries?.programs);
       const failed = [...programs].filter(([, counts]) => counts.failed > 0).map(([name]) => name);
       if (failed.length <= runAgainMax) again = failed;
       for (const name of again) programs.delete(name);
@@ -135,14 +149,16 @@ async function runTests(
   return programs;
 }
 
+let reportCount = 0;
+
 async function runGtest(
   folder: string,
   name: string,
   env: NodeJS.ProcessEnv,
   print: Print,
 ): Promise<Counts> {
-  const report = join(folder, `${name}.json`);
-  rmSync(report, { force: true });
+  const report = join(tmpdir(), `seaweed-rdma-${name}-${process.pid}-${reportCount}.json`);
+  reportCount += 1;
   const { status, how, output } = await runQuietly({
     command: join(folder, name),
     args: ['--gtest_brief=1', `--gtest_output=json:${report}`],
@@ -151,6 +167,7 @@ async function runGtest(
     timeoutMs: programTimeoutMs,
   });
   const counts = countReport(report);
+  rmSync(report, { force: true });
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   if (counts.failed > 0) print(`${lastLines(output, 120)}\n  ${name} ended with ${how}\n`);
   print(`  ${name}: ${describeCounts(counts)}\n`);

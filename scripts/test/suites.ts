@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { type Check, runChecks } from './checks-suite.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
+import { newestUcxSuite } from './newest-ucx-suite.ts';
 import type { Suite } from './suite.ts';
 import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
 
@@ -39,6 +40,11 @@ export const suites: readonly Suite[] = [
     name: 'native-sanitized',
     tells: 'the same under ASan and UBSan',
     ...nativeSuite(sanitized),
+  },
+  {
+    name: 'ucx-newest',
+    tells: 'UCX, sessions and the contract of the fetcher, under the newest UCX',
+    ...newestUcxSuite(plain),
   },
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },

@@ -73,6 +73,11 @@ export async function runClientsSuite(print: Print): Promise<Counts> {
   return { ...noCounts(), skipped: 1 };
 }
 
+/** The contract that all fetchers keep, with the libraries of that folder. */
+export async function runContractWith(libraries: string, print: Print): Promise<Counts> {
+  return countsOf(await runVitest(['test/contract/'], print, { LD_LIBRARY_PATH: libraries }));
+}
+
 interface TestedFile {
   readonly path: string;
   readonly counts: Counts;
@@ -86,7 +91,11 @@ interface Tested {
 
 let reportCount = 0;
 
-async function runVitest(options: readonly string[], print: Print): Promise<Tested> {
+async function runVitest(
+  options: readonly string[],
+  print: Print,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Tested> {
   reportCount += 1;
   const report = join(tmpdir(), `seaweed-rdma-vitest-${process.pid}-${reportCount}.json`);
   const { status } = await runProgram({
@@ -104,6 +113,7 @@ async function runVitest(options: readonly string[], print: Print): Promise<Test
       // The tests start hundreds of processes, each of which would compile the same modules.
       NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
       ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}),
+      ...env,
     },
     print,
   });

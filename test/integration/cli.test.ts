@@ -252,7 +252,7 @@ describe('the launcher', () => {
     const path = `${join(scratch.folder, 'old', 'path')}:/usr/bin:/bin`;
     const { status, stderr } = await runCommand(copy, [], { PATH: path });
     expect(status).toBe(69);
-    expect(stderr).toContain('Node 24 or later is needed');
+    expect(stderr).toContain('Node 22 or later is needed');
   });
 });
 

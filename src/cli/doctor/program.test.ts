@@ -33,7 +33,7 @@ describe('the program', () => {
   });
 
   test.each<[string, Partial<ProgramFacts>, string]>([
-    ['an old Node', { nodeVersion: 'v20.11.0' }, 'node-version fail install Node 24'],
+    ['an old Node', { nodeVersion: 'v20.11.0' }, 'node-version fail install Node 22'],
     ['an addon that is not built', { addonExists: false }, 'addon fail npm run setup'],
     [
       'one that cannot be loaded',

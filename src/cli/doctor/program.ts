@@ -24,7 +24,7 @@ export interface ProgramFacts {
 }
 
 /** Least Node version, as in package.json's engines. */
-export const nodeMajorMin = 24;
+export const nodeMajorMin = 22;
 /** Least N-API version, as in package.json's binary. */
 const napiMin = 9;
 
