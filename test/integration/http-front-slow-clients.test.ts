@@ -3,6 +3,7 @@
  * progress.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fixture, front, get, stage, upstream } from './front-stage.ts';
 import { eventually, ok, type RawClient } from './http-front-fixture.ts';
@@ -112,6 +113,23 @@ describe.each([true, false])('with the lane %s', (lane) => {
     await client.until((text) => text === ok);
     expect(fixture.front.stats.bodyTimeouts).toBe(0);
   });
+});
+
+it('what comes on a raw pipe waits with the client while the volume server takes none of it', async () => {
+  const stuck = await hesitant((socket) => socket.pause());
+  await front({ upstreamUrl: stuck });
+  const client = fixture.connect();
+  client.send('GET /1,01 HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n');
+  // A little in each turn: the proxy reads it in as many turns, never much at once.
+  const piece = Buffer.alloc(16_384);
+  for (let sent = 0; sent < 2 * bodyBytes; sent += piece.length) {
+    client.send(piece);
+    await nextTurn();
+  }
+  const left = client.socket.writableLength;
+  await pause(300);
+  expect(client.socket.writableLength).toBeGreaterThan(bodyBytes);
+  expect(client.socket.writableLength).toBeGreaterThan(0.9 * left);
 });
 
 const bodyBytes = 40_000_000;

@@ -76,7 +76,8 @@ export function pipeRaw(client: Socket, options: RawPipeOptions): Promise<RawPip
       upstream.cork();
       for (const bytes of came) upstream.write(bytes);
       upstream.uncork();
-      if (!upstream.writableNeedDrain) client.resume();
+      if (upstream.writableNeedDrain) client.pause();
+      else client.resume();
       if (client.readableEnded) upstream.end();
     };
     client.on('data', (bytes: Buffer) => {
