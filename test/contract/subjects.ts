@@ -21,13 +21,24 @@ export interface SubjectKind {
   open(options: SubjectOptions): Promise<Subject>;
 }
 
-export const subjectKinds: readonly SubjectKind[] = [
+/** The address of a network interface with an RDMA device: with it, verbs are tested instead of all else (test/verbs). */
+const verbsAddress = process.env['SEAWEED_RDMA_VERBS_ADDRESS'];
+
+const plainKinds: readonly SubjectKind[] = [
   { name: 'inproc', open: openInproc },
   { name: 'ucx-shm', open: (options) => openUcx(options, 'tcp,posix,sysv,cma,self') },
   { name: 'ucx-tcp', open: (options) => openUcx(options, 'tcp,self') },
   { name: 'tcp', open: (options) => openTarget(options, { transport: 'tcp', isTlsOff: true }) },
   { name: 'tls', open: (options) => openTarget(options, { transport: 'tcp' }) },
 ];
+
+const verbsKinds: readonly SubjectKind[] = [
+  { name: 'rc_verbs', open: (options) => openVerbs(options, 'rc') },
+  { name: 'ud_verbs', open: (options) => openVerbs(options, 'ud') },
+];
+
+export const subjectKinds: readonly SubjectKind[] =
+  verbsAddress === undefined ? plainKinds : verbsKinds;
 
 async function openInproc({ dir, arenaBytes }: SubjectOptions): Promise<Subject> {
   const client = createRdmaClient({
@@ -44,12 +55,20 @@ function openUcx(options: SubjectOptions, tls: string): Promise<Subject> {
   return openTarget(options, { deviceName: 'lo', tls });
 }
 
+/** Emulated processors are slow. */
+function openVerbs(options: SubjectOptions, tls: string): Promise<Subject> {
+  return openTarget(options, { tls }, { host: verbsAddress as string, connectTimeoutMs: 30_000 });
+}
+
+const loopback = { host: '127.0.0.1', connectTimeoutMs: 5_000 };
+
 async function openTarget(
   { dir, arenaBytes }: SubjectOptions,
   fabric: Pick<TargetHostOptions, 'transport' | 'isTlsOff' | 'deviceName' | 'tls'>,
+  place: typeof loopback = loopback,
 ): Promise<Subject> {
   const host = await startTargetHost({
-    host: '127.0.0.1',
+    host: place.host,
     port: 0,
     secret: 'contract',
     dirs: [dir],
@@ -64,12 +83,7 @@ async function openTarget(
     hugepages: 'try',
     ...fabric,
   });
-  const address = {
-    host: '127.0.0.1',
-    port: host.port,
-    secret: 'contract',
-    connectTimeoutMs: 5_000,
-  };
+  const address = { ...place, port: host.port, secret: 'contract' };
   return {
     client,
     fetcher: client.addTarget(address),
