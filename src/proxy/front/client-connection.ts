@@ -250,7 +250,6 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   pumped(): void {
     this.#sinceMs = performance.now();
     if (this.#inputEnded && this.#handover?.owesBody === true) this.destroy();
-    else if (this.#state === 'busy') this.setReading(true);
   }
 
   setReading(reading: boolean): void {

@@ -33,6 +33,8 @@ export class Handover implements VirtualConnectionOwner {
   #exchange: Exchange | undefined;
   #body: RequestBody | undefined;
   #handlerBegun = false;
+  /** False: Node holds as much of the body as it should, since the volume server takes it slowly. */
+  #isHungry = true;
 
   constructor(
     adopt: (virtual: VirtualConnection) => void,
@@ -52,6 +54,7 @@ export class Handover implements VirtualConnectionOwner {
   give(exchange: Exchange): void {
     this.#exchange = exchange;
     this.#handlerBegun = false;
+    this.#isHungry = true;
     this.#body = new RequestBody(exchange.request.body);
     if (this.#virtual === undefined) {
       this.#virtual = new VirtualConnection(exchange, this);
@@ -66,13 +69,13 @@ export class Handover implements VirtualConnectionOwner {
   begun(): void {
     this.#handlerBegun = true;
     // Not now: Node's parser is still inside the head that was pushed, and cannot be entered twice.
-    if (!this.bodyDone) process.nextTick(() => this.pump());
+    if (!this.bodyDone) process.nextTick(() => this.#goOn());
   }
 
   /** Hands on what is there of the request's body, as far as this turn of the event loop has time for it; true: there was something. */
   pump(): boolean {
     let hasMoved = false;
-    while (this.#hasBytes() && !this.#turn.isWaiting) {
+    while (this.#isHungry && this.#hasBytes() && !this.#turn.isWaiting) {
       if (!this.#turn.enter() || !this.#pumpPiece()) break;
       hasMoved = true;
     }
@@ -81,13 +84,16 @@ export class Handover implements VirtualConnectionOwner {
   }
 
   #goOn(): void {
+    if (this.#body === undefined) return;
     this.pump();
-    if (!this.#turn.isWaiting) this.#side.pumped();
+    if (this.#turn.isWaiting) return;
+    this.#side.pumped();
+    if (this.#isHungry) this.#side.setReading(true);
   }
 
-  /** The body is not whole, and no bytes of it wait for their turn. */
+  /** The body is not whole, and no bytes of it wait. */
   get owesBody(): boolean {
-    return !this.bodyDone && !this.#turn.isWaiting;
+    return !this.bodyDone && this.#side.unread.length === 0;
   }
 
   #hasBytes(): boolean {
@@ -110,8 +116,10 @@ export class Handover implements VirtualConnectionOwner {
     unread.consume(taken);
     this.#exchange?.bodyBegan();
     const piece = joined?.piece(body.done) ?? bytes.subarray(0, taken);
-    const hungry = piece.length === 0 || this.#virtual?.push(piece);
-    if (hungry === false && !body.done) this.#side.setReading(false);
+    if (piece.length === 0) return true;
+    const isFull = this.#virtual?.push(piece) === false;
+    this.#isHungry = !isFull || body.done;
+    if (!this.#isHungry) this.#side.setReading(false);
     return true;
   }
 
@@ -130,7 +138,9 @@ export class Handover implements VirtualConnectionOwner {
   }
 
   wantsBody(): void {
-    if (!this.bodyDone) this.#side.setReading(true);
+    this.#isHungry = true;
+    // Not now: Node's parser may be inside a piece, and cannot be entered twice.
+    if (!this.bodyDone) process.nextTick(() => this.#goOn());
   }
 
   nodeAnswered(bytes: Buffer): void {
