@@ -20,6 +20,7 @@ import { addRequestRoutes } from './api/request-routes.ts';
 import { addTrafficRoute } from './api/traffic-route.ts';
 import { addDashboard } from './dashboard-routes.ts';
 import { JoinedBody } from './joined-body.ts';
+import { RequestTurns } from './request-turns.ts';
 import { addStatusRoutes, probePaths, statusPaths } from './status-routes.ts';
 
 export type { AdminOptions } from './admin-options.ts';
@@ -90,8 +91,8 @@ async function buildAdmin(
     ajv: { customOptions: { removeAdditional: false } },
     serverFactory: (handler) => server.on('request', handler),
   });
-  const turnstile = new Turnstile(0);
-  readJson(app, turnstile);
+  const turns = new RequestTurns();
+  readJson(app, turns);
   app.setSerializerCompiler(() => jsonText);
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     const { statusCode = 500, message } = error;
@@ -100,7 +101,7 @@ async function buildAdmin(
     return json(reply, statusCode, { error: text });
   });
   addHeaders(app, options.enableCors);
-  admitRequests(app, connections, turnstile, notFound(methodsByPath(app), options.enableCors));
+  admitRequests(app, connections, turns, notFound(methodsByPath(app), options.enableCors));
   await app.register(swagger, { openapi: openApiHead(options) });
   const hooks = accessHooks(options.token, address);
   await addRoutes(app, options, hooks);
@@ -145,7 +146,7 @@ function addHeaders(app: FastifyInstance, enableCors: boolean): void {
 function admitRequests(
   app: FastifyInstance,
   connections: ConnectionBounds,
-  turnstile: Turnstile,
+  turns: RequestTurns,
   refuse: NotFound,
 ): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -159,7 +160,7 @@ function admitRequests(
         return json(reply, 503, { error: 'too many connections: only probes are answered' });
     }
     // Node answers a pipeline whose requests have bodies in one turn of the event loop: others have theirs between.
-    await (isProbe ? nextTurn() : new Promise<void>((resolve) => turnstile.wait(resolve)));
+    await (isProbe ? nextTurn() : turns.wait(socket));
     // The connection of a pipeline was closed: no client would read the answer.
     if (socket.destroyed) return reply.hijack();
     return request.is404 ? refuse(request, reply) : undefined;
@@ -167,16 +168,20 @@ function admitRequests(
 }
 
 /** Bodies that came together are parsed one a turn. Schemas judge the names in them. */
-function readJson(app: FastifyInstance, turnstile: Turnstile): void {
+function readJson(app: FastifyInstance, turns: RequestTurns): void {
   // JSON alone: a form on another site's page cannot send that without being asked about it first.
   app.removeContentTypeParser('text/plain');
   app.addHook('preParsing', async (_request, _reply, body) =>
     pipeline(body, new JoinedBody(), () => undefined),
   );
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
-    turnstile.wait(() => parse(request, body as string, done)),
-  );
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const { socket } = request.raw;
+    void turns.wait(socket).then(() => {
+      if (socket.destroyed) done(new Error('the connection has closed'));
+      else void parse(request, body as string, done);
+    });
+  });
 }
 
 function methodsByPath(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {

@@ -107,6 +107,8 @@ export class PacedConnection extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#turn.end();
+    this.#unread = Buffer.alloc(0);
     this.#socket.destroy();
     done(error);
   }

@@ -173,3 +173,26 @@ test('after an opening that let in all who waited, it opens soon: requests that 
   await nextTurn();
   expect(gone).toBe(2);
 });
+
+test('what was forgotten costs no turn, and is not called', async () => {
+  const turnstile = new Turnstile(0);
+  const gone: number[] = [];
+  const places = [0, 1, 2, 3, 4].map((at) => turnstile.wait(() => gone.push(at)));
+  for (const place of places.slice(0, 4)) turnstile.forget(place);
+  await nextTurn();
+  expect(gone).toEqual([4]);
+});
+
+test('a connection that has closed waits no more', async () => {
+  const turnstile = new Turnstile(0);
+  let goneOn = 0;
+  const turn = new Turn(turnstile, () => {
+    goneOn += 1;
+  });
+  turnstile.wait(() => undefined);
+  expect(turn.enter()).toBe(false);
+  turn.end();
+  expect(turn.isWaiting).toBe(false);
+  await turns(4 * turnsBetween);
+  expect(goneOn).toBe(0);
+});

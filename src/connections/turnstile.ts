@@ -14,14 +14,19 @@ const leastMs = 0.05;
 /** After so long without a request the process was idle, or has served others: a new turn. */
 const gapMs = 2;
 
-interface Newcomer {
+/** What waits; undefined once it was called in or forgotten. */
+export interface Place {
+  go: (() => void) | undefined;
+}
+
+interface Newcomer extends Place {
   readonly address: string | undefined;
-  readonly go: () => void;
 }
 
 export class Turnstile {
   readonly #budgetMs: number;
-  readonly #waiting: (() => void)[] = [];
+  /** With the places that were forgotten: they cost no turn. */
+  readonly #waiting: Place[] = [];
   readonly #newcomers: Newcomer[] = [];
   readonly #turnMsMax: number;
   /** The part of the budget that keeps turns within `#turnMsMax`. */
@@ -80,25 +85,32 @@ export class Turnstile {
   }
 
   /** Calls `go` in a later turn, after those that wait already. */
-  wait(go: () => void): void {
-    this.#waiting.push(go);
-    if (this.#isPausing) return;
-    this.#isPausing = true;
-    setImmediate(this.#open);
+  wait(go: () => void): Place {
+    const place = { go };
+    this.#waiting.push(place);
+    if (!this.#isPausing) {
+      this.#isPausing = true;
+      setImmediate(this.#open);
+    }
+    return place;
+  }
+
+  /** Calls it no more: its connection has closed. */
+  forget(place: Place): void {
+    place.go = undefined;
   }
 
   /**
    * Calls `go` in the next turn, before those that wait already: for the first bytes of a connection. The event loop accepts one
    * connection a turn, so only connections that were silent until now make a crowd here, and no address has more than a few in it.
    */
-  waitAsNewcomer(address: string | undefined, go: () => void): void {
+  waitAsNewcomer(address: string | undefined, go: () => void): Place {
     const ofAddress = this.#newcomers.filter((each) => each.address === address);
-    if (ofAddress.length >= newcomersPerAddressMax) {
-      this.wait(go);
-      return;
-    }
-    this.#newcomers.push({ address, go });
+    if (ofAddress.length >= newcomersPerAddressMax) return this.wait(go);
+    const newcomer = { address, go };
+    this.#newcomers.push(newcomer);
     if (this.#newcomers.length === 1) setImmediate(this.#openToNewcomers);
+    return newcomer;
   }
 
   #openLater(turns: number, turnBeganMs: number): void {
@@ -115,7 +127,7 @@ export class Turnstile {
     this.#adjust();
     const nowMs = performance.now();
     try {
-      this.#callIn(this.#waiting.length, () => this.#waiting.shift());
+      this.#callIn(this.#waiting);
     } finally {
       // Also where none is left: those that were let in come again, and the turns tell how much work they made.
       this.#openLater(this.#waiting.length > 0 ? turnsBetween : turnsAfterAll, nowMs);
@@ -132,24 +144,27 @@ export class Turnstile {
 
   readonly #openToNewcomers = (): void => {
     try {
-      this.#callIn(this.#newcomers.length, () => this.#newcomers.shift()?.go);
+      this.#callIn(this.#newcomers);
     } finally {
       if (this.#newcomers.length > 0) setImmediate(this.#openToNewcomers);
     }
   };
 
-  /** Calls in so many, as far as the budget goes; one at least. */
-  #callIn(count: number, next: () => (() => void) | undefined): void {
+  /** Calls in those that wait now, as far as the budget goes; one at least. */
+  #callIn(places: Place[]): void {
     this.#isOpening = true;
     this.#endMs = performance.now() + this.#allowanceMs;
     this.#lastMs = this.#endMs;
-    let left = count;
+    let left = places.length;
     try {
       do {
+        const go = places.shift()?.go;
         left -= 1;
+        if (go === undefined) continue;
         this.#isCalledIn = true;
-        next()?.();
-      } while (left > 0 && performance.now() < this.#endMs);
+        go();
+        if (performance.now() >= this.#endMs) break;
+      } while (left > 0);
     } finally {
       this.#isOpening = false;
       this.#isCalledIn = false;
@@ -166,7 +181,7 @@ export interface NewcomerAt {
 export class Turn {
   readonly #turnstile: Turnstile;
   readonly #goOn: () => void;
-  #isWaiting = false;
+  #place: Place | undefined;
   /** Had no entry yet, and nothing of it waits. */
   #newcomer: NewcomerAt | undefined;
 
@@ -181,16 +196,17 @@ export class Turn {
   }
 
   get isWaiting(): boolean {
-    return this.#isWaiting;
+    return this.#place !== undefined;
   }
 
   enter(): boolean {
     const newcomer = this.#newcomer;
     this.#newcomer = undefined;
     if (this.#turnstile.enter()) return true;
-    this.#isWaiting = true;
-    if (newcomer === undefined) this.#turnstile.wait(this.#isCalled);
-    else this.#turnstile.waitAsNewcomer(newcomer.address, this.#isCalled);
+    this.#place =
+      newcomer === undefined
+        ? this.#turnstile.wait(this.#isCalled)
+        : this.#turnstile.waitAsNewcomer(newcomer.address, this.#isCalled);
     return false;
   }
 
@@ -198,8 +214,14 @@ export class Turn {
     this.#turnstile.leave();
   }
 
+  /** The connection has closed: it waits no more. */
+  end(): void {
+    if (this.#place !== undefined) this.#turnstile.forget(this.#place);
+    this.#place = undefined;
+  }
+
   readonly #isCalled = (): void => {
-    this.#isWaiting = false;
+    this.#place = undefined;
     this.#goOn();
   };
 }

@@ -378,6 +378,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     const exchange = this.#exchange;
     if (exchange !== undefined) this.#leave(exchange);
     exchange?.lost();
+    this.#turn.end();
     this.#handover?.destroy();
     this.unread.clear();
   }

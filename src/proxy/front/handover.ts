@@ -134,6 +134,7 @@ export class Handover implements VirtualConnectionOwner {
   destroy(): void {
     this.#exchange = undefined;
     this.#body = undefined;
+    this.#turn.end();
     this.#virtual?.destroy();
   }
 

@@ -30,6 +30,7 @@ export class JudgedSocket extends Socket {
     super(options);
     this.#pace = pace;
     this.#turn = new Turn(turnstile, () => this.#handOn());
+    this.once('close', () => this.#turn.end());
   }
 
   override push(bytes: Buffer | null): boolean {
