@@ -22,7 +22,7 @@ export function adminFields(listen: string): Fields<AdminSettings> {
     connectionsMax: integer('connections', 256, { min: 1, max: 100_000 }),
     connectionsPerAddressMax: integer('connections_per_address', 64, { min: 1, max: 100_000 }),
     probeConnectionsMax: integer('probe_connections', 16, { min: 1, max: 100_000 }),
-    requestsPerConnectionMax: integer('requests_per_connection', 16, { min: 1, max: 100_000 }),
+    requestsPerConnectionMax: integer('requests_per_connection', 2, { min: 1, max: 100_000 }),
   };
 }
 

@@ -16,7 +16,10 @@ export interface ConnectionLimits {
   readonly connectionsPerAddressMax: number;
   /** Beyond `connectionsMax`, for probes; 0: there is no reserve. */
   readonly probeConnectionsMax: number;
-  /** Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role seconds. */
+  /**
+   * Requests behind them wait. Node begins all requests of a pipeline at once: a thousand /metrics in one packet took the role
+   * seconds, and where their connection ends, each of them costs an error with a stack.
+   */
   readonly requestsPerConnectionMax: number;
 }
 
@@ -48,10 +51,12 @@ interface Place {
   requestsBegun: number;
   /** Whole, and without an answer. */
   requestsInHand: number;
+  /** Begun last. */
+  lastRequest: IncomingMessage | undefined;
 }
 
 /** For `listen`: beyond it the kernel drops a newcomer's packet, which comes again after a second. */
-export const backlog: number = 1_024;
+export const backlog: number = 4_096;
 
 export class ConnectionBounds {
   readonly #places = new Map<Duplex, Place>();
@@ -114,7 +119,7 @@ export class ConnectionBounds {
       socket.destroy();
       return false;
     }
-    this.#places.set(socket, {
+    const place: Place = {
       connection: socket,
       address,
       isReserve,
@@ -122,12 +127,22 @@ export class ConnectionBounds {
       restsSinceMs: 0,
       requestsBegun: 0,
       requestsInHand: 0,
-    });
+      lastRequest: undefined,
+    };
+    this.#places.set(socket, place);
+    socket.isHeld = () => this.#isHeld(place);
     if (isReserve) this.#reserved += 1;
     else this.#counts.add(address);
     this.#silent.add(socket);
     socket.once('close', () => this.#leave(socket));
     return true;
+  }
+
+  /** The body of the last request is read first; one request more waits for its own. */
+  #isHeld({ requestsBegun, lastRequest }: Place): boolean {
+    const { requestsPerConnectionMax } = this.#limits;
+    if (requestsBegun > requestsPerConnectionMax) return true;
+    return requestsBegun === requestsPerConnectionMax && lastRequest?.complete === true;
   }
 
   /** Blank lines between requests are activity to Node, and no request. */
@@ -232,8 +247,8 @@ export class ConnectionBounds {
     if (place === undefined) return;
     // Counted here: a handler does its work before a body that no handler reads has come.
     place.requestsBegun += 1;
-    const isTooMany = place.requestsBegun > this.#limits.requestsPerConnectionMax;
-    if (isTooMany || socket.writableLength > unsentBytesMax) socket.destroy();
+    place.lastRequest = request;
+    if (socket.writableLength > unsentBytesMax) socket.destroy();
     let isInHand = false;
     let isAnswered = false;
     const whole = (): void => {
@@ -252,6 +267,7 @@ export class ConnectionBounds {
     response.once('close', () => {
       isAnswered = true;
       place.requestsBegun -= 1;
+      place.connection.goOn();
       if (!isInHand) return;
       place.requestsInHand -= 1;
       this.#rest(socket, place);

@@ -15,6 +15,8 @@ export class PacedConnection extends Duplex {
   readonly remoteAddress: string | undefined;
   /** A byte came that is no line end, since this was set to false: blank lines between requests begin none. */
   hasBegun = false;
+  /** True: what stands behind the requests that were handed on waits, until {@link goOn}. */
+  isHeld: () => boolean = () => false;
   readonly #socket: Socket;
   readonly #turn: Turn;
   #unread: Buffer = Buffer.alloc(0);
@@ -45,6 +47,10 @@ export class PacedConnection extends Duplex {
     return this.#socket.bytesRead > 0;
   }
 
+  goOn(): void {
+    if (this.#isWanted) process.nextTick(() => this.#handOn());
+  }
+
   setTimeout(ms: number, whenOver?: () => void): this {
     this.#socket.setTimeout(ms);
     if (whenOver !== undefined) this.once('timeout', whenOver);
@@ -59,7 +65,7 @@ export class PacedConnection extends Duplex {
   }
 
   #handOn(): void {
-    while (this.#isWanted && !this.#turn.isWaiting && !this.destroyed) {
+    while (this.#isWanted && !this.#turn.isWaiting && !this.destroyed && !this.isHeld()) {
       if (this.#unread.length === 0) {
         if (!this.#hasEnded) this.#socket.resume();
         else if (!this.readableEnded) this.push(null);

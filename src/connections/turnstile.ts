@@ -14,8 +14,9 @@ const leastMs = 0.05;
 /** After so long without a request the process was idle, or has served others: a new turn. */
 const gapMs = 2;
 
-/** What waits; undefined once it was called in or forgotten. */
+/** A place of one that waits. */
 export interface Place {
+  /** Undefined once it was forgotten. */
   go: (() => void) | undefined;
 }
 

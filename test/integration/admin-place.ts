@@ -9,6 +9,6 @@ export const adminPlace: AdminPlace = {
     connectionsMax: 256,
     connectionsPerAddressMax: 64,
     probeConnectionsMax: 16,
-    requestsPerConnectionMax: 16,
+    requestsPerConnectionMax: 2,
   },
 };
