@@ -73,10 +73,8 @@ std::string LockedMemoryHint(size_t bytes) {
          "memlock=-1 for docker";
 }
 
-}  // namespace
-
-std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::string& error) {
-  LimitUcxLog();
+/// nullptr after an error. UCX warns of keys of a transport that it does not use.
+ucp_context_h Init(const ContextOptions& options, bool sets_tcp, std::string& error) {
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) {
@@ -86,7 +84,7 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
   ucp_context_h handle = nullptr;
   if (SetUnlessAuto(config, "NET_DEVICES", options.device_name, error) &&
       SetUnlessAuto(config, "TLS", options.tls, error) &&
-      SetFamily(config, options.family, error) && SetNonBlocking(config, error)) {
+      (!sets_tcp || (SetFamily(config, options.family, error) && SetNonBlocking(config, error)))) {
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES;
     params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
@@ -98,9 +96,23 @@ std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::str
     }
   }
   ucp_config_release(config);
+  return handle;
+}
+
+}  // namespace
+
+std::unique_ptr<Context> Context::Create(const ContextOptions& options, std::string& error) {
+  LimitUcxLog();
+  ucp_context_h handle = Init(options, true, error);
   if (handle == nullptr) return nullptr;
+  std::vector<std::string> transports = ContextTransports(handle);
+  if (!HasTcp(transports)) {
+    ucp_cleanup(handle);
+    handle = Init(options, false, error);
+    if (handle == nullptr) return nullptr;
+    transports = ContextTransports(handle);
+  }
   (void)HearOfBrokenConnectionsByReceiving();
-  const std::vector<std::string> transports = ContextTransports(handle);
   std::unique_ptr<Context> context(new Context(handle, options.family, HasTcp(transports)));
   if (ReachOtherProcesses(transports)) return context;
   error = "device_name=" + options.device_name + ", tls=" + options.tls +

@@ -58,6 +58,35 @@ const testPackages = [
   { apt: 'fuse3', dnf: 'fuse3', need: 'tests of weed mount', isThere: () => onPath('fusermount3') },
 ];
 
+/**
+ * Wanted by the tests over verbs, which run in a virtual machine (verbs-machine.ts).
+ *
+ * @type {readonly Package[]}
+ */
+const verbsPackages = [
+  {
+    apt: 'qemu-system-x86',
+    dnf: 'qemu-system-x86-core',
+    need: 'tests over verbs',
+    isThere: () => onPath('qemu-system-x86_64'),
+  },
+  { apt: 'cpio', dnf: 'cpio', need: 'tests over verbs', isThere: () => onPath('cpio') },
+  { apt: 'kmod', dnf: 'kmod', need: 'tests over verbs', isThere: () => onPath('modprobe') },
+  {
+    apt: 'busybox-static',
+    dnf: 'busybox',
+    need: 'tests over verbs',
+    isThere: () => onPath('busybox'),
+  },
+  { apt: 'iproute2', dnf: 'iproute', need: 'tests over verbs', isThere: () => onPath('rdma') },
+  {
+    apt: 'ibverbs-providers',
+    dnf: 'libibverbs',
+    need: 'tests over verbs',
+    isThere: () => existsSync('/etc/libibverbs.d/rxe.driver'),
+  },
+];
+
 const browsers = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 const compilers = ['g++', 'g++-14', 'g++-13', 'g++-12'];
@@ -89,9 +118,16 @@ export async function ensureSystemPackages() {
  * @param {string} stamp a file that limits the attempt to one for a checkout
  */
 export async function ensureTestPackages(stamp) {
-  if (findMissing(testPackages).length === 0 || existsSync(stamp)) return;
+  const wanted = [...testPackages, ...verbsPackages];
+  if (findMissing(wanted).length === 0 || existsSync(stamp)) return;
   await ensure(testPackages);
+  await ensure(verbsPackages);
   writeStamp(stamp, 'tried');
+}
+
+/** Names of the packages without which no test runs over verbs. */
+export function missingForVerbs() {
+  return findMissing(verbsPackages).map((each) => each.apt);
 }
 
 /** @param {readonly Package[]} wanted */

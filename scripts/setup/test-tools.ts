@@ -16,6 +16,7 @@ import { ensureNewestUcx } from './newest-ucx.ts';
 import { root } from './pinned-node.mjs';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
+import { ensureVerbsMachine } from './verbs-machine.ts';
 
 /** The last of its line that needs no newer Go than its own go.mod says. */
 const helmVersion = 'v3.22.0';
@@ -39,6 +40,7 @@ interface Step {
 export async function ensureTestTools(say: Say): Promise<void> {
   await ensureClangTools(say);
   await ensureNewestUcx(say);
+  await ensureVerbsMachine(say);
   await ensureGoTools(say);
 }
 

@@ -4,6 +4,7 @@ import { type Check, runChecks } from './checks-suite.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
 import { newestUcxSuite } from './newest-ucx-suite.ts';
 import type { Suite } from './suite.ts';
+import { runVerbsSuite } from './verbs-suite.ts';
 import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
 
 const typeChecks: readonly Check[] = ['tsconfig.json', join('scripts', 'tsconfig.json')].map(
@@ -47,8 +48,19 @@ export const suites: readonly Suite[] = [
     ...newestUcxSuite(plain),
   },
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
+  {
+    name: 'verbs',
+    tells: 'reads over a RoCE device in software, in a virtual machine',
+    alone: (print) => runVerbsSuite(['test/verbs'], print),
+  },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },
-  // Not run by default: the first has no other tests than native, the second none that vitest has not.
+  // Not run by default: the first takes minutes, the second has no other tests than native, the third none that vitest has not.
+  {
+    name: 'verbs-whole',
+    tells: "the same with the fetcher's contract; by name only (npm run test:verbs)",
+    isExtra: true,
+    alone: (print) => runVerbsSuite(['test/verbs', 'test/contract'], print),
+  },
   {
     name: 'native-tsan',
     tells: 'native under TSan; by name only',

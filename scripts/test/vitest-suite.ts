@@ -123,6 +123,11 @@ async function runVitest(
   return { files, isWhole: files.length > 0 && hasFailed === (status !== 0) };
 }
 
+/** The counts of a report that vitest wrote elsewhere. */
+export function reportCounts(report: string): Counts {
+  return sumFiles(testedFiles(report));
+}
+
 function testedFiles(report: string): readonly TestedFile[] {
   if (!existsSync(report)) return [];
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;

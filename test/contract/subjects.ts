@@ -34,7 +34,6 @@ const plainKinds: readonly SubjectKind[] = [
 
 const verbsKinds: readonly SubjectKind[] = [
   { name: 'rc_verbs', open: (options) => openVerbs(options, 'rc') },
-  { name: 'ud_verbs', open: (options) => openVerbs(options, 'ud') },
 ];
 
 export const subjectKinds: readonly SubjectKind[] =
@@ -57,10 +56,10 @@ function openUcx(options: SubjectOptions, tls: string): Promise<Subject> {
 
 /** Emulated processors are slow. */
 function openVerbs(options: SubjectOptions, tls: string): Promise<Subject> {
-  return openTarget(options, { tls }, { host: verbsAddress as string, connectTimeoutMs: 30_000 });
+  return openTarget(options, { tls }, { host: verbsAddress as string, patienceMs: 60_000 });
 }
 
-const loopback = { host: '127.0.0.1', connectTimeoutMs: 5_000 };
+const loopback = { host: '127.0.0.1', patienceMs: 5_000 };
 
 async function openTarget(
   { dir, arenaBytes }: SubjectOptions,
@@ -70,6 +69,7 @@ async function openTarget(
   const host = await startTargetHost({
     host: place.host,
     port: 0,
+    handshakeTimeoutMs: place.patienceMs,
     secret: 'contract',
     dirs: [dir],
     unconfirmed: true,
@@ -83,7 +83,12 @@ async function openTarget(
     hugepages: 'try',
     ...fabric,
   });
-  const address = { ...place, port: host.port, secret: 'contract' };
+  const address = {
+    host: place.host,
+    port: host.port,
+    secret: 'contract',
+    connectTimeoutMs: place.patienceMs,
+  };
   return {
     client,
     fetcher: client.addTarget(address),

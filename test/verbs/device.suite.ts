@@ -1,0 +1,67 @@
+/** Shows by the device's own counters that bytes went over it. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import type { ReadCommand } from '../../src/rdma/needle-fetcher.ts';
+import { bytesOf } from '../contract/client-rig.ts';
+import { SampleVolume } from '../contract/sample-volume.ts';
+import { type Subject, subjectKinds, whenServed } from '../contract/subjects.ts';
+
+const volumeId = 3;
+const mebibyte = 1024 * 1024;
+/** From UCX's default for a RoCE device on an Ethernet of 1,500 bytes. */
+const pathMtuBytes = 1_024;
+const device = process.env['SEAWEED_RDMA_VERBS_DEVICE'] ?? '';
+const folders: string[] = [];
+const subjects: Subject[] = [];
+
+afterEach(async () => {
+  for (const subject of subjects.splice(0)) await subject.close();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+function packetsSent(): number {
+  const file = `/sys/class/infiniband/${device}/ports/1/hw_counters/sent_pkts`;
+  return Number(readFileSync(file, 'utf8'));
+}
+
+function readOf(needleId: bigint): ReadCommand {
+  return {
+    volumeId,
+    needleId,
+    cookie: 1,
+    offset: 0,
+    length: 64 * mebibyte,
+    wholeBytesMax: 64 * mebibyte,
+    budgetBytes: 64 * mebibyte,
+    metadataOnly: false,
+    timeoutMs: 60_000,
+  };
+}
+
+it.each(subjectKinds)(
+  'needles of 1 B to 64 MiB come over $name, and the device counts their packets',
+  async ({ name, open }) => {
+    const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-verbs-'));
+    folders.push(dir);
+    const volume = new SampleVolume(dir, volumeId);
+    const sizes = [1, 4_096, 65_536, mebibyte, 8 * mebibyte + 3, 64 * mebibyte - 1];
+    for (const [at, size] of sizes.entries()) volume.put(BigInt(at + 1), bytesOf(size, at));
+    volume.close();
+    const subject = await open({ dir, arenaBytes: 192 * mebibyte });
+    subjects.push(subject);
+    await whenServed(subject.fetcher, volumeId);
+    expect(subject.fetcher.state).toMatchObject({ kind: 'up', transport: name });
+    for (const [at, size] of sizes.entries()) {
+      const before = packetsSent();
+      const result = await subject.fetcher.read(readOf(BigInt(at + 1)));
+      if (result.kind !== 'needle' || result.data === undefined)
+        throw new Error(`no needle of ${size} bytes`);
+      expect(result.data.view.equals(bytesOf(size, at))).toBe(true);
+      result.data.lease.release();
+      const least = Math.max(1, size / pathMtuBytes);
+      await expect.poll(() => packetsSent() - before).toBeGreaterThanOrEqual(least);
+    }
+  },
+);
