@@ -7,6 +7,8 @@ import { ConnectionBounds } from './connection-bounds.ts';
 import { Turnstile } from './turnstile.ts';
 
 let server: Server;
+/** More than a connection may have unread before its next request. */
+const largeBytes = 12_000_000;
 
 afterEach(() => {
   server.close();
@@ -16,7 +18,11 @@ afterEach(() => {
 async function bounded(restMsMax: number, probeConnectionsMax = 0): Promise<number> {
   server = createServer((request, response) => {
     request.resume();
-    request.on('end', () => request.url !== '/held' && response.end(`${request.url}\n`));
+    request.on('end', () => {
+      if (request.url === '/large') response.end(Buffer.alloc(largeBytes));
+      else if (request.url === '/later') setTimeout(() => response.end('/later\n'), 50);
+      else if (request.url !== '/held') response.end(`${request.url}\n`);
+    });
   });
   const limits = {
     connectionsMax: 10,
@@ -112,4 +118,22 @@ test('requests, bodies and answers are whole, however they are cut', async () =>
     '/c',
     '/last',
   ]);
+});
+
+test.each([
+  ['that comes later', '/later', 1],
+  ['each of a pipeline', '/later', 5],
+  ['each of a pipeline that is large', '/large', 4],
+])('a client that has ended its side gets its answer, %s', async (_, path, count) => {
+  const socket = connect(await bounded(10_000), '127.0.0.1');
+  let answers = 0;
+  let bytes = 0;
+  socket.on('data', (came: Buffer) => {
+    bytes += came.length;
+    answers += came.toString('latin1').split('HTTP/1.1 200').length - 1;
+  });
+  socket.end(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(count));
+  await once(socket, 'close');
+  expect(answers).toBe(count);
+  if (path === '/large') expect(bytes).toBeGreaterThan(count * largeBytes);
 });

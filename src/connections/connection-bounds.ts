@@ -32,7 +32,7 @@ interface Pace {
   readonly requestMsMax: number;
 }
 
-/** A client that asks on while this much of its answers waits to be read is no reader. */
+/** A connection with so much of its answers unread has its next request later. */
 const unsentBytesMax = 4 * 2 ** 20;
 /** For a connection's first request to come. */
 const graceMs = 1_000;
@@ -131,6 +131,8 @@ export class ConnectionBounds {
     };
     this.#places.set(socket, place);
     socket.isHeld = () => this.#isHeld(place);
+    socket.isAnswering = () => place.requestsBegun > 0;
+    socket.on('drain', () => socket.goOn());
     if (isReserve) this.#reserved += 1;
     else this.#counts.add(address);
     this.#silent.add(socket);
@@ -139,8 +141,9 @@ export class ConnectionBounds {
   }
 
   /** The body of the last request is read first; one request more waits for its own. */
-  #isHeld({ requestsBegun, lastRequest }: Place): boolean {
+  #isHeld({ connection, requestsBegun, lastRequest }: Place): boolean {
     const { requestsPerConnectionMax } = this.#limits;
+    if (connection.writableLength > unsentBytesMax) return true;
     if (requestsBegun > requestsPerConnectionMax) return true;
     return requestsBegun === requestsPerConnectionMax && lastRequest?.complete === true;
   }
@@ -248,7 +251,6 @@ export class ConnectionBounds {
     // Counted here: a handler does its work before a body that no handler reads has come.
     place.requestsBegun += 1;
     place.lastRequest = request;
-    if (socket.writableLength > unsentBytesMax) socket.destroy();
     let isInHand = false;
     let isAnswered = false;
     const whole = (): void => {

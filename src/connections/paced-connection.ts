@@ -9,6 +9,8 @@ import { Turn, type Turnstile } from './turnstile.ts';
 
 /** Some 170 chunks of one byte. A piece ends with a head, too: what stands behind it in a pipeline is parsed in its own turn, or never. */
 const pieceBytes = 1_024;
+/** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
+export const halfClosedMs: number = 500;
 const headEnd = '\r\n\r\n';
 
 export class PacedConnection extends Duplex {
@@ -17,11 +19,15 @@ export class PacedConnection extends Duplex {
   hasBegun = false;
   /** True: what stands behind the requests that were handed on waits, until {@link goOn}. */
   isHeld: () => boolean = () => false;
+  /** True: an answer is due, and the end of what the client sends waits for it a while. */
+  isAnswering: () => boolean = () => false;
   readonly #socket: Socket;
   readonly #turn: Turn;
   #unread: Buffer = Buffer.alloc(0);
   #isWanted = false;
   #hasEnded = false;
+  #endTimer: NodeJS.Timeout | undefined;
+  #isEndDue = false;
 
   constructor(socket: Socket, turnstile: Turnstile) {
     super({ readableHighWaterMark: pieceBytes, allowHalfOpen: true });
@@ -68,8 +74,7 @@ export class PacedConnection extends Duplex {
     while (this.#isWanted && !this.#turn.isWaiting && !this.destroyed && !this.isHeld()) {
       if (this.#unread.length === 0) {
         if (!this.#hasEnded) this.#socket.resume();
-        else if (!this.readableEnded) this.push(null);
-        this.#isWanted = !this.#hasEnded;
+        this.#isWanted = !(this.#hasEnded && this.#pushEnd());
         break;
       }
       if (!this.#turn.enter()) break;
@@ -80,6 +85,20 @@ export class PacedConnection extends Duplex {
       this.push(piece);
     }
     this.#turn.leave();
+  }
+
+  /** Node ends the connection then, answers and all. False: an answer is due first, or its time. */
+  #pushEnd(): boolean {
+    if (!this.#isEndDue && this.isAnswering()) {
+      this.#endTimer ??= setTimeout(() => {
+        this.#isEndDue = true;
+        this.#handOn();
+      }, halfClosedMs);
+      return false;
+    }
+    clearTimeout(this.#endTimer);
+    if (!this.readableEnded) this.push(null);
+    return true;
   }
 
   #pieceEnd(): number {
@@ -114,6 +133,7 @@ export class PacedConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#turn.end();
+    clearTimeout(this.#endTimer);
     this.#unread = Buffer.alloc(0);
     this.#socket.destroy();
     done(error);

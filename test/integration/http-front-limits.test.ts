@@ -61,6 +61,22 @@ describe('time', () => {
   });
 });
 
+describe('a client that has ended its side', () => {
+  it('reads the answers of its whole pipeline as slowly as it likes, and nothing is piped raw', async () => {
+    const releases = { count: 0 };
+    await front({ serve: () => needleAnswer(Buffer.alloc(1_000_000), releases) });
+    const client = fixture.connect();
+    client.socket.pause();
+    client.socket.end(get('/1,01').repeat(40));
+    await pause(300);
+    client.socket.resume();
+    const text = await client.untilClosed();
+    expect(text.split('HTTP/1.1 200').length - 1).toBe(40);
+    expect([releases.count, fixture.front.stats.rawPipes]).toEqual([40, 0]);
+    expect(upstream.received).toEqual([]);
+  });
+});
+
 describe('numbers', () => {
   it('a connection too many is told to come again', async () => {
     await front({ limits: { connections: 2 } });

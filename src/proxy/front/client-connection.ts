@@ -3,6 +3,7 @@
  * back when the answer is complete. Answers go out in the order of requests; a client that does not read is not read.
  */
 import type { Socket } from 'node:net';
+import { halfClosedMs } from '../../connections/paced-connection.ts';
 import { Turn } from '../../connections/turnstile.ts';
 import { type FramedRequest, InputBuffer, RequestFramer } from '../../http1/request-framer.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
@@ -14,7 +15,7 @@ import { deliver, overload } from './deliver.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeOwner } from './exchange-owner.ts';
 import { Handover, type HandoverSide } from './handover.ts';
-import { type FrontLimits, halfClosedMs, lingerMs } from './limits.ts';
+import { type FrontLimits, lingerMs } from './limits.ts';
 import { pipeObserved } from './observed-pipe.ts';
 import { PipeQuiet } from './pipe-quiet.ts';
 import { malformed } from './refusal.ts';
@@ -276,6 +277,8 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   }
 
   #endOfInput(): void {
+    // Whole requests may wait until the client has read: what comes then decides.
+    if (this.unread.length > 0 && this.socket.writableNeedDrain) return;
     if (this.unread.length === 0) this.#close();
     else this.#goRawUnread('/');
   }

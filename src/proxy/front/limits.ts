@@ -31,5 +31,3 @@ export interface FrontLimits {
  * before, the connection would be reset by the client's next byte, and the answer lost.
  */
 export const lingerMs = 5_000;
-/** A client that closed its sending side gets its answer if it comes this soon; most such clients are gone. */
-export const halfClosedMs = 500;
