@@ -171,8 +171,8 @@ function admitRequests(
 function readJson(app: FastifyInstance, turns: RequestTurns): void {
   // JSON alone: a form on another site's page cannot send that without being asked about it first.
   app.removeContentTypeParser('text/plain');
-  app.addHook('preParsing', async (_request, _reply, body) =>
-    pipeline(body, new JoinedBody(), () => undefined),
+  app.addHook('preParsing', async (request, _reply, body) =>
+    request.method === 'POST' ? pipeline(body, new JoinedBody(), () => undefined) : body,
   );
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
