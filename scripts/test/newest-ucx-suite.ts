@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { newestUcxLibraries, newestUcxVersion } from '../setup/newest-ucx.ts';
 import { pinnedNode, root } from '../setup/pinned-node.mjs';
 import { runQuietly } from './children.ts';
-import { noCounts, sumOf } from './counts.ts';
+import { type Counts, noCounts, sumOf } from './counts.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
-import type { Suite } from './suite.ts';
+import type { Print, Suite } from './suite.ts';
 import { runContractWith } from './vitest-suite.ts';
 
 const programs = ['client_test', 'server_test', 'stream_test', 'ucx_test'];
@@ -14,20 +14,25 @@ export function newestUcxSuite(build: NativeBuild): Required<Pick<Suite, 'beside
   const folder = newestUcxLibraries();
   const native = nativeSuite(build, { folder, programs });
   return {
-    async beside(print) {
-      if (folder === undefined) {
-        print('skipped: the newest UCX was not fetched (npm run setup says why)\n');
-        return { ...noCounts(), skipped: 1 };
-      }
-      const loaded = await loadedVersion(folder);
-      if (loaded !== newestUcxVersion) {
-        print(`UCX ${newestUcxVersion} is in ${folder}, and ${loaded} was loaded\n`);
-        return { ...noCounts(), failed: 1 };
-      }
-      return sumOf(await Promise.all([native.beside(print), runContractWith(folder, print)]));
-    },
+    beside: async (print) =>
+      folder === undefined
+        ? runNewestUcx(print)
+        : sumOf(await Promise.all([native.beside(print), runNewestUcx(print)])),
     alone: native.alone,
   };
+}
+
+/** The contract of the fetcher. */
+export async function runNewestUcx(print: Print): Promise<Counts> {
+  const folder = newestUcxLibraries();
+  if (folder === undefined) {
+    print('skipped: the newest UCX was not fetched (npm run setup says why)\n');
+    return { ...noCounts(), skipped: 1 };
+  }
+  const loaded = await loadedVersion(folder);
+  if (loaded === newestUcxVersion) return runContractWith(folder, print);
+  print(`UCX ${newestUcxVersion} is in ${folder}, and ${loaded} was loaded\n`);
+  return { ...noCounts(), failed: 1 };
 }
 
 /** Undefined: the program said none. */

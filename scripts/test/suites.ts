@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { type Check, runChecks } from './checks-suite.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
-import { newestUcxSuite } from './newest-ucx-suite.ts';
+import { newestUcxSuite, runNewestUcx } from './newest-ucx-suite.ts';
 import type { Suite } from './suite.ts';
 import { runVerbsSuite } from './verbs-suite.ts';
 import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
@@ -44,8 +44,8 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'ucx-newest',
-    tells: 'UCX, sessions and the contract of the fetcher, under the newest UCX',
-    ...newestUcxSuite(plain),
+    tells: 'the contract of the fetcher under the newest UCX',
+    beside: runNewestUcx,
   },
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   {
@@ -54,7 +54,13 @@ export const suites: readonly Suite[] = [
     alone: (print) => runVerbsSuite(['test/verbs'], print),
   },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },
-  // Not run by default: the first takes minutes, the second has no other tests than native, the third none that vitest has not.
+  // Not run by default: the first two take minutes, the next has no other tests than native, the last none that vitest has not.
+  {
+    name: 'ucx-newest-whole',
+    tells: 'the same with the gtest programs of sessions and UCX; by name only',
+    isExtra: true,
+    ...newestUcxSuite(plain),
+  },
   {
     name: 'verbs-whole',
     tells: "the same with the fetcher's contract; by name only (npm run test:verbs)",

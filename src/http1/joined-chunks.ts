@@ -1,16 +1,15 @@
 /**
  * Makes one chunk of the many that a piece of a chunked body may have. Where chunks begin means nothing (RFC 9112 section 7.1), and Node with the way
- * behind it takes some 6 µs and 300 bytes for each, however short. Extensions and trailers are left out: they end at the proxy.
+ * behind it takes some 6 µs and 300 bytes for each, however short. Extensions are left out: they end at the proxy. Trailers stay, since Node judges them.
  */
 import type { OnContent } from './request-body.ts';
 
-const lastChunk = Buffer.from('0\r\n\r\n', 'latin1');
 export const pieceBytesMax: number = 8_192;
 /** `2000` CRLF. */
 const sizeLineBytesMax = 6;
 const lineEndBytes = 2;
 /** One for all: memory of its own for each piece would be as large as the piece, however little content is in it. */
-const scratch = Buffer.alloc(sizeLineBytesMax + pieceBytesMax + lineEndBytes + lastChunk.length);
+const scratch = Buffer.alloc(sizeLineBytesMax + pieceBytesMax + lineEndBytes);
 
 export class JoinedChunks {
   readonly #bytes: Buffer;
@@ -31,9 +30,9 @@ export class JoinedChunks {
   /**
    * All content as one chunk; without content empty. To be called before another object's `add`.
    *
-   * @param isLast the body ends with it
+   * @param trailers undefined: the body goes on
    */
-  piece(isLast: boolean): Buffer {
+  piece(trailers: string | undefined): Buffer {
     const contentBytes = this.#end - sizeLineBytesMax;
     let from = this.#end;
     if (contentBytes > 0) {
@@ -42,7 +41,8 @@ export class JoinedChunks {
       scratch.write(sizeLine, from, 'latin1');
       this.#end += scratch.write('\r\n', this.#end, 'latin1');
     }
-    if (isLast) this.#end += lastChunk.copy(scratch, this.#end);
-    return Buffer.from(scratch.subarray(from, this.#end));
+    const chunk = scratch.subarray(from, this.#end);
+    if (trailers === undefined) return Buffer.from(chunk);
+    return Buffer.concat([chunk, Buffer.from(`0\r\n${trailers}\r\n`, 'latin1')]);
   }
 }

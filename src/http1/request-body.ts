@@ -17,6 +17,7 @@ export class RequestBody {
   #linePart: 'digits' | 'extension' | 'line-feed' = 'digits';
   #trailerLine = '';
   #trailerLines = 0;
+  #trailers = '';
   #chunkBytes = 0;
   #framingBytes = 0;
   #stage: 'stretch' | 'size-line' | 'trailer-line' | 'done';
@@ -41,6 +42,11 @@ export class RequestBody {
 
   get done(): boolean {
     return this.#stage === 'done';
+  }
+
+  /** The lines behind the last chunk so far, with their ends; latin1. */
+  get trailers(): string {
+    return this.#trailers;
   }
 
   /**
@@ -139,7 +145,8 @@ export class RequestBody {
     this.#trailerLines += 1;
     this.#framingBytes += line.length;
     if (line === '\r\n') this.#stage = 'done';
-    else if (!trailerLine.test(line)) return undefined;
+    else if (trailerLine.test(line)) this.#trailers += line;
+    else return undefined;
     return this.#trailerLines <= trailerLinesMax ? lineEnd : undefined;
   }
 }

@@ -115,7 +115,7 @@ export class Handover implements VirtualConnectionOwner {
     }
     unread.consume(taken);
     this.#exchange?.bodyBegan();
-    const piece = joined?.piece(body.done) ?? bytes.subarray(0, taken);
+    const piece = joined?.piece(body.done ? body.trailers : undefined) ?? bytes.subarray(0, taken);
     if (piece.length === 0) return true;
     const isFull = this.#virtual?.push(piece) === false;
     this.#isHungry = !isFull || body.done;
