@@ -50,8 +50,8 @@ export const suites: readonly Suite[] = [
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   {
     name: 'verbs',
-    tells: 'reads over a RoCE device in software, in a virtual machine',
-    alone: (print) => runVerbsSuite(['test/verbs'], print),
+    tells: 'reads of all sizes over a RoCE device in software, in a virtual machine',
+    alone: (print) => runVerbsSuite(['test/verbs/device'], print),
   },
   { name: 'clients', tells: "SeaweedFS's own clients, by WEED_BIN", alone: runClientsSuite },
   // Not run by default: the first two take minutes, the next has no other tests than native, the last none that vitest has not.
@@ -63,7 +63,8 @@ export const suites: readonly Suite[] = [
   },
   {
     name: 'verbs-whole',
-    tells: "the same with the fetcher's contract; by name only (npm run test:verbs)",
+    tells:
+      "the same, a killed target and the fetcher's contract; by name only (npm run test:verbs)",
     isExtra: true,
     alone: (print) => runVerbsSuite(['test/verbs', 'test/contract'], print),
   },

@@ -39,6 +39,12 @@ export async function runVerbsSuite(files: readonly string[], print: Print): Pro
       ],
       timeoutMs: machineMsMax,
     });
+    if (!existsSync(join(out, 'log'))) {
+      print(
+        `${textOf(join(out, 'console'))}\nskipped: the virtual machine did not come up (${how})\n`,
+      );
+      return { ...noCounts(), skipped: 1 };
+    }
     const counts = reportCounts(join(out, 'report.json'));
     const isWhole = textOf(join(out, 'status')).trim() === '0';
     if (!isWhole || counts.passed === 0) counts.failed = Math.max(1, counts.failed);
