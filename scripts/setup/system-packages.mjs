@@ -80,6 +80,12 @@ const verbsPackages = [
   },
   { apt: 'iproute2', dnf: 'iproute', need: 'tests over verbs', isThere: () => onPath('rdma') },
   {
+    apt: 'rdma-core',
+    dnf: 'rdma-core',
+    need: 'tests over verbs',
+    isThere: () => existsSync('/etc/rdma') || existsSync('/usr/lib/udev/rules.d/60-rdma-ndd.rules'),
+  },
+  {
     apt: 'ibverbs-providers',
     dnf: 'libibverbs',
     need: 'tests over verbs',
