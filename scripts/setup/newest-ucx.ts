@@ -1,9 +1,8 @@
 /** The newest UCX, beside the distribution's: PyPI carries its libraries, without those for verbs. Tests run under it as well. */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasPip, pipInstall } from './pip.ts';
 import { isStamped, writeStamp } from './stamp.mjs';
-import { runStep, tail } from './steps.mjs';
 
 export const newestUcxVersion = '1.22.0';
 const folder = join(import.meta.dirname, '..', '..', 'build', 'tools', 'ucx');
@@ -19,18 +18,12 @@ export async function ensureNewestUcx(say: (line: string) => void): Promise<void
   if (isStamped(stamp, newestUcxVersion) && newestUcxLibraries() !== undefined) {
     return say(`UCX ${newestUcxVersion} for tests: up to date`);
   }
-  if (process.arch !== 'x64' || spawnSync('python3', ['-m', 'pip', '--version']).status !== 0) {
+  if (process.arch !== 'x64' || !hasPip()) {
     return say(`UCX ${newestUcxVersion} for tests: not fetched (no pip, or not x86-64)`);
   }
-  const { ok, output } = await runStep(
-    `UCX ${newestUcxVersion} for tests (pip install)`,
-    'python3',
-    [
-      ...['-m', 'pip', 'install', '--quiet', '--retries', '0', '--timeout', '15', '--no-deps'],
-      ...['--upgrade', '--target', folder, `libucx-cu12==${newestUcxVersion}`],
-    ],
-  );
-  if (ok) return writeStamp(stamp, newestUcxVersion);
-  console.error(tail(output));
+  const wanted = `libucx-cu12==${newestUcxVersion}`;
+  if (await pipInstall(`UCX ${newestUcxVersion} for tests`, folder, [wanted])) {
+    return writeStamp(stamp, newestUcxVersion);
+  }
   console.log('no tests run under the newest UCX');
 }

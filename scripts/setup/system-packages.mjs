@@ -83,7 +83,7 @@ const verbsPackages = [
     apt: 'rdma-core',
     dnf: 'rdma-core',
     need: 'tests over verbs',
-    isThere: () => existsSync('/etc/rdma') || existsSync('/usr/lib/udev/rules.d/60-rdma-ndd.rules'),
+    isThere: () => existsSync('/usr/sbin/rdma-ndd'),
   },
   {
     apt: 'ibverbs-providers',

@@ -3,7 +3,6 @@
  * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format, clang-tidy and the newest UCX. Tests of a
  * tool that is missing are skipped and say why.
  */
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import {
@@ -14,6 +13,7 @@ import {
 } from './clang-tools.ts';
 import { ensureNewestUcx } from './newest-ucx.ts';
 import { root } from './pinned-node.mjs';
+import { hasPip, pipInstall } from './pip.ts';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
 import { ensureVerbsMachine } from './verbs-machine.ts';
@@ -51,18 +51,12 @@ async function ensureClangTools(say: Say): Promise<void> {
   if (isStamped(stamp, versions.join(' ')) && areClangToolsFetched()) {
     return say('clang-format, clang-tidy: up to date');
   }
-  if (spawnSync('python3', ['-m', 'pip', '--version']).status !== 0) {
+  if (!hasPip()) {
     return say('clang-format, clang-tidy: not fetched (no pip): native sources are not checked');
   }
-  // A machine without a network is told at once.
-  const limits = ['--retries', '0', '--timeout', '15'];
-  const wanted = ['--no-deps', '--upgrade', '--target', clangToolsFolder];
-  const { ok, output } = await runStep('clang-format, clang-tidy (pip install)', 'python3', [
-    ...['-m', 'pip', 'install', '--quiet', ...limits, ...wanted],
-    ...versions,
-  ]);
-  if (ok) return writeStamp(stamp, versions.join(' '));
-  console.error(tail(output));
+  if (await pipInstall('clang-format, clang-tidy', clangToolsFolder, versions)) {
+    return writeStamp(stamp, versions.join(' '));
+  }
   console.log("the native sources' format and faults are not checked");
 }
 

@@ -4,33 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FetchResult, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
+import { bytesOf, mebibyte, volumeId } from './client-rig.ts';
 import { SampleVolume } from './sample-volume.ts';
-import { type Subject, subjectKinds, when, whenServed } from './subjects.ts';
-
-const volumeId = 3;
-const mebibyte = 1024 * 1024;
-
-/** Bytes that differ from position to position, and from seed to seed. */
-function bytesOf(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0; i < length; i += 1) bytes[i] = (i * 7 + (i >> 8) + seed) & 0xff;
-  return bytes;
-}
-
-function readOf(needleId: bigint, change: Partial<ReadCommand> = {}): ReadCommand {
-  return {
-    volumeId,
-    needleId,
-    cookie: 1,
-    offset: 0,
-    length: 64 * mebibyte,
-    wholeBytesMax: 64 * mebibyte,
-    budgetBytes: 64 * mebibyte,
-    metadataOnly: false,
-    timeoutMs: 10_000,
-    ...change,
-  };
-}
+import { readOf, type Subject, subjectKinds, when, whenServed } from './subjects.ts';
 
 type Fetched = Extract<FetchResult, { kind: 'needle' }>;
 

@@ -1,7 +1,8 @@
 /** The implementations of the port that the contract suite is run against, each over a directory of volumes. */
-import type { NeedleFetcher } from '../../src/rdma/needle-fetcher.ts';
+import type { NeedleFetcher, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../../src/rdma/rdma-client.ts';
 import { startTargetHost, type TargetHostOptions } from '../../src/rdma/target-host.ts';
+import { mebibyte, volumeId } from './client-rig.ts';
 
 export interface Subject {
   readonly client: RdmaClient;
@@ -96,6 +97,22 @@ async function openTarget(
       await client.close();
       await host.stop(1_000);
     },
+  };
+}
+
+/** Reads a whole needle of the volume, unless `change` says else. */
+export function readOf(needleId: bigint, change: Partial<ReadCommand> = {}): ReadCommand {
+  return {
+    volumeId,
+    needleId,
+    cookie: 1,
+    offset: 0,
+    length: 64 * mebibyte,
+    wholeBytesMax: 64 * mebibyte,
+    budgetBytes: 64 * mebibyte,
+    metadataOnly: false,
+    timeoutMs: 10_000,
+    ...change,
   };
 }
 

@@ -3,13 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import type { ReadCommand } from '../../src/rdma/needle-fetcher.ts';
-import { bytesOf } from '../contract/client-rig.ts';
+import { bytesOf, mebibyte, volumeId } from '../contract/client-rig.ts';
 import { SampleVolume } from '../contract/sample-volume.ts';
-import { type Subject, subjectKinds, whenServed } from '../contract/subjects.ts';
+import { readOf, type Subject, subjectKinds, whenServed } from '../contract/subjects.ts';
 
-const volumeId = 3;
-const mebibyte = 1024 * 1024;
 /** From UCX's default for a RoCE device on an Ethernet of 1,500 bytes. */
 const pathMtuBytes = 1_024;
 const device = process.env['SEAWEED_RDMA_VERBS_DEVICE'] ?? '';
@@ -24,20 +21,6 @@ afterEach(async () => {
 function packetsSent(): number {
   const file = `/sys/class/infiniband/${device}/ports/1/hw_counters/sent_pkts`;
   return Number(readFileSync(file, 'utf8'));
-}
-
-function readOf(needleId: bigint): ReadCommand {
-  return {
-    volumeId,
-    needleId,
-    cookie: 1,
-    offset: 0,
-    length: 64 * mebibyte,
-    wholeBytesMax: 64 * mebibyte,
-    budgetBytes: 64 * mebibyte,
-    metadataOnly: false,
-    timeoutMs: 60_000,
-  };
 }
 
 it.each(subjectKinds)(
@@ -55,7 +38,7 @@ it.each(subjectKinds)(
     expect(subject.fetcher.state).toMatchObject({ kind: 'up', transport: name });
     for (const [at, size] of sizes.entries()) {
       const before = packetsSent();
-      const result = await subject.fetcher.read(readOf(BigInt(at + 1)));
+      const result = await subject.fetcher.read(readOf(BigInt(at + 1), { timeoutMs: 60_000 }));
       if (result.kind !== 'needle' || result.data === undefined)
         throw new Error(`no needle of ${size} bytes`);
       expect(result.data.view.equals(bytesOf(size, at))).toBe(true);

@@ -7,13 +7,12 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { FetchResult, NeedleFetcher } from '../../src/rdma/needle-fetcher.ts';
 import { createRdmaClient } from '../../src/rdma/rdma-client.ts';
-import { bytesOf } from '../contract/client-rig.ts';
+import { bytesOf, mebibyte, volumeId } from '../contract/client-rig.ts';
 import { SampleVolume } from '../contract/sample-volume.ts';
-import { when, whenServed } from '../contract/subjects.ts';
+import { readOf, when, whenServed } from '../contract/subjects.ts';
 
 const host = process.env['SEAWEED_RDMA_VERBS_ADDRESS'] ?? '';
 const port = 18_600;
-const volumeId = 3;
 const needle = bytesOf(100_000, 1);
 const timeoutMs = 5_000;
 const ends: (() => unknown)[] = [];
@@ -33,9 +32,8 @@ async function startTarget(dir: string): Promise<ChildProcess> {
 }
 
 async function read(fetcher: NeedleFetcher): Promise<FetchResult> {
-  const all = { offset: 0, length: 1 << 20, wholeBytesMax: 1 << 20, budgetBytes: 1 << 20 };
-  const of = { volumeId, needleId: 1n, cookie: 1, metadataOnly: false, timeoutMs };
-  const result = await fetcher.read({ ...of, ...all });
+  const all = { length: mebibyte, wholeBytesMax: mebibyte, budgetBytes: mebibyte };
+  const result = await fetcher.read(readOf(1n, { ...all, timeoutMs }));
   if (result.kind === 'needle') {
     expect(result.data?.view.equals(needle)).toBe(true);
     result.data?.lease.release();
@@ -55,7 +53,7 @@ it.each(['SIGKILL', 'SIGSTOP'] as const)(
     const client = createRdmaClient({
       kind: 'ucx',
       tls: 'rc',
-      arenaBytes: 64 * 1024 * 1024,
+      arenaBytes: 64 * mebibyte,
       hugepages: 'try',
     });
     ends.push(() => client.close());

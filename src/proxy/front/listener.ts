@@ -1,6 +1,7 @@
 /** Accepts client connections, bounds their number, closes what stands still, and drains at the end. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { AddressCounts } from '../../connections/address-counts.ts';
+import { backlog } from '../../connections/connection-bounds.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { restingPlaces, restMsMin } from './resting-places.ts';
@@ -52,7 +53,7 @@ export class Listener {
   async listen(address: ListenAddress): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ ...address, backlog: 4096 }, () => {
+      this.#server.listen({ ...address, backlog }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', this.#acceptFailed);
         resolve();

@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { AddressCounts } from '../../connections/address-counts.ts';
+import { backlog } from '../../connections/connection-bounds.ts';
 import { messageOf } from '../errors.ts';
 import { type AdmittedTo, Peer } from './control-peer.ts';
 import { plainHost, type Refusal, type StreamKind } from './control-protocol.ts';
@@ -47,7 +48,6 @@ const pendingMin = 8;
 /** Unproved connections take this share of the free descriptors. */
 const descriptorShare = 0.25;
 const descriptorsAgeMs = 500;
-const backlog = 4_096;
 const refusalsMax = 256;
 /** Bounds an address without a secret: the devices of four hosts behind it. */
 const hostsPerAddressMax = 64;
