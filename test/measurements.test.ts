@@ -1,10 +1,11 @@
-/** docs/performance.md says of docs/measurements what is not met, and leads to every page. */
+/** docs/performance.md says of docs/measurements what is not met, and leads to every page; each page dates its figures. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const docs = join(import.meta.dirname, '..', 'docs');
 const names = readdirSync(join(docs, 'measurements'));
+const date = /\b20\d\d-\d\d-\d\d\b/;
 const summary = readFileSync(join(docs, 'performance.md'), 'utf8');
 const bars = names.flatMap((name) =>
   rowsOf(readFileSync(join(docs, 'measurements', name), 'utf8')).filter((cells) =>
@@ -28,6 +29,25 @@ test('the page of performance leads to every page of measurements', () => {
   );
   expect(linked.toSorted()).toEqual(names.toSorted());
 });
+
+test.each(names)(
+  '%s names a command, and a date before each table or in each of its rows',
+  (name) => {
+    const text = readFileSync(join(docs, 'measurements', name), 'utf8');
+    expect(text).toMatch(/`[^`]*npm run bench|wrk -t1|perf record/);
+    const undated = text
+      .matchAll(/(?:^\|.*\n)+/gm)
+      .filter(({ index, 0: table }) => {
+        const isDated = date.test(text.slice(0, index));
+        const [titles = [], , ...rows] = rowsOf(table);
+        if (titles[0] === 'option' || titles[0] === 'server') return false;
+        const column = titles.indexOf('date');
+        return column < 0 ? !isDated : !rows.every((cells) => date.test(cells[column] ?? ''));
+      })
+      .map(([table]) => table);
+    expect([...undated]).toEqual([]);
+  },
+);
 
 function sectionOf(title: string): string {
   const [, after = ''] = summary.split(`\n## ${title}\n`);

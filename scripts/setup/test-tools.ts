@@ -1,7 +1,7 @@
 /**
  * Builds the tools that only tests need and that no package manager of the project has: Helm, a strict decoder of
- * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format, clang-tidy and the newest UCX. Tests of a
- * tool that is missing are skipped and say why.
+ * Kubernetes objects and a linter of workflows, made by Go where that is there, clang-format, clang-tidy, the newest UCX and
+ * the previous version. Tests of a tool that is missing are skipped and say why.
  */
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -14,6 +14,7 @@ import {
 import { ensureNewestUcx } from './newest-ucx.ts';
 import { root } from './pinned-node.mjs';
 import { hasPip, pipInstall } from './pip.ts';
+import { ensurePreviousVersion } from './previous-version.ts';
 import { hashOf, isStamped, writeStamp } from './stamp.mjs';
 import { runStep, tail } from './steps.mjs';
 import { ensureVerbsMachine } from './verbs-machine.ts';
@@ -41,6 +42,7 @@ export async function ensureTestTools(say: Say): Promise<void> {
   await ensureClangTools(say);
   await ensureNewestUcx(say);
   await ensureVerbsMachine(say);
+  await ensurePreviousVersion(say);
   await ensureGoTools(say);
 }
 

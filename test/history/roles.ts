@@ -17,7 +17,11 @@ export interface StackOptions {
   readonly confirmEveryMs?: number;
   /** More lines for proxy.toml. */
   readonly proxyToml?: string;
+  /** The version that runs a role, by its root; this one without. */
+  readonly versions?: Readonly<Partial<Record<Role, string>>>;
 }
+
+type Role = 'proxy' | 'target';
 
 export interface Stack {
   /** How often a volume server is asked what it serves. */
@@ -46,6 +50,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ? confirmEveryMs.inproc
       : (options.confirmEveryMs ?? confirmEveryMs.target);
   const roles: RunningRole[] = [];
+  const start = async (name: Role, toml: string): Promise<RunningRole> => {
+    const version = options.versions?.[name] ?? root;
+    const role = await startRole({ version, folder: options.folder, name, toml }, roles.length);
+    roles.push(role);
+    return role;
+  };
   const stop = async (): Promise<readonly (number | null)[]> => {
     const codes: (number | null)[] = [];
     for (const role of roles.toReversed()) codes.push(await role.stop());
@@ -57,15 +67,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       let target = '';
       if (options.transport !== 'inproc') {
         const toml = targetToml(url, dirs, confirmMs, fabricToml(options));
-        const role = await startRole(options.folder, 'target', roles.length, toml);
-        roles.push(role);
-        target = role.bound('rdma');
+        target = (await start('target', toml)).bound('rdma');
       }
       servers.push(`[[seaweedfs.volume_server]]\nurl = "${url}"\ntarget = "${target}"\n`);
     }
-    const toml = proxyToml(options, servers);
-    const proxy = await startRole(options.folder, 'proxy', roles.length, toml);
-    roles.push(proxy);
+    const proxy = await start('proxy', proxyToml(options, servers));
     const adminUrl = `http://${proxy.bound('admin')}`;
     return {
       confirmEveryMs: confirmMs,
@@ -141,16 +147,22 @@ class RunningRole {
   }
 }
 
+interface Program {
+  readonly version: string;
+  /** For its configuration file. */
+  readonly folder: string;
+  readonly name: Role;
+  readonly toml: string;
+}
+
 /** Resolves when the role is ready; rejects with its last lines when it ends before. */
 async function startRole(
-  folder: string,
-  role: string,
+  { version, folder, name, toml }: Program,
   index: number,
-  toml: string,
 ): Promise<RunningRole> {
-  const file = join(folder, `${role}-${index}.toml`);
+  const file = join(folder, `${name}-${index}.toml`);
   writeFileSync(file, toml, { mode: 0o600 });
-  const args = [join(root, 'src', 'main.ts'), role, '--config', file];
+  const args = [join(version, 'src', 'main.ts'), name, '--config', file];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const orphan = (): void => void child.kill('SIGKILL');
   process.once('exit', orphan);
@@ -169,11 +181,11 @@ async function startRole(
       const fields = JSON.parse(line) as Record<string, unknown>;
       if (fields['event'] === 'ready') bound = fields;
       // A proxy listens before it knows its volume server and targets.
-      if (fields['event'] === (role === 'proxy' ? 'settled' : 'ready')) resolve(bound);
+      if (fields['event'] === (name === 'proxy' ? 'settled' : 'ready')) resolve(bound);
     });
   });
   const first = await Promise.race([ready, ended.then(() => undefined)]);
-  if (first === undefined) throw new Error(`the ${role} ended: ${last.join('\n')}`);
+  if (first === undefined) throw new Error(`the ${name} ended: ${last.join('\n')}`);
   return new RunningRole(child, first, ended);
 }
 

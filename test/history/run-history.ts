@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type Stack, startStack, type Transport } from './roles.ts';
+import { type Stack, type StackOptions, startStack, type Transport } from './roles.ts';
 import { startVolumeServer } from './volume-server.ts';
 import { type Summary, Workload } from './workload.ts';
 
@@ -35,6 +35,7 @@ export interface HistoryOptions {
   readonly judgedAs?: Consistency;
   /** More lines for proxy.toml, the first of them keys of [cache]. */
   readonly proxyToml: string;
+  readonly versions?: StackOptions['versions'];
 }
 
 type Consistency = 'strict' | 'lease' | 'immutable';
@@ -79,7 +80,13 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
     const servers = [{ url: server.url, dirs: [dir] }];
     const cache = `[cache]\nconsistency = "${consistency}"\nlease = "${leaseMs}ms"\n`;
     const proxyToml = cache + options.proxyToml;
-    const stack = await startStack({ transport, folder, servers, proxyToml });
+    const stack = await startStack({
+      transport,
+      folder,
+      servers,
+      proxyToml,
+      versions: options.versions ?? {},
+    });
     try {
       const unseenMsMax = { strict: 0, lease: leaseMs, immutable: Infinity }[
         options.judgedAs ?? consistency
