@@ -35,8 +35,7 @@ test.each(names)(
   (name) => {
     const text = readFileSync(join(docs, 'measurements', name), 'utf8');
     expect(text).toMatch(/`[^`]*npm run bench|wrk -t1|perf record/);
-    const undated = text
-      .matchAll(/(?:^\|.*\n)+/gm)
+    const undated = [...text.matchAll(/(?:^\|.*\n)+/gm)]
       .filter(({ index, 0: table }) => {
         const isDated = date.test(text.slice(0, index));
         const [titles = [], , ...rows] = rowsOf(table);
@@ -45,7 +44,7 @@ test.each(names)(
         return column < 0 ? !isDated : !rows.every((cells) => date.test(cells[column] ?? ''));
       })
       .map(([table]) => table);
-    expect([...undated]).toEqual([]);
+    expect(undated).toEqual([]);
   },
 );
 

@@ -53,15 +53,21 @@ bool MustBePostable(FetchClient& client, const Napi::CallbackInfo& info) {
 napi_value AddTarget(FetchClient& client, const Napi::CallbackInfo& info) {
   if (!MustBeOpen(client, info)) return nullptr;
   const uint32_t port = Uint32At(info, 1);
-  if (!info[0].IsString() || !info[2].IsString() || port > UINT16_MAX)
+  if (!info[0].IsString() || !info[2].IsArray() || port > UINT16_MAX)
     return Throw(info.Env(), "not an address");
   const client::TargetId target = client.AddTarget({
       .host = info[0].As<Napi::String>().Utf8Value(),
       .port = static_cast<uint16_t>(port),
-      .secret = info[2].As<Napi::String>().Utf8Value(),
+      .secrets = ReadSecrets(info[2]),
       .connect_timeout_ns = ToUint64(NumberAt(info, 3)),
   });
   return Napi::Number::New(info.Env(), target);
+}
+
+napi_value SetSecrets(FetchClient& client, const Napi::CallbackInfo& info) {
+  if (MustBeOpen(client, info) && MustHaveTarget(client, info))
+    client.client()->SetSecrets(Uint32At(info, 0), ReadSecrets(info[1]));
+  return nullptr;
 }
 
 napi_value Connect(FetchClient& client, const Napi::CallbackInfo& info) {
@@ -198,6 +204,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   const Napi::Object self = info.This().As<Napi::Object>();
   ShareMemory(env, self, *client);
   DefineMethod<FetchClient, AddTarget>(env, self, "addTarget", client);
+  DefineMethod<FetchClient, SetSecrets>(env, self, "setSecrets", client);
   DefineMethod<FetchClient, Connect>(env, self, "connect", client);
   DefineMethod<FetchClient, ConnectStream>(env, self, "connectStream", client);
   DefineMethod<FetchClient, Disconnect>(env, self, "disconnect", client);

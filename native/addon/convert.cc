@@ -121,6 +121,12 @@ std::optional<stream::Security> ReadSecurity(const Napi::Value& key, bool is_ser
   return security;
 }
 
+ucx::Secrets ReadSecrets(const Napi::Value& secrets) {
+  ucx::Secrets read = ReadStrings(secrets);
+  if (read.empty()) read.emplace_back();
+  return read;
+}
+
 int CopyOfDescriptor(const Napi::Value& fd) {
   if (!fd.IsNumber()) return -1;
   return fcntl(fd.As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0);

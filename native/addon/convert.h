@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "memory/arena.h"
 #include "stream/channel.h"
+#include "ucx/session_proof.h"
 #include "ucx/waiting_connections.h"
 
 // Values that both roles exchange with JavaScript in the same form; src/rdma/native-types.ts has
@@ -44,6 +45,8 @@ class Record {
 
 /// From a key of 32 bytes, or undefined: none. Nothing for another value.
 [[nodiscard]] std::optional<stream::Security> ReadSecurity(const Napi::Value& key, bool is_server);
+/// From an array of texts, first the one to prove first; one that is empty, where there is none.
+[[nodiscard]] ucx::Secrets ReadSecrets(const Napi::Value& secrets);
 /// Opens the same file once more; -1: there is none.
 [[nodiscard]] int CopyOfDescriptor(const Napi::Value& fd);
 

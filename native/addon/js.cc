@@ -16,12 +16,15 @@ std::string GetString(const Napi::Object& object, const char* name) {
 }
 
 std::vector<std::string> GetStrings(const Napi::Object& object, const char* name) {
+  return ReadStrings(Get(object, name));
+}
+
+std::vector<std::string> ReadStrings(const Napi::Value& value) {
   std::vector<std::string> strings;
-  const Napi::Value value = Get(object, name);
   if (!value.IsArray()) return strings;
   const Napi::Array array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value item = array.Get(i).UnwrapOr(object.Env().Undefined());
+    const Napi::Value item = array.Get(i).UnwrapOr(value.Env().Undefined());
     if (item.IsString()) strings.push_back(item.As<Napi::String>().Utf8Value());
   }
   return strings;

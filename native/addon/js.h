@@ -16,6 +16,8 @@ namespace addon {
 [[nodiscard]] Napi::Value Get(const Napi::Object& object, const char* name);
 [[nodiscard]] std::string GetString(const Napi::Object& object, const char* name);
 [[nodiscard]] std::vector<std::string> GetStrings(const Napi::Object& object, const char* name);
+/// Whatever is no string is left out; of what is no array nothing is left.
+[[nodiscard]] std::vector<std::string> ReadStrings(const Napi::Value& value);
 [[nodiscard]] double GetNumber(const Napi::Object& object, const char* name);
 [[nodiscard]] bool GetBool(const Napi::Object& object, const char* name);
 

@@ -26,7 +26,7 @@ Napi::Array StatusTable(Napi::Env env) {
 }
 
 Napi::Object Register(Napi::Env env, Napi::Object exports) {
-  Set(exports, "protocolVersion", static_cast<double>(protocol::kVersion));
+  Set(exports, "protocolVersion", static_cast<double>(protocol::kVersionMax));
   Set(exports, "layoutVersion", static_cast<double>(kLayoutVersion));
   Set(exports, "statusTable", StatusTable(env));
 #if SEAWEED_HAS_UCX

@@ -19,7 +19,7 @@ server::TargetServerOptions ReadOptions(const Napi::Object& options) {
   server::TargetServerOptions read;
   read.host = GetString(options, "host");
   read.port = static_cast<uint16_t>(GetUint32(options, "port"));
-  read.secret = GetString(options, "secret");
+  read.secrets = ReadSecrets(Get(options, "secrets"));
   read.sessions_max = GetUint32(options, "sessionsMax");
   read.requests_per_session_max = GetUint32(options, "requestsPerSessionMax");
   read.handshake_timeout_ns = GetUint64(options, "handshakeTimeoutNs");
@@ -201,6 +201,12 @@ napi_value AdmitPeers(Handle& handle, const Napi::CallbackInfo& info) {
   return Throw(info.Env(), error);
 }
 
+napi_value SetSecrets(Handle& handle, const Napi::CallbackInfo& info) {
+  if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
+  handle.hosted->server().SetSecrets(ReadSecrets(info[0]));
+  return nullptr;
+}
+
 /// Takes a copy of the descriptor: the caller closes its own.
 napi_value Adopt(Handle& handle, const Napi::CallbackInfo& info) {
   if (handle.hosted == nullptr) return Throw(info.Env(), "the target is stopped");
@@ -277,6 +283,7 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   Set(self, "port", static_cast<double>(server.port()));
   Set(self, "guardFault", server.guard_fault());
   DefineMethod<Handle, AdmitPeers>(env, self, "admitPeers", handle);
+  DefineMethod<Handle, SetSecrets>(env, self, "setSecrets", handle);
   DefineMethod<Handle, Adopt>(env, self, "adopt", handle);
   DefineMethod<Handle, Confirm>(env, self, "confirm", handle);
   DefineMethod<Handle, OnPollWanted>(env, self, "onPollWanted", handle);

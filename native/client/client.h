@@ -14,6 +14,7 @@
 #include "protocol/status.h"
 #include "protocol/wire.h"
 #include "stream/channel.h"
+#include "ucx/session_proof.h"
 #include "ucx/waiting_connections.h"
 
 // The proxy's side of the protocol: fetches and validations in flight, by request id. One Client
@@ -83,7 +84,7 @@ struct TargetEvent {
 struct TargetAddress {
   std::string host;
   uint16_t port;
-  std::string secret;  // empty: none
+  ucx::Secrets secrets;
   uint64_t connect_timeout_ns;
 };
 
@@ -119,6 +120,8 @@ class Client {
   /// Begins a session over a connected TCP socket to the target, which is closed in the end.
   virtual void ConnectStream(TargetId target, int fd, const stream::Security& security,
                              uint64_t connect_timeout_ns) = 0;
+  /// For attempts to connect from now on.
+  virtual void SetSecrets(TargetId target, ucx::Secrets secrets) = 0;
   /// Says GOODBYE and closes; requests in flight complete with Status::closed.
   virtual void Disconnect(TargetId target) = 0;
 

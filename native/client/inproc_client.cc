@@ -49,6 +49,7 @@ class EngineClient final : public InprocClient, public engine::ReadSink {
   }
 
   void ConnectAt(TargetId target, uint16_t, uint64_t) override { Connect(target); }
+  void SetSecrets(TargetId, ucx::Secrets) override {}
   void ConnectStream(TargetId target, int fd, const stream::Security&, uint64_t) override {
     close(fd);
     Connect(target);

@@ -68,7 +68,7 @@ constexpr uint64_t kLargeArenaBytes = 320 << 20;
 inline server::TargetServerOptions ServerOptions(const std::string& tls,
                                                  uint64_t arena_bytes = kArenaBytes) {
   server::TargetServerOptions options;
-  options.secret = "a shared secret";
+  options.secrets = {"a shared secret"};
   options.tls = tls;
   options.is_ucx = !IsStream(tls);
   options.arena = {.bytes = arena_bytes, .hugepages = memory::Hugepages::kOff};
@@ -104,7 +104,7 @@ class Loopback {
   static client::TargetAddress AddressOf(uint16_t port) {
     return {.host = "127.0.0.1",
             .port = port,
-            .secret = "a shared secret",
+            .secrets = {"a shared secret"},
             .connect_timeout_ns = 5 * kSecondNs};
   }
 

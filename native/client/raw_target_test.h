@@ -78,8 +78,10 @@ class RawTarget final : public fabric::SendListener {
     return event;
   }
 
+  client::TargetId Add() { return client->AddTarget(Loopback::AddressOf(listener_->port())); }
+
   client::TargetId Up() {
-    const auto target = client->AddTarget(Loopback::AddressOf(listener_->port()));
+    const auto target = Add();
     EXPECT_TRUE(AwaitEvent(client::TargetEvent::Kind::kUp));
     return target;
   }
@@ -118,14 +120,18 @@ class RawTarget final : public fabric::SendListener {
     self.offered_features = hello->features;
     ucx::HandshakeFacts facts{};
     std::ranges::copy(hello->nonce, facts.client_nonce.begin());
-    facts.version_min = facts.version_max = facts.version = protocol::kVersion;
+    facts.version_min = hello->version_min;
+    facts.version_max = hello->version_max;
+    facts.version = self.version;
+    facts.features_offered = hello->features;
+    facts.features_agreed = self.proved_features.value_or(self.features_);
     protocol::Challenge challenge{};
     challenge.magic = protocol::kMagic;
-    challenge.version = protocol::kVersion;
+    challenge.version = self.version;
     challenge.features = self.features_;
-    const std::string secret = Loopback::AddressOf(0).secret;
+    const std::string secret = Loopback::AddressOf(0).secrets[0];
     std::ranges::copy(ucx::MakeProof(ucx::Prover::kTarget, secret, facts), challenge.mac);
-    self.Say(protocol::MessageId::challenge, challenge);
+    self.Say(protocol::MessageId::challenge, challenge, self.challenge_list);
     return UCS_OK;
   }
 
@@ -149,6 +155,9 @@ class RawTarget final : public fabric::SendListener {
 
  public:
   uint64_t offered_features = 0;
+  uint16_t version = protocol::kVersionMax;  // of CHALLENGE
+  std::optional<uint64_t> proved_features;   // nullopt: those that CHALLENGE names
+  std::vector<std::byte> challenge_list;
 
  private:
   const uint64_t features_;

@@ -120,6 +120,10 @@ void SessionClient::Greet(TargetConnection& connection, std::unique_ptr<fabric::
   SendHello(connection);
 }
 
+void SessionClient::SetSecrets(TargetId target, ucx::Secrets secrets) {
+  connections_[target]->address.secrets = std::move(secrets);
+}
+
 void SessionClient::ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) {
   TargetConnection& connection = *connections_[target];
   connection.address.port = port;

@@ -32,6 +32,7 @@ class SessionClient final : public Client, public fabric::SendListener, public f
 
   TargetId AddTarget(const TargetAddress& address) override;
   void Connect(TargetId target) override;
+  void SetSecrets(TargetId target, ucx::Secrets secrets) override;
   void ConnectAt(TargetId target, uint16_t port, uint64_t connect_timeout_ns) override;
   void ConnectStream(TargetId target, int fd, const stream::Security& security,
                      uint64_t connect_timeout_ns) override;

@@ -1,4 +1,4 @@
-// Handles the messages of a target: the handshake, its lists, and the answers. See
+// Handles the messages of a target that is up: its lists and the answers. See
 // session_client_impl.h and wire.h.
 #include <algorithm>
 
@@ -14,11 +14,6 @@ namespace {
 using protocol::MessageId;
 using protocol::Status;
 constexpr uint32_t kVolumePagesMax = 1024;
-
-bool IsRefusal(Status status) {
-  return status == Status::unsupported_version || status == Status::unauthorized ||
-         status == Status::overload || status == Status::bad_request;
-}
 
 std::span<const std::byte> Bytes(const void* data, size_t bytes) {
   return {static_cast<const std::byte*>(data), bytes};
@@ -90,66 +85,6 @@ bool SessionClient::SetHandlers(std::string& error) {
     return false;
   }
   return true;
-}
-
-void SessionClient::SendHello(TargetConnection& connection) {
-  connection.facts.version_min = connection.facts.version_max = protocol::kVersion;
-  protocol::Hello hello{};
-  hello.magic = protocol::kMagic;
-  hello.version_min = connection.facts.version_min;
-  hello.version_max = connection.facts.version_max;
-  hello.features = protocol::kLeases;
-  std::ranges::copy(connection.facts.client_nonce, hello.nonce);
-  Send(connection, sends_.Take(MessageId::hello, hello), connection.connect_by_ns);
-}
-
-void SessionClient::OnChallenge(const Incoming& message) {
-  TargetConnection& connection = message.connection;
-  const auto challenge = protocol::Decode<protocol::Challenge>(message.header);
-  const bool is_expected =
-      connection.state == TargetConnection::State::kGreeting && message.data.empty();
-  if (!is_expected || !challenge || challenge->version != protocol::kVersion) {
-    return FailProtocol(connection, "CHALLENGE");
-  }
-  connection.facts.version = challenge->version;
-  connection.has_leases = (challenge->features & protocol::kLeases) != 0;
-  std::ranges::copy(challenge->nonce, connection.facts.server_nonce.begin());
-  if (!ucx::IsProof(challenge->mac, ucx::Prover::kTarget, connection.address.secret,
-                    connection.facts)) {
-    return Fail(connection, Status::unauthorized, "the target does not know the secret");
-  }
-  protocol::Proof proof{};
-  std::ranges::copy(
-      ucx::MakeProof(ucx::Prover::kProxy, connection.address.secret, connection.facts), proof.mac);
-  SetState(connection, TargetConnection::State::kProving);
-  Send(connection, sends_.Take(MessageId::proof, proof), connection.connect_by_ns);
-}
-
-void SessionClient::OnWelcome(const Incoming& message) {
-  TargetConnection& connection = message.connection;
-  const auto welcome = protocol::Decode<protocol::Welcome>(message.header);
-  const bool is_expected =
-      connection.state == TargetConnection::State::kProving && message.data.empty();
-  if (!is_expected || !welcome) return FailProtocol(connection, "WELCOME");
-  connection.session_id = welcome->session_id;
-  connection.requests_max = welcome->requests_max;
-  connection.validate_items_max =
-      std::min(welcome->validate_items_max, protocol::kValidateItemsMax);
-  SetState(connection, TargetConnection::State::kUp);
-  connection.is_up_due = true;
-  Note(connection);
-}
-
-void SessionClient::OnRefuse(const Incoming& message) {
-  TargetConnection& connection = message.connection;
-  const auto refuse = protocol::Decode<protocol::Refuse>(message.header);
-  const auto status = refuse ? protocol::StatusFromWire(refuse->status) : std::nullopt;
-  if (!IsConnecting(connection) || !status || !IsRefusal(*status))
-    return FailProtocol(connection, "REFUSE");
-  Fail(connection, *status,
-       "refused: " + std::string(protocol::StatusName(*status)) + " (the target speaks versions " +
-           std::to_string(refuse->version_min) + " to " + std::to_string(refuse->version_max) +
-           ")");
 }
 
 void SessionClient::OnVolumes(const Incoming& message) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// The wire layout of protocol version 1 between proxy and target, all of it, on one screen.
+// The wire layout of protocol versions 1 and 2 between proxy and target, all of it, on one screen.
 // Every struct is an active-message header or a row of a list in the message's data. Little-endian,
 // fixed width, no implicit padding; reserved fields are sent as zero and refused otherwise.
 // UCX hands headers at unaligned addresses: decode with memcpy only (see decode.h).
@@ -14,7 +14,8 @@ namespace protocol {
 
 static_assert(std::endian::native == std::endian::little, "the codec copies structs as they are");
 
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersionMin = 1;  // its proofs cover no features, and know one secret
+inline constexpr uint16_t kVersionMax = 2;
 inline constexpr uint32_t kMagic = 0x31415253;  // "SRA1": garbage on the port is refused at HELLO
 
 /// Active message ids; one handler each.
@@ -29,6 +30,7 @@ enum Feature : uint64_t { kLeases = 1 };  // lease_ms, kLeased and CHANGED
 
 inline constexpr uint32_t kNonceBytes = 32;
 inline constexpr uint32_t kMacBytes = 32;
+inline constexpr uint32_t kSecretsMax = 2;          // two while they are being changed
 inline constexpr uint32_t kValidateItemsMax = 1024;
 inline constexpr uint32_t kChangedIdsMax = 4096;    // more changes than this: "flush"
 inline constexpr uint32_t kVolumesPerPageMax = 1024;
@@ -45,18 +47,19 @@ struct Hello {             // proxy → target
 };
 static_assert(sizeof(Hello) == 48);
 
-struct Challenge {         // target → proxy
+struct Challenge {         // target → proxy; from version 2 on the data is the MACs with the target's other secrets
   uint32_t magic;
   uint16_t version;        // chosen
   uint16_t reserved;
   uint64_t features;       // those of HELLO that this target knows
   uint8_t nonce[kNonceBytes];
-  uint8_t mac[kMacBytes];  // HMAC-SHA256(secret, "target" ‖ client nonce ‖ server nonce ‖ version_min ‖ version_max ‖ version)
+  uint8_t mac[kMacBytes];  // HMAC-SHA256(secret, "target" ‖ client nonce ‖ server nonce ‖ version_min ‖ version_max ‖ version
+                           //   ‖ features of HELLO ‖ features of CHALLENGE, from version 2 on)
 };
 static_assert(sizeof(Challenge) == 80);
 
 struct Proof {             // proxy → target
-  uint8_t mac[kMacBytes];  // the same with "proxy"
+  uint8_t mac[kMacBytes];  // the same with "proxy", and the secret that both know
 };
 static_assert(sizeof(Proof) == 32);
 

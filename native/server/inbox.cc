@@ -104,6 +104,17 @@ void Inbox::OnPollWanted(std::function<void()> listener) {
   on_poll_wanted_ = std::move(listener);
 }
 
+void Inbox::SetSecrets(ucx::Secrets secrets) {
+  auto shared = std::make_shared<const ucx::Secrets>(std::move(secrets));
+  const std::lock_guard lock(mutex_);
+  secrets_ = std::move(shared);
+}
+
+ucx::SharedSecrets Inbox::secrets() const {
+  const std::lock_guard lock(mutex_);
+  return secrets_;
+}
+
 void Inbox::WantPoll() {
   const std::lock_guard lock(mutex_);
   if (on_poll_wanted_) on_poll_wanted_();

@@ -12,6 +12,7 @@
 #include "server/target_server.h"
 #include "stream/channel.h"
 #include "ucx/accepted_sockets.h"
+#include "ucx/session_proof.h"
 
 namespace server {
 
@@ -61,10 +62,12 @@ class Inbox {
   [[nodiscard]] std::vector<ucx::PeerEnd> peers() const;
   [[nodiscard]] std::vector<SessionEvent> TakeSessionEvents();
   void OnPollWanted(std::function<void()> listener);
+  void SetSecrets(ucx::Secrets secrets);
 
   // The progress thread's side.
   [[nodiscard]] int event_fd() const { return event_fd_; }
   [[nodiscard]] Work Take();
+  [[nodiscard]] ucx::SharedSecrets secrets() const;
   void Publish(const TargetServerStats& stats);
   void Publish(std::vector<engine::AnnouncedVolume> volumes);
   void Publish(std::vector<ucx::PeerEnd> peers);
@@ -78,6 +81,7 @@ class Inbox {
   mutable std::mutex mutex_;
   Work work_;
   bool was_stop_asked_ = false;
+  ucx::SharedSecrets secrets_;
   TargetServerStats stats_;
   std::vector<engine::AnnouncedVolume> volumes_;
   std::vector<ucx::PeerEnd> peers_;

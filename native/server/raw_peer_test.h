@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "protocol/clock.h"
@@ -38,6 +39,7 @@ class RawPeer final : public fabric::SendListener {
 
   template <typename Header>
   void Say(protocol::MessageId id, const Header& header, std::vector<std::byte> list = {}) {
+    if constexpr (std::is_same_v<Header, protocol::Hello>) hello_ = header;
     fabric::Send& send = sends_.Take(id, header);
     send.list = std::move(list);
     ucx::Post(send, endpoint_, nullptr);
@@ -46,7 +48,8 @@ class RawPeer final : public fabric::SendListener {
   static protocol::Hello Hello() {
     protocol::Hello hello{};
     hello.magic = protocol::kMagic;
-    hello.version_min = hello.version_max = protocol::kVersion;
+    hello.version_min = protocol::kVersionMin;
+    hello.version_max = protocol::kVersionMax;
     return hello;
   }
 
@@ -57,13 +60,18 @@ class RawPeer final : public fabric::SendListener {
     return reinterpret_cast<const Header*>(found->second.data());
   }
 
-  /// Answers the challenge that was heard to a hello which offered versions 1 to `version_max`.
-  void Prove(const std::string& secret, uint16_t version_max = protocol::kVersion) {
+  /// Answers the challenge that was heard to the hello that was said last.
+  void Prove(const std::string& secret) { Prove(secret, hello_); }
+  /// Proves as if `hello` had been said.
+  void Prove(const std::string& secret, const protocol::Hello& hello) {
     const auto& challenge = *Heard<protocol::Challenge>(protocol::MessageId::challenge);
     ucx::HandshakeFacts facts{};
     std::memcpy(facts.server_nonce.data(), challenge.nonce, sizeof(challenge.nonce));
-    facts.version_min = facts.version = protocol::kVersion;
-    facts.version_max = version_max;
+    facts.version_min = hello.version_min;
+    facts.version_max = hello.version_max;
+    facts.version = challenge.version;
+    facts.features_offered = hello.features;
+    facts.features_agreed = challenge.features;
     protocol::Proof proof{};
     const ucx::Mac mac = ucx::MakeProof(ucx::Prover::kProxy, secret, facts);
     std::memcpy(proof.mac, mac.data(), mac.size());
@@ -111,6 +119,7 @@ class RawPeer final : public fabric::SendListener {
   std::unique_ptr<ucx::Worker> worker_;
   ucx::Endpoint endpoint_;
   std::map<protocol::MessageId, std::vector<std::byte>> heard_;
+  protocol::Hello hello_{};
   bool is_lost_ = false;
 };
 

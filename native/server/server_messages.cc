@@ -99,7 +99,8 @@ void Server::OnHello(const Incoming& message) {
   if (session.state != Session::State::kGreeting) return Doom(session);
   const auto hello = protocol::Decode<protocol::Hello>(message.header);
   if (!hello || !message.data.empty()) return Refuse(session, Status::bad_request);
-  if (hello->version_min > protocol::kVersion || hello->version_max < protocol::kVersion) {
+  const uint16_t version = std::min(hello->version_max, protocol::kVersionMax);
+  if (version < std::max(hello->version_min, protocol::kVersionMin)) {
     return Refuse(session, Status::unsupported_version);
   }
   if (stats_.sessions_active >= options_.sessions_max) return Refuse(session, Status::overload);
@@ -109,16 +110,22 @@ void Server::OnHello(const Incoming& message) {
   if (!ucx::MakeNonce(facts.server_nonce)) return Refuse(session, Status::overload);
   facts.version_min = hello->version_min;
   facts.version_max = hello->version_max;
-  facts.version = protocol::kVersion;
+  facts.version = version;
   protocol::Challenge challenge{};
   challenge.magic = protocol::kMagic;
   challenge.version = facts.version;
   challenge.features = hello->features & protocol::kLeases;
   session.has_leases = challenge.features != 0;
+  facts.features_offered = hello->features;
+  facts.features_agreed = challenge.features;
+  session.secrets = inbox_.secrets();
   std::ranges::copy(facts.server_nonce, challenge.nonce);
-  std::ranges::copy(ucx::MakeProof(ucx::Prover::kTarget, options_.secret, facts), challenge.mac);
+  const ucx::Secrets& secrets = *session.secrets;
+  std::ranges::copy(ucx::MakeProof(ucx::Prover::kTarget, secrets[0], facts), challenge.mac);
   SetState(session, Session::State::kProving);
   fabric::Send& send = sends_.Take(MessageId::challenge, challenge);
+  for (size_t i = 1; version >= 2 && i < secrets.size(); ++i)
+    protocol::AppendRow(send.list, ucx::MakeProof(ucx::Prover::kTarget, secrets[i], facts));
   send.owner = session.id;
   send.deadline_ns = message.now_ns + kControlSendTimeoutNs;
   session.link->Post(send);
@@ -130,7 +137,8 @@ void Server::OnProof(const Incoming& message) {
   if (session.state != Session::State::kProving) return Doom(session);
   const auto proof = protocol::Decode<protocol::Proof>(message.header);
   if (!proof || !message.data.empty()) return Refuse(session, Status::bad_request);
-  if (!ucx::IsProof(proof->mac, ucx::Prover::kProxy, options_.secret, session.facts)) {
+  const ucx::SharedSecrets secrets = std::exchange(session.secrets, nullptr);
+  if (ucx::ProvedSecret(proof->mac, ucx::Prover::kProxy, *secrets, session.facts) == nullptr) {
     return Refuse(session, Status::unauthorized);
   }
   if (stats_.sessions_active >= options_.sessions_max) return Refuse(session, Status::overload);

@@ -167,7 +167,8 @@ void Server::SetState(Session& session, Session::State state) {
 void Server::Refuse(Session& session, protocol::Status status) {
   protocol::Refuse refuse{};
   refuse.status = static_cast<uint16_t>(status);
-  refuse.version_min = refuse.version_max = protocol::kVersion;
+  refuse.version_min = protocol::kVersionMin;
+  refuse.version_max = protocol::kVersionMax;
   fabric::Send& send = sends_.Take(protocol::MessageId::refuse, refuse);
   send.owner = session.id;
   send.deadline_ns = protocol::NowNs() + kControlSendTimeoutNs;

@@ -25,6 +25,7 @@ struct Session {
   ucx::PeerEnd peer;
   State state = State::kGreeting;
   ucx::HandshakeFacts facts{};
+  ucx::SharedSecrets secrets;  // kProving: those of its CHALLENGE
   uint64_t accepted_ns = 0;
   uint64_t last_message_ns = 0;
   uint64_t linger_until_ns = 0;     // kLeaving

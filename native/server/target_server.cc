@@ -31,6 +31,7 @@ class ThreadedTargetServer final : public TargetServer {
   }
 
   bool Start(const TargetServerOptions& options, const EngineFactory& engine, std::string& error) {
+    inbox_.SetSecrets(options.secrets);
     thread_ = std::thread([this, options, engine] { RunThread(options, engine); });
     std::unique_lock lock(started_mutex_);
     started_changed_.wait(lock, [&] { return started_.has_value(); });
@@ -61,6 +62,7 @@ class ThreadedTargetServer final : public TargetServer {
     if (!connections_) return {};
     return connections_->Look(protocol::NowNs(), inbox_.peers());
   }
+  void SetSecrets(ucx::Secrets secrets) override { inbox_.SetSecrets(std::move(secrets)); }
   void Adopt(int fd, const stream::Security& security) override {
     sockaddr_storage address{};
     socklen_t bytes = sizeof(address);

@@ -12,6 +12,7 @@
 #include "memory/arena.h"
 #include "protocol/status.h"
 #include "stream/channel.h"
+#include "ucx/session_proof.h"
 #include "ucx/waiting_connections.h"
 
 // The target over UCX: a listener and its sessions around the engine, all on one progress thread of
@@ -22,7 +23,7 @@ namespace server {
 struct TargetServerOptions {
   std::string host = "127.0.0.1";  // a literal address
   uint16_t port = 0;               // 0: any free one, see port()
-  std::string secret;              // any length; empty: everyone who speaks the protocol is served
+  ucx::Secrets secrets{""};        // an empty one: everyone who speaks the protocol is served
   uint32_t sessions_max = 1000;    // more are refused with overload
   uint32_t requests_per_session_max = 1024;       // in flight; more are answered with overload
   uint64_t session_timeout_ns = 300'000'000'000;  // without any message: GOODBYE
@@ -95,6 +96,8 @@ class TargetServer {
   /// The hosts that UCX's TCP ports take packets of, with `is_guarded`; none at first. False: see
   /// ucx::PeerFilter.
   virtual bool AdmitPeers(const std::set<ucx::HostAddress>& hosts, std::string& error) = 0;
+  /// For sessions that begin from now on; see TargetServerOptions.
+  virtual void SetSecrets(ucx::Secrets secrets) = 0;
   /// Serves the peer of a connected TCP socket, which is closed in the end, by messages over it.
   virtual void Adopt(int fd, const stream::Security& security) = 0;
   [[nodiscard]] virtual memory::PageKind page_kind() const = 0;

@@ -222,8 +222,8 @@ std::vector<std::string> SaidToday() {
 }
 
 /// The transcript's lines of one kind; the others begin with another word.
-std::vector<std::string> Recorded(bool is_status) {
-  std::ifstream file(SEAWEED_FIXTURES "/wire-v1.txt");
+std::vector<std::string> Recorded(bool is_status, std::string_view name = "wire-v1.txt") {
+  std::ifstream file(SEAWEED_FIXTURES "/" + std::string(name));
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line.starts_with('#')) continue;
@@ -335,6 +335,34 @@ TEST(TranscriptOfVersion1, HasStatusesThatKeepTheirNumbers) {
     ASSERT_TRUE(status) << line;
     EXPECT_EQ(protocol::StatusName(*status), name);
   }
+}
+
+TEST(TranscriptOfVersion2, HasAHandshakeThatIsSaidTodayByteForByte) {
+  ucx::HandshakeFacts facts = Facts();
+  facts.version_max = facts.version = 2;
+  facts.features_offered = facts.features_agreed = protocol::kLeases;
+  protocol::Hello hello{.magic = protocol::kMagic,
+                        .version_min = facts.version_min,
+                        .version_max = facts.version_max,
+                        .features = facts.features_offered,
+                        .nonce = {}};
+  std::ranges::copy(facts.client_nonce, hello.nonce);
+  protocol::Challenge challenge{.magic = protocol::kMagic,
+                                .version = facts.version,
+                                .reserved = 0,
+                                .features = facts.features_agreed,
+                                .nonce = {},
+                                .mac = {}};
+  std::ranges::copy(facts.server_nonce, challenge.nonce);
+  std::ranges::copy(ucx::MakeProof(ucx::Prover::kTarget, kSecret, facts), challenge.mac);
+  const ucx::Mac other = ucx::MakeProof(ucx::Prover::kTarget, "open", facts);
+  protocol::Proof proof{};
+  std::ranges::copy(ucx::MakeProof(ucx::Prover::kProxy, "open", facts), proof.mac);
+  EXPECT_EQ(Recorded(false, "wire-v2.txt"),
+            (std::vector<std::string>{
+                Line(MessageId::hello, "hello", hello),
+                Line(MessageId::challenge, "challenge", challenge, std::as_bytes(std::span(other))),
+                Line(MessageId::proof, "proof", proof)}));
 }
 
 }  // namespace

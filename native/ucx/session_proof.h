@@ -2,8 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/wire.h"
 
@@ -13,14 +16,20 @@ namespace ucx {
 using Nonce = std::array<uint8_t, protocol::kNonceBytes>;
 using Mac = std::array<uint8_t, protocol::kMacBytes>;
 
-/// The facts that both proofs cover; the versions are among them so that an attacker cannot talk
-/// the two sides into an older one.
+/// One, or two while they are being changed; an empty one is none. Never an empty list.
+using Secrets = std::vector<std::string>;
+using SharedSecrets = std::shared_ptr<const Secrets>;
+
+/// The facts that both proofs cover: an attacker cannot talk the two sides into an older version,
+/// nor, from version 2 on, out of a feature.
 struct HandshakeFacts {
   Nonce client_nonce;
   Nonce server_nonce;
   uint16_t version_min;
   uint16_t version_max;
   uint16_t version;
+  uint64_t features_offered;
+  uint64_t features_agreed;
 };
 
 enum class Prover { kTarget, kProxy };
@@ -34,5 +43,10 @@ enum class Prover { kTarget, kProxy };
 /// In constant time.
 [[nodiscard]] bool IsProof(std::span<const uint8_t, protocol::kMacBytes> mac, Prover prover,
                            std::string_view secret, const HandshakeFacts& facts);
+
+/// The first of `secrets` with which the other side proved itself; nullptr: none.
+[[nodiscard]] const std::string* ProvedSecret(std::span<const uint8_t, protocol::kMacBytes> mac,
+                                              Prover prover, const Secrets& secrets,
+                                              const HandshakeFacts& facts);
 
 }  // namespace ucx

@@ -30,6 +30,29 @@ TEST(SessionProof, IsNotTheOtherSides) {
   EXPECT_FALSE(IsProof(MakeProof(Prover::kTarget, "s", facts), Prover::kProxy, "s", facts));
 }
 
+TEST(SessionProof, CoversFeaturesFromVersion2On) {
+  HandshakeFacts facts = Facts();
+  for (const uint16_t version : {uint16_t{1}, uint16_t{2}}) {
+    facts.version = version;
+    const Mac mac = MakeProof(Prover::kTarget, "s", facts);
+    HandshakeFacts other = facts;
+    other.features_offered ^= 1;
+    EXPECT_EQ(IsProof(mac, Prover::kTarget, "s", other), version == 1);
+    other = facts;
+    other.features_agreed ^= uint64_t{1} << 63;
+    EXPECT_EQ(IsProof(mac, Prover::kTarget, "s", other), version == 1);
+  }
+}
+
+TEST(SessionProof, IsFoundAmongTwoSecrets) {
+  const HandshakeFacts facts = Facts();
+  const Secrets secrets = {"a", "b"};
+  EXPECT_EQ(ProvedSecret(MakeProof(Prover::kProxy, "b", facts), Prover::kProxy, secrets, facts),
+            &secrets[1]);
+  EXPECT_EQ(ProvedSecret(MakeProof(Prover::kProxy, "c", facts), Prover::kProxy, secrets, facts),
+            nullptr);
+}
+
 TEST(SessionProof, CoversNoncesAndVersions) {
   const HandshakeFacts facts = Facts();
   const Mac mac = MakeProof(Prover::kTarget, "s", facts);

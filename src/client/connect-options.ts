@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type HostPort, parseHostPort } from '../config/address.ts';
 import { loadProxyConfig } from '../config/proxy-config.ts';
 import type { RdmaClientOptions, TargetAddress } from '../rdma/rdma-client.ts';
+import type { Secret } from '../rdma/secret.ts';
 import type { TransportChoice } from '../rdma/ucx-devices.ts';
 import { checkKeys, checkSignal, checkTimeout, integerWithin, wrongType } from './arguments.ts';
 
@@ -127,7 +128,7 @@ export function checkConnect(options: ConnectOptions): CheckedConnect {
   return fromTargets(options, secretOf(options));
 }
 
-function fromTargets(options: TargetConnectOptions, secret: string): CheckedConnect {
+function fromTargets(options: TargetConnectOptions, secret: Secret): CheckedConnect {
   checkKeys('connect', options, [...commonKeys, ...targetKeys]);
   const common = checkCommon(options);
   const { deviceName = 'auto', tls = 'auto', spinUs = 0 } = options;
@@ -162,7 +163,7 @@ function fromDirectories(options: DirectoryConnectOptions): CheckedConnect {
 function fromConfig(options: ConfigConnectOptions): CheckedConnect {
   checkKeys('connect', options, [...commonKeys, 'config']);
   checkText('config', options.config);
-  const { rdma, memory, limits, volumeServers, secret } = loadProxyConfig(options.config, {});
+  const { rdma, memory, limits, volumeServers, secrets } = loadProxyConfig(options.config, {});
   const { config: _, ...given } = options;
   const common = {
     memoryBytes: memory.bytes,
@@ -182,7 +183,7 @@ function fromConfig(options: ConfigConnectOptions): CheckedConnect {
   const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork, isTlsOff: tlsOff } = rdma;
   const transport = rdma.transport === 'inproc' ? 'auto' : rdma.transport;
   const fabric = { transport, tlsOff, deviceName, tls, ucxTcpTrustedNetwork } as const;
-  return fromTargets({ ...common, targets, ...fabric }, secret ?? '');
+  return fromTargets({ ...common, targets, ...fabric }, () => secrets);
 }
 
 type Common = Omit<CheckedConnect, 'native' | 'targets' | 'isNetworkTrusted'> & {
@@ -207,7 +208,7 @@ function checkCommon(options: CommonConnectOptions): Common {
   return { native, memoryBytes, decodedBytesMax, timeoutMs, connectTimeoutMs, signal };
 }
 
-function targetOf(text: string, secret: string, connectTimeoutMs: number): TargetAddress {
+function targetOf(text: string, secret: Secret, connectTimeoutMs: number): TargetAddress {
   const address: HostPort | undefined = parseHostPort(text);
   if (address !== undefined && address.port > 0) return { ...address, secret, connectTimeoutMs };
   throw wrongType('targets', 'a list of host:port, such as "10.0.0.1:18515"', text);

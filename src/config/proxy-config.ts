@@ -7,7 +7,7 @@ import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
 import { addressOfUrl, checkPlaces, type Peer } from './listen-places.ts';
 import { type ProxySettings, proxySchema } from './proxy-schema.ts';
-import { readSecretFile, readSigningKey } from './secret-file.ts';
+import { readSecretFile, readSecrets, readSigningKey } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
 import { checkSidecar } from './sidecar-settings.ts';
 import { formatSize, parseSize } from './units.ts';
@@ -27,8 +27,8 @@ export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs'> {
   readonly securityToml: string;
   /** SeaweedFS's jwt.signing.read.key. */
   readonly readKey: string | undefined;
-  /** Shared with the targets. */
-  readonly secret: string | undefined;
+  /** Shared with the targets: none, one, or two while they are being changed. */
+  readonly secrets: readonly string[];
   /** The token that the admin listener asks for. */
   readonly adminToken: string | undefined;
   /** For the log. */
@@ -60,7 +60,7 @@ export function loadProxyConfig(source: ConfigSource, environment: NodeJS.Proces
           })),
     securityToml,
     readKey: readSigningKey('seaweedfs.security_toml', securityToml, problems),
-    secret: readSecretFile('rdma.secret_file', rdma.secretFile, problems),
+    secrets: readSecrets(rdma, problems),
     adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
     warnings: problems.warnings,
     keys: listKeys(proxySchema, read, adjustments(settings, fitted(settings, problems))),

@@ -43,6 +43,7 @@ export interface ProxySettings {
     readonly timeoutMs: number;
     readonly connectTimeoutMs: number;
     readonly secretFile: string;
+    readonly secondSecretFile: string;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;
   };
@@ -118,6 +119,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
     ...handshakeFields,
     secretFile: field.text('secret_file', ''),
+    secondSecretFile: field.text('second_secret_file', ''),
     dirs: field.stringList('dirs', []),
     simulatedLatencyMs: field.duration('simulated_latency', '0us', { max: 60_000 }),
   },

@@ -26,6 +26,30 @@ export function readSecretFile(key: string, file: string, problems: Problems): s
   return undefined;
 }
 
+/** The secrets that proxies and targets share, the one to prove first in front. */
+export function readSecrets(
+  { secretFile, secondSecretFile }: SecretFiles,
+  problems: Problems,
+): readonly string[] {
+  const [first, second] = [
+    readSecretFile('rdma.secret_file', secretFile, problems),
+    readSecretFile('rdma.second_secret_file', secondSecretFile, problems),
+  ];
+  if (secretFile === '' && secondSecretFile !== '') {
+    problems.add(
+      'rdma.second_secret_file',
+      'is for a change of rdma.secret_file, which is not set',
+    );
+  }
+  return [first, second].filter((secret) => secret !== undefined);
+}
+
+interface SecretFiles {
+  /** '': none. */
+  readonly secretFile: string;
+  readonly secondSecretFile: string;
+}
+
 /** Reads the secret from a file that was named on the command line. @throws ConfigError */
 export function readSecretOption(file: string): string {
   const problems = new Problems('--secret-file', new Map(), new Map());

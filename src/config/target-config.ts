@@ -5,7 +5,7 @@ import { type EffectiveKey, listKeys } from './effective-keys.ts';
 import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
 import { addressOfUrl, checkPlaces } from './listen-places.ts';
-import { readSecretFile } from './secret-file.ts';
+import { readSecretFile, readSecrets } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
 import { type TargetSettings, targetSchema } from './target-schema.ts';
 
@@ -13,8 +13,8 @@ export interface TargetConfig extends TargetSettings {
   readonly role: 'target';
   /** undefined: defaults and environment only. */
   readonly file: string | undefined;
-  /** Shared with the proxies. */
-  readonly secret: string | undefined;
+  /** Shared with the proxies: none, one, or two while they are being changed. */
+  readonly secrets: readonly string[];
   /** The token that the admin listener asks for. */
   readonly adminToken: string | undefined;
   /** For the log. */
@@ -36,7 +36,7 @@ export function loadTargetConfig(
     ...settings,
     role: 'target',
     file: nameOfSource(source),
-    secret: readSecretFile('rdma.secret_file', settings.rdma.secretFile, problems),
+    secrets: readSecrets(settings.rdma, problems),
     adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
     warnings: problems.warnings,
     keys: listKeys(targetSchema, read, { fitted: {}, idle: [] }),

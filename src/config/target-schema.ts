@@ -19,6 +19,7 @@ export interface TargetSettings {
     readonly bufferBytes: number;
     readonly hugepages: 'try' | 'require' | 'off';
     readonly secretFile: string;
+    readonly secondSecretFile: string;
     readonly insecure: boolean;
   };
   readonly target: {
@@ -48,6 +49,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
     bufferBytes: field.size('buffer_size', '1GB', { min: 2 ** 21 }),
     hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
     secretFile: field.text('secret_file', ''),
+    secondSecretFile: field.text('second_secret_file', ''),
     insecure: field.flag('insecure', false),
   },
   target: {

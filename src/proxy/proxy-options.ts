@@ -2,6 +2,7 @@
 import type { AdminPlace } from '../admin/admin-options.ts';
 import type { ConfigurationStatus } from '../admin/configuration.ts';
 import type { RequestObserver } from '../needle/request-record.ts';
+import type { Secret } from '../rdma/secret.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
 import type { FrontLog, HttpFrontOptions } from './front/server.ts';
 import type { SidecarListenerOptions } from './sidecar-listener.ts';
@@ -38,8 +39,7 @@ export interface ProxyOptions {
     /** For a peer that connects to a port of UCX to say who it is. */
     readonly handshakeTimeoutMs: number;
     readonly pendingPerAddressMax: number;
-    /** '': none. */
-    readonly secret: string;
+    readonly secret: Secret;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;
   };

@@ -1,5 +1,6 @@
 /** The sidecar's listener, with what it asks of the proxy: the corridor, the targets, the metrics. No logic. */
 import type { BytesRoute } from '../needle/needle-outcome.ts';
+import { hasSecret, type Secret } from '../rdma/secret.ts';
 import type { TargetDirectory } from './fleet/target-directory.ts';
 import type { FabricPing, SidecarHost, SidecarOptions } from './sidecar/sidecar-options.ts';
 import { type RunningSidecar, startSidecar } from './sidecar/sidecar-server.ts';
@@ -21,7 +22,7 @@ interface ProxyFacts {
   readonly cache: { readonly bytesMax: number };
   readonly rdma: {
     readonly deviceName: string;
-    readonly secret: string;
+    readonly secret: Secret;
     readonly timeoutMs: number;
   };
 }
@@ -43,7 +44,7 @@ export function startSidecarListener(
       volumeServers: [...facts.volumeServers.map(({ url }) => url), ...volumeServerAliases],
       wholeBytesMax: Math.floor(facts.cache.bytesMax * wholeShare),
       deviceName: facts.rdma.deviceName,
-      hasSecret: facts.rdma.secret !== '',
+      hasSecret: hasSecret(facts.rdma.secret),
     },
     {
       ...host,

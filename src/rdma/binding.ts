@@ -9,7 +9,7 @@ import type { Binding } from './native-types.ts';
 import { layoutVersion } from './shared-layout.ts';
 
 /** Version of native/protocol/wire.h. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /**
  * UCX reads its variables when the library is loaded, so what is unset is set before that. Each value guards against

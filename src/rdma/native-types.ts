@@ -117,7 +117,14 @@ export interface NativeClient {
   readonly ring: ArrayBuffer;
   /** The next READ's fields or VALIDATE's items are written here, then posted; see completion-ring.ts. */
   readonly command: ArrayBuffer;
-  addTarget(host: string, port: number, secret: string, connectTimeoutNs: number): number;
+  addTarget(
+    host: string,
+    port: number,
+    secrets: readonly string[],
+    connectTimeoutNs: number,
+  ): number;
+  /** For attempts to connect from now on; see secret.ts. */
+  setSecrets(target: number, secrets: readonly string[]): void;
   /** Begins a session over a TCP connection to the target, by a copy of its descriptor. `key`: 32 bytes, of TLS; undefined: none. */
   connectStream(
     target: number,
@@ -157,7 +164,7 @@ export interface NativeClient {
 export interface NativeTargetOptions {
   readonly host: string;
   readonly port: number;
-  readonly secret: string;
+  readonly secrets: readonly string[];
   readonly sessionsMax: number;
   readonly requestsPerSessionMax: number;
   readonly sessionTimeoutNs: number;
@@ -230,6 +237,8 @@ export interface NativeTarget {
   /** Works like NativeClient's. */
   readonly guardFault: string;
   admitPeers(hosts: readonly string[]): void;
+  /** For sessions that begin from now on; see secret.ts. */
+  setSecrets(secrets: readonly string[]): void;
   /** Serves the peer of a TCP connection, by a copy of its descriptor. `key`: as NativeClient's. */
   adopt(fd: number, key: Uint8Array | undefined): void;
   confirm(startedAgoNs: number, rows: readonly NativeServedVolume[]): void;

@@ -14,6 +14,7 @@ import {
 import type { StreamKind, UcxPlace } from './control/control-protocol.ts';
 import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
+import { hasSecret, type Secret, secretsNow } from './secret.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
 import type { TransportChoice } from './ucx-devices.ts';
@@ -22,8 +23,7 @@ export interface TargetAddress {
   /** A name or a literal address; names are looked up at each attempt to connect. */
   readonly host: string;
   readonly port: number;
-  /** Empty: none. */
-  readonly secret: string;
+  readonly secret: Secret;
   readonly connectTimeoutMs: number;
 }
 
@@ -72,7 +72,7 @@ export class TargetConnector implements Connector {
     this.#devices = side.devices;
     this.#sharesMemory = side.sharesMemory;
     this.#family = side.isIpv6 ? 6 : 4;
-    const isTls = address.secret !== '' && !side.isTlsOff;
+    const isTls = hasSecret(address.secret) && !side.isTlsOff;
     this.#transport = side.transport;
     this.#stream = side.transport === 'ucx' ? undefined : isTls ? 'tls' : 'plain';
   }
@@ -213,20 +213,33 @@ export class TargetConnector implements Connector {
 
   #openStream(host: string, { fd, key }: AdmittedStream, timeoutMs: number): void {
     const timeoutNs = Math.ceil(timeoutMs * 1e6);
-    const known = this.#targets.get(host);
-    const target = known ?? this.#native.addTarget(host, 0, this.#address.secret, timeoutNs);
-    this.#targets.set(host, target);
+    const target = this.#targetAt(host, 0, timeoutNs).target;
     this.#native.connectStream(target, fd, key, timeoutNs);
     this.#link?.open(target);
   }
 
   #open({ host, port }: UcxPlace, timeoutMs: number): void {
     const timeoutNs = Math.ceil(timeoutMs * 1e6);
-    const known = this.#targets.get(host);
-    const target = known ?? this.#native.addTarget(host, port, this.#address.secret, timeoutNs);
-    if (known !== undefined) this.#native.connect(known, port, timeoutNs);
-    this.#targets.set(host, target);
+    const { target, isNew } = this.#targetAt(host, port, timeoutNs);
+    if (!isNew) this.#native.connect(target, port, timeoutNs);
     this.#link?.open(target);
+  }
+
+  /** A new one begins to connect, where the port is not 0. */
+  #targetAt(
+    host: string,
+    port: number,
+    timeoutNs: number,
+  ): { readonly target: number; readonly isNew: boolean } {
+    const secrets = secretsNow(this.#address.secret);
+    const known = this.#targets.get(host);
+    if (known !== undefined) {
+      this.#native.setSecrets(known, secrets);
+      return { target: known, isNew: false };
+    }
+    const target = this.#native.addTarget(host, port, secrets, timeoutNs);
+    this.#targets.set(host, target);
+    return { target, isNew: true };
   }
 }
 
@@ -237,7 +250,7 @@ export class InprocConnector implements Connector {
 
   constructor(native: NativeClient) {
     this.#native = native;
-    this.#target = native.addTarget('inproc', 0, '', 1e9);
+    this.#target = native.addTarget('inproc', 0, [], 1e9);
   }
 
   start(link: ConnectorLink): void {

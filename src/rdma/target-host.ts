@@ -22,6 +22,7 @@ import type {
   NativeTargetStats,
 } from './native-types.ts';
 import type { TargetVolume } from './needle-fetcher.ts';
+import { hasSecret, type Secret, secretsNow } from './secret.ts';
 import { type ShmLoss, startWithShm } from './shared-memory.ts';
 import { failureOf, type StatusName, statusNumbers } from './status.ts';
 import { secondAddress } from './ucx-addresses.ts';
@@ -34,8 +35,8 @@ export interface TargetHostOptions {
   readonly port: number;
   /** Where UCX listens; 0, the default: any free one. */
   readonly ucxPort?: number;
-  /** Empty: everyone who speaks the protocol is served. */
-  readonly secret: string;
+  /** Without one everyone who speaks the protocol is served. */
+  readonly secret: Secret;
   readonly arenaBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
   readonly dirs: readonly string[];
@@ -102,6 +103,8 @@ export interface TargetHost {
   lookAtConnections(): ConnectionCounts;
   /** Takes the events in order, each once; the last 256 are kept. */
   takeSessionEvents(): readonly SessionEvent[];
+  /** Sessions that begin from now on may be proved by what `secret` gives now. */
+  secretChanged(): void;
   /** The served volumes, as last announced to the sessions. */
   volumes(): readonly TargetVolume[];
   /** Until it is stopped it keeps the process up. No new sessions, GOODBYE to the others, requests in flight finished within `drainMs`. Idempotent. */
@@ -124,7 +127,7 @@ export async function startTargetHost(options: TargetHostOptions): Promise<Targe
       adopt: (fd, key) => made.adopt(fd, key),
       hasUcx: isUcx(options),
     });
-    return new NativeTargetHost(made, control, { host, shmLoss: loss });
+    return new NativeTargetHost(made, control, { host, secret, shmLoss: loss });
   } catch (cause) {
     control.end();
     throw new RdmaUnavailableError('start-failed', messageOf(cause), { cause });
@@ -164,7 +167,7 @@ function boundsOf(options: TargetHostOptions): Omit<ControlOptions, 'host' | 'po
     pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
     admittedMax: options.sessionsMax ?? 1000,
     devices: options.deviceName ?? 'auto',
-    streams: options.secret !== '' && options.isTlsOff !== true ? 'tls' : 'plain',
+    streams: hasSecret(options.secret) && options.isTlsOff !== true ? 'tls' : 'plain',
     freeDescriptors: () => freeDescriptors(options.descriptorLimit ?? Number.POSITIVE_INFINITY),
   };
 }
@@ -174,7 +177,7 @@ function nativeOptions(options: TargetHostOptions, tls: string): NativeTargetOpt
   return {
     host: ucxHostOf(options.host),
     port: options.ucxPort ?? 0,
-    secret: options.secret,
+    secrets: secretsNow(options.secret),
     sessionsMax: admittedMax,
     requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
     sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
@@ -201,6 +204,7 @@ const noSession = { sessionId: undefined, status: undefined };
 
 interface HostFacts {
   readonly host: string;
+  readonly secret: Secret;
   readonly shmLoss: ShmLoss | undefined;
 }
 
@@ -211,12 +215,14 @@ class NativeTargetHost implements TargetHost {
   readonly guardFault: string | undefined;
   readonly #native: NativeTarget;
   readonly #control: ControlListener;
+  readonly #secret: Secret;
   readonly #forget: () => void;
   #stopping: Promise<void> | undefined;
 
   constructor(native: NativeTarget, control: ControlListener, facts: HostFacts) {
     this.#native = native;
     this.#control = control;
+    this.#secret = facts.secret;
     this.shmLoss = facts.shmLoss;
     this.guardFault = native.guardFault || undefined;
     this.#forget = atExit(() => native.destroy());
@@ -263,6 +269,10 @@ class NativeTargetHost implements TargetHost {
       status: status === statusNumbers.ok ? undefined : failureOf(status).status,
     }));
     return [...refused, ...translated, ...events];
+  }
+
+  secretChanged(): void {
+    this.#native.setSecrets(secretsNow(this.#secret));
   }
 
   volumes(): readonly TargetVolume[] {

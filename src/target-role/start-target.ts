@@ -7,6 +7,7 @@ import { targetHealth, targetReadiness } from '../admin/health.ts';
 import { createTargetMetrics } from '../admin/metrics/target-metrics.ts';
 import type { TargetRoleStatus } from '../admin/status.ts';
 import { ConnectionWatch } from '../rdma/connection-watch.ts';
+import type { Secret } from '../rdma/secret.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
 import { type SessionEvent, startTargetHost, type TargetHost } from '../rdma/target-host.ts';
 import { listenFault, logAddressFaults } from '../rdma/ucx-addresses.ts';
@@ -46,8 +47,8 @@ export interface TargetOptions {
   readonly pendingPerAddressMax: number;
   readonly bufferBytes: number;
   readonly hugepages: 'try' | 'require' | 'off';
-  /** '': every proxy is served. */
-  readonly secret: string;
+  /** Without one every proxy is served. */
+  readonly secret: Secret;
   readonly dirs: readonly string[];
   readonly idxDirs: readonly string[];
   /** undefined: volumes are served without asking a volume server. */
@@ -75,6 +76,8 @@ export interface RunningTarget {
   readonly address: string;
   readonly adminAddress: string;
   status(): TargetRoleStatus;
+  /** Sessions that begin from now on may be proved by what `secret` gives now. */
+  secretChanged(): void;
   /** No new sessions; requests in flight are finished within `drainMs`. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -234,6 +237,10 @@ class TargetRole implements RunningTarget {
     if (onSession === undefined) return;
     for (const event of this.#target.takeSessionEvents()) onSession(event);
   };
+
+  secretChanged(): void {
+    this.#target.secretChanged();
+  }
 
   get adminAddress(): string {
     return this.#admin?.address ?? '';

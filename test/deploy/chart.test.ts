@@ -118,6 +118,15 @@ describe.skipIf(helm === undefined)('the chart', () => {
     },
   );
 
+  test('gives proxy and target both secrets while they are changed', async () => {
+    const objects = await chart(folder, '--set', 'secret.secondKey=next');
+    const pod = podOf(objects);
+    const [container] = pod.containers as [Container];
+    const file = '/etc/seaweed-rdma/secret/next';
+    expect(variableOf(container, 'SEAWEED_RDMA__RDMA__SECOND_SECRET_FILE')).toBe(file);
+    expect(JSON.stringify(pod.volumes)).toContain('{"key":"next","path":"secret/next","mode":');
+  });
+
   test('lets the test pod leave out what it has not got', async () => {
     const objects = await chart(folder, '-f', join(folder, 'examples/shared-device-plugin.yaml'));
     const { spec } = one(objects, 'Pod') as unknown as { spec: { containers: Container[] } };

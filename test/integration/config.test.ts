@@ -198,7 +198,7 @@ target = ""`);
     const config = proxy(
       `[rdma]\nsecret_file = "${secret}"\n[seaweedfs]\nsecurity_toml = "${security}"`,
     );
-    expect([config.secret, config.readKey, config.adminToken]).toEqual(['a b', 'k', undefined]);
+    expect([config.secrets, config.readKey, config.adminToken]).toEqual([['a b'], 'k', undefined]);
     const empty = scratch.write('empty', '\n');
     expect(problemKeys(() => proxy(`[admin]\ntoken_file = "${empty}"`))).toEqual([
       'admin.token_file',
@@ -280,7 +280,9 @@ describe('target.toml', () => {
     expect(target(`${sound}[rdma]\nlisten = "0.0.0.0"\ninsecure = true`).rdma.listen).toBe(
       '0.0.0.0',
     );
-    expect(target(`${sound}[rdma]\nlisten = "::"\nsecret_file = "${secret}"`).secret).toBe('x');
+    expect(target(`${sound}[rdma]\nlisten = "::"\nsecret_file = "${secret}"`).secrets).toEqual([
+      'x',
+    ]);
     expect(target(`${sound}[rdma]\nlisten = "localhost"`).rdma.listen).toBe('localhost');
   });
 

@@ -114,7 +114,7 @@ test('capabilities tells what a target announces', async () => {
   const found = JSON.parse(stdout);
   expect(found).toMatchObject({
     node: process.version,
-    protocolVersion: 1,
+    protocolVersion: 2,
     native: { loaded: true },
   });
   expect(found.native.ucx).toMatch(/^\d+\.\d+/);

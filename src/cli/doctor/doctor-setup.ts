@@ -72,6 +72,7 @@ function secretPaths(config: ProxyConfig | TargetConfig): readonly SecretPath[] 
   const securityToml = config.role === 'proxy' ? config.securityToml : '';
   const paths: SecretPath[] = [
     { check: 'secret-file', key: 'rdma.secret_file', path: rdma.secretFile },
+    { check: 'secret-file', key: 'rdma.second_secret_file', path: rdma.secondSecretFile },
     { check: 'secret-file', key: 'seaweedfs.security_toml', path: securityToml },
     { check: 'token-file', key: 'admin.token_file', path: admin.tokenFile },
   ];
@@ -91,7 +92,7 @@ function proxySettings(config: ProxyConfig): Settings {
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
     connectTimeoutMs: rdma.connectTimeoutMs,
-    secret: config.secret ?? '',
+    secret: () => config.secrets,
     targets: volumeServers.flatMap(({ url, target }) => endpoint(target, url)),
     targetKey: isList ? 'target of [[seaweedfs.volume_server]]' : 'rdma.target',
     volumeServers: volumeServers.map(({ url }) => url),
@@ -148,7 +149,7 @@ function targetSettings(config: TargetConfig): Settings {
     isNetworkTrusted: rdma.isNetworkTrusted,
     listenHost: rdma.listen,
     connectTimeoutMs: 2000,
-    secret: config.secret ?? '',
+    secret: () => config.secrets,
     targets: rdma.port === 0 ? [] : [{ host, port: rdma.port, volumeServerUrl: url }],
     targetKey: 'rdma.listen and rdma.port',
     volumeServers: url === undefined ? [] : [url],

@@ -18,7 +18,7 @@ const sound: ProgramFacts = {
   addonFailure: '',
   hasUcx: true,
   ucxVersion: '1.13.1',
-  protocolVersion: 1,
+  protocolVersion: 2,
 };
 
 function judged(change: Partial<ProgramFacts>): readonly string[] {

@@ -1,5 +1,6 @@
 /** Layer 13: read tokens, and who beyond this machine may ask without a secret. */
 import { isIPv4 } from 'node:net';
+import { hasSecret } from '../../rdma/secret.ts';
 import { devicesToListen, devicesToReach, resolveTransport } from '../../rdma/ucx-devices.ts';
 import { authorization } from './authorization.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
@@ -145,7 +146,8 @@ function adminExposure({ adminHost, hasAdminToken }: Settings): Finding {
 }
 
 function secretExposure(settings: Settings): Finding {
-  const { role, secret, insecure, targets, listeners } = settings;
+  const { role, insecure, targets, listeners } = settings;
+  const isSet = hasSecret(settings.secret);
   const far =
     role === 'target'
       ? listeners.flatMap(({ key, address }) =>
@@ -154,9 +156,9 @@ function secretExposure(settings: Settings): Finding {
       : targets.map(({ host }) => host);
   const beyond = far.filter(isBeyondThisHost);
   const evidence = [
-    `${role === 'target' ? 'rdma.listen' : 'targets'}: ${far.join(', ') || 'none'}; rdma.secret_file ${secret === '' ? 'is not set' : 'is set'}${insecure ? ', insecure = true' : ''}`,
+    `${role === 'target' ? 'rdma.listen' : 'targets'}: ${far.join(', ') || 'none'}; rdma.secret_file ${isSet ? 'is set' : 'is not set'}${insecure ? ', insecure = true' : ''}`,
   ];
-  if (secret !== '') return ok('secret-exposure', 'a secret is asked for', evidence);
+  if (isSet) return ok('secret-exposure', 'a secret is asked for', evidence);
   if (beyond.length === 0) return ok('secret-exposure', 'loopback alone', evidence);
   return warn('secret-exposure', {
     summary:

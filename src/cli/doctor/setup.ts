@@ -1,4 +1,6 @@
 /** The doctor's input: the configuration as read, and where the machine's files lie. */
+
+import type { Secret } from '../../rdma/secret.ts';
 import type { AdminAddress } from '../admin/admin-client.ts';
 import type { NeedleName } from '../needle-name.ts';
 import type { CheckName } from './check.ts';
@@ -48,7 +50,7 @@ export interface Settings {
   /** `rdma.listen` of a target. */
   readonly listenHost?: string;
   readonly connectTimeoutMs: number;
-  readonly secret: string;
+  readonly secret: Secret;
   readonly targets: readonly TargetEndpoint[];
   /** The key under which a target's address is written. */
   readonly targetKey: string;

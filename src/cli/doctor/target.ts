@@ -1,4 +1,5 @@
 /** Layer 11: the way to each target, told apart step by step: name, port, session, secret, transport, round trip. */
+import { hasSecret } from '../../rdma/secret.ts';
 import { percentiles } from '../../telemetry/percentiles.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { isActive, type RdmaDevice } from './devices.ts';
@@ -140,7 +141,7 @@ function targetSession(
       summary: `${name}: wrong secret`,
       evidence: [
         ...evidence,
-        settings.secret === '' ? 'rdma.secret_file is not set here' : '',
+        !hasSecret(settings.secret) ? 'rdma.secret_file is not set here' : '',
       ].filter((line) => line !== ''),
       fix: [
         'rdma.secret_file: the same content here and on the target (compare: sha256sum FILE), then restart',

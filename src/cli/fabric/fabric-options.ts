@@ -54,20 +54,20 @@ function fromTarget(flags: FabricFlags, text: string): FabricOptions {
 function fromConfig(flags: FabricFlags, file: string): FabricOptions {
   const { connectTimeout: connectTimeoutMs } = flags;
   if (checkFile(file, undefined, process.env).role === 'target') {
-    const { rdma, secret = '' } = loadTargetConfig(file, process.env);
+    const { rdma, secrets } = loadTargetConfig(file, process.env);
     const { transport, isTlsOff, deviceName, tls, isNetworkTrusted, port } = rdma;
     // The tool runs beside the target: every address of this machine is reached over loopback.
     const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
-    const targets = [{ host, port, secret, connectTimeoutMs }];
+    const targets = [{ host, port, secret: () => secrets, connectTimeoutMs }];
     const fabric = { transport, isTlsOff, deviceName, tls } as const;
     return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };
   }
-  const { rdma, volumeServers, secret = '' } = loadProxyConfig(file, process.env);
+  const { rdma, volumeServers, secrets } = loadProxyConfig(file, process.env);
   if (rdma.transport === 'inproc') return { kind: 'inproc', dirs: rdma.dirs };
   const { transport, isTlsOff, deviceName, tls, isNetworkTrusted } = rdma;
   const targets = volumeServers.flatMap(({ target }) => {
     const address = target === undefined ? undefined : parseHostPort(target);
-    return address === undefined ? [] : [{ ...address, secret, connectTimeoutMs }];
+    return address === undefined ? [] : [{ ...address, secret: () => secrets, connectTimeoutMs }];
   });
   const fabric = { transport, isTlsOff, deviceName, tls } as const;
   if (targets.length > 0) return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };

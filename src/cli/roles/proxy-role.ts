@@ -6,6 +6,7 @@ import { startProxy } from '../../proxy/proxy.ts';
 import type { ProxyOptions } from '../../proxy/proxy-options.ts';
 import { packageVersion } from '../version.ts';
 import { descriptorLimit } from './descriptor-failure.ts';
+import { LiveSecrets } from './live-secrets.ts';
 import { type OwnPlace, refuseOwnAddress } from './own-address.ts';
 import { LiveConfiguration } from './reload.ts';
 import { startWatch } from './request-watch.ts';
@@ -21,6 +22,8 @@ const reloadable = [
   'logging.request_sample',
   'logging.trouble_per_minute',
   'admin.token_file',
+  'rdma.secret_file',
+  'rdma.second_secret_file',
   'seaweedfs.security_toml',
   'http.on_corrupt',
   'http.debug_headers',
@@ -34,13 +37,16 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
   const live = new LiveConfiguration<ProxyConfig>({
     load: () => loadProxyConfig(options.config, process.env),
     reloadable,
-    contents: ({ adminToken, readKey, secret }) => ({
+    contents: ({ adminToken, readKey, secrets: [secret, second] }) => ({
       'admin.token_file': adminToken,
       'seaweedfs.security_toml': readKey,
       'rdma.secret_file': secret,
+      'rdma.second_secret_file': second,
     }),
+    keysThatWait: (next) => secrets.keysThatWait(next.secrets),
   });
   const config = live.current;
+  const secrets = new LiveSecrets(config.secrets);
   await runRole('proxy', logOptions(config.logging, options), keysOf(config), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
@@ -50,6 +56,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
     const assembled = proxyOptions(config, {
       readKey: () => live.current.readKey,
       adminToken: () => live.current.adminToken,
+      secrets: secrets.now,
       configuration: () => live.keys,
     });
     const proxy = await startProxy(
@@ -68,6 +75,7 @@ export async function runProxyRole(options: RoleOptions): Promise<void> {
       },
       reload() {
         live.reload(logger, (next) => {
+          secrets.take(next.secrets);
           watch.configure(next.logging);
           void log.configure(logOptions(next.logging, options));
           proxy.adjust({
@@ -123,6 +131,7 @@ function placesOf(config: ProxyConfig): StartPlace[] {
 interface Live {
   readonly readKey: () => string | undefined;
   readonly adminToken: () => string | undefined;
+  readonly secrets: () => readonly string[];
   readonly configuration: ProxyOptions['admin']['configuration'];
 }
 
@@ -151,7 +160,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     },
     volumeServers: config.volumeServers,
     readKey: live.readKey,
-    rdma: { ...rdma, secret: config.secret ?? '' },
+    rdma: { ...rdma, secret: live.secrets },
     cache: {
       bytesMax: cache.bytesMax,
       decodedBytesMax: cache.decodedBytesMax,

@@ -43,6 +43,8 @@ export interface ReloadPlan<Config> {
   readonly load: () => Config;
   /** Keys that take effect at once. */
   readonly reloadable: readonly string[];
+  /** Those of them that `next` changes too far for that. */
+  readonly keysThatWait?: (next: Config) => readonly string[];
   /** Contents of the named files, by the key that names them; compared and never shown. */
   readonly contents: (config: Config) => Readonly<Record<string, string | undefined>>;
 }
@@ -120,13 +122,14 @@ export class LiveConfiguration<Config extends LoadedConfig> {
   #compare(next: Config): ReloadReport {
     const values = new Map(next.keys.map(({ key, value }) => [key, value]));
     const contents = this.#plan.contents(next);
+    const waiting = this.#plan.keysThatWait?.(next) ?? [];
     const applied: KeyChange[] = [];
     const needRestart: KeyChange[] = [];
     const names = new Set([...this.#running.keys(), ...values.keys()]);
     for (const key of names) {
       const change = this.#change(key, values.get(key), contents[key]);
       if (change === undefined) continue;
-      if (!this.#plan.reloadable.includes(key)) {
+      if (!this.#plan.reloadable.includes(key) || waiting.includes(key)) {
         needRestart.push(change);
         continue;
       }

@@ -4,6 +4,7 @@ import { startTarget, type TargetOptions } from '../../target-role/start-target.
 import { LimitedLog } from '../../telemetry/limited-log.ts';
 import { packageVersion } from '../version.ts';
 import { descriptorLimit } from './descriptor-failure.ts';
+import { LiveSecrets } from './live-secrets.ts';
 import { LiveConfiguration } from './reload.ts';
 import { logOptions, type RoleKeys, type RoleOptions, runRole } from './role.ts';
 import { sessionLog } from './session-log.ts';
@@ -15,6 +16,8 @@ const reloadable = [
   'logging.format',
   'logging.trouble_per_minute',
   'admin.token_file',
+  'rdma.secret_file',
+  'rdma.second_secret_file',
 ];
 
 /** Throws ConfigError. */
@@ -22,21 +25,24 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
   const live = new LiveConfiguration<TargetConfig>({
     load: () => loadTargetConfig(options.config, process.env),
     reloadable,
-    contents: ({ adminToken, secret }) => ({
+    contents: ({ adminToken, secrets: [secret, second] }) => ({
       'admin.token_file': adminToken,
       'rdma.secret_file': secret,
+      'rdma.second_secret_file': second,
     }),
+    keysThatWait: (next) => secrets.keysThatWait(next.secrets),
   });
   const config = live.current;
+  const secrets = new LiveSecrets(config.secrets);
   await runRole('target', logOptions(config.logging, options), keysOf(config), async (log) => {
     const { logger } = log;
     for (const warning of config.warnings) logger.warn({ event: 'configuration' }, warning);
     const limited = new LimitedLog(logger, config.logging.troublePerMinute);
-    const assembled = targetOptions(
-      config,
-      () => live.current.adminToken,
-      () => live.keys,
-    );
+    const assembled = targetOptions(config, {
+      adminToken: () => live.current.adminToken,
+      secrets: secrets.now,
+      configuration: () => live.keys,
+    });
     const onSession = sessionLog(logger, limited);
     const onConnectionsEnded = (ended: number, waiting: number): void =>
       limited.warn(
@@ -55,6 +61,8 @@ export async function runTargetRole(options: RoleOptions): Promise<void> {
       },
       reload() {
         live.reload(logger, (next) => {
+          secrets.take(next.secrets);
+          target.secretChanged();
           limited.linesPerMinute = next.logging.troublePerMinute;
           void log.configure(logOptions(next.logging, options));
         });
@@ -90,11 +98,14 @@ function placesOf({ rdma, admin }: TargetConfig): StartPlace[] {
   ];
 }
 
-function targetOptions(
-  config: TargetConfig,
-  token: () => string | undefined,
-  configuration: TargetOptions['admin']['configuration'],
-): TargetOptions {
+/** Read at each use, so that they can be reloaded. */
+interface Live {
+  readonly adminToken: () => string | undefined;
+  readonly secrets: () => readonly string[];
+  readonly configuration: TargetOptions['admin']['configuration'];
+}
+
+function targetOptions(config: TargetConfig, live: Live): TargetOptions {
   const { rdma, target, admin } = config;
   return {
     version: packageVersion(),
@@ -112,7 +123,7 @@ function targetOptions(
     pendingPerAddressMax: rdma.pendingPerAddressMax,
     bufferBytes: rdma.bufferBytes,
     hugepages: rdma.hugepages,
-    secret: config.secret ?? '',
+    secret: live.secrets,
     dirs: target.dirs,
     idxDirs: target.idxDirs,
     volumeServerUrl: target.unconfirmed ? undefined : target.volumeServerUrl,
@@ -121,8 +132,8 @@ function targetOptions(
       listen: admin.listen,
       enableCors: admin.enableCors,
       limits: admin,
-      token,
-      configuration,
+      token: live.adminToken,
+      configuration: live.configuration,
     },
   };
 }

@@ -1,5 +1,6 @@
 /** A proxy's control connection to one target: open for as long as the session that it leads to. */
 import { connect, type Socket } from 'node:net';
+import type { Secret } from '../secret.ts';
 import type { StatusName } from '../status.ts';
 import {
   Conversation,
@@ -27,7 +28,7 @@ export interface ControlPlace {
   /** A literal address. */
   readonly host: string;
   readonly port: number;
-  readonly secret: string;
+  readonly secret: Secret;
   readonly timeoutMs: number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
@@ -129,7 +130,8 @@ export class ControlConnection {
     this.#hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
     const stream =
       this.#stream === undefined ? {} : { stream: this.#stream, wants_ucx: this.#wantsUcx };
-    const facts = { nonce: newNonce(), hosts: this.#hosts, ...stream };
+    const nonce = newNonce();
+    const facts = { nonce, keys: this.#conversation.keys(nonce), hosts: this.#hosts, ...stream };
     const hello = { hello: 'seaweed-rdma', ...version, ...facts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }

@@ -6,6 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { AddressCounts } from '../../connections/address-counts.ts';
 import { backlog } from '../../connections/connection-bounds.ts';
 import { messageOf } from '../errors.ts';
+import { hasSecret, type Secret } from '../secret.ts';
 import { type AdmittedTo, Peer } from './control-peer.ts';
 import { plainHost, type Refusal, type StreamKind } from './control-protocol.ts';
 import { hostsByAddress } from './named-hosts.ts';
@@ -15,7 +16,7 @@ export interface ControlOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly secret: string;
+  readonly secret: Secret;
   /** From the accept to the proof. */
   readonly handshakeTimeoutMs: number;
   /** Connections of one address that have not proved themselves; the oldest gives place to more. */
@@ -199,7 +200,7 @@ class TcpControlListener implements ControlListener {
     if (this.#admitted.size >= this.#options.admittedMax) this.#endOldestAdmitted();
     this.#pending.delete(peer);
     this.#admitted.set(peer, hosts);
-    if (this.#options.secret === '') this.#boundHosts(peer);
+    if (!hasSecret(this.#options.secret)) this.#boundHosts(peer);
     let fault = this.#tellHosts();
     while (fault !== undefined && this.#endOfMostHosts(peer)) fault = this.#tellHosts();
     if (fault === undefined) return undefined;

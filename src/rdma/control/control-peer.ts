@@ -1,5 +1,6 @@
 /** One control connection of a target, from accept to close: hears the proxy, admits or refuses it. */
 import type { Socket } from 'node:net';
+import { hasSecret, type Secret } from '../secret.ts';
 import { sourcesFor } from '../ucx-devices.ts';
 import {
   Conversation,
@@ -40,7 +41,7 @@ export interface PeerOptions {
   readonly to: AdmittedTo;
   readonly socket: Socket;
   readonly host: string;
-  readonly secret: string;
+  readonly secret: Secret;
   readonly handshakeTimeoutMs: number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
@@ -79,7 +80,7 @@ export class Peer {
     this.#socket = socket;
     this.#to = options.to;
     this.#streams = options.streams;
-    this.#isKeyed = options.secret !== '';
+    this.#isKeyed = hasSecret(options.secret);
     this.#devices = options.devices;
     this.#events = events;
     this.#conversation = new Conversation(options.secret);
@@ -147,6 +148,7 @@ export class Peer {
     this.#wantsStream = stream !== undefined;
     this.#hosts = hosts;
     this.#state = 'proving';
+    this.#conversation.choose(hello);
     this.#say({ version: controlVersion, nonce: newNonce() });
   }
 

@@ -2,10 +2,14 @@
  * The conversation on a control connection: proxy and target prove to each other that they know the secret, before UCX
  * sees a byte of the peer. Four lines of JSON; each proof covers every line so far, so no line can be changed on its way:
  *
- *     proxy:  {"hello": "seaweed-rdma", "version_min", "version_max", "nonce", "hosts"}
+ *     proxy:  {"hello": "seaweed-rdma", "version_min", "version_max", "nonce", "keys", "hosts"}
  *     target: {"version", "nonce"} PROOF
  *     proxy:  {} PROOF
  *     target: {"ucx_host", "ucx_port", "hosts"} PROOF   or, in place of any line   {"refused": STATUS}
+ *
+ * `keys` names the proxy's secrets, two while they are being changed, and the target proves the first of its own that is
+ * among them. A name is made of the secret and the nonce, so that it says nothing and is another one each time. Targets
+ * of before this field, and for proxies of before it targets of today, prove the first one.
  *
  * A proxy that wants no UCX says {…, "stream": "tls" or "plain"} in its first line, and the target's last one is
  * {"stream"} with the same word: the protocol's messages follow on this connection, under TLS with a key that both make
@@ -23,6 +27,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { type Secret, secretsNow } from '../secret.ts';
 import { type StatusName, statusNumbers } from '../status.ts';
 import { isAuto, withoutAlias } from '../ucx-devices.ts';
 
@@ -30,6 +35,9 @@ export const controlVersion = 1;
 /** A longer line is refused before its end has come. */
 export const lineBytesMax = 8_192;
 export const hostsMax = 16;
+/** kSecretsMax of native/protocol/wire.h. */
+const secretsMax = 2;
+const keyDigits = 16;
 
 export type Refusal = Exclude<StatusName, 'ok'>;
 export type Speaker = 'proxy' | 'target';
@@ -47,20 +55,32 @@ export interface UcxPlace {
   readonly port: number;
 }
 
-/** The lines that were spoken, and the secret. */
+/** The lines that were spoken, and the secrets that may prove them: one, once it is known which the other side has. */
 export class Conversation {
-  readonly #secret: Buffer;
+  #secrets: readonly Buffer[];
   #spoken = '';
 
-  /** One character of the secret is one byte. */
-  constructor(secret: string) {
-    this.#secret = Buffer.from(secret, 'latin1');
+  constructor(secret: Secret) {
+    this.#secrets = secretsNow(secret).map((each) => Buffer.from(each, 'latin1'));
+  }
+
+  /** Names of the secrets, for a proxy's first line; none without a secret. */
+  keys(nonce: string): readonly string[] {
+    return this.#secrets.filter(({ length }) => length > 0).map((each) => keyOf(each, nonce));
+  }
+
+  /** Takes the first of the secrets that a proxy's first line names, where it names one. */
+  choose({ keys, nonce }: Fields): void {
+    const named: readonly unknown[] = Array.isArray(keys) ? keys.slice(0, secretsMax) : [];
+    const found = this.#secrets.find((each) => named.includes(keyOf(each, String(nonce))));
+    this.#secrets = [found ?? (this.#secrets[0] as Buffer)];
   }
 
   /** The line to send, its line feed included. */
   say(speaker: Speaker, content: object, isProved: boolean): string {
     const text = JSON.stringify(content);
-    return this.#keep(isProved ? `${text} ${this.#proof(speaker, text)}` : text);
+    const [secret] = this.#secrets as [Buffer];
+    return this.#keep(isProved ? `${text} ${this.#proof(speaker, text, secret)}` : text);
   }
 
   /** Takes a line that came, without its line feed. undefined: it does not parse, or its proof is wrong. */
@@ -69,14 +89,19 @@ export class Conversation {
     const text = isProved && at >= 0 ? line.slice(0, at) : line;
     const fields = fieldsOf(text);
     if (fields === undefined) return undefined;
-    const isRight = !isProved || isSame(line.slice(at + 1), this.#proof(speaker, text));
+    const proof = line.slice(at + 1);
+    const proved = isProved
+      ? this.#secrets.filter((each) => isSame(proof, this.#proof(speaker, text, each)))
+      : this.#secrets;
     this.#keep(line);
-    return isRight ? fields : unproved;
+    if (proved.length === 0) return unproved;
+    this.#secrets = proved;
+    return fields;
   }
 
   /** 32 bytes that only the two sides know, and no other conversation has. */
   streamKey(): Buffer {
-    const hmac = createHmac('sha256', this.#secret);
+    const hmac = createHmac('sha256', this.#secrets[0] as Buffer);
     return hmac.update(`stream\n${this.#spoken}`).digest();
   }
 
@@ -86,8 +111,8 @@ export class Conversation {
     return whole;
   }
 
-  #proof(speaker: Speaker, text: string): string {
-    const hmac = createHmac('sha256', this.#secret);
+  #proof(speaker: Speaker, text: string, secret: Buffer): string {
+    const hmac = createHmac('sha256', secret);
     return hmac.update(`control ${speaker}\n${this.#spoken}${text}`).digest('hex');
   }
 }
@@ -96,6 +121,10 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** The other side does not know the secret. */
 export const unproved: unique symbol = Symbol('unproved');
 export type Unproved = typeof unproved;
+
+function keyOf(secret: Buffer, nonce: string): string {
+  return createHmac('sha256', secret).update(`key\n${nonce}`).digest('hex').slice(0, keyDigits);
+}
 
 export function newNonce(): string {
   return randomBytes(32).toString('hex');

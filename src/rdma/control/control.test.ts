@@ -1,9 +1,11 @@
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { controlOptions } from '../../../test/unit/control-options.ts';
+import type { Secret } from '../secret.ts';
 import { AdmittedHosts } from './admitted-hosts.ts';
 import { ControlConnection, type NotAdmittedError } from './control-connection.ts';
 import {
@@ -51,7 +53,7 @@ async function listener(
   return Object.assign(opened, { hosts: () => told });
 }
 
-function asking(port: number, secret = 'sesame', timeoutMs = 2_000): ControlConnection {
+function asking(port: number, secret: Secret = 'sesame', timeoutMs = 2_000): ControlConnection {
   const control = new ControlConnection({
     host: '127.0.0.1',
     port,
@@ -278,6 +280,54 @@ describe('a peer that does not know the secret', () => {
       socket.write(proof);
       expect(await line()).toBe('{"refused":"unauthorized"}');
     }
+  });
+});
+
+describe('two secrets on either side', () => {
+  const both = (first: string, second: string) => (): readonly string[] => [first, second];
+  test.each<[string, Secret, Secret]>([
+    ['the target has one more', both('sesame', 'new'), 'new'],
+    ['the proxy has one more', 'sesame', both('new', 'sesame')],
+    ['both have both', both('sesame', 'new'), both('new', 'sesame')],
+    ['they share the second of both', both('a', 'sesame'), both('b', 'sesame')],
+  ])('admit where %s', async (_, secret, own) => {
+    const place = await listener({ secret });
+    await expect(asking(place.port, own).admitted).resolves.toMatchObject({});
+  });
+
+  test('refuse where they share none', async () => {
+    const place = await listener({ secret: both('a', 'b') });
+    expect((await failureOf(asking(place.port, both('c', 'd')))).status).toBe('unauthorized');
+  });
+
+  test('may change between two connections', async () => {
+    let secret = 'old';
+    const place = await listener({ secret: () => [secret] });
+    await asking(place.port, 'old').admitted;
+    secret = 'new';
+    await asking(place.port, 'new').admitted;
+    expect((await failureOf(asking(place.port, 'old'))).status).toBe('unauthorized');
+  });
+
+  test('are named by nothing that tells one connection from another', () => {
+    const conversation = new Conversation(both('a', 'b'));
+    const [one, other] = [newNonce(), newNonce()].map((nonce) => conversation.keys(nonce));
+    expect(new Set([...(one ?? []), ...(other ?? [])]).size).toBe(4);
+    expect(new Conversation('').keys(newNonce())).toEqual([]);
+  });
+
+  test.each([
+    ['no list', 'x'],
+    ['what is no name', [1, null]],
+    ['a long list', Array(300).fill('0123456789abcdef')],
+  ])('are proved by the first one where a hello names %s', async (_, keys) => {
+    const place = await listener({ secret: both('sesame', 'new') });
+    const { socket, line } = rawPeer(place.port);
+    const content = JSON.stringify(hello({ keys }));
+    socket.write(`${content}\n`);
+    const [challenge = '', proof = ''] = (await line())?.split(' ') ?? [];
+    const text = `control target\n${content}\n${challenge}`;
+    expect(proof).toBe(createHmac('sha256', 'sesame').update(text).digest('hex'));
   });
 });
 

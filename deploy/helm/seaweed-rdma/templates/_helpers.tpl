@@ -92,5 +92,9 @@ projected:
     - configMap: { name: {{ .config }} }
     - secret:
         name: {{ .root.Values.secret.name }}
-        items: [{ key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0440 }]
+        items:
+          - { key: {{ .root.Values.secret.key }}, path: secret/key, mode: 0440 }
+          {{- with .root.Values.secret.secondKey }}
+          - { key: {{ . }}, path: secret/second-key, mode: 0440 }
+          {{- end }}
 {{- end }}
