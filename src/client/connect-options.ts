@@ -183,7 +183,7 @@ function fromConfig(options: ConfigConnectOptions): CheckedConnect {
   const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork, isTlsOff: tlsOff } = rdma;
   const transport = rdma.transport === 'inproc' ? 'auto' : rdma.transport;
   const fabric = { transport, tlsOff, deviceName, tls, ucxTcpTrustedNetwork } as const;
-  return fromTargets({ ...common, targets, ...fabric }, () => secrets);
+  return fromTargets({ ...common, targets, ...fabric }, secrets);
 }
 
 type Common = Omit<CheckedConnect, 'native' | 'targets' | 'isNetworkTrusted'> & {

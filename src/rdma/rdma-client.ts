@@ -24,7 +24,6 @@ import {
 import { type Connector, TargetFetcher } from './target-fetcher.ts';
 import type { ServedVolume } from './target-host.ts';
 import { type TransportChoice, transportsOf } from './ucx-devices.ts';
-import { allowsShm, allowsSysv } from './ucx-transports.ts';
 
 export type { TargetAddress } from './target-connector.ts';
 
@@ -154,12 +153,11 @@ class NativeRdmaClient implements RdmaClient {
     this.#native = this.#book.native;
     this.guardFault = this.#native.guardFault() || undefined;
     const targets = options.kind === 'ucx' ? options : undefined;
-    const transports = transportsOf(targets?.tls || 'auto');
     this.#side = {
       peers: new AdmittedHosts(this.#native),
       isIpv6: targets?.isIpv6 ?? false,
       devices: targets?.deviceName || 'auto',
-      sharesMemory: allowsShm(transports) || allowsSysv(transports),
+      transports: transportsOf(targets?.tls || 'auto'),
       transport: targets?.transport ?? 'ucx',
       isTlsOff: targets?.isTlsOff ?? false,
     };

@@ -34,8 +34,8 @@ export interface FabricSide {
   readonly isIpv6: boolean;
   /** Names the network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
-  /** UCX may use shared memory. */
-  readonly sharesMemory: boolean;
+  /** UCX_TLS. */
+  readonly transports: string;
   /** "tcp": by connections of ours; those of UCX are not made. "auto": by the one that the target has. */
   readonly transport: TransportChoice;
   readonly isTlsOff: boolean;
@@ -50,7 +50,7 @@ export class TargetConnector implements Connector {
   readonly #peers: AdmittedHosts;
   readonly #family: 4 | 6;
   readonly #devices: string;
-  readonly #sharesMemory: boolean;
+  readonly #transports: string;
   readonly #stream: StreamKind | undefined;
   readonly #transport: TransportChoice;
   /** An attempt by UCX failed that the target had admitted: the next one is made without it. */
@@ -70,7 +70,7 @@ export class TargetConnector implements Connector {
     this.#address = address;
     this.#peers = side.peers;
     this.#devices = side.devices;
-    this.#sharesMemory = side.sharesMemory;
+    this.#transports = side.transports;
     this.#family = side.isIpv6 ? 6 : 4;
     const isTls = hasSecret(address.secret) && !side.isTlsOff;
     this.#transport = side.transport;
@@ -155,7 +155,10 @@ export class TargetConnector implements Connector {
     control.admitted.then(
       ({ ucx, hosts, obstacle }) => {
         if (this.#control !== control) return;
-        this.#obstacle = obstacle;
+        this.#obstacle = undefined;
+        void obstacle.then((text) => {
+          if (this.#control === control) this.#obstacle = text;
+        });
         const fault = this.#peers.set(this, hosts);
         if (fault !== undefined) {
           this.#failed('overload', fault);
@@ -177,9 +180,9 @@ export class TargetConnector implements Connector {
 
   #ask(host: string, onStream?: (stream: AdmittedStream) => void): ControlConnection {
     const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
-    const [devices, sharesMemory, stream] = [this.#devices, this.#sharesMemory, this.#stream];
+    const [devices, transports, stream] = [this.#devices, this.#transports, this.#stream];
     const wantsUcx = this.#transport !== 'tcp' && !this.#hasUcxFailed;
-    const common = { host, port, secret, timeoutMs, devices, sharesMemory };
+    const common = { host, port, secret, timeoutMs, devices, transports };
     const place = { ...common, stream: onStream === undefined ? undefined : stream, wantsUcx };
     const control = new ControlConnection(place, onStream);
     this.#control = control;

@@ -167,6 +167,7 @@ function boundsOf(options: TargetHostOptions): Omit<ControlOptions, 'host' | 'po
     pendingPerAddressMax: options.pendingPerAddressMax ?? 64,
     admittedMax: options.sessionsMax ?? 1000,
     devices: options.deviceName ?? 'auto',
+    transports: transportsOf(options.tls ?? 'auto'),
     streams: hasSecret(options.secret) && options.isTlsOff !== true ? 'tls' : 'plain',
     freeDescriptors: () => freeDescriptors(options.descriptorLimit ?? Number.POSITIVE_INFINITY),
   };

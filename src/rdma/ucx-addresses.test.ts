@@ -1,4 +1,6 @@
-import type { NetworkInterfaceInfo } from 'node:os';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type NetworkInterfaceInfo, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listenFault, secondAddress, sourceFaults, withMeaning } from './ucx-addresses.ts';
 import type { Machine } from './ucx-devices.ts';
@@ -47,6 +49,26 @@ describe('a target', () => {
     expect(listenFault({ ...auto, deviceName: 'eth0' }, '0.0.0.0', machine)).toBeUndefined();
     const chosen = { ...machine, environment: { UCX_NET_DEVICES: 'eth0' } };
     expect(listenFault(auto, '0.0.0.0', chosen)).toBeUndefined();
+  });
+
+  it('at an address of no RDMA port is told, where RDMA alone is allowed', () => {
+    const sysRoot = mkdtempSync(join(tmpdir(), 'ucx-addresses-'));
+    const port = join(sysRoot, 'class/infiniband/rxe0/ports/1');
+    for (const folder of ['gids', 'gid_attrs/types'])
+      mkdirSync(join(port, folder), { recursive: true });
+    writeFileSync(join(port, 'state'), '4: ACTIVE\n');
+    writeFileSync(join(port, 'link_layer'), 'Ethernet\n');
+    writeFileSync(join(port, 'gids/1'), '0000:0000:0000:0000:0000:ffff:0a00:0004\n');
+    writeFileSync(join(port, 'gid_attrs/types/1'), 'RoCE v2\n');
+    const here = { ...machine, sysRoot };
+    const rdma = { ...auto, tls: 'rc' };
+    expect(listenFault(rdma, '10.0.0.1', here)).toMatch(
+      /"10.0.0.1" is no address of rxe0:1, .* Set rdma.listen to 10.0.0.4/,
+    );
+    expect(listenFault(rdma, '10.0.0.4', here)).toBeUndefined();
+    expect(listenFault(rdma, '0.0.0.0', here)).toBeUndefined();
+    expect(listenFault(auto, '10.0.0.1', here)).toBeUndefined();
+    rmSync(sysRoot, { recursive: true });
   });
 
   it('on loopback with RDMA alone is told that no proxy can connect', () => {

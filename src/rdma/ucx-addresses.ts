@@ -5,6 +5,7 @@
  * another one, or through NAT, is not dialled back.
  */
 import type { NetworkInterfaceInfo } from 'node:os';
+import { isActive, rdmaPorts, roceAddresses } from './rdma-ports.ts';
 import {
   activePorts,
   addressesOf,
@@ -56,7 +57,9 @@ export function listenFault(
   if (isRdmaAlone(transports) && (host.startsWith('127.') || host === '::1')) {
     return `rdma.listen = "${host}" is loopback, and "${transports}" is RDMA alone, which has no loopback: set rdma.listen to an address of the RDMA port's network device, or rdma.tls = "auto"`;
   }
-  if (!allowsTcp(transports)) return withoutTcpFault(host, transports, machine);
+  if (!allowsTcp(transports)) {
+    return withoutTcpFault(host, transports, machine) ?? elsewhereFault(host, transports, machine);
+  }
   return isWildcard(host) ? wildcardFault(host, deviceName, machine) : undefined;
 }
 
@@ -65,6 +68,19 @@ function withoutTcpFault(host: string, transports: string, machine: Machine): st
   const isLoopback = host.startsWith('127.') || host === '::1';
   if (isLoopback || activePorts(machine.sysRoot).length > 0) return undefined;
   return `UCX_TLS "${transports}" leaves TCP out and no RDMA port is up: no other host can connect to rdma.listen = "${host}", and each attempt takes a descriptor for good. Set rdma.listen = "127.0.0.1", or rdma.tls = "auto"`;
+}
+
+/** Over RDMA alone UCX listens for RoCE at the addresses of its ports. An InfiniBand port's address is not in sysfs. */
+function elsewhereFault(host: string, transports: string, machine: Machine): string | undefined {
+  const ports = rdmaPorts(machine.sysRoot).filter(isActive);
+  const isKnown = ports.length > 0 && ports.every(({ linkLayer }) => linkLayer === 'Ethernet');
+  if (!isRdmaAlone(transports) || isWildcard(host) || !isKnown) return undefined;
+  const places = ports.flatMap((port) =>
+    roceAddresses(port, machine.environment['UCX_IB_GID_INDEX']),
+  );
+  if (places.includes(host)) return undefined;
+  const names = ports.map(({ name }) => name).join(', ');
+  return `rdma.listen = "${host}" is no address of ${names}, and "${transports}" is RDMA alone: no proxy can connect. Set rdma.listen to ${places.join(' or ') || 'an address of its network device (it has none)'}, or rdma.tls = "auto"`;
 }
 
 /** UCX tells its peer of every device, and the peer takes one without asking whether it has a route to it. */

@@ -5,11 +5,12 @@
  */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { RdmaUnavailableError } from './errors.ts';
+import { isActive, rdmaPorts } from './rdma-ports.ts';
 import { allowsTcp, allowsVerbs } from './ucx-transports.ts';
 
 export interface UcxChoice {
@@ -232,12 +233,9 @@ function isNetworkDevice(device: string, sysRoot: string): boolean {
 
 /** "mlx5_0:1" of each RDMA port that is up. */
 export function activePorts(sysRoot: string): readonly string[] {
-  const root = join(sysRoot, 'class', 'infiniband');
-  return entriesOf(root).flatMap((device) =>
-    entriesOf(join(root, device, 'ports'))
-      .filter((port) => isActive(join(root, device, 'ports', port, 'state')))
-      .map((port) => `${device}:${port}`),
-  );
+  return rdmaPorts(sysRoot)
+    .filter(isActive)
+    .map(({ name }) => name);
 }
 
 function entriesOf(folder: string): readonly string[] {
@@ -245,14 +243,6 @@ function entriesOf(folder: string): readonly string[] {
     return readdirSync(folder).sort();
   } catch {
     return [];
-  }
-}
-
-function isActive(stateFile: string): boolean {
-  try {
-    return readFileSync(stateFile, 'latin1').includes('ACTIVE');
-  } catch {
-    return false;
   }
 }
 

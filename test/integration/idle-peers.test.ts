@@ -104,7 +104,7 @@ test('admitted connections that begin no session keep no proxy from one', async 
       ...place,
       secret: '',
       devices: 'lo',
-      sharesMemory: false,
+      transports: 'tcp',
     });
     await control.admitted;
     idle.push(control);

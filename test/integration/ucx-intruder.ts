@@ -92,7 +92,7 @@ async function becomePeer(place: string): Promise<ControlConnection> {
     secret: '',
     timeoutMs: 5_000,
     devices: 'auto',
-    sharesMemory: false,
+    transports: 'tcp',
   };
   const control = new ControlConnection(at);
   await control.admitted;

@@ -5,6 +5,7 @@ export const controlOptions: ControlOptions = {
   host: '127.0.0.1',
   port: 0,
   secret: 'sesame',
+  transports: 'tcp',
   handshakeTimeoutMs: 5_000,
   pendingPerAddressMax: 64,
   admittedMax: 8,

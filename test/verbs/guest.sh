@@ -6,6 +6,11 @@ ip link add v0 type veth peer name v1
 ip addr add 10.9.0.1/24 dev v0
 ip link set v0 up
 ip link set v1 up
+# Another network, without an RDMA device.
+ip link add w0 type veth peer name w1
+ip addr add 10.8.0.1/24 dev w0
+ip link set w0 up
+ip link set w1 up
 rdma link add rxe0 type rxe netdev v0
 ulimit -l unlimited
 export SEAWEED_RDMA_VERBS_ADDRESS=10.9.0.1 SEAWEED_RDMA_VERBS_DEVICE=rxe0

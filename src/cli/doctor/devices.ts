@@ -2,8 +2,8 @@
 
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { isActive, type RdmaPort, rdmaPorts } from '../../rdma/rdma-ports.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import type { DevicePort } from './device-port.ts';
 import { judgeGid } from './gids.ts';
 import { entriesOf, readLine } from './machine-files.ts';
 import type { Nearest } from './setup.ts';
@@ -14,7 +14,7 @@ export interface RdmaDevice {
   readonly firmware: string;
   /** undefined: the machine does not say. */
   readonly numaNode: number | undefined;
-  readonly ports: readonly DevicePort[];
+  readonly ports: readonly RdmaPort[];
   /** Why its file in /dev/infiniband cannot be opened; '' when it can. */
   readonly openFailure: string;
 }
@@ -38,34 +38,8 @@ function rdmaDevice(sysRoot: string, name: string): RdmaDevice {
     name,
     firmware: readLine(join(folder, 'fw_ver')) ?? 'unknown',
     numaNode: node >= 0 ? node : undefined,
-    ports: entriesOf(join(folder, 'ports')).map((port) => devicePort(sysRoot, name, port)),
+    ports: rdmaPorts(sysRoot, name),
     openFailure: openFailure(sysRoot, name),
-  };
-}
-
-function devicePort(sysRoot: string, device: string, port: string): DevicePort {
-  const folder = join(sysRoot, 'class', 'infiniband', device, 'ports', port);
-  const gids = entriesOf(join(folder, 'gids'))
-    .map((index) => ({
-      index: Number(index),
-      gid: readLine(join(folder, 'gids', index)) ?? '',
-      type: readLine(join(folder, 'gid_attrs', 'types', index)) ?? '',
-      netDevice: readLine(join(folder, 'gid_attrs', 'ndevs', index)) ?? '',
-    }))
-    .filter(({ gid }) => /[1-9a-f]/.test(gid.replace(/^fe80:/, '')))
-    .sort((a, b) => a.index - b.index);
-  const netDevice =
-    gids.find((gid) => gid.netDevice !== '')?.netDevice ??
-    entriesOf(join(sysRoot, 'class', 'infiniband', device, 'device', 'net'))[0];
-  const mtu = netDevice && readLine(join(sysRoot, 'class', 'net', netDevice, 'mtu'));
-  return {
-    name: `${device}:${port}`,
-    state: readLine(join(folder, 'state')) ?? 'unknown',
-    physicalState: readLine(join(folder, 'phys_state')) ?? 'unknown',
-    linkLayer: readLine(join(folder, 'link_layer')) ?? 'unknown',
-    rate: readLine(join(folder, 'rate')) ?? 'unknown',
-    gids,
-    mtuBytes: mtu ? Number(mtu) : undefined,
   };
 }
 
@@ -133,13 +107,9 @@ function rdmaDeviceFinding({ name, firmware, numaNode, ports, openFailure }: Rdm
   });
 }
 
-export function isActive({ state }: DevicePort): boolean {
-  return state.includes('ACTIVE');
-}
-
 function portFinding(
-  port: DevicePort,
-  ports: readonly DevicePort[],
+  port: RdmaPort,
+  ports: readonly RdmaPort[],
   chosen: readonly string[],
 ): Finding {
   const evidence = [
@@ -156,7 +126,7 @@ function portFinding(
   return isNeeded ? fail('rdma-port', trouble) : warn('rdma-port', trouble);
 }
 
-function portFix({ linkLayer, state, gids, name }: DevicePort): string {
+function portFix({ linkLayer, state, gids, name }: RdmaPort): string {
   if (linkLayer === 'Ethernet') {
     const net = gids.find(({ netDevice }) => netDevice !== '')?.netDevice ?? 'its network device';
     return `ip link set ${net} up; without a link: cable, transceiver, the switch's port`;
@@ -168,7 +138,7 @@ function portFix({ linkLayer, state, gids, name }: DevicePort): string {
 const roceHeadersBytes = 58;
 const mtuBytesMin = 4096 + roceHeadersBytes;
 
-function mtuFinding({ name, linkLayer, mtuBytes, gids }: DevicePort): Finding {
+function mtuFinding({ name, linkLayer, mtuBytes, gids }: RdmaPort): Finding {
   if (linkLayer !== 'Ethernet') {
     return skip('rdma-mtu', `${name}: the subnet manager sets it`, [
       `ibv_devinfo -d ${name.split(':')[0]} shows active_mtu`,

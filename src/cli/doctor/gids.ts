@@ -1,10 +1,11 @@
 /** GIDs of a RoCE port: the address that RDMA packets carry. */
+
+import type { Gid, RdmaPort } from '../../rdma/rdma-ports.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import type { DevicePort, Gid } from './device-port.ts';
 
 /** `gidIndex`: UCX_IB_GID_INDEX. */
 export function judgeGid(
-  { name, linkLayer, gids }: DevicePort,
+  { name, linkLayer, gids }: RdmaPort,
   gidIndex: string | undefined,
 ): Finding {
   const evidence = gids.map(

@@ -1,11 +1,12 @@
 /** Layer 15: reads measured for a moment, beside what the link could carry. */
 import { join } from 'node:path';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import { isActive } from '../../rdma/rdma-ports.ts';
 import { type Percentiles, percentiles } from '../../telemetry/percentiles.ts';
 import { httpPath } from '../bench/http-path.ts';
 import type { NeedleName } from '../needle-name.ts';
 import { type Finding, ok, skip, warn } from './check.ts';
-import { type DeviceFacts, isActive } from './devices.ts';
+import type { DeviceFacts } from './devices.ts';
 import { formatBytes, readLine } from './machine-files.ts';
 import { needleBytesMax } from './sessions.ts';
 

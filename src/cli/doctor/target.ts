@@ -1,8 +1,10 @@
 /** Layer 11: the way to each target, told apart step by step: name, port, session, secret, transport, round trip. */
+
+import { isActive } from '../../rdma/rdma-ports.ts';
 import { hasSecret } from '../../rdma/secret.ts';
 import { percentiles } from '../../telemetry/percentiles.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { isActive, type RdmaDevice } from './devices.ts';
+import type { RdmaDevice } from './devices.ts';
 import { type ListeningSocket, type Owner, shownCommand } from './processes.ts';
 import type { SessionFacts, Sessions, TargetFacts } from './sessions.ts';
 import type { Settings } from './setup.ts';

@@ -58,7 +58,7 @@ function fromConfig(flags: FabricFlags, file: string): FabricOptions {
     const { transport, isTlsOff, deviceName, tls, isNetworkTrusted, port } = rdma;
     // The tool runs beside the target: every address of this machine is reached over loopback.
     const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
-    const targets = [{ host, port, secret: () => secrets, connectTimeoutMs }];
+    const targets = [{ host, port, secret: secrets, connectTimeoutMs }];
     const fabric = { transport, isTlsOff, deviceName, tls } as const;
     return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };
   }
@@ -67,7 +67,7 @@ function fromConfig(flags: FabricFlags, file: string): FabricOptions {
   const { transport, isTlsOff, deviceName, tls, isNetworkTrusted } = rdma;
   const targets = volumeServers.flatMap(({ target }) => {
     const address = target === undefined ? undefined : parseHostPort(target);
-    return address === undefined ? [] : [{ ...address, secret: () => secrets, connectTimeoutMs }];
+    return address === undefined ? [] : [{ ...address, secret: secrets, connectTimeoutMs }];
   });
   const fabric = { transport, isTlsOff, deviceName, tls } as const;
   if (targets.length > 0) return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Secret } from '../secret.ts';
 import type { StatusName } from '../status.ts';
+import { allowsShm, allowsSysv } from '../ucx-transports.ts';
 import {
   Conversation,
   controlVersion,
@@ -20,6 +21,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
+import { fabricOf, ownFabric, rdmaObstacle } from './fabric-facts.ts';
 import { isNamespaces, ownNamespaces } from './namespaces.ts';
 import { sharedIpcText, translationText } from './obstacles.ts';
 import { descriptorOf } from './socket-descriptor.ts';
@@ -32,8 +34,8 @@ export interface ControlPlace {
   readonly timeoutMs: number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
-  /** UCX may use shared memory here. */
-  readonly sharesMemory: boolean;
+  /** UCX_TLS. */
+  readonly transports: string;
   /** undefined: the session is UCX's. */
   readonly stream?: StreamKind | undefined;
   /** With `stream`: UCX is wanted where the target has it. */
@@ -52,8 +54,8 @@ export interface Admitted {
   readonly ucx: UcxPlace;
   /** Addresses of the target from which its packets may come. */
   readonly hosts: readonly string[];
-  /** Why UCX may find no way all the same. */
-  readonly obstacle?: string | undefined;
+  /** Why UCX may find no way all the same; never rejects. */
+  readonly obstacle: Promise<string | undefined>;
 }
 
 /** No admission: the status as the target's, or one of the client's own. */
@@ -80,7 +82,7 @@ export class ControlConnection {
   readonly lost: Promise<void>;
   readonly #socket: Socket;
   readonly #devices: string;
-  readonly #sharesMemory: boolean;
+  readonly #transports: string;
   readonly #conversation: Conversation;
   readonly #settle: PromiseWithResolvers<Admitted>;
   readonly #loss: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -92,9 +94,9 @@ export class ControlConnection {
 
   /** @param onStream is called in place of `admitted`, where the place asks for a stream */
   constructor(place: ControlPlace, onStream?: (stream: AdmittedStream) => void) {
-    const { host, port, secret, timeoutMs, devices, sharesMemory } = place;
+    const { host, port, secret, timeoutMs, devices, transports } = place;
     this.#devices = devices;
-    this.#sharesMemory = sharesMemory;
+    this.#transports = transports;
     this.#stream = place.stream;
     this.#wantsUcx = place.wantsUcx ?? place.stream === undefined;
     this.#onStream = onStream;
@@ -198,17 +200,26 @@ export class ControlConnection {
     this.#settle.resolve({
       ucx: { host: ucxHost, port: ucxPort },
       hosts: [ucxHost, ...hosts],
-      obstacle: this.#obstacle(cameFrom, welcome['namespaces']),
+      obstacle: this.#obstacle(cameFrom, welcome),
     });
   }
 
-  #obstacle(cameFrom: unknown, namespaces: unknown): string | undefined {
+  /** Takes the first that is known. */
+  async #obstacle(
+    cameFrom: unknown,
+    { namespaces, fabric, ucx_host: reached }: Fields,
+  ): Promise<string | undefined> {
     const translation = isHost(cameFrom) ? translationText(cameFrom, this.#hosts) : undefined;
+    if (translation !== undefined) return translation;
     const own = ownNamespaces();
-    if (translation !== undefined || own === undefined || !isNamespaces(namespaces)) {
-      return translation;
+    const sharesMemory = allowsShm(this.#transports) || allowsSysv(this.#transports);
+    if (sharesMemory && own !== undefined && isNamespaces(namespaces)) {
+      const shared = sharedIpcText(own, namespaces);
+      if (shared !== undefined) return shared;
     }
-    return this.#sharesMemory ? sharedIpcText(own, namespaces) : undefined;
+    const target = fabricOf(fabric);
+    if (target === undefined) return undefined;
+    return rdmaObstacle(ownFabric(this.#transports, this.#devices), target, String(reached));
   }
 
   #goOnAsStream(kind: unknown): void {

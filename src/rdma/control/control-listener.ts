@@ -27,6 +27,8 @@ export interface ControlOptions {
   readonly freeDescriptors: () => number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
+  /** UCX_TLS. */
+  readonly transports: string;
   /** For proxies that want no UCX. */
   readonly streams: StreamKind;
 }
@@ -150,9 +152,9 @@ class TcpControlListener implements ControlListener {
       return;
     }
     this.#makePlace(host);
-    const { secret, handshakeTimeoutMs, devices } = this.#options;
+    const { secret, handshakeTimeoutMs, devices, transports, streams } = this.#options;
     const peer = new Peer(
-      { socket, host, to, secret, handshakeTimeoutMs, devices, streams: this.#options.streams },
+      { socket, host, to, secret, handshakeTimeoutMs, devices, transports, streams },
       {
         admit: (hosts) => this.#admit(peer, hosts),
         translated: (detail) => this.#tellTranslated({ host, detail }),

@@ -19,6 +19,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
+import { ownFabric } from './fabric-facts.ts';
 import { ownNamespaces } from './namespaces.ts';
 import { translationText } from './obstacles.ts';
 import { descriptorOf } from './socket-descriptor.ts';
@@ -45,6 +46,8 @@ export interface PeerOptions {
   readonly handshakeTimeoutMs: number;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
+  /** UCX_TLS. */
+  readonly transports: string;
   /** For proxies that want no UCX. */
   readonly streams: StreamKind;
 }
@@ -66,6 +69,7 @@ export class Peer {
   readonly #streams: StreamKind;
   readonly #isKeyed: boolean;
   readonly #devices: string;
+  readonly #transports: string;
   readonly #events: PeerEvents;
   readonly #conversation: Conversation;
   readonly #reader = new LineReader();
@@ -82,6 +86,7 @@ export class Peer {
     this.#streams = options.streams;
     this.#isKeyed = hasSecret(options.secret);
     this.#devices = options.devices;
+    this.#transports = options.transports;
     this.#events = events;
     this.#conversation = new Conversation(options.secret);
     this.#timer = setTimeout(() => events.timedOut(), handshakeTimeoutMs).unref();
@@ -201,7 +206,8 @@ export class Peer {
     if (translation !== undefined) this.#events.translated(translation);
     const seen = translation === undefined ? {} : { came_from: this.host };
     const namespaces = ownNamespaces();
-    this.#say({ ucx_host: host, ucx_port: port, hosts, ...seen, namespaces });
+    const fabric = ownFabric(this.#transports, this.#devices);
+    this.#say({ ucx_host: host, ucx_port: port, hosts, ...seen, namespaces, fabric });
   }
 
   #say(content: object): void {

@@ -41,7 +41,7 @@ const common = {
   host: '127.0.0.1',
   timeoutMs: 2_000,
   devices: 'lo',
-  sharesMemory: false,
+  transports: 'tcp',
 } as const;
 
 function asking(port: number): Promise<Admitted> {

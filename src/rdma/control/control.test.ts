@@ -60,7 +60,7 @@ function asking(port: number, secret: Secret = 'sesame', timeoutMs = 2_000): Con
     secret,
     timeoutMs,
     devices: 'lo',
-    sharesMemory: true,
+    transports: 'all',
   });
   ends.push(() => control.close());
   control.admitted.catch(() => undefined);
@@ -197,7 +197,7 @@ test('the addresses of the routes to the other side come before those of the dev
 test('a proxy that comes from another address than it names is told, and served', async () => {
   const place = await listener();
   const control = asking(place.port);
-  expect((await control.admitted).obstacle).toBeUndefined();
+  expect(await (await control.admitted).obstacle).toBeUndefined();
   expect(place.takeTranslated()).toEqual([]);
   const peer = rawPeer(place.port, '127.0.0.66');
   const conversation = new Conversation('sesame');
@@ -350,11 +350,11 @@ describe('a stranger between a proxy and its target', () => {
       secret: 'sesame',
       timeoutMs: 2_000,
       devices: 'lo',
-      sharesMemory: true,
+      transports: 'all',
     });
     ends.push(() => control.close());
     const { hosts, obstacle } = await control.admitted;
-    expect(obstacle).toContain('from 127.0.0.66');
+    expect(await obstacle).toContain('from 127.0.0.66');
     expect(place.hosts().length).toBeGreaterThan(0);
     expect(place.hosts()).not.toContain('127.0.0.66');
     expect(hosts).not.toContain('127.0.0.77');

@@ -20,7 +20,7 @@ mkdir -p root/bin root/modules root/proc root/sys root/dev
 cp "$(command -v busybox)" root/bin/
 cp "$here/init" root/init
 chmod +x root/init
-for module in virtio_pci 9pnet_virtio 9p overlay rdma_rxe rdma_cm rdma_ucm ib_uverbs veth crc32_generic; do
+for module in virtio_pci 9pnet_virtio 9p overlay rdma_rxe rdma_cm rdma_ucm ib_uverbs veth nf_tables sch_netem crc32_generic; do
   modprobe -S "$release" -d "$PWD/kernel" --show-depends "$module" | awk '/^insmod/ { print $2 }'
 done | awk '!seen[$0]++' | while read -r file; do
   cp "$file" root/modules/

@@ -1,0 +1,88 @@
+/** Faults that keep a session over RDMA from coming up, planted: what is said of each names the cause. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createRdmaClient, type UcxClientOptions } from '../../src/rdma/rdma-client.ts';
+import { startTargetHost } from '../../src/rdma/target-host.ts';
+import { listenFault } from '../../src/rdma/ucx-addresses.ts';
+import { mebibyte, volumeId } from '../contract/client-rig.ts';
+import { SampleVolume } from '../contract/sample-volume.ts';
+import { when } from '../contract/subjects.ts';
+
+const address = process.env['SEAWEED_RDMA_VERBS_ADDRESS'] ?? '';
+const device = `${process.env['SEAWEED_RDMA_VERBS_DEVICE']}:1`;
+/** An address of a network device that has no RDMA device. */
+const otherAddress = '10.8.0.1';
+const secret = 'contract';
+const memory = { arenaBytes: 32 * mebibyte, hugepages: 'off' } as const;
+const ends: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+async function target(host: string, tls: string): Promise<number> {
+  const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-verbs-'));
+  ends.push(() => rmSync(dir, { recursive: true }));
+  new SampleVolume(dir, volumeId).close();
+  const options = { host, port: 0, secret, dirs: [dir], unconfirmed: true, ...memory };
+  const started = await startTargetHost({ ...options, tls, deviceName: 'auto' });
+  ends.push(() => started.stop(0));
+  return started.port;
+}
+
+/** What is said of the first attempt that failed. */
+async function failure(
+  host: string,
+  port: number,
+  options: Partial<UcxClientOptions>,
+): Promise<string> {
+  const client = createRdmaClient({ kind: 'ucx', tls: 'rc', ...memory, ...options });
+  ends.push(() => client.close());
+  const fetcher = client.addTarget({ host, port, secret, connectTimeoutMs: 20_000 });
+  await when(fetcher, () => fetcher.state.kind !== 'connecting');
+  const { state } = fetcher;
+  return state.kind === 'down' ? state.detail : `it is ${state.kind}`;
+}
+
+describe('a session over RDMA that does not come up', () => {
+  it('as the target listens where no RDMA port is', async () => {
+    expect(listenFault({ tls: 'rc', deviceName: 'auto' }, otherAddress)).toContain(address);
+    const port = await target(otherAddress, 'rc');
+    const text = await failure(otherAddress, port, {});
+    expect(text).toContain(`${otherAddress} is no address of the target's RDMA ports`);
+    expect(text).toContain(`${device} (Ethernet, ${address}`);
+  });
+
+  it('as the target listens on loopback', async () => {
+    expect(listenFault({ tls: 'rc', deviceName: 'auto' }, '127.0.0.1')).toContain('loopback');
+    const port = await target('127.0.0.1', 'rc');
+    expect(await failure('127.0.0.1', port, {})).toContain('127.0.0.1 is no address of');
+  });
+
+  it('as the target has TCP alone', async () => {
+    const port = await target(address, 'tcp');
+    expect(await failure(address, port, {})).toMatch(
+      /"rc" is RDMA alone, and no RDMA port of the target is up/,
+    );
+  });
+
+  it('as the GID that UCX is told to take has no route', async () => {
+    const port = await target(address, 'rc');
+    const program = `
+      import { createRdmaClient } from ${JSON.stringify(join(import.meta.dirname, '../../src/rdma/rdma-client.ts'))};
+      const client = createRdmaClient({ kind: 'ucx', tls: 'rc', arenaBytes: ${memory.arenaBytes}, hugepages: 'off' });
+      const fetcher = client.addTarget({ host: '${address}', port: ${port}, secret: '${secret}', connectTimeoutMs: 20000 });
+      fetcher.onChange(() => {
+        if (fetcher.state.kind !== 'down') return;
+        process.stdout.write(fetcher.state.detail);
+        process.exit();
+      });`;
+    const env = { ...process.env, UCX_IB_GID_INDEX: '0' };
+    const args = ['--input-type=module', '--eval', program];
+    const text = execFileSync(process.execPath, args, { env, timeout: 60_000, encoding: 'utf8' });
+    expect(text).toMatch(/here has no GID of RoCE v2 with an address.*UCX_IB_GID_INDEX/);
+  });
+});
