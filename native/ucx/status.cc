@@ -35,4 +35,11 @@ Status StatusFromUcx(ucs_status_t status) {
 
 std::string_view StatusText(ucs_status_t status) { return ucs_status_string(status); }
 
+std::string Failed(std::string_view call, ucs_status_t status) {
+  std::string text(call);
+  text += ": ";
+  text += StatusText(status);
+  return text;
+}
+
 }  // namespace ucx

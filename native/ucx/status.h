@@ -2,6 +2,7 @@
 
 #include <ucs/type/status.h>
 
+#include <string>
 #include <string_view>
 
 #include "protocol/status.h"
@@ -13,5 +14,8 @@ namespace ucx {
 
 /// UCX's own words, for logs and /health.
 [[nodiscard]] std::string_view StatusText(ucs_status_t status);
+
+/// "ucp_init: No such device".
+[[nodiscard]] std::string Failed(std::string_view call, ucs_status_t status);
 
 }  // namespace ucx
