@@ -1,7 +1,6 @@
 /**
  * Keeps one UCX target connected: looks its name up at each attempt, tries the addresses in turn, has the target admit
- * this host (control-connection.ts) before UCX connects, and pauses longer after each failure, with jitter so that many
- * proxies do not return to a restarted target in step.
+ * this host (control-connection.ts) before UCX connects, and pauses longer after each failure (reconnect-pause.ts).
  */
 import { type LookupAddress, lookup } from 'node:dns';
 import { isIP } from 'node:net';
@@ -15,6 +14,7 @@ import type { StreamKind, UcxPlace } from './control/control-protocol.ts';
 import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
 import { hasSecret, type Secret, secretsNow } from './secret.ts';
+import { ReconnectPause } from './reconnect-pause.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
 import type { TransportChoice } from './ucx-devices.ts';
@@ -41,9 +41,6 @@ export interface FabricSide {
   readonly isTlsOff: boolean;
 }
 
-const pauseMsMin = 100;
-const pauseMsMax = 5_000;
-
 export class TargetConnector implements Connector {
   readonly #native: NativeClient;
   readonly #address: TargetAddress;
@@ -62,7 +59,7 @@ export class TargetConnector implements Connector {
   #control: ControlConnection | undefined;
   /** Why UCX may find no way to the target that it admits this host to. */
   #obstacle: string | undefined;
-  #attempts = 0;
+  readonly #pause = new ReconnectPause();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(native: NativeClient, address: TargetAddress, side: FabricSide) {
@@ -83,7 +80,7 @@ export class TargetConnector implements Connector {
   }
 
   up(): void {
-    this.#attempts = 0;
+    this.#pause.reset();
     this.#hasUcxFailed = false;
   }
 
@@ -97,11 +94,7 @@ export class TargetConnector implements Connector {
     if (this.#link === undefined) return;
     // Neither gets better soon: an operator has to change a configuration.
     const isHopeless = status === 'unauthorized' || status === 'unsupported_version';
-    const pauseMs = isHopeless
-      ? pauseMsMax
-      : Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(this.#attempts, 10));
-    this.#attempts += 1;
-    this.#timer = setTimeout(() => this.#attempt(), pauseMs * (0.5 + Math.random() / 2));
+    this.#timer = setTimeout(() => this.#attempt(), this.#pause.next(isHopeless));
   }
 
   stop(): void {
@@ -129,7 +122,7 @@ export class TargetConnector implements Connector {
         this.#stream !== undefined || family === this.#family;
       const own = addresses?.filter(isOwn) ?? [];
       const usable = own.length > 0 ? own : (addresses ?? []);
-      const found = usable[this.#attempts % usable.length];
+      const found = usable[this.#pause.attempts % usable.length];
       if (error === null && found !== undefined) {
         this.#connect(found.address);
         return;
@@ -196,7 +189,7 @@ export class TargetConnector implements Connector {
 
   /** The session may live on, but not for long without an admission. The pause lets proxies that take places of each other's take turns. */
   #askSoon(lost: ControlConnection, host: string): void {
-    setTimeout(() => this.#askAgain(lost, host), pauseMsMin * (0.5 + Math.random() / 2)).unref();
+    setTimeout(() => this.#askAgain(lost, host), this.#pause.soon()).unref();
   }
 
   #askAgain(lost: ControlConnection, host: string): void {

@@ -1,9 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Breaker, type BreakerChange, breakerDefaults } from './breaker.ts';
+import { signOfLifeMs } from './target-directory.ts';
+
+/** Pauses as long as they can be. */
+const longestPauses = { random: () => 1 };
 
 function breakerAt(): { breaker: Breaker; advance: (ms: number) => void } {
   let now = 0;
-  const breaker = new Breaker({ ...breakerDefaults, failuresMax: 3, now: () => now });
+  const breaker = new Breaker({
+    ...breakerDefaults,
+    ...longestPauses,
+    failuresMax: 3,
+    now: () => now,
+  });
   return {
     breaker,
     advance: (ms) => {
@@ -62,6 +71,29 @@ describe('a breaker', () => {
     }
   });
 
+  it('draws each pause from its upper half, so that many breakers do not probe in step', () => {
+    const draws = [0, 0.25, 0.5, 0.75];
+    const pausesMs = draws.map((drawn) => {
+      let now = 0;
+      const breaker = new Breaker({ ...breakerDefaults, random: () => drawn, now: () => now });
+      fail(breaker, breakerDefaults.failuresMax);
+      while (!breaker.admit()) now += 1;
+      return now;
+    });
+    expect(pausesMs).toEqual(draws.map((drawn) => Math.ceil(500 * (0.5 + drawn / 2))));
+  });
+
+  it('lets a request probe within 5 s, however often it has failed', () => {
+    const { breaker, advance } = breakerAt();
+    fail(breaker, 3);
+    for (let i = 0; i < 20; i += 1) {
+      let waitedMs = 0;
+      for (; !breaker.admit(); waitedMs += 100) advance(100);
+      expect(waitedMs).toBeLessThanOrEqual(5_000 - signOfLifeMs);
+      breaker.failed('io_error');
+    }
+  });
+
   it('replaces a probe that was never reported back', () => {
     const { breaker, advance } = breakerAt();
     fail(breaker, 3);
@@ -102,6 +134,7 @@ describe('a breaker that may ask for a sign of life', () => {
     const changes: BreakerChange[] = [];
     const breaker = new Breaker({
       ...breakerDefaults,
+      ...longestPauses,
       isAlive: () => new Promise((resolve) => void pings.push(resolve)),
     });
     breaker.onChange((change) => void changes.push(change));

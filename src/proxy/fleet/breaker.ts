@@ -1,6 +1,7 @@
 /**
  * Keeps requests away from a target that answers too late or not at all. Closed: everything goes. Open: nothing goes
  * until the pause is over. Half open: one request probes; its success closes the breaker, its failure doubles the pause.
+ * Each pause is drawn from its upper half, so that the probes of many proxies do not come in step.
  *
  * A request that ran into its deadline says little: the first one makes the breaker ask the target for a sign of life.
  * Nothing goes meanwhile, and no client waits for a target that gives none: it is asked again by pings alone.
@@ -12,7 +13,10 @@ export interface BreakerOptions {
   /** Failures in a row that open it. */
   readonly failuresMax: number;
   readonly pauseMs: number;
+  /** Reads go to a target that answers again within 5 s: this pause and a sign of life. */
   readonly pauseMsMax: number;
+  /** In [0, 1). */
+  readonly random: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Asks the target for a sign of life, for a short time; never rejects. Absent: it is never asked. */
@@ -22,7 +26,8 @@ export interface BreakerOptions {
 export const breakerDefaults: BreakerOptions = {
   failuresMax: 5,
   pauseMs: 500,
-  pauseMsMax: 10_000,
+  pauseMsMax: 4_000,
+  random: Math.random,
   now: () => performance.now(),
 };
 
@@ -142,7 +147,7 @@ export class Breaker {
     this.#timer = setTimeout(() => {
       this.#change('half-open');
       void this.#ask();
-    }, this.#pauseMs).unref();
+    }, this.#drawnPauseMs()).unref();
   }
 
   #openAgain(): void {
@@ -152,8 +157,12 @@ export class Breaker {
 
   #open(): void {
     this.#opens += 1;
-    this.#openUntil = this.#options.now() + this.#pauseMs;
+    this.#openUntil = this.#options.now() + this.#drawnPauseMs();
     this.#change('open');
+  }
+
+  #drawnPauseMs(): number {
+    return this.#pauseMs * (0.5 + this.#options.random() / 2);
   }
 
   #change(state: BreakerState, failures: number = this.#failures): void {

@@ -30,7 +30,7 @@ export function targetEntry(
 }
 
 /** A target that is there answers within a fraction of this. */
-const signOfLifeMs = 250;
+export const signOfLifeMs = 250;
 
 async function isAlive(fetcher: NeedleFetcher): Promise<boolean> {
   return (await fetcher.ping(signOfLifeMs)).kind === 'pong';
