@@ -1,7 +1,12 @@
 /** Snapshots of a running role for the admin listener: plain data, taken at each request. No secrets in them. */
 
 import { cacheStats } from '../proxy/cache/cache-status.ts';
-import { breakerState, unannouncedStatus, upstreamState } from '../proxy/fleet/fleet-status.ts';
+import {
+  breakerState,
+  hedgeCounts,
+  unannouncedStatus,
+  upstreamState,
+} from '../proxy/fleet/fleet-status.ts';
 import { frontCounters } from '../proxy/front/front-counters.ts';
 import { poolStatus } from '../proxy/front/pool-status.ts';
 import { sidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
@@ -41,6 +46,7 @@ const targetStatus = record({
   ),
   breaker: breakerState,
   breakerOpens: count,
+  hedged: described(orAbsent(hedgeCounts), 'Absent without a target, or with rdma.hedge = "off".'),
   counted: described(orAbsent(targetCounts), 'Absent without a target.'),
   volumes: count,
   volumesConfirmed: count,

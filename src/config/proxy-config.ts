@@ -5,6 +5,7 @@ import { type Adjustments, type EffectiveKey, listKeys } from './effective-keys.
 import type { Field } from './field.ts';
 import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
+import { checkHedge } from './hedge-settings.ts';
 import { addressOfUrl, checkPlaces, type Peer } from './listen-places.ts';
 import { type ProxySettings, proxySchema } from './proxy-schema.ts';
 import { readSecretFile, readSecrets, readSigningKey } from './secret-file.ts';
@@ -130,6 +131,7 @@ function checkCombinations(settings: ProxySettings, problems: Problems): void {
   checkListeners(settings, problems);
   checkVolumeServers(settings, problems);
   checkTransport(settings, problems);
+  checkHedge(settings.rdma, problems);
   checkSizes(settings, problems);
   checkSidecar(settings.sidecar, settings.seaweedfs.securityToml, problems);
   checkPlaces(

@@ -3,6 +3,7 @@ import type { ListenAddress } from './address.ts';
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
 import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
+import { type HedgeSettings, hedgeFields } from './hedge-settings.ts';
 import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
 import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
 
@@ -31,22 +32,23 @@ export interface ProxySettings {
     readonly masters: undefined;
     readonly securityToml: string;
   };
-  readonly rdma: HandshakeSettings & {
-    readonly mode: 'prefer' | 'require' | 'off';
-    readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
-    /** host:port. */
-    readonly target: string;
-    readonly deviceName: string;
-    readonly tls: string;
-    readonly isNetworkTrusted: boolean;
-    readonly isTlsOff: boolean;
-    readonly timeoutMs: number;
-    readonly connectTimeoutMs: number;
-    readonly secretFile: string;
-    readonly secondSecretFile: string;
-    readonly dirs: readonly string[];
-    readonly simulatedLatencyMs: number;
-  };
+  readonly rdma: HandshakeSettings &
+    HedgeSettings & {
+      readonly mode: 'prefer' | 'require' | 'off';
+      readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
+      /** host:port. */
+      readonly target: string;
+      readonly deviceName: string;
+      readonly tls: string;
+      readonly isNetworkTrusted: boolean;
+      readonly isTlsOff: boolean;
+      readonly timeoutMs: number;
+      readonly connectTimeoutMs: number;
+      readonly secretFile: string;
+      readonly secondSecretFile: string;
+      readonly dirs: readonly string[];
+      readonly simulatedLatencyMs: number;
+    };
   readonly cache: {
     readonly bytesMax: number;
     readonly decodedBytesMax: number;
@@ -118,6 +120,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     timeoutMs: field.duration('timeout', '2s', someTime),
     connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
     ...handshakeFields,
+    ...hedgeFields,
     secretFile: field.text('secret_file', ''),
     secondSecretFile: field.text('second_secret_file', ''),
     dirs: field.stringList('dirs', []),

@@ -9,6 +9,11 @@ export function fieldLines(rawHeaders: readonly string[]): string {
   return lines;
 }
 
+/** Ends a chunked body. @param rawTrailers flat */
+export function lastChunk(rawTrailers: readonly string[]): string {
+  return `0\r\n${fieldLines(rawTrailers)}\r\n`;
+}
+
 /** The other way round, up to the blank line or the end; values without the blanks around them. */
 export function splitFields(text: string): string[] {
   const rawHeaders: string[] = [];

@@ -28,20 +28,40 @@ export type NeedleOutcome =
       readonly observe?: (status: number, rawHeaders: readonly string[]) => void;
       /** Called once, before the answer's first byte is passed on, or (`isAnswered` false) when there will be none. */
       readonly settled?: (isAnswered: boolean) => void;
+      /** Present: a target was asked as well, and the first answer goes to the client. */
+      readonly race?: Race;
     }
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
+
+export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
+
+/** The volume server's side of a hedged read. */
+export interface Race {
+  /**
+   * The volume server's answer begins. Returns the reason under which it goes to the client; undefined: it is an error that
+   * the target's answer may spare the client.
+   */
+  won(status: number): Reason | undefined;
+  /** No answer of the volume server will come: called at most once, and not after `won` returned a reason. */
+  lost(): void;
+}
 
 /** The receiver of an outcome. */
 export interface OutcomeReceiver {
   receive(outcome: NeedleOutcome): void;
   /** There is none: something threw that must not. */
   fail(error: unknown): void;
+  /**
+   * Forwards the request now, with `race`, while the read goes on. False: it cannot be. Absent: this receiver takes one
+   * outcome alone.
+   */
+  hedge?(outcome: PassthroughOutcome): boolean;
 }
 
 /** The corridor as the HTTP side sees it. */
 export interface NeedleRoute {
-  /** Calls one of the receiver's two once: at once where no server has to be asked. Never throws. */
+  /** Calls `receive` or `fail` once: at once where no server has to be asked; neither if a race was won. Never throws. */
   serve(head: RequestHead, hasBody: boolean, receiver: OutcomeReceiver): void;
   /** For what is not looked at (raw connections): the volume server for this request target, as far as it can be told. */
   upstreamFor(target: string): string;

@@ -4,6 +4,7 @@ import type { ConfigurationStatus } from '../admin/configuration.ts';
 import type { RequestObserver } from '../needle/request-record.ts';
 import type { Secret } from '../rdma/secret.ts';
 import type { CachePolicy } from './cache/cached-volume.ts';
+import type { HedgeOptions } from './fleet/hedging.ts';
 import type { FrontLog, HttpFrontOptions } from './front/server.ts';
 import type { SidecarListenerOptions } from './sidecar-listener.ts';
 
@@ -39,6 +40,8 @@ export interface ProxyOptions {
     /** For a peer that connects to a port of UCX to say who it is. */
     readonly handshakeTimeoutMs: number;
     readonly pendingPerAddressMax: number;
+    /** Absent: no read is hedged. */
+    readonly hedging?: HedgeOptions | undefined;
     readonly secret: Secret;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;

@@ -119,7 +119,7 @@ class ProxyRole implements RunningProxy {
     this.#client = this.#createClient();
     this.#fabricConnections = watchFabricConnections(this.#client, options, logger);
     const entries = options.volumeServers.map(({ url, target }) =>
-      targetEntry(url, this.#fetcherOf(target), new LearnedFacts()),
+      targetEntry(url, this.#fetcherOf(target), new LearnedFacts(), options.rdma.hedging),
     );
     this.#directory = new TargetDirectory(entries);
     this.#lists = new ServerLists(entries.map(({ upstreamUrl }) => upstreamUrl));
@@ -271,7 +271,10 @@ class ProxyRole implements RunningProxy {
     await Promise.all([this.#front?.close(drainMs), this.#sidecar?.close(drainMs)]);
     for (const probe of this.#probes) probe.close();
     this.#owners?.close();
-    for (const { breaker } of this.#directory.entries) breaker.close();
+    for (const { breaker, hedging } of this.#directory.entries) {
+      breaker.close();
+      hedging?.close();
+    }
     for (const keepAlive of this.#keepAlives) clearInterval(keepAlive);
     this.#unannounced.close();
     this.#lists.close();

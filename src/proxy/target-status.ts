@@ -2,7 +2,8 @@
 import type { TargetStatus } from '../admin/status.ts';
 import type { TargetEntry } from './fleet/target-directory.ts';
 
-export function targetStatus({ upstreamUrl, fetcher, facts, breaker }: TargetEntry): TargetStatus {
+export function targetStatus(entry: TargetEntry): TargetStatus {
+  const { upstreamUrl, fetcher, facts, breaker } = entry;
   const volumes = [...(fetcher?.volumes.values() ?? [])];
   return {
     address: fetcher?.address ?? '',
@@ -10,6 +11,7 @@ export function targetStatus({ upstreamUrl, fetcher, facts, breaker }: TargetEnt
     state: fetcher?.state,
     breaker: breaker.state,
     breakerOpens: breaker.opens,
+    hedged: fetcher && entry.hedging?.counts,
     counted: fetcher?.counts,
     volumes: volumes.length,
     volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,

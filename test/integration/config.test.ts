@@ -132,6 +132,12 @@ target = ""`);
     ['masters', '[seaweedfs]\nmasters = ["http://127.0.0.1:9333"]', 'seaweedfs.masters'],
     ['inproc without directories', '[rdma]\ntransport = "inproc"', 'rdma.dirs'],
     ['directories over ucx', '[rdma]\ndirs = ["/data"]', 'rdma.dirs'],
+    ['hedging where HTTP is forbidden', '[rdma]\nmode = "require"\nhedge = "p99"', 'rdma.hedge'],
+    [
+      'hedging bounds in the wrong order',
+      '[rdma]\nhedge = "p99"\nhedge_after_min = "60ms"',
+      'rdma.hedge_after_min',
+    ],
     ['a simulated latency over ucx', '[rdma]\nsimulated_latency = "1us"', 'rdma.simulated_latency'],
     [
       "the admin listener's address for the sidecar",

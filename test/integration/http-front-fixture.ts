@@ -123,6 +123,8 @@ export interface FrontFixtureOptions {
   readonly lane?: boolean;
   readonly debugHeaders?: boolean;
   readonly copiedBytesMax?: number;
+  /** In place of one made of `serve`. */
+  readonly route?: NeedleRoute;
   /** Without it every request passes with reason `off`. */
   readonly serve?: (head: RequestHead, hasBody: boolean) => Promise<NeedleOutcome> | NeedleOutcome;
 }
@@ -152,7 +154,7 @@ export async function startFront(options: FrontFixtureOptions): Promise<FrontFix
       ...(options.copiedBytesMax !== undefined && { copiedBytesMax: options.copiedBytesMax }),
       logger: pino({ level: 'silent' }),
     },
-    routeOf(upstreamUrl, options.serve),
+    options.route ?? routeOf(upstreamUrl, options.serve),
     forwarders,
     (record) => records.push(record),
   );

@@ -21,6 +21,13 @@ export const status: ProxyStatus = {
       state: { kind: 'up', transport: 'tcp', sessionId: 2n ** 63n },
       breaker: 'closed',
       breakerOpens: 2,
+      hedged: {
+        late: 21,
+        silent: 22,
+        refused: 23,
+        winners: { http: 24, fabric: 25, neither: 26 },
+        afterMs: 12.5,
+      },
       counted: {
         established: 3,
         lost: 1,

@@ -1,4 +1,5 @@
 /** The metrics of a proxy's side of the fabric: its targets, their sessions, and the reads that it asks them for. */
+import { type HedgeCounts, hedgeWinners } from '../../proxy/fleet/fleet-status.ts';
 import type { TargetCounts } from '../../rdma/target-state.ts';
 import type { ProxyStatus, TargetStatus } from '../status.ts';
 import type { HistogramRow, ReadRow, Series } from './metric-row.ts';
@@ -57,6 +58,12 @@ function connectedOf({ targets }: ProxyStatus): readonly Connected[] {
   return targets.filter((target): target is Connected => target.state !== undefined);
 }
 
+type Hedged = TargetStatus & { readonly hedged: HedgeCounts };
+
+function hedgedOf({ targets }: ProxyStatus): readonly Hedged[] {
+  return targets.filter((target): target is Hedged => target.hedged !== undefined);
+}
+
 const breakerStates = ['closed', 'open', 'half-open'] as const;
 
 export const fabricRows: readonly ReadRow<ProxyStatus>[] = [
@@ -99,6 +106,36 @@ export const fabricRows: readonly ReadRow<ProxyStatus>[] = [
     help: 'How often the breaker opened: failures in a row, or a probe that failed.',
     labels: ['target'],
     read: (status) => countedOf(status).map(({ address, breakerOpens }) => [breakerOpens, address]),
+  },
+  {
+    name: 'seaweed_rdma_late_reads_total',
+    type: 'counter',
+    help: 'Reads that waited long for the target, with rdma.hedge: hedged, hedged as the breaker opened, refused by the budget.',
+    labels: ['target', 'hedge'],
+    read: (status) =>
+      hedgedOf(status).flatMap(({ address, hedged }) => [
+        [hedged.late, address, 'budget'],
+        [hedged.silent, address, 'breaker'],
+        [hedged.refused, address, 'refused'],
+      ]),
+  },
+  {
+    name: 'seaweed_rdma_hedged_reads_total',
+    type: 'counter',
+    help: 'Hedged reads that have ended, by the server whose answer came first.',
+    labels: ['target', 'winner'],
+    read: (status) =>
+      hedgedOf(status).flatMap(({ address, hedged }) =>
+        hedgeWinners.map((winner): Series => [hedged.winners[winner], address, winner]),
+      ),
+  },
+  {
+    name: 'seaweed_rdma_hedge_after_seconds',
+    type: 'gauge',
+    help: 'A read that waits for the target for longer is late; absent with rdma.hedge = "off".',
+    labels: ['target'],
+    read: (status) =>
+      hedgedOf(status).map(({ address, hedged }) => [hedged.afterMs / 1_000, address]),
   },
   {
     name: 'seaweed_rdma_breaker_state',

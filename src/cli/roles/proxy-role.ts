@@ -135,6 +135,15 @@ interface Live {
   readonly configuration: ProxyOptions['admin']['configuration'];
 }
 
+function hedgeOptions({
+  hedge,
+  hedgeAfterMsMin: afterMsMin,
+  hedgeAfterMsMax: afterMsMax,
+  hedgePercentMax: percentMax,
+}: ProxyConfig['rdma']): ProxyOptions['rdma']['hedging'] {
+  return hedge === 'off' ? undefined : { afterMsMin, afterMsMax, percentMax };
+}
+
 function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
   const { http, rdma, cache, memory, limits, admin } = config;
   return {
@@ -160,7 +169,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     },
     volumeServers: config.volumeServers,
     readKey: live.readKey,
-    rdma: { ...rdma, secret: live.secrets },
+    rdma: { ...rdma, secret: live.secrets, hedging: hedgeOptions(rdma) },
     cache: {
       bytesMax: cache.bytesMax,
       decodedBytesMax: cache.decodedBytesMax,

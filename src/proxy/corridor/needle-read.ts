@@ -1,22 +1,25 @@
 /** One plain read of a volume that may be served: from the cache where that is fresh, else from the target. */
 
-import type { Answer, FlatAnswer } from '../../needle/answer/answer.ts';
-import { contentType } from '../../needle/answer/answer-headers.ts';
-import type { HostFacts } from '../../needle/answer/answer-plan.ts';
-import { type PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
-import { canAnswerAsRust } from '../../needle/answer/rust-answer.ts';
-import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
+import type {
+  NeedleOutcome,
+  OutcomeReceiver,
+  PassthroughOutcome,
+  Race,
+} from '../../needle/needle-outcome.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
 import type { Needle, NeedleFacts, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle, CachedVolume } from '../cache/cached-volume.ts';
-import type { DecodedForm } from '../cache/decoded-form.ts';
 import type { Found, Seeker } from '../cache/found.ts';
 import type { NeedleCache } from '../cache/needle-cache.ts';
 import type { Fetched } from '../cache/needle-flight.ts';
+import type { HedgeWinner } from '../fleet/fleet-status.ts';
+import type { WaitingRead } from '../fleet/hedging.ts';
 import type { TargetEntry } from '../fleet/target-directory.ts';
 import { failed, passTo, trouble } from './fallback.ts';
 import { answerFrom, type BytesSource, needsData } from './needle-answer.ts';
 import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
+import { preparedHit } from './needle-hit.ts';
 import type { Reading, ReadOptions } from './reading.ts';
 
 /** A ttl needle this close to its end is left to the volume server's own clock. */
@@ -27,11 +30,18 @@ const attemptsMax = 3;
 /** `again`: look into the cache again; `changed`: overwritten meanwhile; `data`: metadata is not enough. */
 type Attempt = NeedleOutcome | 'again' | 'changed' | 'data';
 
+/** From this on the volume server's answer is an error of its own: a target that is awaited may spare it to the client. */
+const serverErrorMin = 500;
+
 /**
  * Looks into the cache, fetches, and looks again where another read fetched. A hit is answered in the turn in which it
  * is known to be fresh: no promise lies between.
+ *
+ * A read that is late is hedged: the volume server is asked as well, and the first answer goes to the client. The rest
+ * of a read that has lost the race goes on, since others may wait for it and the cache may keep what it brings; its own
+ * lease is released.
  */
-export class NeedleRead implements Reading, Seeker {
+export class NeedleRead implements Reading, Seeker, WaitingRead, Race {
   readonly options: ReadOptions;
   readonly entry: TargetEntry;
   readonly fetcher: NeedleFetcher;
@@ -48,6 +58,13 @@ export class NeedleRead implements Reading, Seeker {
   /** The breaker let it through to the target. */
   #admitted = false;
   #changes = 0;
+  /** The receiver was told, or the volume server's answer has begun. */
+  #isOver = false;
+  #isHedged = false;
+  /** The volume server is asked, and no answer has begun. */
+  #isRacing = false;
+  /** The read's own failure, while the volume server's answer is awaited. */
+  #fallback: PassthroughOutcome | undefined;
 
   constructor({ options, entry, fetcher, cache, read }: Reading, receiver: OutcomeReceiver) {
     this.options = options;
@@ -74,17 +91,28 @@ export class NeedleRead implements Reading, Seeker {
     return this.#admitted;
   }
 
+  /** True: the client has its answer, or will have none, and the rest is for others. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** The receiver is told once, perhaps at once. */
   begin(): void {
+    this.#look();
+    if (!this.#isOver) this.entry.hedging?.began(this);
+  }
+
+  #look(): void {
     if (this.volume === undefined) this.#fetch();
     else this.cache.find(this.volume, this.fetcher, this);
   }
 
   found(found: Found): void {
+    if (this.#isOver) return;
     try {
       this.#goOn(found);
     } catch (error) {
-      this.#receiver.fail(error);
+      this.#fail(error);
     }
   }
 
@@ -95,10 +123,10 @@ export class NeedleRead implements Reading, Seeker {
         this.#answerHit(found.needle);
         return;
       case 'barred':
-        this.#receiver.receive(failed(options, entry, found.status));
+        this.#conclude(failed(options, entry, found.status));
         return;
       case 'refused':
-        this.#receiver.receive(trouble(options, entry, 'breaker'));
+        this.#conclude(trouble(options, entry, 'breaker'));
         return;
       case 'miss':
         this.stale ||= found.stale;
@@ -109,7 +137,7 @@ export class NeedleRead implements Reading, Seeker {
   #answerHit(needle: CachedNeedle): void {
     const prepared = preparedHit(this, needle);
     if (prepared !== undefined) {
-      this.#receiver.receive(prepared);
+      this.#conclude(prepared);
       return;
     }
     const data = new AnswerData();
@@ -120,143 +148,79 @@ export class NeedleRead implements Reading, Seeker {
 
   #fetch(): void {
     if (this.mayAsk()) this.#tell(attemptFetch(this));
-    else this.#receiver.receive(trouble(this.options, this.entry, 'breaker'));
+    else this.#conclude(trouble(this.options, this.entry, 'breaker'));
   }
 
   #tell(attempt: Promise<Attempt>): void {
-    attempt.then(this.#attempted).catch((error: unknown) => this.#receiver.fail(error));
+    attempt.then(this.#attempted).catch((error: unknown) => this.#fail(error));
   }
 
   readonly #attempted = (attempt: Attempt): void => {
     if (typeof attempt !== 'string') {
-      this.#receiver.receive(attempt);
+      this.#conclude(attempt);
       return;
     }
+    if (this.#isOver) return;
     this.isFirst = false;
     if (attempt === 'data') this.wantsData = true;
     if (attempt === 'again') this.joined = true;
     if (attempt === 'changed') this.#changes += 1;
-    if (this.#changes < attemptsMax) this.begin();
-    else this.#receiver.receive(trouble(this.options, this.entry, 'deadline'));
+    if (this.#changes < attemptsMax) this.#look();
+    else this.#conclude(trouble(this.options, this.entry, 'deadline'));
   };
+
+  // The race of a hedged read
+
+  hedge(): boolean {
+    const { upstreamUrl, facts } = this.entry;
+    if (this.#isOver || this.#isHedged || facts.upstream.kind === 'down') return false;
+    this.#isRacing = true;
+    const outcome = { kind: 'passthrough', reason: 'hedged', upstreamUrl, race: this } as const;
+    this.#isHedged = this.#receiver.hedge?.(outcome) === true;
+    if (!this.#isHedged) this.#isRacing = false;
+    return this.#isHedged;
+  }
+
+  won(status: number): Reason | undefined {
+    const isError = status >= serverErrorMin && this.#fallback === undefined;
+    if (this.#isOver || isError) return undefined;
+    this.#end('http');
+    return this.#fallback?.reason ?? 'hedged';
+  }
+
+  lost(): void {
+    this.#isRacing = false;
+    if (this.#fallback !== undefined) this.#conclude(this.#fallback);
+  }
+
+  #conclude(outcome: NeedleOutcome): void {
+    if (this.#isOver) {
+      if (outcome.kind === 'answer') outcome.release();
+    } else if (this.#isRacing && outcome.kind === 'passthrough') {
+      // The request is on its way to the volume server already.
+      this.#fallback = outcome;
+    } else {
+      this.#end(outcome.kind === 'answer' ? 'fabric' : 'neither');
+      this.#receiver.receive(outcome);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return;
+    this.#end('neither');
+    this.#receiver.fail(error);
+  }
+
+  #end(winner: HedgeWinner): void {
+    this.#isOver = true;
+    this.#isRacing = false;
+    this.entry.hedging?.ended(this, this.#isHedged ? winner : undefined);
+  }
 }
 
 function continuesRun(cache: NeedleCache, volume: CachedVolume, read: ReadRequest): boolean {
   const range = read.range === undefined ? undefined : simpleRangeOf(read.range);
   return range !== undefined && cache.wantsWhole(volume, read.needleId, range.start, range.end);
-}
-
-/** Returns the answer built for this variant before; undefined: none, or a fact that it rests on has changed. */
-function preparedHit({ cache, entry, read }: Reading, needle: CachedNeedle): NeedleHit | undefined {
-  const variant = variantOf(read);
-  const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
-  if (prepared === undefined || !isCurrent(prepared, entry.facts, read, needle)) return undefined;
-  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
-  const decoded = cache.decodedForm(needle);
-  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
-}
-
-function isCurrent(
-  { server, kind, hostType }: PreparedAnswer,
-  facts: HostFacts,
-  read: ReadRequest,
-  needle: CachedNeedle,
-): boolean {
-  if (facts.server !== server || facts.kind !== kind) return false;
-  if (kind === 'rust' && !canAnswerAsRust(read, needle)) return false;
-  return hostType === undefined || contentType(read, needle, facts) === hostType;
-}
-
-const noBytes: readonly Buffer[] = [];
-
-/**
- * A cached needle whose answer was prepared: head and bytes stay where they are until they are copied into the memory that
- * leaves, or, where they are many, until they leave from the arena.
- */
-export class NeedleHit implements Answer, FlatAnswer {
-  readonly kind = 'answer';
-  readonly source = 'cache';
-  readonly transport = 'none';
-  readonly cacheStatus = 'hit';
-  readonly close: boolean;
-  readonly bodyBytes: number;
-  readonly #prepared: PreparedAnswer;
-  readonly #needle: CachedNeedle;
-  /** In place of the stored bytes. */
-  readonly #decoded: DecodedForm | undefined;
-  #isHeld: boolean;
-  #lent: ReturnType<CachedNeedle['lend']> | undefined;
-
-  /** `needle` is live; `decoded`: its decoded form, where that is what was prepared. */
-  constructor(
-    prepared: PreparedAnswer,
-    needle: CachedNeedle,
-    decoded: DecodedForm | undefined,
-    close: boolean,
-  ) {
-    this.close = close;
-    this.#prepared = prepared;
-    this.#needle = needle;
-    this.#decoded = decoded;
-    this.#isHeld = prepared.body === 'stored';
-    if (this.#isHeld) needle.hold();
-    decoded?.hold();
-    this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
-  }
-
-  get totalBytes(): number {
-    return this.#decoded === undefined ? this.#needle.dataBytes : this.#decoded.bytes.length;
-  }
-
-  get sessionId(): bigint {
-    return 0n;
-  }
-
-  get answer(): Answer {
-    return this;
-  }
-
-  get flat(): FlatAnswer {
-    return this;
-  }
-
-  get status(): Answer['status'] {
-    return this.#prepared.status;
-  }
-
-  get head(): string {
-    return this.#prepared.head;
-  }
-
-  get body(): readonly Buffer[] {
-    if (this.#prepared.body === 'none') return noBytes;
-    if (this.#decoded !== undefined) return [this.#decoded.bytes];
-    this.#lent ??= this.#needle.lend();
-    return [this.#lent.view];
-  }
-
-  get headBytes(): number {
-    return this.#prepared.headBytes;
-  }
-
-  copyHeadTo(target: Buffer): void {
-    this.#prepared.writeHead(target);
-  }
-
-  copyTo(target: Buffer): void {
-    this.#prepared.writeHead(target);
-    const at = this.headBytes;
-    if (this.#decoded !== undefined) this.#decoded.bytes.copy(target, at);
-    else if (this.#isHeld) this.#needle.copyTo(target, at);
-  }
-
-  release(): void {
-    this.#lent?.lease.release();
-    this.#decoded?.endHold();
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.#needle.endHold();
-  }
 }
 
 async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
@@ -271,12 +235,18 @@ async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
   if (fetched.kind === 'failed') {
     // The read that posted it has told the breaker.
     if (fetched.isShared !== true) entry.breaker.ended(fetched.status);
+    if (fetched.status === 'deadline') noteTime(reading, fetched, postedAtMs);
     return failed(options, entry, fetched.status);
   }
   entry.breaker.ended('ok');
+  noteTime(reading, fetched, postedAtMs);
   const { needle } = fetched;
   const data = new AnswerData();
   data.hold(fetched.data);
+  if (reading.isOver) {
+    data.release();
+    return passTo(entry.upstreamUrl, 'hedged');
+  }
   if (isNearExpiry(needle, postedAtMs)) {
     data.release();
     return passTo(entry.upstreamUrl, 'ttl');
@@ -288,6 +258,15 @@ async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
   const stored = `${fetched.isStored === true ? '; stored' : ''}${isCollapsed ? '; collapsed' : ''}`;
   const cacheStatus = `fwd=${reading.stale ? 'stale' : 'uri-miss'}${stored}`;
   return answerHolding(reading, needle, data, { name: 'rdma', cached: undefined, cacheStatus });
+}
+
+/** Only the read that posted a READ knows how long that took. */
+function noteTime(
+  { entry }: Reading,
+  { isShared }: { readonly isShared?: true },
+  postedAtMs: number,
+): void {
+  if (isShared !== true) entry.hedging?.took(performance.now() - postedAtMs);
 }
 
 /** The data goes home unless it is on its way to the client. */

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Breaker, type BreakerChange, breakerDefaults } from './breaker.ts';
-import { signOfLifeMs } from './target-directory.ts';
 
 /** Pauses as long as they can be. */
 const longestPauses = { random: () => 1 };
@@ -89,7 +88,7 @@ describe('a breaker', () => {
     for (let i = 0; i < 20; i += 1) {
       let waitedMs = 0;
       for (; !breaker.admit(); waitedMs += 100) advance(100);
-      expect(waitedMs).toBeLessThanOrEqual(5_000 - signOfLifeMs);
+      expect(waitedMs).toBeLessThanOrEqual(5_000 - breakerDefaults.signOfLifeMs);
       breaker.failed('io_error');
     }
   });
@@ -194,6 +193,38 @@ describe('a breaker that may ask for a sign of life', () => {
     await vi.advanceTimersByTimeAsync(breakerDefaults.pauseMs);
     expect(breaker.admit()).toBe(true);
     expect(breaker.state).toBe('half-open');
+  });
+
+  it('asks for a sign of life in doubt, and lets requests go meanwhile', async () => {
+    const { breaker, pings, changes, answer } = askingBreaker();
+    breaker.doubt();
+    breaker.doubt();
+    expect(pings).toHaveLength(1);
+    expect(breaker.admit()).toBe(true);
+    await answer(true);
+    expect(changes).toEqual([]);
+    breaker.doubt();
+    await answer(false);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('stays closed in doubt if a request succeeds before the sign of life is due', async () => {
+    const { breaker, answer } = askingBreaker();
+    breaker.doubt();
+    breaker.ended('ok');
+    await answer(false);
+    expect(breaker.state).toBe('closed');
+    expect(breaker.admit()).toBe(true);
+  });
+
+  it('lets nothing go after a deadline that comes while it is in doubt', async () => {
+    const { breaker, pings, answer } = askingBreaker();
+    breaker.doubt();
+    breaker.failed('deadline');
+    expect(pings).toHaveLength(1);
+    expect(breaker.admit()).toBe(false);
+    await answer(true);
+    expect(breaker.admit()).toBe(true);
   });
 
   it('is closed by a new session', async () => {

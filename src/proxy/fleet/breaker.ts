@@ -19,8 +19,11 @@ export interface BreakerOptions {
   readonly random: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Asks the target for a sign of life, for a short time; never rejects. Absent: it is never asked. */
-  readonly isAlive?: () => Promise<boolean>;
+  /** The target has this long for a sign of life after a deadline, and after a read that is late. */
+  readonly signOfLifeMs: number;
+  readonly doubtMs: number;
+  /** Asks the target for a sign of life within this time; never rejects. Absent: it is never asked. */
+  readonly isAlive?: (timeoutMs: number) => Promise<boolean>;
 }
 
 export const breakerDefaults: BreakerOptions = {
@@ -28,6 +31,8 @@ export const breakerDefaults: BreakerOptions = {
   pauseMs: 500,
   pauseMsMax: 4_000,
   random: Math.random,
+  signOfLifeMs: 250,
+  doubtMs: 100,
   now: () => performance.now(),
 };
 
@@ -51,8 +56,12 @@ export class Breaker {
   #opens = 0;
   /** The target is being asked for a sign of life. */
   #isAsking = false;
+  /** Nothing goes until it has answered. */
+  #isHeld = false;
   /** True if it gave none when it was asked last. */
   #isSilent = false;
+  /** Round trips that succeeded. */
+  #successes = 0;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -77,7 +86,7 @@ export class Breaker {
 
   /** True when this request may go; in half open that makes it the probe. */
   admit(): boolean {
-    if (this.#isAsking || this.#isSilent) return false;
+    if (this.#isHeld || this.#isSilent) return false;
     if (this.#state === 'closed') return true;
     const now = this.#options.now();
     if (this.#state === 'open') {
@@ -102,6 +111,7 @@ export class Breaker {
   succeeded(): void {
     const failures = this.#failures;
     this.#failures = 0;
+    this.#successes += 1;
     if (this.#state === 'closed') return;
     clearTimeout(this.#timer);
     this.#isSilent = false;
@@ -115,7 +125,17 @@ export class Breaker {
     this.#reason = reason;
     if (this.#state === 'half-open') this.#openAgain();
     else if (this.#state === 'closed' && this.#failures >= this.#options.failuresMax) this.#open();
-    if (reason === 'deadline' && !this.#isSilent) void this.#ask();
+    if (reason !== 'deadline' || this.#isSilent) return;
+    this.#isHeld = this.#options.isAlive !== undefined;
+    void this.#ask(this.#options.signOfLifeMs);
+  }
+
+  /**
+   * A request has waited for longer than others did: the target is asked for a sign of life. Requests go on meanwhile, and
+   * one that succeeds is such a sign.
+   */
+  doubt(): void {
+    if (this.#state === 'closed') void this.#ask(this.#options.doubtMs, this.#successes);
   }
 
   /** Asks nothing any more. */
@@ -124,14 +144,17 @@ export class Breaker {
     this.#isClosed = true;
   }
 
-  async #ask(): Promise<void> {
+  /** @param successes of requests, where a further one counts as well */
+  async #ask(timeoutMs: number, successes?: number): Promise<void> {
     const { isAlive } = this.#options;
     if (isAlive === undefined || this.#isAsking) return;
     this.#isAsking = true;
-    const isThere = await isAlive();
+    const isThere = await isAlive(timeoutMs);
     this.#isAsking = false;
+    this.#isHeld = false;
     if (this.#isClosed) return;
-    if (isThere) this.#answered();
+    const hasServed = successes !== undefined && successes !== this.#successes;
+    if (isThere || hasServed) this.#answered();
     else this.#unanswered();
   }
 
@@ -146,7 +169,7 @@ export class Breaker {
     this.#isSilent = true;
     this.#timer = setTimeout(() => {
       this.#change('half-open');
-      void this.#ask();
+      void this.#ask(this.#options.signOfLifeMs);
     }, this.#drawnPauseMs()).unref();
   }
 

@@ -2,6 +2,7 @@
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import { Breaker, breakerDefaults } from './breaker.ts';
+import { type HedgeOptions, Hedging } from './hedging.ts';
 import type { LearnedFacts } from './learned-facts.ts';
 import { OwnedVolumes } from './owned-volumes.ts';
 
@@ -12,6 +13,8 @@ export interface TargetEntry {
   readonly fetcher: NeedleFetcher | undefined;
   readonly facts: LearnedFacts;
   readonly breaker: Breaker;
+  /** Absent: no read of this target is hedged. */
+  readonly hedging: Hedging | undefined;
   readonly owned: OwnedVolumes;
 }
 
@@ -19,21 +22,23 @@ export function targetEntry(
   upstreamUrl: string,
   fetcher: NeedleFetcher | undefined,
   facts: LearnedFacts,
+  hedge?: HedgeOptions,
 ): TargetEntry {
+  const breaker = new Breaker(
+    fetcher && { ...breakerDefaults, isAlive: (timeoutMs) => isAlive(fetcher, timeoutMs) },
+  );
   return {
     upstreamUrl,
     fetcher,
     facts,
-    breaker: new Breaker(fetcher && { ...breakerDefaults, isAlive: () => isAlive(fetcher) }),
+    breaker,
+    hedging: hedge && new Hedging(hedge, breaker),
     owned: new OwnedVolumes(fetcher),
   };
 }
 
-/** A target that is there answers within a fraction of this. */
-export const signOfLifeMs = 250;
-
-async function isAlive(fetcher: NeedleFetcher): Promise<boolean> {
-  return (await fetcher.ping(signOfLifeMs)).kind === 'pong';
+async function isAlive(fetcher: NeedleFetcher, timeoutMs: number): Promise<boolean> {
+  return (await fetcher.ping(timeoutMs)).kind === 'pong';
 }
 
 /** A volume server that has a volume, as far as is known. */

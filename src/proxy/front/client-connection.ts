@@ -7,7 +7,7 @@ import { halfClosedMs } from '../../connections/paced-connection.ts';
 import { Turn } from '../../connections/turnstile.ts';
 import { type FramedRequest, InputBuffer, RequestFramer } from '../../http1/request-framer.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
-import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
+import type { NeedleOutcome, PassthroughOutcome } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/request-record.ts';
 import { ClientProgress } from './client-progress.ts';
 import type { ConnectionHost } from './connection-host.ts';
@@ -237,6 +237,13 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   received(exchange: Exchange, outcome: NeedleOutcome): void {
     deliver(exchange, outcome, this.#host, this.#host.relay);
+  }
+
+  hedge(exchange: Exchange, outcome: PassthroughOutcome): boolean {
+    if (exchange.over || exchange.request.block.expectsContinue) return false;
+    if (this.#host.isTimed) exchange.decidedMs = exchange.durationMs;
+    this.#host.relay.forward(exchange, outcome);
+    return true;
   }
 
   #handOver(exchange: Exchange): void {

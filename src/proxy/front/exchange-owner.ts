@@ -4,9 +4,12 @@
  */
 import type { Socket } from 'node:net';
 import type { InputBuffer } from '../../http1/request-framer.ts';
-import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
-import type { ClientEnd, RequestObserver } from '../../needle/request-record.ts';
+import type { NeedleOutcome, PassthroughOutcome } from '../../needle/needle-outcome.ts';
+import type { ClientEnd, RequestObserver, RequestRecord } from '../../needle/request-record.ts';
 import type { SendPace } from './send-pace.ts';
+
+/** The side that answered, or whose failure it was. */
+export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
 
 /** The client connection, as an exchange (`E`) sees it. */
 export interface ExchangeOwner<E> {
@@ -23,6 +26,8 @@ export interface ExchangeOwner<E> {
   setReading(reading: boolean): void;
   /** The corridor has decided about the request. */
   received(exchange: E, outcome: NeedleOutcome): void;
+  /** The corridor wants the volume server asked while it goes on. False: it cannot be. */
+  hedge(exchange: E, outcome: PassthroughOutcome): boolean;
   /** The handler has the request: its body may follow. */
   begun(): void;
   /** The answer is complete. */

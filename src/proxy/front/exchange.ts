@@ -6,17 +6,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AnswerFraming } from '../../http1/answer-body.ts';
-import { fieldLines } from '../../http1/field-lines.ts';
+import { lastChunk } from '../../http1/field-lines.ts';
 import type { FramedRequest } from '../../http1/request-framer.ts';
-import type { NeedleOutcome, OutcomeReceiver } from '../../needle/needle-outcome.ts';
+import type {
+  NeedleOutcome,
+  OutcomeReceiver,
+  PassthroughOutcome,
+} from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/reasons.ts';
 import type { ClientEnd, RequestRecord } from '../../needle/request-record.ts';
-import type { Carrier, ExchangeHost, ExchangeOwner } from './exchange-owner.ts';
+import type { AnswerSource, Carrier, ExchangeHost, ExchangeOwner } from './exchange-owner.ts';
 import { type RefusalStatus, refusalBody, refusalHead, refusalText } from './refusal.ts';
 import type { SendPace } from './send-pace.ts';
-
-/** The side that answered, or whose failure it was. */
-export type AnswerSource = Pick<RequestRecord, 'outcome' | 'reason' | 'transport'>;
 
 const none: AnswerFraming = { kind: 'none' };
 const noBytes = Buffer.alloc(0);
@@ -135,10 +136,23 @@ export class Exchange implements OutcomeReceiver {
   }
 
   receive(outcome: NeedleOutcome): void {
+    this.#callOff();
     this.#owner.received(this, outcome);
   }
 
+  hedge(outcome: PassthroughOutcome): boolean {
+    return this.#owner.hedge(this, outcome);
+  }
+
+  /** Ends the volume server's part in a race that the target has won. */
+  #callOff(): void {
+    const { carrier } = this;
+    this.carrier = undefined;
+    carrier?.gone();
+  }
+
   fail(error: unknown): void {
+    this.#callOff();
     this.#host.bug(error);
     this.refuse(502, 'raw', refusalText('internal error'));
   }
@@ -332,7 +346,7 @@ export class Exchange implements OutcomeReceiver {
     this.#over = true;
     this.#settle();
     this.onGone?.();
-    this.carrier?.gone();
+    this.#callOff();
   }
 
   #end(reusable: boolean): void {
@@ -381,8 +395,4 @@ export class Exchange implements OutcomeReceiver {
     };
     for (const observe of this.#host.observers) observe(record);
   }
-}
-
-function lastChunk(rawTrailers: readonly string[]): string {
-  return `0\r\n${fieldLines(rawTrailers)}\r\n`;
 }

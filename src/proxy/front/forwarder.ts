@@ -1,10 +1,10 @@
 /** Forwarding, as the front sees it. */
 import type { AnswerPace } from '../../connections/answer-pace.ts';
-import type { NeedleOutcome } from '../../needle/needle-outcome.ts';
+import type { PassthroughOutcome } from '../../needle/needle-outcome.ts';
 import type { Exchange } from './exchange.ts';
 import type { PoolStatus } from './pool-status.ts';
 
-export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
+export type { PassthroughOutcome };
 
 /** Takes a request that can still be answered to the volume server, and its answer to the exchange; never throws. */
 export interface Forwarder {

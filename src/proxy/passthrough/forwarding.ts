@@ -4,6 +4,7 @@
  */
 
 import { endsUnanswered } from '../../needle/answer/unanswered.ts';
+import type { Reason } from '../../needle/reasons.ts';
 import { withDebugHeaders } from '../front/debug-headers.ts';
 import type { Exchange } from '../front/exchange.ts';
 import type { ForwardingOptions, PassthroughOutcome } from '../front/forwarder.ts';
@@ -24,12 +25,17 @@ export abstract class Forwarding {
   protected readonly terms: ForwardingTerms;
   #isOver = false;
   #isSettled = false;
+  /** A target was asked, too, and no answer has come yet. */
+  #isRacing: boolean;
+  #reason: Reason;
   protected wasRetried = false;
 
   constructor(exchange: Exchange, outcome: PassthroughOutcome, terms: ForwardingTerms) {
     this.exchange = exchange;
     this.outcome = outcome;
     this.terms = terms;
+    this.#isRacing = outcome.race !== undefined;
+    this.#reason = outcome.reason;
     terms.budget.earn();
   }
 
@@ -53,8 +59,30 @@ export abstract class Forwarding {
     this.outcome.settled?.(isAnswered);
   }
 
+  /** False: the answer is not for the client. Its connection is then to be closed. */
+  protected mayAnswer(status: number): boolean {
+    if (!this.#isRacing) return true;
+    const reason = this.outcome.race?.won(status);
+    if (reason === undefined) {
+      this.#leaveRace();
+      return false;
+    }
+    this.#isRacing = false;
+    this.#reason = reason;
+    this.exchange.decide({ outcome: 'passthrough', reason, transport: 'none' });
+    return true;
+  }
+
+  /** True: the target's answer is awaited, and what went wrong here is not the client's. */
+  #leaveRace(): boolean {
+    if (!this.#isRacing) return false;
+    this.exchange.carrier = undefined;
+    this.stop();
+    return true;
+  }
+
   protected debugged(head: string): string {
-    const { reason } = this.outcome;
+    const reason = this.#reason;
     if (!this.exchange.debugHeaders) return head;
     return withDebugHeaders(head, {
       source: `passthrough;reason=${reason}`,
@@ -85,7 +113,7 @@ export abstract class Forwarding {
 
   /** Whatever the request was passed for: it failed since the volume server does not answer. */
   #upstreamFailed(status: 502 | 504, text: string, detail: string | undefined): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#leaveRace()) return;
     const { upstreamUrl } = this.outcome;
     this.stop();
     this.exchange.error = `${text}: ${detail ?? upstreamUrl}`;
@@ -111,10 +139,9 @@ export abstract class Forwarding {
 
   /** After the first byte there is no way back. */
   protected cut(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#leaveRace()) return;
     this.stop();
-    const { reason } = this.outcome;
-    this.exchange.decide({ outcome: 'error', reason, transport: 'none' });
+    this.exchange.decide({ outcome: 'error', reason: this.#reason, transport: 'none' });
     this.exchange.cut();
   }
 
@@ -122,6 +149,9 @@ export abstract class Forwarding {
   protected stop(): void {
     this.settle(false);
     this.leave();
+    if (!this.#isRacing) return;
+    this.#isRacing = false;
+    this.outcome.race?.lost();
   }
 
   /** Nothing more is done for the request here; it may go on elsewhere. */
@@ -130,10 +160,10 @@ export abstract class Forwarding {
   }
 
   protected refuse(status: 502 | 504, text: string): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#leaveRace()) return;
     this.stop();
     this.exchange.error = `${text}: ${this.outcome.upstreamUrl}`;
-    this.exchange.refuse(status, this.outcome.reason, refusalText(text));
+    this.exchange.refuse(status, this.#reason, refusalText(text));
   }
 }
 

@@ -127,6 +127,10 @@ export class RelayedRequest extends Forwarding implements PoolUser, Carrier {
       this.#misread();
       return;
     }
+    if (!this.mayAnswer(head.status)) {
+      this.#connection?.destroy();
+      return;
+    }
     const { exchange, outcome } = this;
     this.#quietTicks = 0;
     this.#endReader();
