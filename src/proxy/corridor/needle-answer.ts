@@ -26,6 +26,7 @@ import { failed, passTo } from './fallback.ts';
 import {
   type AnswerData,
   type Bytes,
+  type FetchLimits,
   fetchRanges,
   isUnchanged,
   type NeedleReader,
@@ -57,19 +58,20 @@ export async function answerFrom(
   data: AnswerData,
   source: BytesSource,
 ): Promise<NeedleOutcome | 'changed'> {
-  const { options, entry, read } = reading;
+  const { entry, read } = reading;
   const fetcher = readerOf(reading);
+  const limits = limitsOf(reading);
   const facts = snapshotOf(entry.facts);
   let decoded: DecodedBytes | undefined;
   let plan = planAnswer(read, needle, facts);
   if (plan.kind === 'peek') {
     const firstTwo = { start: 0, end: Math.min(2, needle.dataBytes) };
-    const stored = await fetchRanges(fetcher, needle, [firstTwo], data, options);
+    const stored = await fetchRanges(fetcher, needle, [firstTwo], data, limits);
     if (stored.kind !== 'slices') return noBytes(reading, stored);
     plan = planAnswer(read, needle, facts, undefined, startsGzip(stored.slices[0] as Buffer));
   } else if (plan.kind === 'decode') {
     const whole = { start: 0, end: needle.dataBytes };
-    const fetched = await fetchRanges(fetcher, needle, [whole], data, options);
+    const fetched = await fetchRanges(fetcher, needle, [whole], data, limits);
     if (fetched.kind !== 'slices') return noBytes(reading, fetched);
     const stored = fetched.slices[0] as Buffer;
     const result = startsGzip(stored) ? await decode(reading, needle, stored, source) : asStored;
@@ -85,7 +87,7 @@ export async function answerFrom(
 
   const bytes =
     decoded === undefined
-      ? await fetchRanges(fetcher, needle, plan.ranges, data, options)
+      ? await fetchRanges(fetcher, needle, plan.ranges, data, limits)
       : { kind: 'slices' as const, slices: slicesOf(decoded, plan.ranges) };
   if (bytes.kind !== 'slices') return noBytes(reading, bytes);
   const answer = buildOnce(reading, plan, needle, facts, bytes.slices, source.cached);
@@ -96,6 +98,15 @@ function readerOf({ cache, fetcher }: Reading): NeedleReader {
   return {
     read: (command) => cache.read(fetcher, command),
     validate: (items, timeoutMs) => fetcher.validate(items, timeoutMs),
+  };
+}
+
+function limitsOf(reading: Reading): FetchLimits {
+  return {
+    needleBytesMax: reading.options.needleBytesMax,
+    get timeoutMs() {
+      return reading.leftMs;
+    },
   };
 }
 

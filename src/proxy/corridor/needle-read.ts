@@ -20,7 +20,7 @@ import { failed, passTo, trouble } from './fallback.ts';
 import { answerFrom, type BytesSource, needsData } from './needle-answer.ts';
 import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
 import { preparedHit } from './needle-hit.ts';
-import type { Reading, ReadOptions } from './reading.ts';
+import type { Reading, ReadOptions, ReadPlace } from './reading.ts';
 
 /** A ttl needle this close to its end is left to the volume server's own clock. */
 export const ttlMarginMs = 2_000;
@@ -55,6 +55,7 @@ export class NeedleRead implements Reading, Seeker, WaitingRead, Race {
   joined = false;
   stale = false;
   readonly #receiver: OutcomeReceiver;
+  readonly #begunAtMs = performance.now();
   /** The breaker let it through to the target. */
   #admitted = false;
   #changes = 0;
@@ -66,7 +67,7 @@ export class NeedleRead implements Reading, Seeker, WaitingRead, Race {
   /** The read's own failure, while the volume server's answer is awaited. */
   #fallback: PassthroughOutcome | undefined;
 
-  constructor({ options, entry, fetcher, cache, read }: Reading, receiver: OutcomeReceiver) {
+  constructor({ options, entry, fetcher, cache, read }: ReadPlace, receiver: OutcomeReceiver) {
     this.options = options;
     this.entry = entry;
     this.fetcher = fetcher;
@@ -84,6 +85,10 @@ export class NeedleRead implements Reading, Seeker, WaitingRead, Race {
 
   get cookie(): number {
     return this.read.cookie;
+  }
+
+  get leftMs(): number {
+    return Math.max(1, this.options.timeoutMs - (performance.now() - this.#begunAtMs));
   }
 
   mayAsk(): boolean {
@@ -163,11 +168,17 @@ export class NeedleRead implements Reading, Seeker, WaitingRead, Race {
     if (this.#isOver) return;
     this.isFirst = false;
     if (attempt === 'data') this.wantsData = true;
-    if (attempt === 'again') this.joined = true;
+    if (attempt === 'again') this.#lookAgain();
     if (attempt === 'changed') this.#changes += 1;
-    if (this.#changes < attemptsMax) this.#look();
+    if (this.#changes < attemptsMax && this.leftMs > 1) this.#look();
     else this.#conclude(trouble(this.options, this.entry, 'deadline'));
   };
+
+  /** The READ that it waited for may have failed, and the breaker know better now. */
+  #lookAgain(): void {
+    this.joined = true;
+    this.#admitted = false;
+  }
 
   // The race of a hedged read
 
@@ -226,7 +237,8 @@ function continuesRun(cache: NeedleCache, volume: CachedVolume, read: ReadReques
 async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
   const { options, entry, fetcher, cache, read, volume, wantsData, wantsWhole } = reading;
   const postedAtMs = performance.now();
-  const command = firstCommand(read, options, { data: wantsData, whole: wantsWhole });
+  const limits = { needleBytesMax: options.needleBytesMax, timeoutMs: reading.leftMs };
+  const command = firstCommand(read, limits, { data: wantsData, whole: wantsWhole });
   const fetched: Fetched =
     volume === undefined
       ? await fetcher.read(command)

@@ -19,7 +19,7 @@ import { NeedleCache } from '../cache/needle-cache.ts';
 import type { TargetDirectory, TargetEntry, VolumeHolder } from '../fleet/target-directory.ts';
 import { passTo, trouble } from './fallback.ts';
 import { NeedleRead } from './needle-read.ts';
-import type { Reading, ReadOptions } from './reading.ts';
+import type { ReadOptions, ReadPlace } from './reading.ts';
 
 export interface NeedleRouteOptions extends ReadOptions {
   /** SeaweedFS's jwt.signing.read.key; undefined: none. Asked at each request, so that it can be reloaded. */
@@ -171,7 +171,7 @@ function placeOf(
   read: ReadRequest,
   holder: VolumeHolder | undefined,
   hasBody: boolean,
-): Reading | NeedleOutcome {
+): ReadPlace | NeedleOutcome {
   const entry = holder?.entry ?? directory.first;
   if (hasBody) return passTo(entry.upstreamUrl, 'body');
   // The first server's own answer: perhaps another one that does not answer has the volume.

@@ -10,10 +10,16 @@ export interface ReadOptions extends FetchLimits, FallbackOptions {
 }
 
 /** One read and where it is served. */
-export interface Reading {
+export interface ReadPlace {
   readonly options: ReadOptions;
   readonly entry: TargetEntry;
   readonly fetcher: NeedleFetcher;
   readonly cache: NeedleCache;
   readonly read: ReadRequest;
+}
+
+/** One read under way. */
+export interface Reading extends ReadPlace {
+  /** The rest of `timeoutMs`, which counts for all round trips of the read together; at least 1 ms. */
+  readonly leftMs: number;
 }
