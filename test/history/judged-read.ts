@@ -6,6 +6,7 @@ import type { ReadPlan, TrackedNeedle, Unavailable } from './tracked-needle.ts';
 export interface JudgedRead {
   readonly path: string;
   readonly begunAt: number;
+  readonly endedAt: number;
   readonly answer: ClientAnswer;
   /** Who answered: cache, rdma, passthrough. */
   readonly source: string;
@@ -34,5 +35,5 @@ export async function readJudged(
   const reason = said?.[2] ?? '';
   const violation =
     seen.kind === 'unavailable' ? undefined : needle.history.judge({ begunAt, endedAt, seen });
-  return { path: needle.path, begunAt, answer, source, reason, seen, violation };
+  return { path: needle.path, begunAt, endedAt, answer, source, reason, seen, violation };
 }

@@ -15,6 +15,10 @@ export interface StackOptions {
   readonly servers: readonly { readonly url: string; readonly dirs: readonly string[] }[];
   /** How often targets ask their volume servers; with inproc the proxy does, each second. */
   readonly confirmEveryMs?: number;
+  /** The first target's; default: any free one. */
+  readonly targetPort?: number;
+  /** More lines for [rdma] of proxy.toml. */
+  readonly rdmaToml?: string;
   /** More lines for proxy.toml. */
   readonly proxyToml?: string;
   /** The version that runs a role, by its root; this one without. */
@@ -30,10 +34,22 @@ export interface Stack {
   readonly port: number;
   /** The proxy's admin listener. */
   readonly adminUrl: string;
+  /** One for each volume server; with inproc none. */
+  readonly targets: readonly RunningTarget[];
   /** A number from the proxy's /metrics; labels as they are printed. */
   metric(name: string): Promise<number>;
   /** Drains; the exit codes, the proxy's first. */
   stop(): Promise<readonly (number | null)[]>;
+}
+
+/** A target that may be killed and started again, with the same configuration. */
+export interface RunningTarget {
+  /** Resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** Resolves when the new process is ready. */
+  start(): Promise<void>;
+  /** Stops the process where it stands, or lets it go on. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
 }
 
 const root = join(import.meta.dirname, '..', '..');
@@ -50,12 +66,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ? confirmEveryMs.inproc
       : (options.confirmEveryMs ?? confirmEveryMs.target);
   const roles: RunningRole[] = [];
-  const start = async (name: Role, toml: string): Promise<RunningRole> => {
+  const targets: RunningTarget[] = [];
+  const start = async (name: Role, toml: string, at = roles.length): Promise<RunningRole> => {
     const version = options.versions?.[name] ?? root;
-    const role = await startRole({ version, folder: options.folder, name, toml }, roles.length);
-    roles.push(role);
+    const role = await startRole({ version, folder: options.folder, name, toml }, at);
+    roles[at] = role;
     return role;
   };
+  const restartable = (at: number, toml: string): RunningTarget => ({
+    kill: () => (roles[at] as RunningRole).kill(),
+    start: async () => void (await start('target', toml, at)),
+    signal: (name) => (roles[at] as RunningRole).signal(name),
+  });
   const stop = async (): Promise<readonly (number | null)[]> => {
     const codes: (number | null)[] = [];
     for (const role of roles.toReversed()) codes.push(await role.stop());
@@ -66,8 +88,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const { url, dirs } of options.servers) {
       let target = '';
       if (options.transport !== 'inproc') {
-        const toml = targetToml(url, dirs, confirmMs, fabricToml(options));
+        const at = roles.length;
+        const port = at === 0 ? (options.targetPort ?? 0) : 0;
+        const toml = targetToml(url, dirs, confirmMs, `port = ${port}\n${fabricToml(options)}`);
         target = (await start('target', toml)).bound('rdma');
+        targets.push(restartable(at, toml));
       }
       servers.push(`[[seaweedfs.volume_server]]\nurl = "${url}"\ntarget = "${target}"\n`);
     }
@@ -77,6 +102,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       confirmEveryMs: confirmMs,
       port: Number(proxy.bound('http').split(':').at(-1)),
       adminUrl,
+      targets,
       metric: (name) => metricOf(adminUrl, name),
       stop,
     };
@@ -100,11 +126,11 @@ function targetToml(
   confirmMs: number,
   fabric: string,
 ): string {
-  return `[rdma]\nport = 0\nbuffer_size = "256MiB"\n${fabric}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmMs}ms"\n${admin}`;
+  return `[rdma]\nbuffer_size = "256MiB"\n${fabric}[target]\ndirs = ${JSON.stringify(dirs)}\nvolume_server_url = "${url}"\nconfirm_every = "${confirmMs}ms"\n${admin}`;
 }
 
 function proxyToml(options: StackOptions, lines: readonly string[]): string {
-  const { transport, servers, proxyToml: more = '' } = options;
+  const { transport, servers, rdmaToml = '', proxyToml: more = '' } = options;
   const isInproc = transport === 'inproc';
   const upstream = isInproc
     ? `[seaweedfs]\nvolume_server_url = "${servers[0]?.url}"\n`
@@ -112,7 +138,7 @@ function proxyToml(options: StackOptions, lines: readonly string[]): string {
   const fabric = isInproc
     ? `transport = "inproc"\ndirs = ${JSON.stringify(servers[0]?.dirs)}\n`
     : fabricToml(options);
-  return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\n${fabric}${admin}${more}`;
+  return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\n${fabric}${rdmaToml}${admin}${more}`;
 }
 
 class RunningRole {
@@ -134,7 +160,17 @@ class RunningRole {
     return String(this.#ready[key]);
   }
 
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   async stop(): Promise<number | null> {
+    this.#child.kill('SIGCONT');
     this.#child.kill('SIGTERM');
     const late = new AbortController();
     void pause(10_000, undefined, { signal: late.signal }).then(

@@ -25,6 +25,10 @@ export interface WorkloadOptions {
    * 0: by every read, and no read goes back (strict); Infinity: by none (immutable). Changes through it are shown at once.
    */
   readonly unseenMsMax: number;
+  /** Each reader pauses as long between two reads, at most; default: none. */
+  readonly thinkMsMax?: number;
+  /** Called for each read that was answered, and judged. */
+  readonly onRead?: (read: JudgedRead) => void;
 }
 
 export interface FoundViolation extends Violation {
@@ -130,8 +134,17 @@ export class Workload {
     };
   }
 
+  /** Ends `run` before its time. */
+  end(): void {
+    this.#until = 0;
+  }
+
   async #readOn(client: KeepAliveClient): Promise<void> {
-    while (performance.now() < this.#until) await this.#read(client, this.#anyNeedle());
+    const { thinkMsMax = 0 } = this.#options;
+    while (performance.now() < this.#until) {
+      await this.#read(client, this.#anyNeedle());
+      if (thinkMsMax > 0) await pause(thinkMsMax * this.#random());
+    }
   }
 
   async #writeOn(client: KeepAliveClient): Promise<void> {
@@ -230,6 +243,7 @@ export class Workload {
       return;
     }
     this.#reads += 1;
+    this.#options.onRead?.(read);
     count(this.#byKind, plan.kind);
     if (reason !== '') count(this.#passedByReason, reason);
     if (seen.kind === 'absent') this.#absences += 1;

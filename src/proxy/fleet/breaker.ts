@@ -40,7 +40,7 @@ export interface BreakerChange {
   readonly state: BreakerState;
   /** In a row, since something succeeded last. */
   readonly failures: number;
-  /** How the last one failed. */
+  /** How the last one failed; late: it is under way, and the target gave no sign of life. */
   readonly reason: string;
 }
 
@@ -154,8 +154,12 @@ export class Breaker {
     this.#isHeld = false;
     if (this.#isClosed) return;
     const hasServed = successes !== undefined && successes !== this.#successes;
-    if (isThere || hasServed) this.#answered();
-    else this.#unanswered();
+    if (isThere || hasServed) {
+      this.#answered();
+      return;
+    }
+    if (successes !== undefined) this.#reason = 'late';
+    this.#unanswered();
   }
 
   /** A target that is there and fails all the same stays behind an open breaker. */
