@@ -120,6 +120,11 @@ export const reasons = {
     when: 'the target did not answer within rdma.timeout, or the needle was overwritten faster than it could be read',
     todo: "look at the target's load and disks",
   },
+  hedged: {
+    kind: 'trouble',
+    when: 'with rdma.hedge: the read waited long for its target, so the volume server was asked as well, and its answer came first',
+    todo: "nothing, up to one in a hundred; above, look at the target's load and disks",
+  },
   'target-down': {
     kind: 'trouble',
     when: 'no session with the target: connecting, refused, lost',
@@ -127,7 +132,7 @@ export const reasons = {
   },
   breaker: {
     kind: 'trouble',
-    when: 'the target failed several times in a row, and single requests probe it; or it gave no sign of life after a read ran into its deadline, and pings probe it',
+    when: 'the target failed several times in a row, and single requests probe it; or it gave no sign of life after a read ran into its deadline, or was late with rdma.hedge, and pings probe it',
     todo: 'see target-down and deadline',
   },
   'upstream-down': {
