@@ -221,6 +221,16 @@ test('the volume server ends its answer midway: so is the answer to the client, 
   expect(stage.outcomes).toEqual([['error', 'hedged']]);
 });
 
+test('a read whose client expects 100 Continue is not hedged', async () => {
+  stage = await Stage.open();
+  stage.client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n`);
+  await eventually(() => stage.fetcher.reads.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, afterMs * 4));
+  expect(stage.upstream.received).toEqual([]);
+  stage.fromTarget();
+  await stage.client.until(answered('the needle'));
+});
+
 test('a HEAD is hedged, a read with a body is not', async () => {
   stage = await Stage.open();
   await stage.race(`HEAD ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);

@@ -82,6 +82,24 @@ it('counts the round trips for metadata and bytes together', async () => {
   expect(await read).toMatchObject({ kind: 'answer' });
 });
 
+it('counts the round trips of all its ranges together', async () => {
+  const rig = new Rig();
+  const large = Buffer.alloc(3 << 20);
+  const read = rig.get(['Range', 'bytes=0-9,1000000-1000009,2000000-2000009']);
+  const timeouts: number[] = [];
+  for (let i = 0; i < 4; i += 1) {
+    const { fetcher } = rig;
+    timeouts.push(fetcher.reads[0]?.command.timeoutMs as number);
+    await pause(50);
+    fetcher.reads.shift()?.needle(large);
+    for (let turns = 0; turns < 5; turns += 1) await turn();
+  }
+  for (const [index, left] of timeouts.entries()) {
+    expect(left).toBeLessThanOrEqual(timeoutMs - 48 * index);
+  }
+  expect(await read).toMatchObject({ kind: 'answer' });
+});
+
 it('forwards a read whose time is over when the READ of another read has failed', async () => {
   const rig = new Rig();
   void rig.get();
