@@ -13,8 +13,8 @@ import {
 import type { StreamKind, UcxPlace } from './control/control-protocol.ts';
 import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
-import { hasSecret, type Secret, secretsNow } from './secret.ts';
 import { ReconnectPause } from './reconnect-pause.ts';
+import { hasSecret, type Secret, secretsNow } from './secret.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
 import type { TransportChoice } from './ucx-devices.ts';

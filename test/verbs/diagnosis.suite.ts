@@ -1,8 +1,9 @@
 /** Faults that keep a session over RDMA from coming up, planted: what is said of each names the cause. */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRdmaClient, type UcxClientOptions } from '../../src/rdma/rdma-client.ts';
 import { startTargetHost } from '../../src/rdma/target-host.ts';
@@ -82,7 +83,7 @@ describe('a session over RDMA that does not come up', () => {
       });`;
     const env = { ...process.env, UCX_IB_GID_INDEX: '0' };
     const args = ['--input-type=module', '--eval', program];
-    const text = execFileSync(process.execPath, args, { env, timeout: 60_000, encoding: 'utf8' });
-    expect(text).toMatch(/here has no GID of RoCE v2 with an address.*UCX_IB_GID_INDEX/);
+    const asked = await promisify(execFile)(process.execPath, args, { env, timeout: 60_000 });
+    expect(asked.stdout).toMatch(/here has no GID of RoCE v2 with an address.*UCX_IB_GID_INDEX/);
   });
 });
