@@ -19,7 +19,7 @@ const options = demoOptions();
 const say = (line: string): void => {
   if (!options.json) console.log(line);
 };
-const readyTimeoutMs = 15_000;
+const readyTimeoutMs = 60_000;
 
 const workDir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-demo-'));
 const dataDir = join(workDir, 'data');
@@ -41,7 +41,13 @@ async function demo(): Promise<number> {
   const volumeServer = await startVolumeServer(dataDir, workDir);
   running.push(() => volumeServer.stop());
   const { hasUcx } = loadBinding();
-  const stack = await startStack({ dataDir, volumeServer: volumeServer.address, hasUcx });
+  const stack = await startStack({
+    dataDir,
+    volumeServer: volumeServer.address,
+    hasUcx,
+    tls: options.tls,
+    workDir,
+  });
   running.push(() => stack.stop());
   const proxy = stack.proxy.bound['http'] as string;
   say(`volume server  http://${volumeServer.address}  ${volumeServer.name}`);
@@ -50,6 +56,8 @@ async function demo(): Promise<number> {
   say(`proxy          http://${proxy}`);
 
   await servedHere(proxy, samples.needles[0] as Sample);
+  const transport = hasUcx ? stack.transport() : 'inproc';
+  say(`transport      ${transport}`);
   const differences = await compareBoth(proxy, volumeServer.address, samples.needles);
   say(`\n${samples.needles.length} needles through both: ${differences.length} differences`);
 
@@ -73,7 +81,7 @@ async function demo(): Promise<number> {
     (source) => (reads.served.find((row) => row.source === source)?.reads ?? 0) > 0,
   );
   const isGood = differences.length === 0 && isBothWays;
-  const result = { ok: isGood, transport: hasUcx ? 'ucx' : 'inproc', reads, written, differences };
+  const result = { ok: isGood, transport, reads, written, differences };
   if (options.json) console.log(JSON.stringify(result));
   else say(`\n${differences.length} byte differences${isGood ? '' : ': FAILED'}`);
   if (options.keep) await keep(proxy, volumeServer, stack, samples);

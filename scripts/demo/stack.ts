@@ -1,4 +1,10 @@
 /** Target and proxy in front of the volume server: the product as an operator would start it, on free loopback ports. */
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isActive, rdmaPorts, roceAddresses } from '../../src/rdma/rdma-ports.ts';
+import { transportsOf } from '../../src/rdma/ucx-devices.ts';
+import { isRdmaAlone } from '../../src/rdma/ucx-transports.ts';
 import { type RoleProcess, startRole } from '../role-process.ts';
 
 export interface StackOptions {
@@ -6,17 +12,24 @@ export interface StackOptions {
   /** host:port */
   readonly volumeServer: string;
   readonly hasUcx: boolean;
+  /** UCX_TLS. */
+  readonly tls: string;
+  /** For the secret, which a target beyond loopback needs. */
+  readonly workDir: string;
 }
 
 export interface Stack {
   /** undefined: the proxy reads the directories itself. */
   readonly target: RoleProcess | undefined;
   readonly proxy: RoleProcess;
+  /** Of the session between the two, as the proxy's log says. */
+  transport(): string;
   stop(): Promise<void>;
 }
 
 /** Over UCX where the native part has it, else the proxy reads the directories itself. */
-export async function startStack({ dataDir, volumeServer, hasUcx }: StackOptions): Promise<Stack> {
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { dataDir, volumeServer, hasUcx } = options;
   const roles: RoleProcess[] = [];
   const start = async (role: string, config: string): Promise<RoleProcess> => {
     const running = await startRole(role, { config });
@@ -27,21 +40,55 @@ export async function startStack({ dataDir, volumeServer, hasUcx }: StackOptions
     for (const role of roles) await role.stop();
   };
   try {
-    const target = hasUcx ? await start('target', targetConfig(dataDir, volumeServer)) : undefined;
+    const fabric = fabricOf(options);
+    const target = hasUcx
+      ? await start('target', targetConfig(dataDir, volumeServer, fabric))
+      : undefined;
     const place =
-      target === undefined ? `dirs = ["${dataDir}"]` : `target = "${target.bound['rdma']}"`;
+      target === undefined
+        ? `dirs = ["${dataDir}"]`
+        : `target = "${target.bound['rdma']}"\n${fabric.lines}`;
     const proxy = await start('proxy', proxyConfig(volumeServer, hasUcx ? 'ucx' : 'inproc', place));
-    return { target, proxy, stop };
+    return { target, proxy, transport: () => transportIn(proxy.log), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function targetConfig(dataDir: string, volumeServer: string): string {
+interface Fabric {
+  readonly listen: string;
+  /** Of both roles. */
+  readonly lines: string;
+}
+
+/** @throws Error where RDMA alone is asked for and no port has an address. */
+function fabricOf({ tls, workDir }: StackOptions): Fabric {
+  const lines = `tls = "${tls}"`;
+  if (!isRdmaAlone(transportsOf(tls))) return { listen: '127.0.0.1', lines };
+  const [listen] = rdmaPorts('/sys')
+    .filter(isActive)
+    .flatMap((port) => roceAddresses(port));
+  if (listen === undefined) {
+    throw new Error(
+      `--tls ${tls} needs an RDMA port that is up and has an address: seaweed-rdma doctor --only devices`,
+    );
+  }
+  const secret = join(workDir, 'secret');
+  writeFileSync(secret, randomBytes(32).toString('hex'), { mode: 0o600 });
+  return { listen, lines: `${lines}\nsecret_file = "${secret}"` };
+}
+
+function transportIn(log: readonly string[]): string {
+  const up = log.findLast((line) => line.includes('"event":"target-up"'));
+  return up === undefined ? 'none' : String(JSON.parse(up).transport);
+}
+
+function targetConfig(dataDir: string, volumeServer: string, { listen, lines }: Fabric): string {
   return `
 [rdma]
-listen = "127.0.0.1"
+listen = "${listen}"
+${lines}
 port = 0
 buffer_size = "256MiB"
 [target]

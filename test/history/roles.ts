@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 
-export type Transport = 'inproc' | 'ucx' | 'tcp';
+/** "verbs": UCX over an RDMA port alone, that of SEAWEED_RDMA_VERBS_ADDRESS. */
+export type Transport = 'inproc' | 'ucx' | 'tcp' | 'verbs';
 
 export interface StackOptions {
   readonly transport: Transport;
@@ -57,6 +58,11 @@ const root = join(import.meta.dirname, '..', '..');
 const confirmEveryMs = { target: 100, inproc: 1_000 };
 /** One machine's: shared memory, with tcp for the handshake. */
 const localUcx = 'device_name = "lo"\ntls = "tcp,posix,sysv,cma,self"\n';
+/** The processors of a machine with a device in software may be emulated. */
+const slow = {
+  target: 'handshake_timeout = "60s"\n',
+  proxy: 'connect_timeout = "30s"\ntimeout = "20s"\n',
+};
 const admin = '[admin]\nlisten = "127.0.0.1:0"\n';
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -90,7 +96,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       if (options.transport !== 'inproc') {
         const at = roles.length;
         const port = at === 0 ? (options.targetPort ?? 0) : 0;
-        const toml = targetToml(url, dirs, confirmMs, `port = ${port}\n${fabricToml(options)}`);
+        const toml = targetToml(
+          url,
+          dirs,
+          confirmMs,
+          `port = ${port}\n${fabricToml(options, 'target')}`,
+        );
         target = (await start('target', toml)).bound('rdma');
         targets.push(restartable(at, toml));
       }
@@ -112,12 +123,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** Of both roles. */
-function fabricToml({ folder, transport }: StackOptions): string {
+function fabricToml({ folder, transport }: StackOptions, role: Role): string {
   if (transport === 'ucx') return localUcx;
-  const secret = join(folder, 'secret');
-  writeFileSync(secret, 'a secret of sixteen bytes or more\n', { mode: 0o600 });
-  return `transport = "tcp"\nsecret_file = "${secret}"\n`;
+  const file = join(folder, 'secret');
+  writeFileSync(file, 'a secret of sixteen bytes or more\n', { mode: 0o600 });
+  const secret = `secret_file = "${file}"\n`;
+  if (transport === 'tcp') return `transport = "tcp"\n${secret}`;
+  const address = process.env['SEAWEED_RDMA_VERBS_ADDRESS'];
+  const listen = role === 'target' ? `listen = "${address}"\n` : '';
+  return `tls = "rc"\n${secret}${listen}${slow[role]}`;
 }
 
 function targetToml(
@@ -137,7 +151,7 @@ function proxyToml(options: StackOptions, lines: readonly string[]): string {
     : lines.join('');
   const fabric = isInproc
     ? `transport = "inproc"\ndirs = ${JSON.stringify(servers[0]?.dirs)}\n`
-    : fabricToml(options);
+    : fabricToml(options, 'proxy');
   return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\n${fabric}${rdmaToml}${admin}${more}`;
 }
 
