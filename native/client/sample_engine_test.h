@@ -111,6 +111,7 @@ class SampleEngine final : public engine::Engine {
     if (!knobs_.is_released) return;
     for (const Held& held : std::exchange(held_, {})) Serve(held.token, held.command);
   }
+  bool GoOn(uint64_t) override { return false; }
   uint64_t volumes_generation() const override { return knobs_.generation; }
   std::vector<engine::AnnouncedVolume> Volumes() const override {
     std::vector<engine::AnnouncedVolume> volumes;

@@ -14,6 +14,7 @@
 
 #include "engine/idx_tail.h"
 #include "engine/io_threads.h"
+#include "engine/memory_turns.h"
 #include "engine/read_job.h"
 #include "engine/verified_needles.h"
 #include "engine/volume_table.h"
@@ -45,6 +46,7 @@ class DiskEngine final : public Engine {
   bool TakePollWanted() override { return table_.TakePollWanted(); }
   int event_fd() const override { return epoll_.get(); }
   void Poll() override;
+  bool GoOn(uint64_t now_ns) override;
   uint64_t volumes_generation() const override { return table_.generation(); }
   std::vector<AnnouncedVolume> Volumes() const override { return table_.list(); }
   EngineStats stats() const override;
@@ -54,6 +56,7 @@ class DiskEngine final : public Engine {
 
   [[nodiscard]] Status Find(const ReadCommand& command, ReadPlace& place);
   void Drive(ReadJob&& job);
+  void WaitForMemory(ReadJob&& job);
   void PostRun(const std::shared_ptr<ReadJob>& job);
   void FinishRun(const std::shared_ptr<ReadJob>& job, ReadOutcome outcome);
   void WakeWaiting(const RecordKey& key, std::optional<uint32_t> checksum);
@@ -68,7 +71,8 @@ class DiskEngine final : public Engine {
   IoThreads threads_;
   VolumeTable table_;
   VerifiedNeedles verified_;
-  // Jobs on an I/O thread. Held here too: a lease must die on this thread.
+  MemoryTurns memory_;
+  // Jobs on an I/O thread, or waiting. Held here too: a lease must die on this thread.
   std::unordered_map<ReadJob*, std::shared_ptr<ReadJob>> pending_;
   std::map<RecordKey, std::vector<std::shared_ptr<ReadJob>>>
       verifying_;  // who waits for whose verification
@@ -85,7 +89,8 @@ DiskEngine::DiskEngine(const EngineOptions& options, memory::Arena& arena, ReadS
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       threads_(options.io_threads),
       table_(options, threads_),
-      verified_(options.verified_needles_max) {
+      verified_(options.verified_needles_max),
+      memory_(arena, options.memory_wait_ns) {
   CHECK(timer_ && epoll_);
   const itimerspec each{.it_interval = {kSweepSeconds, 0}, .it_value = {kSweepSeconds, 0}};
   CHECK(timerfd_settime(timer_.get(), 0, &each, nullptr) == 0);
@@ -140,8 +145,14 @@ Status DiskEngine::Find(const ReadCommand& command, ReadPlace& place) {
 // A job that the page cache serves lives on the stack from beginning to end.
 void DiskEngine::Drive(ReadJob&& job) {
   for (;;) {
-    if (const Status status = job.Prepare(arena_); status != Status::ok) return Fail(job, status);
-    const ReadOutcome outcome = job.Run(Blocking::kNo);
+    if (const uint64_t bytes = job.WantedBytes(); bytes > 0) {
+      memory::Lease lease = memory_.Take(bytes, job.share());
+      if (!lease) return WaitForMemory(std::move(job));
+      job.Provide(std::move(lease));
+    }
+    std::optional<ReadOutcome> piece;
+    while (!piece) piece = job.Run(Blocking::kNo);
+    const ReadOutcome outcome = *piece;
     if (outcome == ReadOutcome::kWouldBlock || outcome == ReadOutcome::kCannotTell) {
       return PostRun(std::make_shared<ReadJob>(std::move(job)));
     }
@@ -150,6 +161,26 @@ void DiskEngine::Drive(ReadJob&& job) {
       return;
     }
   }
+}
+
+void DiskEngine::WaitForMemory(ReadJob&& job) {
+  if (!memory_.MayWait(job)) return Fail(job, Status::no_slab);
+  const auto waiting = std::make_shared<ReadJob>(std::move(job));
+  pending_.emplace(waiting.get(), waiting);
+  memory_.Add(waiting, protocol::NowNs());
+}
+
+bool DiskEngine::GoOn(uint64_t now_ns) {
+  const MemoryTurns::Due due = memory_.Look(now_ns);
+  for (const std::shared_ptr<ReadJob>& job : due.late) {
+    pending_.erase(job.get());
+    Fail(*job, now_ns >= job->deadline_ns() ? Status::deadline : Status::no_slab);
+  }
+  for (const std::shared_ptr<ReadJob>& job : due.ready) {
+    pending_.erase(job.get());
+    Drive(std::move(*job));
+  }
+  return !due.ready.empty() || !due.late.empty();
 }
 
 void DiskEngine::PostRun(const std::shared_ptr<ReadJob>& job) {
@@ -161,15 +192,19 @@ void DiskEngine::PostRun(const std::shared_ptr<ReadJob>& job) {
     const auto [waiting, is_first] = verifying_.try_emplace(key);
     if (!is_first) return waiting->second.push_back(job);
   }
-  threads_.Post([this, job, is_verifying, key]() -> IoThreads::Completion {
-    const bool is_late = protocol::NowNs() >= job->deadline_ns();
-    const ReadOutcome outcome = is_late ? ReadOutcome::kFailed : job->Run(Blocking::kYes);
-    return [this, job, outcome, is_verifying, key] {
-      const auto checksum = job->newly_verified();
-      FinishRun(job, outcome);
-      if (is_verifying) WakeWaiting(key, checksum);
-    };
-  });
+  const IoTurn turn{.flow = job->share(), .is_short = job->is_short()};
+  threads_.Post(
+      [this, job, is_verifying, key]() -> IoThreads::Completion {
+        const bool is_late = protocol::NowNs() >= job->deadline_ns();
+        const auto ran = is_late ? ReadOutcome::kFailed : job->Run(Blocking::kYes);
+        if (!ran) return nullptr;
+        return [this, job, outcome = *ran, is_verifying, key] {
+          const auto checksum = job->newly_verified();
+          FinishRun(job, outcome);
+          if (is_verifying) WakeWaiting(key, checksum);
+        };
+      },
+      turn);
 }
 
 void DiskEngine::FinishRun(const std::shared_ptr<ReadJob>& job, ReadOutcome outcome) {
@@ -254,6 +289,7 @@ EngineStats DiskEngine::stats() const {
   stats.reads_cached = reads_cached_;
   stats.reads_disk = reads_disk_;
   stats.reads_in_flight = pending_.size();
+  stats.reads_waiting = memory_.waiting_count();
   stats.corrupt = corrupt_;
   return stats;
 }

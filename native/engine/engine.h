@@ -23,6 +23,7 @@ struct EngineOptions {
   uint64_t confirm_interval_ns = 1'000'000'000;
   uint32_t io_threads = 2;
   uint32_t requests_max = 4096;  // in flight; more: overload
+  uint64_t memory_wait_ns = 0;   // for reads with a share of the arena; then no_slab
   uint64_t verified_needles_max = 65536;
 };
 
@@ -36,6 +37,7 @@ struct ReadCommand {
   uint64_t budget_bytes;
   uint64_t deadline_ns;  // CLOCK_MONOTONIC; past it the request is dropped with Status::deadline
   bool metadata_only;
+  uint32_t share = 0;  // of the arena: its reads have their turn beside those of other shares
 };
 
 /// One answer. `payload` is the range of `lease` that holds [stored bytes][name][mime][pairs], of
@@ -79,6 +81,7 @@ struct EngineStats {
   uint64_t volumes_without_descriptors;  // not loaded: RLIMIT_NOFILE leaves none for them
   uint64_t reads_cached, reads_disk;     // served by RWF_NOWAIT | by an I/O thread
   uint64_t reads_in_flight;
+  uint64_t reads_waiting;  // among them: for memory
   uint64_t corrupt;
   uint64_t reloads;  // generations begun
 };
@@ -106,6 +109,9 @@ class Engine {
   /// Readable when Poll() has work: an I/O completion, a finished load, or the sweep each second.
   [[nodiscard]] virtual int event_fd() const = 0;
   virtual void Poll() = 0;
+  /// Lets reads go on that waited for memory, and true if some did. To be called whenever leases
+  /// may have come home, and every so often.
+  virtual bool GoOn(uint64_t now_ns) = 0;
 
   /// Changes whenever Volumes() would answer otherwise.
   [[nodiscard]] virtual uint64_t volumes_generation() const = 0;

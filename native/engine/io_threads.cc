@@ -18,10 +18,10 @@ IoThreads::IoThreads(uint32_t thread_count) : event_(eventfd(0, EFD_NONBLOCK | E
 
 IoThreads::~IoThreads() { Stop(); }
 
-void IoThreads::Post(Work work) {
+void IoThreads::Post(Work work, IoTurn turn) {
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(work));
+    (turn.is_short ? short_ : long_).Push(turn.flow, {std::move(work), turn});
   }
   wake_.notify_one();
 }
@@ -45,25 +45,35 @@ void IoThreads::Stop() {
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  queue_.clear();
+  short_.Clear();
+  long_.Clear();
   completions_.clear();
 }
 
 void IoThreads::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return is_stopping_ || !queue_.empty(); });
+    wake_.wait(lock, [this] { return is_stopping_ || has_work(); });
     if (is_stopping_) return;
-    Work work = std::move(queue_.front());
-    queue_.pop_front();
+    Task task = Take();
     lock.unlock();
-    Completion completion = work();
-    work = nullptr;
+    Completion completion = task.work();
+    if (completion) task.work = nullptr;
     lock.lock();
+    if (!completion) {
+      const IoTurn turn = task.turn;
+      (turn.is_short ? short_ : long_).Push(turn.flow, std::move(task));
+      continue;
+    }
     completions_.push_back(std::move(completion));
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = write(event_.get(), &one, sizeof one);
   }
+}
+
+IoThreads::Task IoThreads::Take() {
+  was_short_ = long_.empty() || (!short_.empty() && !was_short_);
+  return (was_short_ ? short_ : long_).Pop();
 }
 
 }  // namespace engine

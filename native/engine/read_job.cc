@@ -18,6 +18,8 @@ using storage::Blocking;
 using storage::ReadOutcome;
 
 constexpr uint64_t kAlwaysVerifyBytes = 64 << 10;  // cheaper than remembering that it was done
+/// Then the reads of others have their turn on the I/O thread. The checksum finds a piece in the
+/// processor's cache.
 constexpr uint64_t kPieceBytes = 1 << 20;
 // Longer reads go to an I/O thread even from the page cache: copying them would hold up everybody
 // else.
@@ -56,38 +58,32 @@ ReadJob::Step ReadJob::FirstStep() const {
   return place_.size > kAlwaysVerifyBytes && verified_ && may_be_part ? Step::kHead : Step::kRecord;
 }
 
-Status ReadJob::Prepare(memory::Arena& arena) {
-  if (step_ == Step::kHead || step_ == Step::kVerify) return Status::ok;
+uint64_t ReadJob::WantedBytes() const {
+  if (step_ == Step::kHead || step_ == Step::kVerify) return 0;
   const uint64_t record_bytes = storage::RecordBytes(place_.version, place_.size);
   const uint64_t bytes =
       step_ == Step::kRecord ? record_bytes : ExtentOf(data_.bytes).bytes + TailBytes();
-  if (lease_ && lease_.bytes().size() == bytes) return Status::ok;
-  lease_ = arena.Allocate(bytes);
-  return lease_ ? Status::ok : Status::no_slab;
+  return lease_ && lease_.bytes().size() == bytes ? 0 : bytes;
 }
 
-ReadOutcome ReadJob::Run(Blocking blocking) {
-  const int fd = place_.files->dat.get();
+bool ReadJob::is_short() const {
+  return step_ != Step::kVerify && lease_.bytes().size() <= kShortBytesMax;
+}
+
+std::optional<ReadOutcome> ReadJob::Run(Blocking blocking) {
   if (blocking == Blocking::kNo && lease_.bytes().size() > kInlineBytesMax)
     return ReadOutcome::kWouldBlock;
   switch (step_) {
     case Step::kHead:
-      return storage::ReadAt(fd, head_, place_.offset, blocking);
+      return storage::ReadAt(place_.files->dat.get(), head_, place_.offset, blocking);
     case Step::kRecord:
-      return storage::ReadAt(fd, lease_.bytes(), place_.offset, blocking);
+      return RunRecord(blocking);
     case Step::kVerify:
       return blocking == Blocking::kNo ? ReadOutcome::kWouldBlock : RunVerify();
     case Step::kSlice:
       break;
   }
-  const Extent extent = ExtentOf(data_.bytes);
-  const uint64_t data_at = place_.offset + data_.offset;
-  const auto slice = lease_.bytes().first(extent.bytes);
-  const auto tail = lease_.bytes().subspan(extent.bytes);
-  const ReadOutcome outcome = storage::ReadAt(fd, slice, data_at + extent.offset, blocking);
-  if (outcome != ReadOutcome::kDone) return outcome;
-  slice_crc_ = storage::Crc32c(0, slice);
-  return storage::ReadAt(fd, tail, data_at + data_.bytes, blocking);
+  return RunSlice(blocking);
 }
 
 std::optional<Status> ReadJob::Accept(ReadOutcome outcome) {
@@ -98,7 +94,7 @@ std::optional<Status> ReadJob::Accept(ReadOutcome outcome) {
     case Step::kHead:
       return AcceptHead();
     case Step::kVerify:
-      step_ = Step::kSlice;
+      BeginStep(Step::kSlice);
       return std::nullopt;
     case Step::kSlice:
       return AcceptSlice();
@@ -106,15 +102,16 @@ std::optional<Status> ReadJob::Accept(ReadOutcome outcome) {
       break;
   }
   if (const auto verdict = JudgeHead(lease_.bytes())) {
-    if (verdict->is_retry) return std::nullopt;
-    return verdict->status;
+    if (!verdict->is_retry) return verdict->status;
+    BeginStep(step_);
+    return std::nullopt;
   }
   return AcceptRecord();
 }
 
 void ReadJob::AdoptVerified(uint32_t checksum) {
   verified_ = checksum;
-  step_ = Step::kSlice;
+  BeginStep(Step::kSlice);
 }
 
 ReadResult ReadJob::TakeResult(memory::Arena& arena) {
@@ -146,7 +143,7 @@ ReadResult ReadJob::TakeResult(memory::Arena& arena) {
   result.payload_offset = payload_at_;
   if (result.lease.slab_bytes() < kCopyRatio * std::max<uint64_t>(payload_bytes_, 1024))
     return result;
-  memory::Lease small = arena.Allocate(payload_bytes_);
+  memory::Lease small = arena.Allocate(payload_bytes_, command_.share);
   if (!small) return result;
   std::memcpy(small.bytes().data(), &result.lease.bytes()[payload_at_], payload_bytes_);
   result.lease = std::move(small);
@@ -175,20 +172,59 @@ uint64_t ReadJob::TailBytes() const {
   return storage::RecordBytes(place_.version, place_.size) - data_.offset - data_.bytes;
 }
 
-// In pieces through one buffer a thread: a large needle costs no slab to be verified.
-ReadOutcome ReadJob::RunVerify() {
-  thread_local std::vector<std::byte> piece(kPieceBytes);
-  uint32_t crc = 0;
-  for (uint64_t at = 0; at < data_.bytes; at += kPieceBytes) {
-    if (protocol::NowNs() >= command_.deadline_ns) return ReadOutcome::kFailed;
-    const auto part = std::span(piece).first(std::min(kPieceBytes, data_.bytes - at));
-    const ReadOutcome outcome = storage::ReadAt(place_.files->dat.get(), part,
-                                                place_.offset + data_.offset + at, Blocking::kYes);
-    if (outcome != ReadOutcome::kDone) return outcome;
-    crc = storage::Crc32c(crc, part);
+bool ReadJob::IsChecksumWanted() const { return !verified_ || place_.size <= kAlwaysVerifyBytes; }
+
+void ReadJob::BeginStep(Step step) {
+  step_ = step;
+  run_bytes_ = 0;
+  run_crc_ = 0;
+}
+
+std::optional<ReadOutcome> ReadJob::RunRecord(Blocking blocking) {
+  const auto record = lease_.bytes();
+  const auto piece = record.subspan(run_bytes_, std::min(kPieceBytes, record.size() - run_bytes_));
+  const ReadOutcome outcome =
+      storage::ReadAt(place_.files->dat.get(), piece, place_.offset + run_bytes_, blocking);
+  if (outcome != ReadOutcome::kDone) return outcome;
+  const uint64_t begin = std::exchange(run_bytes_, run_bytes_ + piece.size());
+  // A head that contradicts the index is judged later.
+  const auto data = storage::DataPiece(place_.version, place_.size, record);
+  if (data && IsChecksumWanted()) {
+    const uint64_t from = std::max(begin, data->offset);
+    const uint64_t to = std::min(run_bytes_, data->offset + data->bytes);
+    if (from < to) run_crc_ = storage::Crc32c(run_crc_, record.subspan(from, to - from));
   }
-  newly_verified_ = crc;
+  return run_bytes_ == record.size() ? std::optional(ReadOutcome::kDone) : std::nullopt;
+}
+
+// Through one buffer a thread: a large needle costs no slab to be verified.
+std::optional<ReadOutcome> ReadJob::RunVerify() {
+  thread_local std::vector<std::byte> buffer(kPieceBytes);
+  const auto piece = std::span(buffer).first(std::min(kPieceBytes, data_.bytes - run_bytes_));
+  const ReadOutcome outcome = storage::ReadAt(
+      place_.files->dat.get(), piece, place_.offset + data_.offset + run_bytes_, Blocking::kYes);
+  if (outcome != ReadOutcome::kDone) return outcome;
+  run_crc_ = storage::Crc32c(run_crc_, piece);
+  run_bytes_ += piece.size();
+  if (run_bytes_ < data_.bytes) return std::nullopt;
+  newly_verified_ = run_crc_;
   return ReadOutcome::kDone;
+}
+
+std::optional<ReadOutcome> ReadJob::RunSlice(Blocking blocking) {
+  const int fd = place_.files->dat.get();
+  const Extent extent = ExtentOf(data_.bytes);
+  const uint64_t data_at = place_.offset + data_.offset;
+  const auto piece =
+      lease_.bytes().subspan(run_bytes_, std::min(kPieceBytes, extent.bytes - run_bytes_));
+  const ReadOutcome outcome =
+      storage::ReadAt(fd, piece, data_at + extent.offset + run_bytes_, blocking);
+  if (outcome != ReadOutcome::kDone) return outcome;
+  run_crc_ = storage::Crc32c(run_crc_, piece);
+  run_bytes_ += piece.size();
+  if (run_bytes_ < extent.bytes) return std::nullopt;
+  slice_crc_ = run_crc_;
+  return storage::ReadAt(fd, lease_.bytes().subspan(extent.bytes), data_at + data_.bytes, blocking);
 }
 
 std::optional<ReadJob::HeadVerdict> ReadJob::JudgeHead(std::span<const std::byte> head) {
@@ -217,19 +253,15 @@ std::optional<Status> ReadJob::AcceptHead() {
     if (verdict->is_retry) return std::nullopt;
     return verdict->status;
   }
-  if (ExtentOf(data_.bytes).is_whole) {
-    step_ = Step::kRecord;
-  } else {
-    step_ = verified_ ? Step::kSlice : Step::kVerify;
-  }
+  const Step step_for_part = verified_ ? Step::kSlice : Step::kVerify;
+  BeginStep(ExtentOf(data_.bytes).is_whole ? Step::kRecord : step_for_part);
   return std::nullopt;
 }
 
 Status ReadJob::AcceptRecord() {
   const auto record = std::span<const std::byte>(lease_.bytes());
-  const auto data = record.subspan(data_.offset, data_.bytes);
   const uint64_t tail_at = data_.offset + data_.bytes;
-  const Status status = Judge(record.subspan(tail_at), data);
+  const Status status = Judge(record.subspan(tail_at));
   if (status != Status::ok) return status;
   const Extent extent = ExtentOf(data_.bytes);
   Arrange(data_.offset + extent.offset, tail_at);
@@ -238,21 +270,18 @@ Status ReadJob::AcceptRecord() {
 
 Status ReadJob::AcceptSlice() {
   const Extent extent = ExtentOf(data_.bytes);
-  const Status status = Judge(lease_.bytes().subspan(extent.bytes), {});
+  const Status status = Judge(lease_.bytes().subspan(extent.bytes));
   if (status != Status::ok) return status;
   Arrange(0, extent.bytes);
   return Status::ok;
 }
 
-// In the volume server's order: structure and checksum, then the ttl, then the cookie. `data` is
-// empty when a step before has computed the checksum.
-Status ReadJob::Judge(std::span<const std::byte> tail_bytes, std::span<const std::byte> data) {
+// In the volume server's order: structure and checksum, then the ttl, then the cookie.
+Status ReadJob::Judge(std::span<const std::byte> tail_bytes) {
   const auto tail = storage::ParseTail(place_.version, place_.size, tail_bytes);
   if (!tail) return Status::corrupt;
   tail_ = *tail;
-  if (!data.empty() && (!verified_ || place_.size <= kAlwaysVerifyBytes)) {
-    newly_verified_ = storage::Crc32c(0, data);
-  }
+  if (step_ == Step::kRecord && IsChecksumWanted()) newly_verified_ = run_crc_;
   if (newly_verified_) verified_ = newly_verified_;
   if (!storage::ChecksumMatches(tail_.checksum, *verified_)) {
     newly_verified_.reset();

@@ -13,10 +13,13 @@
 #include "storage/needle_record.h"
 #include "storage/volume.h"
 
-// One READ from the needle's place to the answer, as steps that each need at most a few positioned
-// reads. Prepare() and Accept() belong to the owner thread; Run() may be done on an I/O thread
-// instead, one thread at a time.
+// One READ from the needle's place to the answer, as steps that each read one range, in pieces.
+// Provide() and Accept() belong to the owner thread; Run() may be done on an I/O thread instead,
+// one thread at a time.
 namespace engine {
+
+/// Longer reads are large ones, and have turns of their own.
+inline constexpr uint64_t kShortBytesMax = 128 << 10;
 
 /// Where the answer is read from, fixed when the request was looked up.
 struct ReadPlace {
@@ -36,9 +39,12 @@ class ReadJob {
   ReadJob(uint64_t token, const ReadCommand& command, ReadPlace place,
           std::optional<uint32_t> verified);
 
-  /// Takes what the next step needs. Anything but ok ends the job.
-  [[nodiscard]] protocol::Status Prepare(memory::Arena& arena);
-  [[nodiscard]] storage::ReadOutcome Run(storage::Blocking blocking);
+  /// The memory that the next step needs and the job does not have; 0: none.
+  [[nodiscard]] uint64_t WantedBytes() const;
+  /// A lease of so many bytes.
+  void Provide(memory::Lease lease) { lease_ = std::move(lease); }
+  /// Nothing: there is another piece to be read, and others may have their turn before it.
+  [[nodiscard]] std::optional<storage::ReadOutcome> Run(storage::Blocking blocking);
   /// Judges what Run() read: nothing when there is another step, else the answer's status.
   [[nodiscard]] std::optional<protocol::Status> Accept(storage::ReadOutcome outcome);
 
@@ -51,7 +57,11 @@ class ReadJob {
   [[nodiscard]] ReadResult TakeResult(memory::Arena& arena);
   [[nodiscard]] ReadResult Failure(protocol::Status status) const;
 
+  /// The next step reads few bytes: it need not wait for long ones.
+  [[nodiscard]] bool is_short() const;
+
   [[nodiscard]] uint64_t token() const { return token_; }
+  [[nodiscard]] uint32_t share() const { return command_.share; }
   [[nodiscard]] uint64_t deadline_ns() const { return command_.deadline_ns; }
   [[nodiscard]] const ReadPlace& place() const { return place_; }
   /// The computed checksum, when this job was the one that verified the needle.
@@ -74,7 +84,12 @@ class ReadJob {
   [[nodiscard]] Step FirstStep() const;
   [[nodiscard]] Extent ExtentOf(uint64_t data_bytes) const;
   [[nodiscard]] uint64_t TailBytes() const;
-  [[nodiscard]] storage::ReadOutcome RunVerify();
+  [[nodiscard]] std::optional<storage::ReadOutcome> RunRecord(storage::Blocking blocking);
+  [[nodiscard]] std::optional<storage::ReadOutcome> RunVerify();
+  [[nodiscard]] std::optional<storage::ReadOutcome> RunSlice(storage::Blocking blocking);
+  /// The checksum of the whole data is to be computed while the record is read.
+  [[nodiscard]] bool IsChecksumWanted() const;
+  void BeginStep(Step step);
   /// Nothing when the header is the one asked for; else how to go on.
   struct HeadVerdict {
     bool is_retry;
@@ -84,8 +99,7 @@ class ReadJob {
   [[nodiscard]] std::optional<protocol::Status> AcceptHead();
   [[nodiscard]] protocol::Status AcceptRecord();
   [[nodiscard]] protocol::Status AcceptSlice();
-  [[nodiscard]] protocol::Status Judge(std::span<const std::byte> tail_bytes,
-                                       std::span<const std::byte> data);
+  [[nodiscard]] protocol::Status Judge(std::span<const std::byte> tail_bytes);
   [[nodiscard]] protocol::Status JudgeTtl();
   void Arrange(uint64_t data_at, uint64_t tail_at);
 
@@ -102,6 +116,8 @@ class ReadJob {
   uint64_t ttl_left_ns_ = 0;
   bool has_ttl_ = false;
   memory::Lease lease_;
+  uint64_t run_bytes_ = 0;  // of this step's range, read already
+  uint32_t run_crc_ = 0;    // of the data among them
   uint64_t payload_at_ = 0;
   uint64_t payload_bytes_ = 0;
   uint32_t slice_crc_ = 0;

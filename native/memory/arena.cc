@@ -4,6 +4,7 @@
 
 #include "memory/check.h"
 #include "memory/pages.h"
+#include "memory/shares.h"
 #include "memory/slabs.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -44,6 +45,7 @@ std::string_view PageKindName(PageKind kind) {
 struct Arena::State {
   Pages pages;
   Slabs slabs;
+  Shares shares{};
   uint64_t refusals = 0;
   uint64_t refused_bytes = 0;
 };
@@ -72,7 +74,7 @@ Arena::~Arena() {
   Unpoison(state_->pages.base(), state_->pages.bytes());
 }
 
-Lease Arena::Allocate(uint64_t bytes) {
+Lease Arena::Allocate(uint64_t bytes, uint32_t share) {
   const auto slab = state_->slabs.Allocate(bytes);
   Lease lease;
   if (!slab) {
@@ -83,9 +85,18 @@ Lease Arena::Allocate(uint64_t bytes) {
   lease.arena_ = this;
   lease.slab_ = *slab;
   lease.bytes_count_ = bytes;
-  Unpoison(state_->pages.base() + state_->slabs.at(*slab).offset, bytes);
+  Slabs::Slab& held = state_->slabs.at(*slab);
+  held.share = share;
+  state_->shares.Add(share, held.bytes);
+  Unpoison(state_->pages.base() + held.offset, bytes);
   return lease;
 }
+
+uint32_t Arena::OpenShare() { return state_->shares.Open(); }
+
+void Arena::CloseShare(uint32_t share) { state_->shares.Close(share); }
+
+uint64_t Arena::share_bytes(uint32_t share) const { return state_->shares.bytes(share); }
 
 std::span<std::byte> Arena::span() const { return {state_->pages.base(), state_->pages.bytes()}; }
 
@@ -108,6 +119,7 @@ void Arena::Release(uint32_t slab) {
   CHECK(held.references > 0);
   if (--held.references > 0) return;
   Poison(state_->pages.base() + held.offset, held.bytes);
+  state_->shares.Remove(held.share, held.bytes);
   state_->slabs.Free(slab);
 }
 

@@ -63,8 +63,16 @@ class Arena {
                                                      std::string& error);
   ~Arena();  // every lease must be home
 
-  /// An empty lease when no slab is free: exhaustion is an ordinary outcome.
-  [[nodiscard]] Lease Allocate(uint64_t bytes);
+  /// An empty lease when no slab is free: exhaustion is an ordinary outcome. The slab counts for
+  /// `share` until it is back.
+  [[nodiscard]] Lease Allocate(uint64_t bytes, uint32_t share = 0);
+
+  /// A number for what one user takes; 0 is that of those who have none.
+  [[nodiscard]] uint32_t OpenShare();
+  /// Nothing may be taken for it any more. Leases may still be out.
+  void CloseShare(uint32_t share);
+  /// Bytes of the slabs that are out for it.
+  [[nodiscard]] uint64_t share_bytes(uint32_t share) const;
 
   [[nodiscard]] std::span<std::byte> span() const;
   [[nodiscard]] PageKind page_kind() const;  // from /proc/self/smaps, not from madvise's return

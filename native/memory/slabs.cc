@@ -19,7 +19,7 @@ std::optional<uint32_t> Slabs::Allocate(uint64_t bytes) {
     number = free_numbers_.back();
     free_numbers_.pop_back();
   }
-  slabs_[number] = {place->offset, place->bytes, 1, place->chunk};
+  slabs_[number] = {place->offset, place->bytes, 1, place->chunk, 0};
   bytes_leased_ += place->bytes;
   return number;
 }

@@ -21,6 +21,7 @@ class Slabs {
     uint64_t bytes;
     uint32_t references;
     uint32_t chunk;  // kNoChunk: a run of its own
+    uint32_t share;  // of the arena that it counts for
   };
 
   explicit Slabs(uint64_t range_bytes);
