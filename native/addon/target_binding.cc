@@ -22,6 +22,7 @@ server::TargetServerOptions ReadOptions(const Napi::Object& options) {
   read.secrets = ReadSecrets(Get(options, "secrets"));
   read.sessions_max = GetUint32(options, "sessionsMax");
   read.requests_per_session_max = GetUint32(options, "requestsPerSessionMax");
+  read.requests_max = GetUint32(options, "requestsMax");
   read.handshake_timeout_ns = GetUint64(options, "handshakeTimeoutNs");
   read.pending_per_address_max = GetUint32(options, "pendingPerAddressMax");
   read.session_timeout_ns = GetUint64(options, "sessionTimeoutNs");
@@ -32,6 +33,8 @@ server::TargetServerOptions ReadOptions(const Napi::Object& options) {
   read.is_ucx = GetBool(options, "isUcx");
   read.is_guarded = GetBool(options, "isGuarded");
   read.engine = ReadEngineOptions(options);
+  read.engine.requests_max = read.requests_max;
+  read.engine.memory_wait_ns = GetUint64(options, "memoryWaitNs");
   read.arena = ReadArenaOptions(options);
   return read;
 }

@@ -125,8 +125,9 @@ bool Server::DoWhatIsDue(uint64_t now_ns) {
   const bool is_check_due = now_ns >= next_check_ns_;
   const bool is_look_due = !leases_.empty() && now_ns >= next_look_ns_;
   const bool is_sweep_due = listener_ && refused_->IsDue(now_ns);
+  const bool went_on = engine_->GoOn(now_ns);
   const bool is_due = !connections_.empty() || is_volumes_due || is_check_due || is_look_due ||
-                      is_sweep_due || !doomed_.empty();
+                      is_sweep_due || went_on || !doomed_.empty();
   if (engine_->TakePollWanted()) inbox_.WantPoll();
   if (!connections_.empty()) AcceptPending(now_ns);
   if (is_volumes_due) PushVolumes();

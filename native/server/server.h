@@ -142,6 +142,8 @@ class Server final : public engine::ReadSink, public fabric::SendListener, publi
   void OnValidate(const Incoming& message);
   void OnPing(const Incoming& message);
   void OnGoodbye(const Incoming& message);
+  [[nodiscard]] bool MayAsk(const Session& session) const;
+  [[nodiscard]] bool IsFlooding(const Session& session) const;
   void AnswerRead(Session& session, uint64_t deadline_ns, engine::ReadResult&& result);
   void RefuseRead(Session& session, uint64_t request_id, protocol::Status status);
   void CountRead(uint16_t status);

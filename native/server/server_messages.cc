@@ -3,6 +3,7 @@
 
 #include "memory/check.h"
 #include "protocol/clock.h"
+#include "server/fair_share.h"
 #include "server/server.h"
 
 namespace server {
@@ -159,14 +160,25 @@ void Server::OnProof(const Incoming& message) {
   SendVolumes(session);
 }
 
+bool Server::MayAsk(const Session& session) const {
+  return session.state == Session::State::kServing &&
+         session.requests_in_flight < options_.requests_per_session_max &&
+         HasShare(session.requests_in_flight, stats_.requests_in_flight, options_.requests_max);
+}
+
+/// Refusals are bounded like any other answer: a peer that takes none of them is past its limit at
+/// last.
+bool Server::IsFlooding(const Session& session) const {
+  return session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max} ||
+         (session.requests_in_flight > 0 &&
+          stats_.requests_in_flight >= 2 * uint64_t{options_.requests_max});
+}
+
 void Server::OnReadRequest(const Incoming& message) {
   Session& session = message.session;
   const auto read = protocol::Decode<protocol::Read>(message.header);
   if (!session.was_welcomed || !read || !message.data.empty()) return Doom(session);
-  if (session.state != Session::State::kServing ||
-      session.requests_in_flight >= options_.requests_per_session_max) {
-    return RefuseRead(session, read->request_id, Status::overload);
-  }
+  if (!MayAsk(session)) return RefuseRead(session, read->request_id, Status::overload);
 
   if (idle_read_slots_.empty()) {
     idle_read_slots_.push_back(static_cast<uint32_t>(read_slots_.size()));
@@ -192,6 +204,7 @@ void Server::OnReadRequest(const Incoming& message) {
       .budget_bytes = read->budget_bytes,
       .deadline_ns = slot.deadline_ns,
       .metadata_only = (read->flags & protocol::kMetadataOnly) != 0,
+      .share = session.share,
   };
   engine_->Read(uint64_t{slot.sequence} << 32 | index, command);
 }
@@ -231,9 +244,7 @@ void Server::AnswerRead(Session& session, uint64_t deadline_ns, engine::ReadResu
 }
 
 void Server::RefuseRead(Session& session, uint64_t request_id, Status status) {
-  // Bounded like any other answer: a peer that takes none of them is past its limit at last.
-  if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max})
-    return Doom(session);
+  if (IsFlooding(session)) return Doom(session);
   engine::ReadResult result{};
   result.header.request_id = request_id;
   result.header.status = static_cast<uint16_t>(status);
@@ -248,7 +259,11 @@ void Server::OnSent(const fabric::Send& send, bool is_sent) {
   if (tag == kChange) leases_.OnSent(send.owner, static_cast<uint32_t>(send.tag >> 32));
   if (tag == kAnswer) {
     --stats_.requests_in_flight;
-    if (session != nullptr) --session->requests_in_flight;
+    stats_.list_bytes -= send.list.size();
+    if (session != nullptr) {
+      --session->requests_in_flight;
+      session->list_bytes -= send.list.size();
+    }
   }
   if (is_sent) {
     const uint64_t list_bytes = send.shared_list ? send.shared_list->size() : send.list.size();
@@ -273,10 +288,9 @@ void Server::OnValidate(const Incoming& message) {
   protocol::ValidateReply reply{};
   reply.request_id = validate->request_id;
   std::vector<std::byte> list;
-  if (session.state != Session::State::kServing ||
-      session.requests_in_flight >= options_.requests_per_session_max) {
-    if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max})
-      return Doom(session);
+  if (!MayAsk(session) ||
+      !HasShare(session.list_bytes, stats_.list_bytes, options_.list_bytes_max)) {
+    if (IsFlooding(session)) return Doom(session);
     reply.status = static_cast<uint16_t>(Status::overload);
   } else {
     protocol::ListReader items(message.data);
@@ -303,6 +317,8 @@ void Server::OnValidate(const Incoming& message) {
   send.tag = kAnswer;
   send.deadline_ns =
       message.now_ns + std::min(validate->timeout_ns, kReadTimeoutNsMax) + kSendGraceNs;
+  session.list_bytes += list.size();
+  stats_.list_bytes += list.size();
   send.list = std::move(list);
   session.link->Post(send);
 }
@@ -311,8 +327,7 @@ void Server::OnPing(const Incoming& message) {
   Session& session = message.session;
   const auto ping = protocol::Decode<protocol::Ping>(message.header);
   if (!session.was_welcomed || !ping || !message.data.empty()) return Doom(session);
-  if (session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max})
-    return Doom(session);
+  if (IsFlooding(session)) return Doom(session);
   const memory::ArenaStats arena = arena_->stats();
   protocol::Pong pong{};
   pong.request_id = ping->request_id;

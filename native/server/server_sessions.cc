@@ -92,6 +92,7 @@ void Server::AcceptPending(uint64_t now_ns) {
 void Server::AddSession(std::unique_ptr<Session> session, uint64_t now_ns) {
   session->id = next_session_id_++;
   session->accepted_ns = session->last_message_ns = now_ns;
+  session->share = arena_->OpenShare();
   ++stats_.sessions_pending;
   is_stats_due_ = true;
   sessions_[session->id] = std::move(session);
@@ -148,6 +149,7 @@ void Server::CloseDoomed() {
     const auto found = sessions_.find(id);
     SetState(*found->second, Session::State::kLeaving);
     leases_.EndSession(id);
+    arena_->CloseShare(found->second->share);
     sessions_by_endpoint_.erase(found->second->endpoint);
     sessions_.erase(found);
   }

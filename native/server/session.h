@@ -29,7 +29,9 @@ struct Session {
   uint64_t accepted_ns = 0;
   uint64_t last_message_ns = 0;
   uint64_t linger_until_ns = 0;     // kLeaving
+  uint32_t share = 0;               // of the arena
   uint32_t requests_in_flight = 0;  // asked of the engine, or answers being sent
+  uint64_t list_bytes = 0;          // of answers to VALIDATE that are being sent
   uint32_t volume_pages_in_flight = 0;
   bool volumes_due = false;  // the list changed while the last one was being sent
   bool was_welcomed = false;

@@ -25,7 +25,9 @@ struct TargetServerOptions {
   uint16_t port = 0;               // 0: any free one, see port()
   ucx::Secrets secrets{""};        // an empty one: everyone who speaks the protocol is served
   uint32_t sessions_max = 1000;    // more are refused with overload
-  uint32_t requests_per_session_max = 1024;       // in flight; more are answered with overload
+  uint32_t requests_per_session_max = 1024;  // in flight; more are answered with overload
+  uint32_t requests_max = 4096;              // the same, of all: see HasShare
+  uint64_t list_bytes_max = 64 << 20;        // of answers to VALIDATE that are being sent: likewise
   uint64_t session_timeout_ns = 300'000'000'000;  // without any message: GOODBYE
   uint64_t handshake_timeout_ns = 5'000'000'000;  // connected but not authenticated
   uint32_t pending_per_address_max = 64;          // the same, of one peer address
@@ -53,6 +55,7 @@ struct TargetServerStats {
   uint32_t volume_leases = 0;       // of all sessions
   uint64_t changes_pushed = 0;      // to their holders
   uint32_t requests_in_flight = 0;  // asked of the engine, or being sent
+  uint64_t list_bytes = 0;          // of answers to VALIDATE that are being sent
   memory::ArenaStats arena = {};
   engine::EngineStats engine = {};
 };

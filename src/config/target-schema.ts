@@ -15,8 +15,11 @@ export interface TargetSettings {
     readonly transport: 'auto' | 'ucx' | 'tcp';
     readonly isTlsOff: boolean;
     readonly maxSessions: number;
+    readonly maxRequests: number;
+    readonly maxRequestsPerSession: number;
     readonly sessionTimeoutMs: number;
     readonly bufferBytes: number;
+    readonly bufferWaitMs: number;
     readonly hugepages: 'try' | 'require' | 'off';
     readonly secretFile: string;
     readonly secondSecretFile: string;
@@ -28,6 +31,7 @@ export interface TargetSettings {
     readonly volumeServerUrl: string;
     readonly confirmEveryMs: number;
     readonly unconfirmed: boolean;
+    readonly ioThreads: number;
   };
   readonly admin: AdminSettings;
   readonly logging: LoggingSettings;
@@ -44,9 +48,15 @@ export const targetSchema: field.Schema<TargetSettings> = {
     transport: field.choice('transport', 'auto', ['auto', 'ucx', 'tcp']),
     isTlsOff: field.flag('tls_off', false),
     maxSessions: field.integer('max_sessions', 1000, { min: 1, max: 1_000_000 }),
+    maxRequests: field.integer('max_requests', 4096, { min: 1, max: 65_535 }),
+    maxRequestsPerSession: field.integer('max_requests_per_session', 1024, {
+      min: 1,
+      max: 65_535,
+    }),
     sessionTimeoutMs: field.duration('session_timeout', '300s', { min: 1, max: 86_400_000 }),
     ...handshakeFields,
     bufferBytes: field.size('buffer_size', '1GB', { min: 2 ** 21 }),
+    bufferWaitMs: field.duration('buffer_wait', '250ms', { min: 0, max: 60_000 }),
     hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
     secretFile: field.text('secret_file', ''),
     secondSecretFile: field.text('second_secret_file', ''),
@@ -58,6 +68,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
     volumeServerUrl: field.httpUrl('volume_server_url', ''),
     confirmEveryMs: field.duration('confirm_every', '1s', { min: 10, max: 60_000 }),
     unconfirmed: field.flag('unconfirmed', false),
+    ioThreads: field.integer('io_threads', 2, { min: 1, max: 64 }),
   },
   admin: adminFields('127.0.0.1:18516'),
   logging: loggingFields,

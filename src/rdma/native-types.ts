@@ -167,6 +167,10 @@ export interface NativeTargetOptions {
   readonly secrets: readonly string[];
   readonly sessionsMax: number;
   readonly requestsPerSessionMax: number;
+  /** Requests of all sessions under way. */
+  readonly requestsMax: number;
+  /** A read waits this long for memory of the arena. */
+  readonly memoryWaitNs: number;
   readonly sessionTimeoutNs: number;
   /** For a connection to become a session. */
   readonly handshakeTimeoutNs: number;

@@ -48,6 +48,10 @@ export interface TargetHostOptions {
   readonly ioThreads?: number;
   readonly sessionsMax?: number;
   readonly requestsPerSessionMax?: number;
+  /** Requests of all sessions under way; the default is 4096. */
+  readonly requestsMax?: number;
+  /** A read waits this long for memory of the arena, then it is answered `no_slab`; the default is 250. */
+  readonly memoryWaitMs?: number;
   readonly sessionTimeoutMs?: number;
   readonly handshakeTimeoutMs?: number;
   readonly pendingPerAddressMax?: number;
@@ -181,6 +185,8 @@ function nativeOptions(options: TargetHostOptions, tls: string): NativeTargetOpt
     secrets: secretsNow(options.secret),
     sessionsMax: admittedMax,
     requestsPerSessionMax: options.requestsPerSessionMax ?? 1024,
+    requestsMax: options.requestsMax ?? 4096,
+    memoryWaitNs: (options.memoryWaitMs ?? 250) * 1e6,
     sessionTimeoutNs: (options.sessionTimeoutMs ?? 300_000) * 1e6,
     handshakeTimeoutNs: handshakeTimeoutMs * 1e6,
     pendingPerAddressMax,

@@ -38,6 +38,9 @@ export interface TargetOptions {
   /** Sessions over TCP go without TLS, as they do without a secret. */
   readonly isTlsOff: boolean;
   readonly maxSessions: number;
+  /** Under way at a time: of all sessions, and of one. */
+  readonly maxRequests: number;
+  readonly maxRequestsPerSession: number;
   /** RLIMIT_NOFILE, for what is said where it is reached. */
   readonly descriptorLimit: number;
   readonly sessionTimeoutMs: number;
@@ -46,6 +49,9 @@ export interface TargetOptions {
   /** Connections of one address that are no session yet. */
   readonly pendingPerAddressMax: number;
   readonly bufferBytes: number;
+  /** A read waits this long for memory. */
+  readonly bufferWaitMs: number;
+  readonly ioThreads: number;
   readonly hugepages: 'try' | 'require' | 'off';
   /** Without one every proxy is served. */
   readonly secret: Secret;
@@ -102,7 +108,10 @@ export async function startTarget(
     arenaBytes: options.bufferBytes,
     unconfirmed: options.volumeServerUrl === undefined,
     confirmIntervalMs: options.confirmEveryMs,
+    memoryWaitMs: options.bufferWaitMs,
     sessionsMax: options.maxSessions,
+    requestsMax: options.maxRequests,
+    requestsPerSessionMax: options.maxRequestsPerSession,
   });
   logShmLoss(logger, target.shmLoss);
   logGuardFault(logger, target.guardFault);
