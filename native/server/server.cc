@@ -23,6 +23,8 @@ constexpr uint32_t kBusyArmsMax =
 constexpr uint32_t kSpinsPerPoll = 32;
 /// Over every list that a proxy may send.
 constexpr uint32_t kListBytesMax = protocol::kValidateItemsMax * sizeof(protocol::ValidateItem);
+/// Lists of one peer that have come in part. Proxies send each whole.
+constexpr uint64_t kListsBytesMax = 256 << 10;
 
 }  // namespace
 
@@ -45,7 +47,8 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
     return false;
   }
   if (!(arena_ = memory::Arena::Create(options_.arena, error))) return false;
-  if (!(streams_ = stream::Carrier::Create(*this, {.list_bytes_max = kListBytesMax}, error)))
+  if (!(streams_ = stream::Carrier::Create(
+            *this, {.list_bytes_max = kListBytesMax, .lists_bytes_max = kListsBytesMax}, error)))
     return false;
   if (options_.is_ucx && !StartUcx(*address, error)) return false;
   if (!(engine_ = engine(*arena_, *this, error))) return false;

@@ -16,6 +16,8 @@ namespace {
 
 constexpr int kEventsMax = 64;
 constexpr size_t kBufferBytes = 128 << 10;
+/// Bytes of long messages that all links together write before the next messages are read.
+constexpr size_t kWriteBytesPerRound = 1 << 20;
 
 }  // namespace
 
@@ -55,11 +57,28 @@ bool Carrier::Progress() {
   if (due_.empty()) return has_abandoned;
   std::swap(due_, round_);
   for (size_t i = 0; i < round_.size(); ++i) {
-    StreamLink* const link = std::exchange(round_[i], nullptr);
-    if (link != nullptr) link->Progress();
+    if (round_[i] != nullptr) round_[i]->Read();
   }
-  round_.clear();
+  // Answers to what was read just now leave together, those of other links as well.
+  round_.insert(round_.end(), due_.begin(), due_.end());
+  due_.clear();
+  WriteRound();
   return true;
+}
+
+/// Links with short messages alone write first, then the others until the round is full: their next
+/// turn is in the order of the last one.
+void Carrier::WriteRound() {
+  for (StreamLink*& link : round_) {
+    if (link == nullptr || link->has_long_output()) continue;
+    (void)std::exchange(link, nullptr)->Write();
+  }
+  std::erase(round_, nullptr);
+  size_t bytes = 0;
+  size_t served = 0;
+  while (served < round_.size() && bytes < kWriteBytesPerRound) bytes += round_[served++]->Write();
+  due_.insert(due_.begin(), round_.begin() + static_cast<ptrdiff_t>(served), round_.end());
+  round_.clear();
 }
 
 void Carrier::TakeEvents() {

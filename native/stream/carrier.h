@@ -20,6 +20,8 @@ class StreamLink;
 struct Limits {
   uint32_t list_bytes_max = 16 << 20;  // data of a message that has no memory of its own
   uint32_t messages_max = 1024;        // that have begun to come, and not ended
+  uint64_t lists_bytes_max =
+      1 << 30;  // data of such messages together, without memory of their own
 };
 
 class Carrier {
@@ -48,6 +50,7 @@ class Carrier {
   Carrier(fabric::Receiver& receiver, const Limits& limits, int epoll_fd);
   void TakeEvents();
   void FinishAbandoned();
+  void WriteRound();
   void MakeDue(StreamLink& link);
   void Forget(StreamLink& link);
   /// For what comes in and has no memory of its own yet; of use within one call.

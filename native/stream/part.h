@@ -21,6 +21,8 @@ struct PartHead {
 static_assert(sizeof(PartHead) == 24 && std::has_unique_object_representations_v<PartHead>);
 
 inline constexpr uint32_t kPartBytesMax = 256 << 10;
+/// A sender's choice: messages with as much data are sent before parts of longer ones.
+inline constexpr uint32_t kShortBytesMax = 64 << 10;
 inline constexpr uint32_t kHeaderBytesMax = sizeof(protocol::ReadReply);
 
 }  // namespace stream

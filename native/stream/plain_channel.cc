@@ -15,7 +15,7 @@ namespace stream {
 namespace {
 
 /// Bytes in the kernel that are not sent yet: what is posted later waits for them.
-constexpr int kNotSentBytesMax = 512 << 10;
+constexpr int kNotSentBytesMax = 256 << 10;
 /// Without an answer from the peer's host for so long, the connection is lost.
 constexpr int kUserTimeoutMs = 10'000;
 constexpr int kKeepIdleS = 5;

@@ -10,11 +10,11 @@ namespace stream {
 namespace {
 
 /// Parts that are cut ahead of the socket: a message that is posted later waits for them.
-constexpr size_t kUnwrittenBytesMax = size_t{2} * kPartBytesMax;
+constexpr size_t kUnwrittenBytesMax = kPartBytesMax;
 constexpr size_t kPartsPerWrite = 32;
 /// Then other links have their turn.
 constexpr size_t kReadBytesPerTurn = 1 << 20;
-constexpr size_t kWriteBytesPerTurn = 1 << 20;
+constexpr size_t kWriteBytesPerTurn = 256 << 10;
 constexpr size_t kIdleListBytesMax = 64 << 10;
 
 bool IsMessage(uint16_t id) {
@@ -29,7 +29,9 @@ StreamLink::~StreamLink() {
   for (const Part& part : parts_) {
     if (part.ended != nullptr) carrier_.abandoned_.push_back(part.ended);
   }
-  for (const Outgoing& each : outgoing_) carrier_.abandoned_.push_back(each.send);
+  for (const auto* queue : {&short_, &long_}) {
+    for (const Outgoing& each : *queue) carrier_.abandoned_.push_back(each.send);
+  }
   for (const auto& [number, message] : incoming_) {
     if (message->landing) carrier_.unlanded_.push_back(message->landing->context);
   }
@@ -38,7 +40,8 @@ StreamLink::~StreamLink() {
 void StreamLink::Post(fabric::Send& send) {
   send.Begin();
   if (is_lost_) return send.Finish(false);
-  outgoing_.push_back({.send = &send, .number = next_number_++});
+  const bool is_short = send.data().size() <= kShortBytesMax;
+  (is_short ? short_ : long_).push_back({.send = &send, .number = next_number_++});
   if (is_writable_) MakeDue();
 }
 
@@ -59,15 +62,17 @@ void StreamLink::MakeDue() {
   if (!std::exchange(is_due_, true)) carrier_.MakeDue(*this);
 }
 
-void StreamLink::Progress() {
+void StreamLink::Read() {
+  if (!is_lost_ && is_readable_) Fill();
+}
+
+size_t StreamLink::Write() {
   is_due_ = false;
-  if (is_lost_) return;
-  if (is_readable_) Fill();
-  // Answers to what was read just now leave together.
-  if (!is_lost_ && is_writable_) Flush();
-  if (is_lost_) return;
-  const bool has_output = !parts_.empty() || !outgoing_.empty();
+  const size_t bytes = !is_lost_ && is_writable_ ? Flush() : 0;
+  if (is_lost_) return bytes;
+  const bool has_output = !parts_.empty() || !short_.empty() || !long_.empty();
   if (is_readable_ || (is_writable_ && has_output)) MakeDue();
+  return bytes;
 }
 
 void StreamLink::Lose(std::string_view why) {
@@ -75,19 +80,20 @@ void StreamLink::Lose(std::string_view why) {
   for (Part& part : parts_) {
     if (part.ended != nullptr) carrier_.abandoned_.push_back(std::exchange(part.ended, nullptr));
   }
-  for (const Outgoing& each : std::exchange(outgoing_, {}))
-    carrier_.abandoned_.push_back(each.send);
+  for (auto* queue : {&short_, &long_}) {
+    for (const Outgoing& each : std::exchange(*queue, {})) carrier_.abandoned_.push_back(each.send);
+  }
   parts_.clear();
   carrier_.receiver_.OnLost(peer_, why);
 }
 
 // Writing
 
-void StreamLink::Flush() {
+size_t StreamLink::Flush() {
   size_t turn_bytes = 0;
   while (turn_bytes < kWriteBytesPerTurn) {
     CutParts();
-    if (parts_.empty()) return;
+    if (parts_.empty()) break;
     std::array<iovec, 2 * kPartsPerWrite> pieces;
     size_t count = 0;
     for (const Part& part : parts_) {
@@ -106,20 +112,29 @@ void StreamLink::Flush() {
     if (result.state == Channel::State::kBlocked || result.state == Channel::State::kCrossed) {
       is_writable_ = false;
       writes_when_readable_ = result.state == Channel::State::kCrossed;
-      return;
+      break;
     }
-    if (result.state != Channel::State::kMoved) return Lose(channel_->fault());
+    if (result.state != Channel::State::kMoved) {
+      Lose(channel_->fault());
+      break;
+    }
     turn_bytes += result.bytes;
     OnWritten(result.bytes);
   }
+  return turn_bytes;
 }
 
+/// Short messages go first, but for a part of a long one after each part's worth of them.
 void StreamLink::CutParts() {
-  while (!outgoing_.empty() && unwritten_bytes_ < kUnwrittenBytesMax) {
-    Outgoing outgoing = outgoing_.front();
-    outgoing_.pop_front();
+  while (unwritten_bytes_ < kUnwrittenBytesMax && (!short_.empty() || !long_.empty())) {
+    const bool is_short = long_.empty() || (!short_.empty() && short_bytes_ahead_ < kPartBytesMax);
+    std::deque<Outgoing>& queue = is_short ? short_ : long_;
+    Outgoing outgoing = queue.front();
+    queue.pop_front();
     CutPart(outgoing);
-    if (parts_.back().ended == nullptr) outgoing_.push_back(outgoing);
+    const Part& part = parts_.back();
+    short_bytes_ahead_ = is_short ? short_bytes_ahead_ + part.head_bytes + part.data.size() : 0;
+    if (part.ended == nullptr) queue.push_back(outgoing);
   }
 }
 
@@ -271,6 +286,9 @@ void StreamLink::TakeData(std::span<const std::byte> bytes) {
   if (current_->landing) {
     std::memcpy(current_->landing->bytes.data() + current_->come_bytes, bytes.data(), bytes.size());
   } else if (current_->id != protocol::MessageId::read_reply) {
+    lists_bytes_ += bytes.size();
+    if (lists_bytes_ > carrier_.limits_.lists_bytes_max)
+      return Lose("lists of too many messages have come in part");
     current_->list.insert(current_->list.end(), bytes.begin(), bytes.end());
   }
   OnData(bytes.size());
@@ -288,6 +306,7 @@ void StreamLink::EndPart() {
   const auto found = incoming_.find(current_number_);
   std::unique_ptr<Incoming> whole = std::move(found->second);
   incoming_.erase(found);
+  lists_bytes_ -= whole->list.size();
   if (whole->landing) {
     carrier_.receiver_.OnLanded(whole->landing->context, true);
   } else if (whole->id != protocol::MessageId::read_reply || whole->data_bytes == 0) {

@@ -16,8 +16,9 @@
 
 namespace stream {
 
-/// One connection: messages are cut into parts, those of several messages by turns, and put
-/// together again at the other end. Data of READ_REPLY goes into the receiver's memory at once.
+/// One connection: messages are cut into parts, short messages first, those of several long ones by
+/// turns, and put together again at the other end. Data of READ_REPLY goes into the receiver's
+/// memory at once.
 class StreamLink final : public fabric::Link {
  public:
   StreamLink(Carrier& carrier, std::unique_ptr<Channel> channel, void* peer)
@@ -29,7 +30,13 @@ class StreamLink final : public fabric::Link {
   // The carrier's side.
   /// `has_ended`: the peer has closed its side, or the connection failed; there may be bytes left.
   void OnReady(bool is_readable, bool is_writable, bool has_ended);
-  void Progress();
+  void Read();
+  /// Writes until the socket takes no more, at most some `kWriteBytesPerTurn`; gives the bytes.
+  size_t Write();
+  /// Something is to be written that is no short message.
+  [[nodiscard]] bool has_long_output() const {
+    return !long_.empty() || unwritten_bytes_ > kShortBytesMax;
+  }
 
  private:
   /// A message that is being sent.
@@ -62,7 +69,7 @@ class StreamLink final : public fabric::Link {
   void Lose(std::string_view why);
 
   // Writing.
-  void Flush();
+  size_t Flush();
   void CutParts();
   void CutPart(Outgoing& outgoing);
   void OnWritten(size_t bytes);
@@ -91,12 +98,15 @@ class StreamLink final : public fabric::Link {
   bool writes_when_readable_ = false;
 
   uint32_t next_number_ = 1;
-  std::deque<Outgoing> outgoing_;
+  std::deque<Outgoing> short_;
+  std::deque<Outgoing> long_;
+  size_t short_bytes_ahead_ = 0;  // cut since the last part of a long message
   std::deque<Part> parts_;
   size_t unwritten_bytes_ = 0;
 
   std::unordered_map<uint32_t, std::unique_ptr<Incoming>> incoming_;
   std::unique_ptr<Incoming> spare_;
+  uint64_t lists_bytes_ = 0;     // of all incoming messages
   Incoming* current_ = nullptr;  // whose part is coming
   uint32_t current_number_ = 0;
   uint32_t part_bytes_left_ = 0;
