@@ -41,6 +41,9 @@ constexpr char kUsage[] =
     "target compute the checksum of each large needle again.\n"
     "As in: target_bench --tls stream --load 16:1x4096 --beside 4:4x67108864\n";
 
+/// The default of rdma.buffer_wait.
+constexpr uint64_t kMemoryWaitNs = 250'000'000;
+
 struct Options {
   std::string tls = "stream";
   double seconds = 2;
@@ -140,6 +143,7 @@ int Serve(const Options& options) {
   target.engine.unconfirmed = true;
   target.engine.io_threads = options.io_threads;
   target.engine.verified_needles_max = options.verified;
+  target.engine.memory_wait_ns = kMemoryWaitNs;
   target.arena = {.bytes = options.arena_mib << 20};
   target.pending_per_address_max = 256;
   std::string error;

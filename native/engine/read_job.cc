@@ -22,8 +22,8 @@ constexpr uint64_t kAlwaysVerifyBytes = 64 << 10;  // cheaper than remembering t
 /// processor's cache.
 constexpr uint64_t kPieceBytes = 1 << 20;
 // Longer reads go to an I/O thread even from the page cache: copying them would hold up everybody
-// else.
-constexpr uint64_t kInlineBytesMax = 2 << 20;
+// else. Measured: handing a read over costs 8 µs of 18 at 64 KiB, and nothing of 150 at 1 MiB.
+constexpr uint64_t kInlineBytesMax = 256 << 10;
 constexpr uint64_t kCopyRatio =
     4;  // a slab this many times its payload is exchanged for a small one
 

@@ -54,7 +54,7 @@ export const targetRows: readonly ReadRow<TargetRoleStatus>[] = [
   {
     name: 'seaweed_rdma_target_read_source_total',
     type: 'counter',
-    help: 'Reads by where their bytes were: page_cache, or disk (an I/O thread).',
+    help: 'Reads by where their bytes were: page_cache, or disk (an I/O thread; so are large ones in the page cache).',
     labels: ['source'],
     read: ({ readsCached, readsDisk }) => [
       [readsCached, 'page_cache'],
