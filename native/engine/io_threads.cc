@@ -1,5 +1,6 @@
 #include "engine/io_threads.h"
 
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ void IoThreads::Stop() {
 }
 
 void IoThreads::Run() {
+  (void)pthread_setname_np(pthread_self(), "needle-io");
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return is_stopping_ || has_work(); });

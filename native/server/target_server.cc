@@ -1,5 +1,6 @@
 #include "server/target_server.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include <condition_variable>
@@ -75,6 +76,7 @@ class ThreadedTargetServer final : public TargetServer {
 
  private:
   void RunThread(const TargetServerOptions& options, const EngineFactory& engine) {
+    (void)pthread_setname_np(pthread_self(), "target-progress");
     std::string error;
     auto server = Server::Create(options, engine, {inbox_, peers_}, error);
     {

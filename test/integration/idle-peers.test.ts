@@ -2,6 +2,7 @@
  * UCX took 1,024 connections that said nothing, waited for each without end, and took no other while they lasted: no
  * proxy had a session any more, health said ok, and `sessions_pending` was 0.
  */
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { ControlConnection } from '../../src/rdma/control/control-connection.ts';
@@ -135,6 +136,31 @@ test('connections of one address are bounded before their time is over', async (
   await proxyOf(it);
   await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 3_000);
 });
+
+/** In MiB. */
+function residentMemory({ pid }: RoleProcess): number {
+  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+  return (pages * 4096) / 2 ** 20;
+}
+
+test.each([
+  ['all that a line may have', 8_000, 256, 64],
+  // Node reads 64 KiB of each before it hears that this is too much.
+  ['a mebibyte without a line', 2 ** 20, 0, 160],
+])(
+  '256 connections that have proved nothing and send %s hold few bytes',
+  async (_, bytes, left, most) => {
+    const it = await target('handshake_timeout = "60s"\nmax_pending_per_address = 100000');
+    const before = residentMemory(it);
+    await hold(portOf(it, 'rdma'), 256, Buffer.alloc(bytes, 'x'));
+    await vi.waitFor(() => expect(openCount()).toBe(left), { timeout: 20_000, interval: 50 });
+    await vi.waitFor(async () => {
+      expect((await statsOf(it))['connections']).toMatchObject({ waiting: left });
+    }, 5_000);
+    expect(residentMemory(it) - before).toBeLessThan(most);
+  },
+  30_000,
+);
 
 test.each([
   ['nothing', ''],

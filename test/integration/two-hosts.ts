@@ -7,6 +7,7 @@ export interface TwoHosts {
   readonly onOther: readonly string[];
   /** Of the roles' host, beyond loopback. */
   readonly address: string;
+  readonly otherAddress: string;
   /** The network device that has it. */
   readonly device: string;
   remove(): void;
@@ -39,5 +40,5 @@ export function makeTwoHosts(): TwoHosts | string {
     return `ip ${step.join(' ')}: ${error?.message ?? stderr.trim()}`;
   }
   const on = (name: string): readonly string[] => ['ip', 'netns', 'exec', name];
-  return { onHost: on(host), onOther: on(other), address, device, remove };
+  return { onHost: on(host), onOther: on(other), address, otherAddress, device, remove };
 }
