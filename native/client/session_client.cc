@@ -15,6 +15,9 @@ using protocol::MessageId;
 using protocol::Status;
 
 constexpr uint32_t kProgressRoundsMax = 256;  // then the event loop has its turn
+/// Likewise: over shared memory a round may copy half a mebibyte.
+constexpr uint64_t kProgressNsMax = 500'000;
+constexpr uint32_t kRoundsPerLook = 4;
 constexpr uint64_t kGraceNs = 1'000'000'000;
 constexpr uint64_t kCompleteTimeoutNs = 1'000'000'000;
 
@@ -114,9 +117,12 @@ bool SessionClient::Progress() {
 
 bool SessionClient::ProgressFabrics() {
   bool advanced = streams_->Progress();
-  for (uint32_t round = 0; worker_ && round < kProgressRoundsMax && worker_->Progress(); ++round)
-    advanced = true;
-  return advanced;
+  if (!worker_ || !worker_->Progress()) return advanced;
+  const uint64_t until_ns = protocol::NowNs() + kProgressNsMax;
+  for (uint32_t round = 1; round < kProgressRoundsMax && worker_->Progress(); ++round) {
+    if (round % kRoundsPerLook == 0 && protocol::NowNs() >= until_ns) break;
+  }
+  return true;
 }
 
 bool SessionClient::Arm() {
