@@ -142,6 +142,7 @@ napi_value EngineStatsValue(napi_env env, const engine::EngineStats& stats) {
   record.Put("readsCached", static_cast<double>(stats.reads_cached));
   record.Put("readsDisk", static_cast<double>(stats.reads_disk));
   record.Put("readsInFlight", static_cast<double>(stats.reads_in_flight));
+  record.Put("readsWaiting", static_cast<double>(stats.reads_waiting));
   record.Put("corrupt", static_cast<double>(stats.corrupt));
   record.Put("reloads", static_cast<double>(stats.reloads));
   return record.value();

@@ -155,6 +155,7 @@ export const targetRoleStatus = record({
   volumesConfirmed: count,
   needles: count,
   mapBytes: count,
+  readsWaiting: count,
   readsCached: count,
   readsDisk: count,
   corrupt: count,

@@ -99,6 +99,8 @@ export interface NativeEngineStats {
   readonly readsCached: number;
   readonly readsDisk: number;
   readonly readsInFlight: number;
+  /** Among them: for memory. */
+  readonly readsWaiting: number;
   readonly corrupt: number;
   readonly reloads: number;
 }

@@ -297,6 +297,7 @@ class TargetRole implements RunningTarget {
       volumesConfirmed: engine.volumesConfirmed,
       needles: engine.needles,
       mapBytes: engine.mapBytes,
+      readsWaiting: engine.readsWaiting,
       readsCached: engine.readsCached,
       readsDisk: engine.readsDisk,
       corrupt: engine.corrupt,

@@ -24,6 +24,7 @@ export const status: TargetRoleStatus = {
   volumesConfirmed: 5,
   needles: 1000,
   mapBytes: 16_000,
+  readsWaiting: 2,
   readsCached: 30,
   readsDisk: 12,
   corrupt: 0,

@@ -90,6 +90,13 @@ export const targetRows: readonly ReadRow<TargetRoleStatus>[] = [
     read: ({ requestsInFlight }) => requestsInFlight,
   },
   {
+    name: 'seaweed_rdma_target_reads_waiting',
+    type: 'gauge',
+    help: 'Reads that wait for memory of the arena, rdma.buffer_wait at most.',
+    labels: [],
+    read: ({ readsWaiting }) => readsWaiting,
+  },
+  {
     name: 'seaweed_rdma_target_volumes',
     type: 'gauge',
     help: 'Volumes loaded, and of these confirmed.',
