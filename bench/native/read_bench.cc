@@ -292,7 +292,7 @@ int RunMode(const Options& options, bool is_busy) {
     server::TargetServerOptions target;
     target.tls = options.tls;
     target.is_ucx = !is_stream;
-    target.secret = options.secret;
+    target.secrets = {options.secret};
     target.spin_ns = is_busy ? ~uint64_t{0} : 0;
     target.engine.dirs = {options.dir};
     target.engine.unconfirmed = true;
@@ -307,7 +307,7 @@ int RunMode(const Options& options, bool is_busy) {
   if (!client) return Fail(error);
   const client::TargetId target = client->AddTarget({.host = options.host,
                                                      .port = server ? server->port() : options.port,
-                                                     .secret = options.secret,
+                                                     .secrets = {options.secret},
                                                      .connect_timeout_ns = 5'000'000'000});
   if (is_stream && server) Join(*server, *client, target, options.tls == "keyed-stream");
   Loop loop(*client, target, is_busy);

@@ -112,7 +112,7 @@ bool SessionLoad::Connect(const Ports& ports, std::string& error) {
 void SessionLoad::Open(const Ports& ports) {
   const uint16_t port = IsStream(tls_) ? uint16_t{0} : ports.ucx;
   targets_.push_back(client_->AddTarget(
-      {.host = "127.0.0.1", .port = port, .secret = {}, .connect_timeout_ns = 10 * kSecondNs}));
+      {.host = "127.0.0.1", .port = port, .secrets = {""}, .connect_timeout_ns = 10 * kSecondNs}));
   if (!IsStream(tls_)) return;
   client_->ConnectStream(targets_.back(), Dial(ports.stream), SecurityOf(tls_, false),
                          10 * kSecondNs);
