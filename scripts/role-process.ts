@@ -35,7 +35,7 @@ export interface RoleOptions {
 }
 
 const program = join(import.meta.dirname, '..', 'bin', 'seaweed-rdma');
-const readyTimeoutMs = 30_000;
+const readyTimeoutMs = 120_000;
 const stopTimeoutMs = 15_000;
 
 /** Rejects with the role's log when it ends or is not ready in time. */
