@@ -3,6 +3,7 @@
  * Knows no HTTP. Expected outcomes are returned, never thrown.
  */
 import type { Lease } from './lease.ts';
+import type { RailStatus } from './rails/rail-status.ts';
 import type { StatusName } from './status.ts';
 import type { TargetCounts, TargetState, TargetVolume } from './target-state.ts';
 
@@ -127,9 +128,12 @@ export interface ReadRecord {
 export interface NeedleFetcher {
   /** The address as configured: "host:port", or "inproc". */
   readonly address: string;
+  /** One object for as long as a session lasts: leases are the session's. */
   readonly state: TargetState;
   readonly volumes: ReadonlyMap<number, TargetVolume>;
   readonly counts: TargetCounts;
+  /** The ways to the target, of a fetcher that has several. */
+  readonly rails?: readonly RailStatus[];
   /** Called after each change of `state` or `volumes`. */
   onChange(listener: () => void): void;
   read(command: ReadCommand): Promise<FetchResult>;

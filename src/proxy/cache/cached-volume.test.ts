@@ -102,6 +102,25 @@ describe('a lease', () => {
     rig.fetcher.changed();
     expect(await isPending(rig.find())).toBe(true);
   });
+
+  it('ends where a session on another rail takes its place, though the number is the same', async () => {
+    const rig = await leased();
+    rig.fetcher.state = { kind: 'up', transport: 'manual', sessionId: 1n };
+    rig.fetcher.changed();
+    expect(await isPending(rig.find())).toBe(true);
+  });
+
+  it('is not given where a session on another rail takes its place meanwhile, with the same number', async () => {
+    const rig = new CacheRig(modes.lease);
+    await rig.fill();
+    const hit = rig.find();
+    await rig.posted();
+    rig.fetcher.state = { kind: 'up', transport: 'manual', sessionId: 1n };
+    rig.fetcher.changed();
+    rig.fetcher.validates[0]?.verdicts({ leased: true });
+    await hit;
+    expect(await isPending(rig.find())).toBe(true);
+  });
 });
 
 describe('immutable', () => {

@@ -2,7 +2,12 @@
  * The cached volumes of one target, and one VALIDATE for all hits that wait (docs/architecture.md, "The cache"): as in group commit, a round trip answers
  * every hit that was there when it left, for all volumes of the target, and hits that come meanwhile wait for the next.
  */
-import type { NeedleFetcher, ValidateItem, ValidateVerdict } from '../../rdma/needle-fetcher.ts';
+import type {
+  NeedleFetcher,
+  TargetState,
+  ValidateItem,
+  ValidateVerdict,
+} from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import type { CachedNeedle, CachedVolume } from './cached-volume.ts';
 import type { Seeker } from './found.ts';
@@ -125,7 +130,7 @@ export class GroupValidation {
 
   async #validateSome(members: readonly Waiting[], leaseMs: number): Promise<void> {
     const postedAtMs = performance.now();
-    const sessionId = this.#sessionId();
+    const session = sessionOf(this.#fetcher);
     const items = members.map(({ volume }) => itemOf(volume));
     const result = await this.#fetcher.validate(items, this.#options.timeoutMs, leaseMs);
     if (result.kind === 'failed') {
@@ -137,7 +142,7 @@ export class GroupValidation {
     }
     this.#options.onRoundTrip(this.#fetcher, 'ok');
     // A lease is given to a session.
-    const isSameSession = sessionId !== undefined && sessionId === this.#sessionId();
+    const isSameSession = session !== undefined && session === sessionOf(this.#fetcher);
     for (const [index, waiting] of members.entries()) {
       const { volume } = waiting;
       const verdict = result.verdicts[index];
@@ -157,11 +162,11 @@ export class GroupValidation {
     this.#waiting = new Map();
     for (const each of waiting.values()) each.settle(failure);
   }
+}
 
-  #sessionId(): bigint | undefined {
-    const { state } = this.#fetcher;
-    return state.kind === 'up' ? state.sessionId : undefined;
-  }
+/** The session that leases are given to: one object as long as it lasts. Its number may be another session's, too. */
+function sessionOf({ state }: NeedleFetcher): TargetState | undefined {
+  return state.kind === 'up' ? state : undefined;
 }
 
 function itemOf({ volumeId, epoch, position }: CachedVolume): ValidateItem {
@@ -182,12 +187,14 @@ export class CachedTarget {
   readonly #fetcher: NeedleFetcher;
   readonly #options: CachedTargetOptions;
   readonly #volumes = new Map<number, CachedVolume>();
+  #session: TargetState | undefined;
   readonly validation: GroupValidation;
 
   constructor(fetcher: NeedleFetcher, options: CachedTargetOptions) {
     this.#fetcher = fetcher;
     this.#options = options;
     this.validation = new GroupValidation(fetcher, options.validation);
+    this.#session = sessionOf(fetcher);
     fetcher.onChange(() => this.#follow());
     fetcher.onVolumeChanged((change) => this.#volumes.get(change.volumeId)?.applyChange(change));
   }
@@ -211,15 +218,18 @@ export class CachedTarget {
     return this.#volumes.values();
   }
 
-  /** A session that ended pushes nothing any more; a volume that is not announced is not this target's. */
+  /**
+   * A session that ended, or gave way to one over another rail, pushes nothing that counts any more; a volume that is not
+   * announced is not this target's.
+   */
   #follow(): void {
-    const { state, volumes } = this.#fetcher;
-    const isUp = state.kind === 'up';
+    const { volumes } = this.#fetcher;
+    const session = sessionOf(this.#fetcher);
+    const isSame = session === this.#session;
+    this.#session = session;
     for (const [volumeId, volume] of this.#volumes) {
-      if (!isUp) {
-        volume.endLease();
-        continue;
-      }
+      if (!isSame) volume.endLease();
+      if (session === undefined) continue;
       // The list comes after the session.
       if (volumes.size === 0) continue;
       if (volumes.get(volumeId)?.collection === volume.collection) continue;
