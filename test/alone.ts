@@ -12,4 +12,6 @@ export const aloneFiles: Readonly<Record<string, string>> = {
     'reads slowly by the clock, and counts the reads of a soak of a fixed time',
   'test/integration/logging.test.ts':
     'counts the lines of an outage, whose attempts have a deadline of 1 s',
+  'test/integration/rails.test.ts':
+    'holds reads to 400 ms while a cable is pulled, and compares throughputs',
 };

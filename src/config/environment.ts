@@ -57,8 +57,11 @@ function knownVariables(schema: Schema<Record<string, object>>): ReadonlyMap<str
 function asWritten(field: Field<unknown>, value: string): unknown {
   if (field.kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : value;
   if (field.kind === 'integer') return /^-?\d{1,15}$/.test(value) ? Number(value) : value;
-  if (field.kind !== 'list') return value;
-  if (!value.startsWith('[')) return value === '' ? [] : value.split(',');
+  if (field.kind !== 'list' && field.kind !== 'strings') return value;
+  if (!value.startsWith('[')) {
+    if (field.kind === 'strings') return value;
+    return value === '' ? [] : value.split(',');
+  }
   try {
     const { list } = parse(`list = ${value}`);
     return list;

@@ -44,7 +44,7 @@ export type Report = (path: readonly string[], message: string) => void;
 export interface Field<T> {
   /** The key as in the file. */
   readonly key: string;
-  readonly kind: 'string' | 'boolean' | 'integer' | 'list' | 'tables';
+  readonly kind: 'string' | 'strings' | 'boolean' | 'integer' | 'list' | 'tables';
   /** The default as the file would write it; undefined: none, the key may be left out. */
   readonly initial:
     | string

@@ -8,6 +8,7 @@ import { freeze } from './freeze.ts';
 import { checkHedge } from './hedge-settings.ts';
 import { addressOfUrl, checkPlaces, type Peer } from './listen-places.ts';
 import { type ProxySettings, proxySchema } from './proxy-schema.ts';
+import { checkRails, firstOf, listOf, type OneOrMore, railsOf } from './rail-settings.ts';
 import { readSecretFile, readSecrets, readSigningKey } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
 import { checkSidecar } from './sidecar-settings.ts';
@@ -17,10 +18,21 @@ export interface VolumeServer {
   readonly url: string;
   /** host:port; undefined: reads of this server pass through. */
   readonly target: string | undefined;
+  /** Every address of the target, `target` first; absent: it has this one. With rails alone. */
+  readonly targetAddresses?: readonly string[];
 }
 
-export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs'> {
+type WholeRdma = ProxySettings['rdma'];
+
+export interface ProxyConfig extends Omit<ProxySettings, 'seaweedfs' | 'rdma'> {
   readonly role: 'proxy';
+  readonly rdma: Omit<WholeRdma, 'deviceName' | 'target'> & {
+    readonly target: string;
+    /** UCX_NET_DEVICES: the devices of rails with commas between them. */
+    readonly deviceName: string;
+    /** Devices, each a way of its own to every target; empty: one way, over whatever `deviceName` allows. */
+    readonly rails: readonly string[];
+  };
   /** undefined: defaults and environment only. */
   readonly file: string | undefined;
   /** At least one. */
@@ -52,13 +64,16 @@ export function loadProxyConfig(source: ConfigSource, environment: NodeJS.Proces
     role: 'proxy',
     file: nameOfSource(source),
     http: { ...settings.http, listen: httpListen(settings) },
+    rdma: {
+      ...rdma,
+      target: firstOf(rdma.target),
+      deviceName: listOf(rdma.deviceName).join(','),
+      rails: railsOf(rdma.deviceName),
+    },
     volumeServers:
       volumeServers.length === 0
-        ? [{ url: volumeServerUrl, target: hasTargets ? rdma.target : undefined }]
-        : volumeServers.map(({ url, target }) => ({
-            url,
-            target: hasTargets && target !== '' ? target : undefined,
-          })),
+        ? [serverOf(volumeServerUrl, hasTargets ? rdma.target : '')]
+        : volumeServers.map(({ url, target }) => serverOf(url, hasTargets ? target : '')),
     securityToml,
     readKey: readSigningKey('seaweedfs.security_toml', securityToml, problems),
     secrets: readSecrets(rdma, problems),
@@ -68,6 +83,13 @@ export function loadProxyConfig(source: ConfigSource, environment: NodeJS.Proces
   };
   problems.throwIfAny();
   return freeze(config);
+}
+
+function serverOf(url: string, target: OneOrMore): VolumeServer {
+  const targetAddresses = listOf(target);
+  const [first = ''] = targetAddresses;
+  const server = { url, target: first === '' ? undefined : first };
+  return targetAddresses.length > 1 ? { ...server, targetAddresses } : server;
 }
 
 /** `port = 8080` is short for every address of this machine. */
@@ -132,6 +154,7 @@ function checkCombinations(settings: ProxySettings, problems: Problems): void {
   checkVolumeServers(settings, problems);
   checkTransport(settings, problems);
   checkHedge(settings.rdma, problems);
+  checkRails(settings.rdma, targetKeys(settings), problems);
   checkSizes(settings, problems);
   checkSidecar(settings.sidecar, settings.seaweedfs.securityToml, problems);
   checkPlaces(
@@ -158,21 +181,31 @@ function peersOf({ seaweedfs, rdma }: ProxySettings): Peer[] {
     name: 'volume server',
     address: addressOfUrl(url),
   });
-  const target = (key: string, text: string): Peer => ({
-    key,
-    name: 'target',
-    address: hasTargets ? parseHostPort(text) : undefined,
-  });
+  const targets = (key: string, addresses: OneOrMore): Peer[] =>
+    listOf(addresses).map((text) => ({
+      key,
+      name: 'target',
+      address: hasTargets ? parseHostPort(text) : undefined,
+    }));
   if (volumeServers.length === 0) {
     return [
       server('seaweedfs.volume_server_url', volumeServerUrl),
-      target('rdma.target', rdma.target),
+      ...targets('rdma.target', rdma.target),
     ];
   }
   return volumeServers.flatMap((each, index) => {
     const key = `seaweedfs.volume_server.${index}`;
-    return [server(`${key}.url`, each.url), target(`${key}.target`, each.target)];
+    return [server(`${key}.url`, each.url), ...targets(`${key}.target`, each.target)];
   });
+}
+
+/** Key → addresses of each target. */
+function targetKeys({ seaweedfs, rdma }: ProxySettings): ReadonlyMap<string, OneOrMore> {
+  const { volumeServers } = seaweedfs;
+  if (volumeServers.length === 0) return new Map([['rdma.target', rdma.target]]);
+  return new Map(
+    volumeServers.map(({ target }, index) => [`seaweedfs.volume_server.${index}.target`, target]),
+  );
 }
 
 function checkListeners(settings: ProxySettings, problems: Problems): void {

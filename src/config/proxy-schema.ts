@@ -5,6 +5,14 @@ import * as field from './field.ts';
 import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
 import { type HedgeSettings, hedgeFields } from './hedge-settings.ts';
 import { type ProxyLoggingSettings, proxyLoggingFields } from './logging.ts';
+import {
+  devices,
+  type OneOrMore,
+  type RailSettings,
+  railFields,
+  targetAddresses,
+  targetOrNone,
+} from './rail-settings.ts';
 import { type SidecarSettings, sidecarFields } from './sidecar-settings.ts';
 
 export type Consistency = 'strict' | 'lease' | 'immutable';
@@ -26,19 +34,21 @@ export interface ProxySettings {
     readonly volumeServerUrl: string;
     readonly volumeServers: readonly {
       readonly url: string;
-      /** host:port; '' says that no target runs beside this server. */
-      readonly target: string;
+      /** host:port; '' says that no target runs beside this server. Several: addresses of one target. */
+      readonly target: OneOrMore;
     }[];
     readonly masters: undefined;
     readonly securityToml: string;
   };
   readonly rdma: HandshakeSettings &
-    HedgeSettings & {
+    HedgeSettings &
+    RailSettings & {
       readonly mode: 'prefer' | 'require' | 'off';
       readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
-      /** host:port. */
-      readonly target: string;
-      readonly deviceName: string;
+      /** host:port. Several: addresses of one target. */
+      readonly target: OneOrMore;
+      /** Several: rails. */
+      readonly deviceName: OneOrMore;
       readonly tls: string;
       readonly isNetworkTrusted: boolean;
       readonly isTlsOff: boolean;
@@ -101,7 +111,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     volumeServerUrl: field.httpUrl('volume_server_url', 'http://127.0.0.1:18080'),
     volumeServers: field.tableList('volume_server', {
       url: field.httpUrl('url', ''),
-      target: field.hostPortOrNone('target'),
+      target: targetOrNone('target'),
     }),
     masters: field.reserved(
       'masters',
@@ -112,8 +122,8 @@ export const proxySchema: field.Schema<ProxySettings> = {
   rdma: {
     mode: field.choice('mode', 'prefer', ['prefer', 'require', 'off']),
     transport: field.choice('transport', 'auto', ['auto', 'ucx', 'tcp', 'inproc']),
-    target: field.hostPort('target', '127.0.0.1:18515'),
-    deviceName: field.ucxNames('device_name', 'auto'),
+    target: targetAddresses('target', '127.0.0.1:18515'),
+    deviceName: devices('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     isTlsOff: field.flag('tls_off', false),
@@ -121,6 +131,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     connectTimeoutMs: field.duration('connect_timeout', '1s', someTime),
     ...handshakeFields,
     ...hedgeFields,
+    ...railFields,
     secretFile: field.text('secret_file', ''),
     secondSecretFile: field.text('second_secret_file', ''),
     dirs: field.stringList('dirs', []),

@@ -2,6 +2,8 @@
 
 import type { Logger } from 'pino';
 import { ConnectionWatch } from '../rdma/connection-watch.ts';
+import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import { railRules } from '../rdma/rails/rail.ts';
 import type { RdmaClient, RdmaClientOptions } from '../rdma/rdma-client.ts';
 import { logAddressFaults, sourceFaults } from '../rdma/ucx-addresses.ts';
 import {
@@ -43,6 +45,25 @@ export async function fabricDevices(
 export function targetPlace(target: string): { readonly host: string; readonly port: number } {
   const { hostname, port } = new URL(`ucx://${target}`);
   return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+/** `addresses`: of one target, the first to be named; host:port each. */
+export function fetcherTo(
+  client: RdmaClient,
+  addresses: readonly string[],
+  {
+    rails = [],
+    railTimeoutMs = railRules.silenceMs,
+    secret,
+    connectTimeoutMs,
+  }: ProxyOptions['rdma'],
+): NeedleFetcher {
+  const places = [...new Set(addresses)].map(targetPlace);
+  const [first] = places;
+  if (first === undefined) throw new RangeError('a target needs an address');
+  const address = { ...first, secret, connectTimeoutMs };
+  if (rails.length === 0) return client.addTarget(address);
+  return client.addRails(address, { places, devices: rails, silenceMs: railTimeoutMs });
 }
 
 export function clientOptions(

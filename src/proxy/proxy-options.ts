@@ -25,8 +25,12 @@ export interface ProxyOptions {
   readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed'> & {
     readonly onCorrupt: 'pass' | 'refuse';
   };
-  /** At least one; `target` is host:port, undefined where none runs beside it. */
-  readonly volumeServers: readonly { readonly url: string; readonly target: string | undefined }[];
+  /** At least one; `target` is host:port, undefined where none runs beside it; with rails, its addresses. */
+  readonly volumeServers: readonly {
+    readonly url: string;
+    readonly target: string | undefined;
+    readonly targetAddresses?: readonly string[];
+  }[];
   readonly readKey: () => string | undefined;
   readonly rdma: {
     readonly mode: 'prefer' | 'require' | 'off';
@@ -42,6 +46,10 @@ export interface ProxyOptions {
     readonly pendingPerAddressMax: number;
     /** Absent: no read is hedged. */
     readonly hedging?: HedgeOptions | undefined;
+    /** Devices, each a way of its own to every target; absent or empty: one way. */
+    readonly rails?: readonly string[];
+    /** A rail without a sign of life for so long is left for another. */
+    readonly railTimeoutMs?: number;
     readonly secret: Secret;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;

@@ -9,6 +9,7 @@ import { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
 import type { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
+import { RailsFetcher } from '../rdma/rails/rails-fetcher.ts';
 import { createRdmaClient, type RdmaClient } from '../rdma/rdma-client.ts';
 import { logShmLoss } from '../rdma/shared-memory.ts';
 import { logDevices, logGuardFault, type UcxDevices, type UcxReach } from '../rdma/ucx-devices.ts';
@@ -21,7 +22,7 @@ import { createNeedleRoute } from './corridor/needle-route.ts';
 import {
   clientOptions,
   fabricDevices,
-  targetPlace,
+  fetcherTo,
   watchFabricConnections,
 } from './fabric-client.ts';
 import { firstAnswers } from './fleet/first-answers.ts';
@@ -32,6 +33,7 @@ import { askToLook, UnannouncedVolumes } from './fleet/unannounced-volumes.ts';
 import type { UpstreamProbe } from './fleet/upstream-probe.ts';
 import { VolumeOwners } from './fleet/volume-owners.ts';
 import { watchBreaker } from './fleet/watched-breaker.ts';
+import { watchRails } from './fleet/watched-rails.ts';
 import { watchTarget } from './fleet/watched-target.ts';
 import { probeTimeoutMs, watchUpstream } from './fleet/watched-upstream.ts';
 import { newFrontCounters } from './front/front-counters.ts';
@@ -118,8 +120,13 @@ class ProxyRole implements RunningProxy {
     this.#metrics.watch(() => this.status());
     this.#client = this.#createClient();
     this.#fabricConnections = watchFabricConnections(this.#client, options, logger);
-    const entries = options.volumeServers.map(({ url, target }) =>
-      targetEntry(url, this.#fetcherOf(target), new LearnedFacts(), options.rdma.hedging),
+    const entries = options.volumeServers.map(({ url, target, targetAddresses = [] }) =>
+      targetEntry(
+        url,
+        this.#fetcherOf(target, targetAddresses),
+        new LearnedFacts(),
+        options.rdma.hedging,
+      ),
     );
     this.#directory = new TargetDirectory(entries);
     this.#lists = new ServerLists(entries.map(({ upstreamUrl }) => upstreamUrl));
@@ -306,13 +313,15 @@ class ProxyRole implements RunningProxy {
     }
   }
 
-  #fetcherOf(target: string | undefined): NeedleFetcher | undefined {
+  #fetcherOf(target: string | undefined, addresses: readonly string[]): NeedleFetcher | undefined {
     const client = this.#client;
     if (client === undefined) return undefined;
-    const { transport, secret, connectTimeoutMs } = this.#options.rdma;
+    const { transport } = this.#options.rdma;
     if (transport === 'inproc') return this.#watched(client.inproc());
     if (target === undefined) return undefined;
-    return this.#watched(client.addTarget({ ...targetPlace(target), secret, connectTimeoutMs }));
+    const fetcher = fetcherTo(client, [target, ...addresses], this.#options.rdma);
+    if (fetcher instanceof RailsFetcher) watchRails(fetcher, this.#logger);
+    return this.#watched(fetcher);
   }
 
   #watched(fetcher: NeedleFetcher): NeedleFetcher {

@@ -13,6 +13,8 @@ import type {
   OnBatch,
 } from './native-types.ts';
 import type { NeedleFetcher, ReadRecord } from './needle-fetcher.ts';
+import { isNear } from './rails/rail-ways.ts';
+import { RailsFetcher } from './rails/rails-fetcher.ts';
 import { RequestBook } from './request-book.ts';
 import { type ShmLoss, type ShmStarted, startWithShm } from './shared-memory.ts';
 import {
@@ -75,6 +77,14 @@ export interface InprocClientOptions extends CommonOptions {
 
 export type RdmaClientOptions = UcxClientOptions | InprocClientOptions;
 
+export interface RailsOfTarget {
+  /** Addresses of one target: each rail dials one in its device's network. */
+  readonly places: readonly Pick<TargetAddress, 'host' | 'port'>[];
+  readonly devices: readonly string[];
+  /** A rail without a sign of life for so long is left for another. */
+  readonly silenceMs: number;
+}
+
 export interface RdmaClientStats {
   readonly arenaBytesTotal: number;
   /** Sum of the slabs that are out, not of the bytes asked for. */
@@ -105,6 +115,8 @@ export interface RdmaClient {
    * fetcher to stop.
    */
   addTarget(address: TargetAddress): NeedleFetcher;
+  /** Does the same over several rails. */
+  addRails(address: TargetAddress, options: RailsOfTarget): RailsFetcher;
   /** Returns the fetcher that reads the directories in this process, for kind inproc. */
   inproc(): NeedleFetcher;
   /** Reports a successful poll of the volume server, for kind inproc; `startedAgoMs` since before it was sent. */
@@ -139,6 +151,7 @@ class NativeRdmaClient implements RdmaClient {
   readonly #side: FabricSide;
   readonly #onRead: ((record: ReadRecord) => void) | undefined;
   readonly #fetchers: NeedleFetcher[] = [];
+  readonly #railed: RailsFetcher[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: RdmaClientOptions) {
@@ -165,14 +178,31 @@ class NativeRdmaClient implements RdmaClient {
 
   addTarget(address: TargetAddress): NeedleFetcher {
     this.#mustBe('ucx', 'addTarget');
-    const { host, port } = address;
-    const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    return this.#fetcher(name, new TargetConnector(this.#native, address, this.#side));
+    const connector = new TargetConnector(this.#native, address, this.#side);
+    return this.#fetcher(nameOf(address), connector, this.#onRead);
+  }
+
+  addRails(address: TargetAddress, { places, devices, silenceMs }: RailsOfTarget): RailsFetcher {
+    this.#mustBe('ucx', 'addRails');
+    const rails = devices.map((device) => {
+      const route = { device, places };
+      const connector = new TargetConnector(this.#native, address, this.#side, route);
+      // Reads are counted once, whichever rails they took.
+      const fetcher = this.#fetcher(`${nameOf(address)} over ${device}`, connector, undefined);
+      return { name: device, fetcher, isFallback: false, isNear: isNear(device) };
+    });
+    const rules = { silenceMs };
+    const options = { address: nameOf(address), places: rails, rules, onRead: this.#onRead };
+    const fetcher = new RailsFetcher(options);
+    this.#railed.push(fetcher);
+    return fetcher;
   }
 
   inproc(): NeedleFetcher {
     this.#mustBe('inproc', 'inproc');
-    return this.#fetchers[0] ?? this.#fetcher('inproc', new InprocConnector(this.#native));
+    const [first] = this.#fetchers;
+    if (first !== undefined) return first;
+    return this.#fetcher('inproc', new InprocConnector(this.#native), this.#onRead);
   }
 
   confirm(startedAgoMs: number, rows: readonly ServedVolume[]): void {
@@ -213,14 +243,20 @@ class NativeRdmaClient implements RdmaClient {
   }
 
   async #close(): Promise<void> {
+    // Those with rails first: else they would send on another rail what ends on one.
+    for (const fetcher of [...this.#railed, ...this.#fetchers]) void fetcher.close();
     await Promise.all(this.#fetchers.map((fetcher) => fetcher.close()));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#native.close(resolve);
     await promise;
   }
 
-  #fetcher(address: string, connector: Connector): NeedleFetcher {
-    const fetcher = new TargetFetcher(this.#book, address, connector, this.#onRead);
+  #fetcher(
+    address: string,
+    connector: Connector,
+    onRead: ((record: ReadRecord) => void) | undefined,
+  ): NeedleFetcher {
+    const fetcher = new TargetFetcher(this.#book, address, connector, onRead);
     this.#fetchers.push(fetcher);
     return fetcher;
   }
@@ -230,6 +266,10 @@ class NativeRdmaClient implements RdmaClient {
       throw new RdmaMisuseError(`${method}() belongs to a client of kind ${kind}`);
     if (this.#closing !== undefined) throw new RdmaMisuseError(`${method}() after close()`);
   }
+}
+
+function nameOf({ host, port }: TargetAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function createNative(options: NativeClientOptions, onBatch: OnBatch): ShmStarted<NativeClient> {

@@ -4,6 +4,7 @@
  */
 import { type LookupAddress, lookup } from 'node:dns';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { AdmittedHosts } from './control/admitted-hosts.ts';
 import {
   type AdmittedStream,
@@ -14,10 +15,11 @@ import type { StreamKind, UcxPlace } from './control/control-protocol.ts';
 import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
 import { ReconnectPause } from './reconnect-pause.ts';
+import { type RailWay, waysOf } from './rails/rail-ways.ts';
 import { hasSecret, type Secret, secretsNow } from './secret.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
-import type { TransportChoice } from './ucx-devices.ts';
+import { addressesOf, type TransportChoice } from './ucx-devices.ts';
 
 export interface TargetAddress {
   /** A name or a literal address; names are looked up at each attempt to connect. */
@@ -25,6 +27,12 @@ export interface TargetAddress {
   readonly port: number;
   readonly secret: Secret;
   readonly connectTimeoutMs: number;
+}
+
+/** A device to come from, and every address of the target. */
+export interface RailRoute {
+  readonly device: string;
+  readonly places: readonly Pick<TargetAddress, 'host' | 'port'>[];
 }
 
 /** Shared by the connectors of one client. */
@@ -41,6 +49,9 @@ export interface FabricSide {
   readonly isTlsOff: boolean;
 }
 
+/** A literal address, and for a rail the port and the address of this host. */
+type Dialled = { readonly host: string } & Partial<RailWay>;
+
 export class TargetConnector implements Connector {
   readonly #native: NativeClient;
   readonly #address: TargetAddress;
@@ -50,6 +61,7 @@ export class TargetConnector implements Connector {
   readonly #transports: string;
   readonly #stream: StreamKind | undefined;
   readonly #transport: TransportChoice;
+  readonly #route: RailRoute | undefined;
   /** An attempt by UCX failed that the target had admitted: the next one is made without it. */
   #hasUcxFailed = false;
   /** Native targets by literal address: one that is tried again is not added again. */
@@ -62,8 +74,10 @@ export class TargetConnector implements Connector {
   readonly #pause = new ReconnectPause();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(native: NativeClient, address: TargetAddress, side: FabricSide) {
+  /** @param route of a rail, in place of the address's host and port */
+  constructor(native: NativeClient, address: TargetAddress, side: FabricSide, route?: RailRoute) {
     this.#native = native;
+    this.#route = route;
     this.#address = address;
     this.#peers = side.peers;
     this.#devices = side.devices;
@@ -112,9 +126,13 @@ export class TargetConnector implements Connector {
   }
 
   #attempt(): void {
+    if (this.#route !== undefined) {
+      void this.#attemptBy(this.#route);
+      return;
+    }
     const { host } = this.#address;
     if (isIP(host) !== 0) {
-      this.#connect(host);
+      this.#connect({ host });
       return;
     }
     lookup(host, { all: true }, (error, addresses) => {
@@ -124,22 +142,40 @@ export class TargetConnector implements Connector {
       const usable = own.length > 0 ? own : (addresses ?? []);
       const found = usable[this.#pause.attempts % usable.length];
       if (error === null && found !== undefined) {
-        this.#connect(found.address);
+        this.#connect({ host: found.address });
         return;
       }
-      this.#link?.failed('not_connected', `${host}: ${error?.message ?? 'no address'}`);
-      this.lost('not_connected');
+      this.#failed('not_connected', `${host}: ${error?.message ?? 'no address'}`);
     });
   }
 
-  #connect(host: string): void {
+  /** Names and interfaces are looked up at each attempt. */
+  async #attemptBy({ device, places }: RailRoute): Promise<void> {
+    const found = await Promise.all(
+      places.map(async ({ host, port }) => {
+        const addresses = isIP(host) === 0 ? await addressesOf(host) : [host];
+        return addresses.map((address) => ({ host: address, port }));
+      }),
+    );
+    const ways = waysOf(device, found.flat(), networkInterfaces());
+    const way = ways[this.#attempts % ways.length];
+    if (way !== undefined) {
+      this.#connect(way);
+      return;
+    }
+    const wanted = places.map(({ host }) => host).join(', ');
+    this.#failed('not_connected', `${device} has no address from which ${wanted} may be reached`);
+  }
+
+  #connect(place: Dialled): void {
     if (this.#link === undefined) return;
+    const { host } = place;
     const startedMs = performance.now();
     const leftMs = (): number => {
       const { connectTimeoutMs: timeoutMs } = this.#address;
       return Math.max(timeoutMs - (performance.now() - startedMs), timeoutMs / 2);
     };
-    const control = this.#ask(host, (stream) => {
+    const control = this.#ask(place, (stream) => {
       if (this.#control !== control) return;
       // The connection is the session now, which tells its own end.
       this.#control = undefined;
@@ -157,7 +193,7 @@ export class TargetConnector implements Connector {
           this.#failed('overload', fault);
           return;
         }
-        void control.lost.then(() => this.#askSoon(control, host));
+        void control.lost.then(() => this.#askSoon(control, place));
         this.#hasUcxFailed = this.#transport === 'auto';
         this.#open(ucx, leftMs());
       },
@@ -171,11 +207,12 @@ export class TargetConnector implements Connector {
     );
   }
 
-  #ask(host: string, onStream?: (stream: AdmittedStream) => void): ControlConnection {
-    const { port, secret, connectTimeoutMs: timeoutMs } = this.#address;
+  #ask(dialled: Dialled, onStream?: (stream: AdmittedStream) => void): ControlConnection {
+    const { secret, connectTimeoutMs: timeoutMs } = this.#address;
     const [devices, transports, stream] = [this.#devices, this.#transports, this.#stream];
     const wantsUcx = this.#transport !== 'tcp' && !this.#hasUcxFailed;
-    const common = { host, port, secret, timeoutMs, devices, transports };
+    const address = { port: this.#address.port, ...dialled };
+    const common = { ...address, secret, timeoutMs, devices, transports };
     const place = { ...common, stream: onStream === undefined ? undefined : stream, wantsUcx };
     const control = new ControlConnection(place, onStream);
     this.#control = control;
@@ -188,19 +225,19 @@ export class TargetConnector implements Connector {
   }
 
   /** The session may live on, but not for long without an admission. The pause lets proxies that take places of each other's take turns. */
-  #askSoon(lost: ControlConnection, host: string): void {
-    setTimeout(() => this.#askAgain(lost, host), this.#pause.soon()).unref();
+  #askSoon(lost: ControlConnection, place: Dialled): void {
+    setTimeout(() => this.#askAgain(lost, place), this.#pause.soon()).unref();
   }
 
-  #askAgain(lost: ControlConnection, host: string): void {
+  #askAgain(lost: ControlConnection, place: Dialled): void {
     if (this.#control !== lost) return;
-    const control = this.#ask(host);
+    const control = this.#ask(place);
     control.admitted.then(
       ({ hosts }) => {
         if (this.#control !== control) return;
         // A fault takes the admission back, and so ends the session: the next attempt tells it.
         this.#peers.set(this, hosts);
-        void control.lost.then(() => this.#askSoon(control, host));
+        void control.lost.then(() => this.#askSoon(control, place));
       },
       // The end of the session tells.
       () => undefined,

@@ -32,6 +32,8 @@ export interface ControlPlace {
   readonly port: number;
   readonly secret: Secret;
   readonly timeoutMs: number;
+  /** The address of this host to come from; absent: the route's. */
+  readonly from?: string | undefined;
   /** The network devices of UCX, as UCX_NET_DEVICES. */
   readonly devices: string;
   /** UCX_TLS. */
@@ -104,7 +106,8 @@ export class ControlConnection {
     this.#settle = Promise.withResolvers<Admitted>();
     this.admitted = this.#settle.promise;
     this.lost = this.#loss.promise;
-    this.#socket = connect({ host, port, noDelay: true });
+    const own = place.from === undefined ? {} : { localAddress: place.from };
+    this.#socket = connect({ host, port, noDelay: true, ...own });
     this.#timer = setTimeout(
       () => this.#fail('not_connected', `no answer within ${timeoutMs} ms`),
       timeoutMs,

@@ -1,0 +1,122 @@
+/** Settings of [rdma] for rails: several ways from the proxy to a target, each over a device of its own. */
+import { duration, type Field, type Fields, hostPort, ucxNames } from './field.ts';
+import type { Problems } from './settings.ts';
+
+/** One, or several. */
+export type OneOrMore = string | readonly string[];
+
+export interface RailSettings {
+  readonly railTimeoutMs: number;
+}
+
+/** A session of each proxy at the target for each rail. */
+export const railsMax: number = 8;
+/** Addresses of one target. */
+export const addressesMax: number = 16;
+
+export const railFields: Fields<RailSettings> = {
+  railTimeoutMs: duration('rail_timeout', '200ms', { min: 20, max: 60_000 }),
+};
+
+/** A text, or a list of them: rails. */
+export function devices(key: string, initial: string): Field<OneOrMore> {
+  return oneOrMore(ucxNames(key, initial), railsMax);
+}
+
+/** Takes what `field` takes, or a list of 1 to `countMax`. */
+function oneOrMore(field: Field<string>, countMax: number): Field<OneOrMore> {
+  const schema = {
+    anyOf: [
+      field.schema,
+      { type: 'array', items: { minLength: 1, ...field.schema }, minItems: 1, maxItems: countMax },
+    ],
+  };
+  return {
+    ...field,
+    kind: 'strings',
+    schema,
+    parse(raw, report) {
+      if (!Array.isArray(raw)) return field.parse(raw, report);
+      if (raw.length === 0 || raw.length > countMax) {
+        report([], `expected a list of 1 to ${countMax}, not of ${raw.length}`);
+        return undefined;
+      }
+      const parsed = raw.map((item: unknown) => {
+        if (item !== '') return field.parse(item, report);
+        report([], 'has an empty text in its list');
+        return undefined;
+      });
+      return parsed.every((item) => item !== undefined) ? parsed : undefined;
+    },
+  };
+}
+
+/** Addresses of one target; `''` says that there is none. */
+export function targetOrNone(key: string): Field<OneOrMore> {
+  const some = targetAddresses(key, '');
+  return {
+    ...some,
+    schema: { anyOf: [some.schema, { const: '' }] },
+    parse: (raw, report) => (raw === '' ? '' : some.parse(raw, report)),
+  };
+}
+
+export function targetAddresses(key: string, initial: string): Field<OneOrMore> {
+  return oneOrMore(hostPort(key, initial), addressesMax);
+}
+
+export function listOf(value: OneOrMore): readonly string[] {
+  return typeof value === 'string' ? [value] : value;
+}
+
+export function firstOf(value: OneOrMore): string {
+  return listOf(value)[0] ?? '';
+}
+
+/** The devices of rails; a single one is none. */
+export function railsOf(deviceName: OneOrMore): readonly string[] {
+  const names = listOf(deviceName);
+  return names.length > 1 ? names : [];
+}
+
+export interface RailChoice {
+  readonly mode: string;
+  readonly transport: string;
+  readonly deviceName: OneOrMore;
+}
+
+/** `targets`: key → addresses of each target. */
+export function checkRails(
+  { mode, transport, deviceName }: RailChoice,
+  targets: ReadonlyMap<string, OneOrMore>,
+  problems: Problems,
+): void {
+  if (mode === 'off') return;
+  const rails = railsOf(deviceName);
+  for (const [key, addresses] of targets) {
+    const list = listOf(addresses);
+    const twice = list.find((address, index) => list.indexOf(address) !== index);
+    if (twice !== undefined) problems.add(key, `"${twice}" is listed twice`);
+    if (list.length > 1 && rails.length === 0) {
+      problems.add(key, 'several addresses are for rails: make rdma.device_name a list of devices');
+    }
+  }
+  if (rails.length === 0) return;
+  const twice = rails.find((name, index) => rails.indexOf(name) !== index);
+  if (twice !== undefined) problems.add('rdma.device_name', `"${twice}" is listed twice`);
+  const joined = rails.find((name) => /[,\s]/.test(name) || name === 'auto' || name === 'all');
+  if (joined !== undefined) {
+    problems.add(
+      'rdma.device_name',
+      `"${joined}": each rail is one device; a text alone leaves the choice among several to UCX`,
+    );
+  }
+  if (transport === 'inproc') {
+    problems.add('rdma.device_name', 'a list of devices (rails) is not for transport "inproc"');
+  } else if (transport !== 'tcp') {
+    problems.add(
+      'rdma.device_name',
+      'a list of devices (rails) needs transport = "tcp": rails over UCX are not built yet; a text such as "mlx5_0:1,mlx5_1:1" leaves the choice to UCX',
+    );
+  }
+}

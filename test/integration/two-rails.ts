@@ -1,0 +1,112 @@
+/** Two network namespaces with two cables between them: one for a proxy, one for its target. */
+import { spawnSync } from 'node:child_process';
+
+export interface Cable {
+  readonly device: string;
+  readonly proxyAddress: string;
+  readonly targetAddress: string;
+}
+
+export interface TwoRails {
+  readonly cables: readonly [Cable, Cable];
+  /** What runs a command on the host of the proxy, and on that of the target. */
+  readonly onProxy: readonly string[];
+  readonly onTarget: readonly string[];
+  setLink(cable: Cable, state: 'up' | 'down'): void;
+  /** The share of packets on the cable that are lost, both ways, in percent; 0: none. */
+  loseOn(cable: Cable, percent: number): void;
+  /** Bits a second from target to proxy; undefined: as fast as it goes. */
+  slow(cable: Cable, kilobits: number | undefined): void;
+  remove(): void;
+}
+
+const cables: TwoRails['cables'] = [
+  { device: 'cable1', proxyAddress: '10.213.78.1', targetAddress: '10.213.78.2' },
+  { device: 'cable2', proxyAddress: '10.213.79.1', targetAddress: '10.213.79.2' },
+];
+
+/** A text: why this machine does not let one have them. */
+export function makeTwoRails(): TwoRails | string {
+  const [proxy, target] = [`srp${process.pid}`, `srt${process.pid}`];
+  const steps = [
+    ['ip', 'netns', 'add', proxy],
+    ['ip', 'netns', 'add', target],
+    ...[proxy, target].map((name) => ['ip', '-n', name, 'link', 'set', 'lo', 'up']),
+    ...cables.flatMap(({ device, proxyAddress, targetAddress }) => [
+      [
+        'ip',
+        '-n',
+        proxy,
+        'link',
+        'add',
+        device,
+        'type',
+        'veth',
+        'peer',
+        'name',
+        device,
+        'netns',
+        target,
+      ],
+      ['ip', '-n', proxy, 'addr', 'add', `${proxyAddress}/24`, 'dev', device],
+      ['ip', '-n', target, 'addr', 'add', `${targetAddress}/24`, 'dev', device],
+      ['ip', '-n', proxy, 'link', 'set', device, 'up'],
+      ['ip', '-n', target, 'link', 'set', device, 'up'],
+    ]),
+    [
+      'ip',
+      'netns',
+      'exec',
+      target,
+      'nft',
+      'table inet loss { chain in { type filter hook input priority 0; }; chain out { type filter hook output priority 0; }; }',
+    ],
+  ];
+  const remove = (): void => {
+    for (const name of [proxy, target]) spawnSync('ip', ['netns', 'del', name]);
+  };
+  for (const step of steps) {
+    const fault = run(step);
+    if (fault === undefined) continue;
+    remove();
+    return fault;
+  }
+  const must = (...words: readonly string[]): void => {
+    const fault = run(words);
+    if (fault !== undefined) throw new Error(fault);
+  };
+  const onTarget = ['ip', 'netns', 'exec', target];
+  return {
+    cables,
+    onProxy: ['ip', 'netns', 'exec', proxy],
+    onTarget,
+    setLink: ({ device }, state) => must('ip', '-n', proxy, 'link', 'set', device, state),
+    loseOn({ device }, percent) {
+      must(...onTarget, 'nft', 'flush table inet loss');
+      if (percent === 0) return;
+      const lost = `numgen random mod 100 < ${percent} drop`;
+      must(...onTarget, 'nft', `add rule inet loss in iifname ${device} ${lost}`);
+      must(...onTarget, 'nft', `add rule inet loss out oifname ${device} ${lost}`);
+    },
+    slow({ device }, kilobits) {
+      const place = [
+        'tc',
+        'qdisc',
+        kilobits === undefined ? 'del' : 'replace',
+        'dev',
+        device,
+        'root',
+      ];
+      const rate = ['tbf', 'rate', `${kilobits}kbit`, 'burst', '10kb', 'limit', '10mb'];
+      must(...onTarget, ...place, ...(kilobits === undefined ? [] : rate));
+    },
+    remove,
+  };
+}
+
+/** undefined: it worked. */
+function run([command = '', ...words]: readonly string[]): string | undefined {
+  const { error, status, stderr } = spawnSync(command, words, { encoding: 'latin1' });
+  if (error === undefined && status === 0) return undefined;
+  return `${[command, ...words].join(' ')}: ${error?.message ?? stderr.trim()}`;
+}
