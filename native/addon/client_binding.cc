@@ -20,6 +20,7 @@ FetchClientOptions ReadOptions(const Napi::Object& options) {
   read.spin_ns = GetUint64(options, "spinNs");
   read.arena = ReadArenaOptions(options);
   read.device_name = GetString(options, "deviceName");
+  read.rails = GetStrings(options, "rails");
   read.tls = GetString(options, "tls");
   read.is_ipv6 = GetBool(options, "isIpv6");
   read.is_guarded = GetBool(options, "isGuarded");
@@ -60,6 +61,7 @@ napi_value AddTarget(FetchClient& client, const Napi::CallbackInfo& info) {
       .port = static_cast<uint16_t>(port),
       .secrets = ReadSecrets(info[2]),
       .connect_timeout_ns = ToUint64(NumberAt(info, 3)),
+      .rail = Uint32At(info, 4),
   });
   return Napi::Number::New(info.Env(), target);
 }

@@ -19,6 +19,7 @@ std::unique_ptr<client::Client> CreateUcx([[maybe_unused]] const FetchClientOpti
                                           std::string& error) {
 #if SEAWEED_HAS_UCX
   const client::SessionClientOptions ucx{.device_name = options.device_name,
+                                         .rails = options.rails,
                                          .tls = options.tls,
                                          .requests_max = options.requests_max,
                                          .connections = options.connections,

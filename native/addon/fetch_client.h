@@ -32,6 +32,7 @@ struct FetchClientOptions {
   uint64_t spin_ns = 0;
   memory::ArenaOptions arena{};
   std::string device_name;
+  std::vector<std::string> rails;  // in place of device_name; empty: none
   bool is_ipv6 = false;
   bool is_guarded = false;
   std::string tls;

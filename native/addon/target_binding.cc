@@ -29,6 +29,7 @@ server::TargetServerOptions ReadOptions(const Napi::Object& options) {
   read.drain_timeout_ns = GetUint64(options, "drainTimeoutNs");
   read.spin_ns = GetUint64(options, "spinNs");
   read.device_name = GetString(options, "deviceName");
+  read.keeps_device = GetBool(options, "keepsDevice");
   read.tls = GetString(options, "tls");
   read.is_ucx = GetBool(options, "isUcx");
   read.is_guarded = GetBool(options, "isGuarded");

@@ -86,6 +86,7 @@ struct TargetAddress {
   uint16_t port;
   ucx::Secrets secrets;
   uint64_t connect_timeout_ns;
+  uint32_t rail = 0;  // over UCX: which of SessionClientOptions::rails
 };
 
 struct ClientStats {

@@ -117,17 +117,20 @@ bool SessionClient::Progress() {
 
 bool SessionClient::ProgressFabrics() {
   bool advanced = streams_->Progress();
-  if (!worker_ || !worker_->Progress()) return advanced;
-  const uint64_t until_ns = protocol::NowNs() + kProgressNsMax;
-  for (uint32_t round = 1; round < kProgressRoundsMax && worker_->Progress(); ++round) {
-    if (round % kRoundsPerLook == 0 && protocol::NowNs() >= until_ns) break;
+  for (const auto& worker : workers_) {
+    if (!worker || !worker->Progress()) continue;
+    advanced = true;
+    const uint64_t until_ns = protocol::NowNs() + kProgressNsMax;
+    for (uint32_t round = 1; round < kProgressRoundsMax && worker->Progress(); ++round) {
+      if (round % kRoundsPerLook == 0 && protocol::NowNs() >= until_ns) break;
+    }
   }
-  return true;
+  return advanced;
 }
 
 bool SessionClient::Arm() {
   return batch_.empty() && noted_.empty() && !is_progress_due_ && streams_->Arm() &&
-         (!worker_ || worker_->Arm());
+         std::ranges::all_of(workers_, [](const auto& worker) { return !worker || worker->Arm(); });
 }
 
 std::optional<uint64_t> SessionClient::next_deadline_ns() const {

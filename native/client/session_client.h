@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/client.h"
 #include "memory/arena.h"
@@ -13,7 +14,10 @@ namespace client {
 
 struct SessionClientOptions {
   std::string device_name = "auto";  // UCX_NET_DEVICES; "auto" leaves UCX's own choice
-  std::string tls = "auto";          // UCX_TLS
+  /// Devices of rails, as UCX_NET_DEVICES each: UCX is started once for each of them, in place of
+  /// device_name. One that UCX cannot use is left out, as long as another is there.
+  std::vector<std::string> rails = {};
+  std::string tls = "auto";  // UCX_TLS
   uint32_t requests_max =
       4096;  // in flight over all targets, at most 65535; more complete with overload
   ucx::WaitingConnections::Rules connections = {};
@@ -22,10 +26,10 @@ struct SessionClientOptions {
   bool is_ipv6 = false;     // of UCX's TCP, which speaks one family; targets of the other fail
 };
 
-/// Registers the whole of `arena` with UCX, once. The arena must outlive the client, and so must
-/// every lease that its completions carried be gone before the arena. All calls come from the
-/// creating thread. Nothing when UCX cannot start or the arena cannot be registered; `error` then
-/// says why and what to do.
+/// Registers the whole of `arena` with UCX, once for each rail. The arena must outlive the client,
+/// and so must every lease that its completions carried be gone before the arena. All calls come
+/// from the creating thread. Nothing when UCX cannot start or the arena cannot be registered;
+/// `error` then says why and what to do.
 [[nodiscard]] std::unique_ptr<Client> CreateSessionClient(const SessionClientOptions& options,
                                                           memory::Arena& arena, std::string& error);
 

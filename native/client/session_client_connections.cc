@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -22,18 +23,36 @@ using protocol::Status;
 
 }  // namespace
 
-bool SessionClient::StartUcx(const SessionClientOptions& options, std::string& error) {
+bool SessionClient::StartRails(const SessionClientOptions& options, std::string& error) {
   const sa_family_t family = options.is_ipv6 ? AF_INET6 : AF_INET;
-  context_ = ucx::Context::Create(
-      {.device_name = options.device_name, .tls = options.tls, .family = family}, error);
-  if (!context_) return false;
-  memory_ = ucx::MemoryHandle::Register(*context_, arena_.span(), error);
-  if (!memory_) return false;
+  std::vector<std::string> names = options.rails;
+  if (names.empty()) names.push_back(options.device_name);
+  for (const std::string& name : names) {
+    Rail& rail = rails_.emplace_back();
+    rail.context = ucx::Context::Create({.device_name = name,
+                                         .tls = options.tls,
+                                         .family = family,
+                                         .keeps_device = !options.rails.empty()},
+                                        rail.fault);
+    if (!rail.context) continue;
+    rail.memory = ucx::MemoryHandle::Register(*rail.context, arena_.span(), error);
+    if (!rail.memory) return false;
+  }
+  error = rails_.front().fault;
+  return std::ranges::any_of(rails_, [](const Rail& rail) { return rail.context != nullptr; });
+}
+
+bool SessionClient::StartUcx(const SessionClientOptions& options, std::string& error) {
+  if (!StartRails(options, error)) return false;
   // The event loop waits for this call: no other port is opened meanwhile.
   const std::vector<uint16_t> others = ucx::ListeningPorts();
   const ucx::ListenGuard guard(options.is_guarded);
-  worker_ = ucx::Worker::Create(*context_, error);
-  if (!worker_ || !SetHandlers(error)) return false;
+  for (const Rail& rail : rails_) {
+    std::unique_ptr<ucx::Worker>& worker = workers_.emplace_back();
+    if (!rail.context) continue;
+    worker = ucx::Worker::Create(*rail.context, error);
+    if (!worker || !SetHandlers(*worker, error)) return false;
+  }
   std::vector<uint16_t> ports = ucx::ListeningPortsSince(others);
   if (options.is_guarded && peers_->Guard(ports, guard_fault_))
     guard_fault_ = ucx::ListenGuard::Fault();
@@ -44,16 +63,20 @@ bool SessionClient::StartUcx(const SessionClientOptions& options, std::string& e
 bool SessionClient::StartStreams(std::string& error) {
   streams_ = stream::Carrier::Create(*this, {}, error);
   if (!streams_) return false;
-  if (!worker_) {
+  if (workers_.empty()) {
     event_fd_ = streams_->event_fd();
     return true;
   }
-  epoll_event event{};
-  event.events = EPOLLIN;
   event_fd_ = epoll_set_ = epoll_create1(EPOLL_CLOEXEC);
-  const bool is_watched = event_fd_ >= 0 &&
-                          epoll_ctl(event_fd_, EPOLL_CTL_ADD, worker_->event_fd(), &event) == 0 &&
-                          epoll_ctl(event_fd_, EPOLL_CTL_ADD, streams_->event_fd(), &event) == 0;
+  const auto watch = [this](int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    return epoll_ctl(event_fd_, EPOLL_CTL_ADD, fd, &event) == 0;
+  };
+  const bool is_watched = event_fd_ >= 0 && watch(streams_->event_fd()) &&
+                          std::ranges::all_of(workers_, [&](const auto& worker) {
+                            return !worker || watch(worker->event_fd());
+                          });
   if (!is_watched) error = std::string("epoll: ") + strerror(errno);
   return is_watched;
 }
@@ -79,22 +102,27 @@ void SessionClient::Connect(TargetId target) {
   TargetConnection& connection = *connections_[target];
   if (connection.state != TargetConnection::State::kDown || connection.is_failed) return;
   if (connection.address.port == 0) return;
-  if (!worker_) return Fail(connection, Status::not_connected, "UCX is not started here");
+  if (connection.address.rail >= rails_.size())
+    return Fail(connection, Status::not_connected, "UCX is not started here");
+  const Rail& rail = rails_[connection.address.rail];
+  if (!rail.context)
+    return Fail(connection, Status::not_connected,
+                rail.fault + "; a device that is there now is used after a restart");
   const auto address = ucx::ParseAddress(connection.address.host, connection.address.port);
   if (!address)
     return Fail(connection, Status::not_connected,
                 "not a literal address: " + connection.address.host);
-  if (std::string fault = ConnectFault(*address); !fault.empty())
+  if (std::string fault = ConnectFault(*rail.context, *address); !fault.empty())
     return Fail(connection, Status::not_connected, std::move(fault));
   ucs_status_t status = UCS_OK;
   ucx::Endpoint endpoint =
-      ucx::Endpoint::Connect(*worker_, address->get(), address->bytes,
+      ucx::Endpoint::Connect(*workers_[connection.address.rail], address->get(), address->bytes,
                              {.on_error = &SessionClient::OnPeerError, .arg = this}, status);
   if (!endpoint)
     return Fail(connection, Status::not_connected, std::string(ucx::StatusText(status)));
   connection.endpoint = endpoint.handle();
   connections_by_endpoint_[connection.endpoint] = &connection;
-  Greet(connection, std::make_unique<ucx::UcxLink>(std::move(endpoint), memory_->handle()));
+  Greet(connection, std::make_unique<ucx::UcxLink>(std::move(endpoint), rail.memory->handle()));
 }
 
 void SessionClient::ConnectStream(TargetId target, int fd, const stream::Security& security,
@@ -131,9 +159,10 @@ void SessionClient::ConnectAt(TargetId target, uint16_t port, uint64_t connect_t
   Connect(target);
 }
 
-std::string SessionClient::ConnectFault(const ucx::SocketAddress& address) const {
+std::string SessionClient::ConnectFault(const ucx::Context& context,
+                                        const ucx::SocketAddress& address) {
   if (std::string fault = ucx::AddressFault(address); !fault.empty()) return fault;
-  if (!context_->RefuseFamily(address.get())) return {};
+  if (!context.RefuseFamily(address.get())) return {};
   const bool is_ipv6 = address.get()->sa_family == AF_INET6;
   return std::string("its address is ") + (is_ipv6 ? "IPv6" : "IPv4") +
          ", and UCX's TCP speaks one family in a process: " + (is_ipv6 ? "IPv4" : "IPv6") +

@@ -72,6 +72,12 @@ class SessionClient final : public Client, public fabric::SendListener, public f
     std::span<const std::byte> data;
   };
   using Handler = void (SessionClient::*)(const Incoming&);
+  /// UCX with the devices of one rail; its worker is in workers_.
+  struct Rail {
+    std::unique_ptr<ucx::Context> context;
+    std::unique_ptr<ucx::MemoryHandle> memory;
+    std::string fault;  // why there is neither
+  };
   struct Leaving {
     std::unique_ptr<fabric::Link> link;
     uint64_t close_at_ns;
@@ -93,12 +99,15 @@ class SessionClient final : public Client, public fabric::SendListener, public f
 
   // Connections.
   bool StartUcx(const SessionClientOptions& options, std::string& error);
+  /// False: not one of the rails can be had.
+  bool StartRails(const SessionClientOptions& options, std::string& error);
   bool StartStreams(std::string& error);
   void Greet(TargetConnection& connection, std::unique_ptr<fabric::Link> link);
   void Lose(TargetConnection& connection, std::string detail);
   void WatchConnections(std::vector<uint16_t> ports, const ucx::WaitingConnections::Rules& rules);
   /// Why UCX cannot connect there; empty: it can.
-  [[nodiscard]] std::string ConnectFault(const ucx::SocketAddress& address) const;
+  [[nodiscard]] static std::string ConnectFault(const ucx::Context& context,
+                                                const ucx::SocketAddress& address);
   static void OnPeerError(void* arg, ucp_ep_h endpoint, ucs_status_t status);
   void Fail(TargetConnection& connection, protocol::Status status, std::string detail);
   void Note(TargetConnection& connection);
@@ -108,7 +117,7 @@ class SessionClient final : public Client, public fabric::SendListener, public f
   void SetState(TargetConnection& connection, TargetConnection::State state);
 
   // Messages.
-  bool SetHandlers(std::string& error);
+  bool SetHandlers(ucx::Worker& worker, std::string& error);
   TargetConnection* FindConnection(const ucp_am_recv_param_t& param);
   template <Handler handler>
   static ucs_status_t OnMessage(void* arg, const void* header, size_t header_bytes, void* data,
@@ -134,16 +143,15 @@ class SessionClient final : public Client, public fabric::SendListener, public f
   Request* FindRequest(const TargetConnection& connection, RequestKind kind, uint64_t id);
   void FailProtocol(TargetConnection& connection, const char* message_name);
 
-  // Destroyed from below; only when the worker is gone may the slots and slabs go that UCX was told
-  // about.
+  // Destroyed from below; only when the workers are gone may the slots and slabs go that UCX was
+  // told about.
   memory::Arena& arena_;
-  std::unique_ptr<ucx::Context> context_;
-  std::unique_ptr<ucx::MemoryHandle> memory_;
+  std::vector<Rail> rails_;  // empty: no UCX
   fabric::SendPool sends_;
   RequestTable requests_;
-  std::unique_ptr<ucx::Worker> worker_;  // null: no UCX
+  std::vector<std::unique_ptr<ucx::Worker>> workers_;  // by rail; null where that has a fault
   std::unique_ptr<stream::Carrier> streams_;
-  int epoll_set_ = -1;  // of both descriptors, where there are two
+  int epoll_set_ = -1;  // of all descriptors, where there are several
   int event_fd_ = -1;
   std::vector<Leaving> leaving_;                                // said goodbye to
   std::vector<std::unique_ptr<TargetConnection>> connections_;  // by TargetId

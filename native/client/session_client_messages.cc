@@ -63,7 +63,7 @@ ucs_status_t SessionClient::OnMessage(void* arg, const void* header, size_t head
   return UCS_OK;
 }
 
-bool SessionClient::SetHandlers(std::string& error) {
+bool SessionClient::SetHandlers(ucx::Worker& worker, std::string& error) {
   struct Row {
     MessageId id;
     ucx::MessageHandler handler;
@@ -80,7 +80,7 @@ bool SessionClient::SetHandlers(std::string& error) {
       {MessageId::read_reply, &SessionClient::OnReadReply},
   };
   for (const Row& row : rows) {
-    if (worker_->SetHandler(row.id, row.handler, this) == UCS_OK) continue;
+    if (worker.SetHandler(row.id, row.handler, this) == UCS_OK) continue;
     error = "ucp_worker_set_am_recv_handler failed";
     return false;
   }
@@ -215,11 +215,12 @@ ucs_status_t SessionClient::ReceiveByRendezvous(Request& request, void* descript
       UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
   params.cb.recv_am = &SessionClient::OnReceived;
   params.user_data = &request;
-  params.memh = memory_->handle();
+  const uint32_t rail = connections_[request.target]->address.rail;
+  params.memh = rails_[rail].memory->handle();
   request.is_receiving = true;
   request.owner = this;
   const ucs_status_ptr_t ucx_request = ucp_am_recv_data_nbx(
-      worker_->handle(), descriptor, request.lease.bytes().data(), bytes, &params);
+      workers_[rail]->handle(), descriptor, request.lease.bytes().data(), bytes, &params);
   if (!UCS_PTR_IS_PTR(ucx_request))
     FinishReceive(request, ucx::StatusFromUcx(UCS_PTR_STATUS(ucx_request)), bytes);
   return UCS_PTR_IS_ERR(ucx_request) ? UCS_OK : UCS_INPROGRESS;

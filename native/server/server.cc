@@ -61,7 +61,8 @@ bool Server::Start(const EngineFactory& engine, std::string& error) {
 bool Server::StartUcx(const ucx::SocketAddress& address, std::string& error) {
   context_ = ucx::Context::Create({.device_name = options_.device_name,
                                    .tls = options_.tls,
-                                   .family = address.get()->sa_family},
+                                   .family = address.get()->sa_family,
+                                   .keeps_device = options_.keeps_device},
                                   error);
   if (!context_) return false;
   if (!(memory_ = ucx::MemoryHandle::Register(*context_, arena_->span(), error))) return false;

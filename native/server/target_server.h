@@ -36,6 +36,7 @@ struct TargetServerOptions {
   uint64_t drain_timeout_ns = 5'000'000'000;  // requests in flight at Stop()
   uint64_t spin_ns = 0;              // polls this long after the last activity before it sleeps
   std::string device_name = "auto";  // UCX_NET_DEVICES
+  bool keeps_device = false;         // a session stays on the device over which it came
   std::string tls = "auto";          // UCX_TLS
   engine::EngineOptions engine;
   memory::ArenaOptions arena;

@@ -81,6 +81,7 @@ ucp_context_h Init(const ContextOptions& options, const Tuning& tuning, std::str
   ucp_context_h handle = nullptr;
   if (SetUnlessAuto(config, "NET_DEVICES", options.device_name, error) &&
       SetUnlessAuto(config, "TLS", options.tls, error) &&
+      (!options.keeps_device || SetUnlessAuto(config, "CM_USE_ALL_DEVICES", "n", error)) &&
       (!tuning.has_tcp ||
        (SetFamily(config, options.family, error) && SetNonBlocking(config, error))) &&
       (!tuning.is_without_rdma_cm ||

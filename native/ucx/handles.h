@@ -24,6 +24,9 @@ struct ContextOptions {
   /// UCX's TCP uses this address family alone, on every device. With an endpoint of the other
   /// family UCX writes past its memory: see RefuseFamily().
   sa_family_t family = AF_INET;
+  /// An endpoint uses the device alone over which it was connected. Else UCX tells the peer of all
+  /// devices, and the peer may take any, whether it has a route to it or not.
+  bool keeps_device = false;
 };
 
 class Context {

@@ -57,7 +57,6 @@ describe('device_name', () => {
     ['transport = "tcp"\ndevice_name = ["eth0", "eth0"]', /"eth0" is listed twice/],
     ['transport = "tcp"\ndevice_name = ["eth0,eth1", "eth2"]', /each rail is one device/],
     ['transport = "tcp"\ndevice_name = ["auto", "eth2"]', /each rail is one device/],
-    ['device_name = ["mlx5_0:1", "mlx5_1:1"]', /needs transport = "tcp"/],
     [
       'transport = "inproc"\ndirs = ["/"]\ndevice_name = ["eth0", "eth1"]',
       /not for transport "inproc"/,

@@ -113,10 +113,5 @@ export function checkRails(
   }
   if (transport === 'inproc') {
     problems.add('rdma.device_name', 'a list of devices (rails) is not for transport "inproc"');
-  } else if (transport !== 'tcp') {
-    problems.add(
-      'rdma.device_name',
-      'a list of devices (rails) needs transport = "tcp": rails over UCX are not built yet; a text such as "mlx5_0:1,mlx5_1:1" leaves the choice to UCX',
-    );
   }
 }

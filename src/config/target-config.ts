@@ -5,12 +5,19 @@ import { type EffectiveKey, listKeys } from './effective-keys.ts';
 import { refuseOtherRole } from './file-role.ts';
 import { freeze } from './freeze.ts';
 import { addressOfUrl, checkPlaces } from './listen-places.ts';
+import { checkRails, listOf, railsOf } from './rail-settings.ts';
 import { readSecretFile, readSecrets } from './secret-file.ts';
 import { type ConfigSource, nameOfSource, type Problems, readSettings } from './settings.ts';
 import { type TargetSettings, targetSchema } from './target-schema.ts';
 
-export interface TargetConfig extends TargetSettings {
+export interface TargetConfig extends Omit<TargetSettings, 'rdma'> {
   readonly role: 'target';
+  readonly rdma: Omit<TargetSettings['rdma'], 'deviceName'> & {
+    /** UCX_NET_DEVICES: those of a list with commas between them. */
+    readonly deviceName: string;
+    /** The devices were a list: a session stays on the one over which it came. */
+    readonly keepsDevice: boolean;
+  };
   /** undefined: defaults and environment only. */
   readonly file: string | undefined;
   /** Shared with the proxies: none, one, or two while they are being changed. */
@@ -35,6 +42,11 @@ export function loadTargetConfig(
   const config: TargetConfig = {
     ...settings,
     role: 'target',
+    rdma: {
+      ...settings.rdma,
+      deviceName: listOf(settings.rdma.deviceName).join(','),
+      keepsDevice: railsOf(settings.rdma.deviceName).length > 0,
+    },
     file: nameOfSource(source),
     secrets: readSecrets(settings.rdma, problems),
     adminToken: readSecretFile('admin.token_file', settings.admin.tokenFile, problems),
@@ -58,6 +70,7 @@ function checkCombinations({ rdma, target, admin }: TargetSettings, problems: Pr
       `"${rdma.listen}" is not loopback: give rdma.secret_file, or insecure = true if everybody who reaches this port may read every needle`,
     );
   }
+  checkRails({ ...rdma, mode: 'target' }, new Map(), problems);
   if (rdma.ucxPort !== 0 && 'port' in admin.listen && admin.listen.port === rdma.ucxPort) {
     problems.add('rdma.ucx_port', 'is the port of admin.listen too: give each a port of its own');
   }

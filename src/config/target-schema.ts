@@ -3,13 +3,15 @@ import { type AdminSettings, adminFields } from './admin-settings.ts';
 import * as field from './field.ts';
 import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
 import { type LoggingSettings, loggingFields } from './logging.ts';
+import { devices, type OneOrMore } from './rail-settings.ts';
 
 export interface TargetSettings {
   readonly rdma: HandshakeSettings & {
     readonly listen: string;
     readonly port: number;
     readonly ucxPort: number;
-    readonly deviceName: string;
+    /** Several: of the proxies' rails. */
+    readonly deviceName: OneOrMore;
     readonly tls: string;
     readonly isNetworkTrusted: boolean;
     readonly transport: 'auto' | 'ucx' | 'tcp';
@@ -42,7 +44,7 @@ export const targetSchema: field.Schema<TargetSettings> = {
     listen: field.host('listen', '127.0.0.1'),
     port: field.integer('port', 18515, { min: 0, max: 65535 }),
     ucxPort: field.integer('ucx_port', 0, { min: 0, max: 65535 }),
-    deviceName: field.ucxNames('device_name', 'auto'),
+    deviceName: devices('device_name', 'auto'),
     tls: field.ucxNames('tls', 'auto'),
     isNetworkTrusted: field.flag('ucx_tcp_trusted_network', false),
     transport: field.choice('transport', 'auto', ['auto', 'ucx', 'tcp']),

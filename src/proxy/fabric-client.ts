@@ -63,7 +63,7 @@ export function fetcherTo(
   if (first === undefined) throw new RangeError('a target needs an address');
   const address = { ...first, secret, connectTimeoutMs };
   if (rails.length === 0) return client.addTarget(address);
-  return client.addRails(address, { places, devices: rails, silenceMs: railTimeoutMs });
+  return client.addRails(address, { places, silenceMs: railTimeoutMs });
 }
 
 export function clientOptions(
@@ -83,6 +83,7 @@ export function clientOptions(
       ...common,
       kind: 'ucx',
       deviceName,
+      rails: rdma.rails ?? [],
       tls: rdma.tls,
       spinUs,
       isIpv6,

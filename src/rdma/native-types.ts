@@ -13,6 +13,8 @@ export interface NativeClientOptions {
   readonly requestsMax: number;
   readonly spinNs: number;
   readonly deviceName: string;
+  /** Devices of rails, in place of deviceName; empty: none. */
+  readonly rails: readonly string[];
   readonly tls: string;
   readonly isGuarded: boolean;
   readonly isIpv6: boolean;
@@ -119,11 +121,13 @@ export interface NativeClient {
   readonly ring: ArrayBuffer;
   /** The next READ's fields or VALIDATE's items are written here, then posted; see completion-ring.ts. */
   readonly command: ArrayBuffer;
+  /** `rail`: over UCX, which of `rails`. */
   addTarget(
     host: string,
     port: number,
     secrets: readonly string[],
     connectTimeoutNs: number,
+    rail: number,
   ): number;
   /** For attempts to connect from now on; see secret.ts. */
   setSecrets(target: number, secrets: readonly string[]): void;
@@ -181,6 +185,8 @@ export interface NativeTargetOptions {
   readonly drainTimeoutNs: number;
   readonly spinNs: number;
   readonly deviceName: string;
+  /** A session stays on the device over which it came. */
+  readonly keepsDevice: boolean;
   readonly tls: string;
   readonly isUcx: boolean;
   readonly isGuarded: boolean;

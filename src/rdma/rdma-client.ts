@@ -42,6 +42,8 @@ export interface UcxClientOptions extends CommonOptions {
   readonly kind: 'ucx';
   /** UCX_NET_DEVICES and UCX_TLS; "auto": UCX's own choice. */
   readonly deviceName?: string;
+  /** Devices of rails, in place of `deviceName`: for UCX as UCX_NET_DEVICES each. */
+  readonly rails?: readonly string[];
   readonly tls?: string;
   /**
    * Address family of UCX's TCP, which speaks one address family in a process. Targets of the other are not connected
@@ -80,7 +82,6 @@ export type RdmaClientOptions = UcxClientOptions | InprocClientOptions;
 export interface RailsOfTarget {
   /** Addresses of one target: each rail dials one in its device's network. */
   readonly places: readonly Pick<TargetAddress, 'host' | 'port'>[];
-  readonly devices: readonly string[];
   /** A rail without a sign of life for so long is left for another. */
   readonly silenceMs: number;
 }
@@ -115,7 +116,7 @@ export interface RdmaClient {
    * fetcher to stop.
    */
   addTarget(address: TargetAddress): NeedleFetcher;
-  /** Does the same over several rails. */
+  /** Does the same over each of the client's rails. */
   addRails(address: TargetAddress, options: RailsOfTarget): RailsFetcher;
   /** Returns the fetcher that reads the directories in this process, for kind inproc. */
   inproc(): NeedleFetcher;
@@ -149,6 +150,7 @@ class NativeRdmaClient implements RdmaClient {
   readonly #native: NativeClient;
   readonly #book: RequestBook;
   readonly #side: FabricSide;
+  readonly #devices: readonly string[];
   readonly #onRead: ((record: ReadRecord) => void) | undefined;
   readonly #fetchers: NeedleFetcher[] = [];
   readonly #railed: RailsFetcher[] = [];
@@ -166,11 +168,13 @@ class NativeRdmaClient implements RdmaClient {
     this.#native = this.#book.native;
     this.guardFault = this.#native.guardFault() || undefined;
     const targets = options.kind === 'ucx' ? options : undefined;
+    this.#devices = targets?.rails ?? [];
     this.#side = {
       peers: new AdmittedHosts(this.#native),
       isIpv6: targets?.isIpv6 ?? false,
       devices: targets?.deviceName || 'auto',
       transports: transportsOf(targets?.tls || 'auto'),
+      keepsDevice: this.#devices.length > 0,
       transport: targets?.transport ?? 'ucx',
       isTlsOff: targets?.isTlsOff ?? false,
     };
@@ -182,11 +186,12 @@ class NativeRdmaClient implements RdmaClient {
     return this.#fetcher(nameOf(address), connector, this.#onRead);
   }
 
-  addRails(address: TargetAddress, { places, devices, silenceMs }: RailsOfTarget): RailsFetcher {
+  addRails(address: TargetAddress, { places, silenceMs }: RailsOfTarget): RailsFetcher {
     this.#mustBe('ucx', 'addRails');
-    const rails = devices.map((device) => {
-      const route = { device, places };
-      const connector = new TargetConnector(this.#native, address, this.#side, route);
+    const rails = this.#devices.map((device, index) => {
+      const route = { device, index, places };
+      const side = { ...this.#side, devices: device };
+      const connector = new TargetConnector(this.#native, address, side, route);
       // Reads are counted once, whichever rails they took.
       const fetcher = this.#fetcher(`${nameOf(address)} over ${device}`, connector, undefined);
       return { name: device, fetcher, isFallback: false, isNear: isNear(device) };
@@ -302,6 +307,7 @@ function nativeOptions(options: RdmaClientOptions, requestsMax: number): NativeC
     requestsMax,
     spinNs: (ucx?.spinUs ?? 0) * 1e3,
     deviceName: ucx?.deviceName ?? 'auto',
+    rails: ucx?.rails ?? [],
     tls: ucx?.tls ?? 'auto',
     isIpv6: ucx?.isIpv6 ?? false,
     isGuarded: true,

@@ -32,6 +32,8 @@ export interface TargetAddress {
 /** A device to come from, and every address of the target. */
 export interface RailRoute {
   readonly device: string;
+  /** The number of the rail among the client's. */
+  readonly index: number;
   readonly places: readonly Pick<TargetAddress, 'host' | 'port'>[];
 }
 
@@ -44,6 +46,8 @@ export interface FabricSide {
   readonly devices: string;
   /** UCX_TLS. */
   readonly transports: string;
+  /** A session of UCX stays on its device, as on the target. */
+  readonly keepsDevice: boolean;
   /** "tcp": by connections of ours; those of UCX are not made. "auto": by the one that the target has. */
   readonly transport: TransportChoice;
   readonly isTlsOff: boolean;
@@ -62,6 +66,7 @@ export class TargetConnector implements Connector {
   readonly #stream: StreamKind | undefined;
   readonly #transport: TransportChoice;
   readonly #route: RailRoute | undefined;
+  readonly #keepsDevice: boolean;
   /** An attempt by UCX failed that the target had admitted: the next one is made without it. */
   #hasUcxFailed = false;
   /** Native targets by literal address: one that is tried again is not added again. */
@@ -78,6 +83,7 @@ export class TargetConnector implements Connector {
   constructor(native: NativeClient, address: TargetAddress, side: FabricSide, route?: RailRoute) {
     this.#native = native;
     this.#route = route;
+    this.#keepsDevice = side.keepsDevice;
     this.#address = address;
     this.#peers = side.peers;
     this.#devices = side.devices;
@@ -212,7 +218,8 @@ export class TargetConnector implements Connector {
     const [devices, transports, stream] = [this.#devices, this.#transports, this.#stream];
     const wantsUcx = this.#transport !== 'tcp' && !this.#hasUcxFailed;
     const address = { port: this.#address.port, ...dialled };
-    const common = { ...address, secret, timeoutMs, devices, transports };
+    const keepsDevice = this.#keepsDevice;
+    const common = { ...address, keepsDevice, secret, timeoutMs, devices, transports };
     const place = { ...common, stream: onStream === undefined ? undefined : stream, wantsUcx };
     const control = new ControlConnection(place, onStream);
     this.#control = control;
@@ -270,7 +277,8 @@ export class TargetConnector implements Connector {
       this.#native.setSecrets(known, secrets);
       return { target: known, isNew: false };
     }
-    const target = this.#native.addTarget(host, port, secrets, timeoutNs);
+    const rail = this.#route?.index ?? 0;
+    const target = this.#native.addTarget(host, port, secrets, timeoutNs, rail);
     this.#targets.set(host, target);
     return { target, isNew: true };
   }
@@ -283,7 +291,7 @@ export class InprocConnector implements Connector {
 
   constructor(native: NativeClient) {
     this.#native = native;
-    this.#target = native.addTarget('inproc', 0, [], 1e9);
+    this.#target = native.addTarget('inproc', 0, [], 1e9, 0);
   }
 
   start(link: ConnectorLink): void {

@@ -60,6 +60,8 @@ export interface TargetHostOptions {
   /** Polls this long after the last activity before it sleeps: latency for CPU. */
   readonly spinUs?: number;
   readonly deviceName?: string;
+  /** A session of UCX stays on the device over which it came, as rails need it. Default: UCX may use every device. */
+  readonly keepsDevice?: boolean;
   readonly tls?: string;
   /** "tcp": no UCX; proxies reach the target over TCP connections of ours alone, as they may with "ucx", the default. */
   readonly transport?: 'ucx' | 'tcp';
@@ -130,6 +132,7 @@ export async function startTargetHost(options: TargetHostOptions): Promise<Targe
       admit: (hosts) => made.admitPeers(hosts),
       adopt: (fd, key) => made.adopt(fd, key),
       hasUcx: isUcx(options),
+      keepsDevice: options.keepsDevice === true,
     });
     return new NativeTargetHost(made, control, { host, secret, shmLoss: loss });
   } catch (cause) {
@@ -194,6 +197,7 @@ function nativeOptions(options: TargetHostOptions, tls: string): NativeTargetOpt
     drainTimeoutNs: 3600e9,
     spinNs: (options.spinUs ?? 0) * 1e3,
     deviceName: options.deviceName ?? 'auto',
+    keepsDevice: options.keepsDevice ?? false,
     tls,
     isUcx: isUcx(options),
     isGuarded: true,

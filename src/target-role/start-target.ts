@@ -32,6 +32,7 @@ export interface TargetOptions {
   /** Where UCX listens for those that are admitted; 0, the default: any free port. */
   readonly ucxPort?: number;
   readonly deviceName: string;
+  readonly keepsDevice?: boolean;
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
   readonly transport: TransportChoice;

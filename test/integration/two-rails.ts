@@ -53,6 +53,10 @@ export function makeTwoRails(): TwoRails | string {
       ['ip', '-n', proxy, 'link', 'set', device, 'up'],
       ['ip', '-n', target, 'link', 'set', device, 'up'],
     ]),
+    // The kernel takes a moment to call a link running, and UCX counts only those.
+    ...[proxy, target].flatMap((name) =>
+      cables.map(({ device }) => [...inside(name), 'sh', '-c', untilUp(device)]),
+    ),
     [
       'ip',
       'netns',
@@ -75,10 +79,10 @@ export function makeTwoRails(): TwoRails | string {
     const fault = run(words);
     if (fault !== undefined) throw new Error(fault);
   };
-  const onTarget = ['ip', 'netns', 'exec', target];
+  const onTarget = inside(target);
   return {
     cables,
-    onProxy: ['ip', 'netns', 'exec', proxy],
+    onProxy: inside(proxy),
     onTarget,
     setLink: ({ device }, state) => must('ip', '-n', proxy, 'link', 'set', device, state),
     loseOn({ device }, percent) {
@@ -102,6 +106,14 @@ export function makeTwoRails(): TwoRails | string {
     },
     remove,
   };
+}
+
+function inside(name: string): readonly string[] {
+  return ['ip', 'netns', 'exec', name];
+}
+
+function untilUp(device: string): string {
+  return `for i in $(seq 100); do ip link show ${device} | grep -q 'state UP' && exit; sleep 0.1; done; exit 1`;
 }
 
 /** undefined: it worked. */

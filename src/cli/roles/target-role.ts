@@ -112,6 +112,7 @@ function targetOptions(config: TargetConfig, live: Live): TargetOptions {
     listen: { host: rdma.listen, port: rdma.port },
     ucxPort: rdma.ucxPort,
     deviceName: rdma.deviceName,
+    keepsDevice: rdma.keepsDevice,
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
     transport: rdma.transport,

@@ -23,7 +23,7 @@ import {
 } from './control-protocol.ts';
 import { fabricOf, ownFabric, rdmaObstacle } from './fabric-facts.ts';
 import { isNamespaces, ownNamespaces } from './namespaces.ts';
-import { sharedIpcText, translationText } from './obstacles.ts';
+import { railsText, sharedIpcText, translationText } from './obstacles.ts';
 import { descriptorOf } from './socket-descriptor.ts';
 
 export interface ControlPlace {
@@ -38,6 +38,8 @@ export interface ControlPlace {
   readonly devices: string;
   /** UCX_TLS. */
   readonly transports: string;
+  /** A session of UCX stays on its device, here and on the target. Absent: it does not. */
+  readonly keepsDevice?: boolean;
   /** undefined: the session is UCX's. */
   readonly stream?: StreamKind | undefined;
   /** With `stream`: UCX is wanted where the target has it. */
@@ -85,6 +87,7 @@ export class ControlConnection {
   readonly #socket: Socket;
   readonly #devices: string;
   readonly #transports: string;
+  readonly #keepsDevice: boolean;
   readonly #conversation: Conversation;
   readonly #settle: PromiseWithResolvers<Admitted>;
   readonly #loss: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -99,6 +102,7 @@ export class ControlConnection {
     const { host, port, secret, timeoutMs, devices, transports } = place;
     this.#devices = devices;
     this.#transports = transports;
+    this.#keepsDevice = place.keepsDevice ?? false;
     this.#stream = place.stream;
     this.#wantsUcx = place.wantsUcx ?? place.stream === undefined;
     this.#onStream = onStream;
@@ -135,8 +139,15 @@ export class ControlConnection {
     this.#hosts = ownHosts(plainHost(this.#socket.localAddress), this.#devices);
     const stream =
       this.#stream === undefined ? {} : { stream: this.#stream, wants_ucx: this.#wantsUcx };
+    const kept = this.#keepsDevice ? { keeps_device: true } : {};
     const nonce = newNonce();
-    const facts = { nonce, keys: this.#conversation.keys(nonce), hosts: this.#hosts, ...stream };
+    const facts = {
+      nonce,
+      keys: this.#conversation.keys(nonce),
+      hosts: this.#hosts,
+      ...stream,
+      ...kept,
+    };
     const hello = { hello: 'seaweed-rdma', ...version, ...facts };
     this.#socket.write(this.#conversation.say('proxy', hello, false));
   }
@@ -195,6 +206,10 @@ export class ControlConnection {
     const hosts = hostsOf(welcome['hosts']);
     if (!isHost(ucxHost) || !isPort(ucxPort) || hosts === undefined) {
       this.#fail('protocol_error', 'its welcome is malformed');
+      return;
+    }
+    if ((welcome['keeps_device'] === true) !== this.#keepsDevice) {
+      this.#fail('unsupported_version', railsText);
       return;
     }
     this.#state = 'settled';

@@ -21,7 +21,7 @@ import {
 } from './control-protocol.ts';
 import { ownFabric } from './fabric-facts.ts';
 import { ownNamespaces } from './namespaces.ts';
-import { translationText } from './obstacles.ts';
+import { railsText, translationText } from './obstacles.ts';
 import { descriptorOf } from './socket-descriptor.ts';
 
 const keepAliveMs = 30_000;
@@ -34,6 +34,8 @@ export interface AdmittedTo {
   readonly adopt: (fd: number, key: Buffer | undefined) => void;
   /** False: UCX is not started here. */
   readonly hasUcx: boolean;
+  /** A session of UCX stays on its device; UCX 1.13 needs the same choice on both sides. Absent: it does not. */
+  readonly keepsDevice?: boolean;
   /** Replaces the hosts of which UCX's ports take packets. Throws where that fails. */
   readonly admit: (hosts: readonly string[]) => void;
 }
@@ -99,6 +101,10 @@ export class Peer {
     });
   }
 
+  get #keepsDevice(): boolean {
+    return this.#to.keepsDevice === true;
+  }
+
   end(): void {
     this.#socket.destroy();
   }
@@ -143,9 +149,10 @@ export class Peer {
       this.#refuse('unsupported_version');
       return;
     }
-    const hasUcx = hello['wants_ucx'] === true && this.#to.hasUcx;
+    const isAlike = (hello['keeps_device'] === true) === this.#keepsDevice;
+    const hasUcx = hello['wants_ucx'] === true && this.#to.hasUcx && isAlike;
     const stream = hasUcx ? undefined : hello['stream'];
-    const fault = this.#faultOf(stream);
+    const fault = this.#faultOf(stream, isAlike);
     if (fault !== undefined) {
       this.#refuse('bad_request', fault);
       return;
@@ -158,11 +165,10 @@ export class Peer {
   }
 
   /** Why what the proxy wants cannot be had; undefined: it can. */
-  #faultOf(stream: unknown): string | undefined {
+  #faultOf(stream: unknown, isAlike: boolean): string | undefined {
     if (stream === undefined) {
-      return this.#to.hasUcx
-        ? undefined
-        : 'it asks for UCX, which is not started here: rdma.transport';
+      if (!this.#to.hasUcx) return 'it asks for UCX, which is not started here: rdma.transport';
+      return isAlike ? undefined : railsText;
     }
     if (stream === this.#streams) {
       if (this.#isKeyed || isLoopbackAddress(this.host)) return undefined;
@@ -207,7 +213,9 @@ export class Peer {
     const seen = translation === undefined ? {} : { came_from: this.host };
     const namespaces = ownNamespaces();
     const fabric = ownFabric(this.#transports, this.#devices);
-    this.#say({ ucx_host: host, ucx_port: port, hosts, ...seen, namespaces, fabric });
+    const kept = this.#keepsDevice ? { keeps_device: true } : {};
+    const facts = { hosts, ...seen, namespaces, fabric, ...kept };
+    this.#say({ ucx_host: host, ucx_port: port, ...facts });
   }
 
   #say(content: object): void {

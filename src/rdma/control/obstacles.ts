@@ -1,6 +1,10 @@
 /** Explains why UCX may find no way between a proxy and a target whose control connection stands. */
 import type { Namespaces } from './namespaces.ts';
 
+/** UCX 1.13 aborts a proxy that keeps to one device where the target does not, and no session comes up the other way round. */
+export const railsText: string =
+  'over UCX, rdma.device_name is to be a list (rails) on both sides, or on none';
+
 /**
  * A relay, or a NAT on the control connection alone, keeps no session away: so this is said where there is none, and
  * nothing is refused.

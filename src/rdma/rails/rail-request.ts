@@ -29,7 +29,7 @@ export class RailRequest<R extends Answer> implements Passenger {
   readonly #promise: PromiseWithResolvers<R> = Promise.withResolvers<R>();
   readonly #deadlineAtMs: number;
   #isSettled = false;
-  #pending = 0;
+  readonly #pending: Rail[] = [];
 
   constructor(timeoutMs: number, trip: Trip<R>) {
     this.expectedBytes = trip.expectedBytes;
@@ -46,7 +46,7 @@ export class RailRequest<R extends Answer> implements Passenger {
     const leftMs = this.#deadlineAtMs - performance.now();
     const rail = leftMs > 0 ? this.#trip.choose((candidate) => candidate.carries(this)) : undefined;
     if (rail === undefined) return false;
-    this.#pending += 1;
+    this.#pending.push(rail);
     rail.board(this, this.#trip.isRead === true);
     this.#trip.post(rail, leftMs).then(
       (result) => this.#answered(rail, result),
@@ -62,13 +62,18 @@ export class RailRequest<R extends Answer> implements Passenger {
     return !this.#isSettled && this.go();
   }
 
+  /** Once: it goes by two rails at most, unless one of them fails. */
+  double(): boolean {
+    return !this.#isSettled && this.#pending.length === 1 && this.go();
+  }
+
   /** `failure` is of each kind of request. */
   settleAs(failure: Failure): void {
     this.#end(failure as R);
   }
 
   #answered(rail: Rail, result: R): void {
-    this.#pending -= 1;
+    this.#pending.splice(this.#pending.indexOf(rail), 1);
     const fault = result.kind === 'failed' ? isOfRail[result.status] : undefined;
     const isHeard = fault === undefined && !isSilence(result);
     rail.alight(this, isHeard);
@@ -78,15 +83,15 @@ export class RailRequest<R extends Answer> implements Passenger {
       this.#trip.waste?.(result);
     } else if (fault !== undefined && this.go()) {
       rail.sentAgain();
-    } else if (isHeard || this.#pending === 0) {
+    } else if (isHeard || this.#pending.length === 0) {
       this.#end(result);
     }
   }
 
   #end(result: R): void {
-    if (this.#isSettled) this.#trip.waste?.(result);
-    else this.#promise.resolve(result);
     this.#isSettled = true;
+    this.#promise.resolve(result);
+    for (const rail of this.#pending) rail.overtaken(this);
   }
 }
 

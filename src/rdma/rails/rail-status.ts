@@ -28,6 +28,7 @@ export const railStatus = record({
   bytesFetched: count,
   reads: described(count, 'Reads sent on it, those sent again included.'),
   sentAgain: described(count, 'Requests that left it for another rail.'),
+  doubled: described(count, 'Requests that waited long on it and were sent on another as well.'),
   ejections: count,
   readmissions: count,
   established: described(count, 'Sessions since the start.'),

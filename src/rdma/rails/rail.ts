@@ -1,7 +1,8 @@
 /**
  * One way to a target: its session, the requests under way on it, and whether it may carry more. A rail that is silent
  * while a request waits is asked by PING; without an answer it is ejected, asked again after a growing pause, and
- * readmitted after answers in a row. A session that is lost ejects it at once. Knows nothing of the other rails.
+ * readmitted after answers in a row. A session that is lost ejects it at once. One that answers slowly has its old requests
+ * doubled on another, and is ejected where that one brings an answer long before it. Knows nothing of the other rails.
  */
 import type { NeedleFetcher } from '../needle-fetcher.ts';
 import type { RailState, RailStatus } from './rail-status.ts';
@@ -41,13 +42,23 @@ export interface Passenger {
   readonly expectedBytes: number;
   /** Called when its rail was ejected. True if it goes on by another. */
   leave(): boolean;
+  /** Called when it has waited for long on a rail that answers others. True if it goes by another as well. */
+  double(): boolean;
 }
 
-export type RailReason = 'deadline' | 'peer_lost' | 'not_connected' | 'closed' | 'protocol_error';
+export type RailReason =
+  | 'deadline'
+  | 'slow'
+  | 'peer_lost'
+  | 'not_connected'
+  | 'closed'
+  | 'protocol_error';
 
 export interface RailHost {
   /** Asked before a silent rail is ejected: the last one is kept, since its silence is the target's as likely. */
   mayEject(rail: Rail): boolean;
+  /** Asked for each request that is to be doubled: they are few, since they are twice the work. */
+  mayDouble(): boolean;
   /** The rail's state changed, or what its session announces. */
   changed(rail: Rail): void;
 }
@@ -57,6 +68,8 @@ export class Rail {
   readonly #rules: RailRules;
   readonly #host: RailHost;
   readonly #postedAtMs = new Map<Passenger, number>();
+  /** Requests that are under way on another rail as well. */
+  readonly #doubled = new Set<Passenger>();
   #state: RailState = 'down';
   #reason = 'connecting';
   #outstandingBytes = 0;
@@ -69,7 +82,7 @@ export class Rail {
   #pauseMs = 0;
   #ejectedAtMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
-  readonly #counts = { reads: 0, sentAgain: 0, ejections: 0, readmissions: 0 };
+  readonly #counts = { reads: 0, sentAgain: 0, doubled: 0, ejections: 0, readmissions: 0 };
 
   constructor(place: RailPlace, rules: RailRules, host: RailHost) {
     this.place = place;
@@ -115,6 +128,7 @@ export class Rail {
   /** The request has ended here: `isHeard` if the target answered. */
   alight(passenger: Passenger, isHeard: boolean): void {
     if (this.#postedAtMs.delete(passenger)) this.#outstandingBytes -= passenger.expectedBytes;
+    this.#doubled.delete(passenger);
     if (isHeard) this.#heardAtMs = performance.now();
   }
 
@@ -135,6 +149,14 @@ export class Rail {
     for (const passenger of [...this.#postedAtMs.keys()]) {
       if (passenger.leave()) this.#counts.sentAgain += 1;
     }
+  }
+
+  /** Another rail brought the answer: the target has it, so that this rail has little time left to bring it as well. */
+  overtaken(passenger: Passenger): void {
+    if (!this.#doubled.has(passenger) || !this.isAdmitted) return;
+    setTimeout(() => {
+      if (this.#doubled.has(passenger) && this.#host.mayEject(this)) this.eject('slow');
+    }, this.#rules.silenceMs / 2).unref();
   }
 
   /** A request that failed on this rail went on by another. */
@@ -220,9 +242,23 @@ export class Rail {
       this.#watch = undefined;
       return;
     }
-    if (this.#isAsked || !this.isAdmitted) return;
-    const quietMs = performance.now() - Math.max(oldestAtMs, this.#heardAtMs);
+    if (!this.isAdmitted) return;
+    const nowMs = performance.now();
+    if (nowMs - oldestAtMs >= this.#rules.silenceMs) this.#doubleOld(nowMs);
+    if (this.#isAsked) return;
+    const quietMs = nowMs - Math.max(oldestAtMs, this.#heardAtMs);
     if (quietMs >= this.#rules.silenceMs / 2) void this.#ask();
+  }
+
+  #doubleOld(nowMs: number): void {
+    for (const [passenger, postedAtMs] of this.#postedAtMs) {
+      if (nowMs - postedAtMs < this.#rules.silenceMs) return;
+      if (this.#doubled.has(passenger)) continue;
+      if (!this.#host.mayDouble()) return;
+      if (!passenger.double()) return;
+      this.#doubled.add(passenger);
+      this.#counts.doubled += 1;
+    }
   }
 
   async #ask(): Promise<void> {

@@ -161,15 +161,46 @@ describe('a read', () => {
     expect(await answered(young)).toBe('');
   });
 
-  test('waits for a slow target whose rail answers, and ejects nothing', async () => {
-    const rig = new Rig(2);
+  test('waits for a slow target whose rails answer, on two of them, and ejects nothing', async () => {
+    const rig = new Rig(3);
     const result = rig.read();
     await pass(1_500);
     expect(rig.rail(0).pings).toBeGreaterThan(3);
-    expect(rig.rail(1).reads).toEqual([]);
+    expect(rig.rails.map(({ reads }) => reads.length)).toEqual([1, 1, 0]);
     rig.rail(0).reads[0]?.needle(bytes);
     expect(await answered(result)).toBe('some bytes');
+    await pass(50);
+    rig.rail(1).reads[0]?.needle(bytes);
+    await pass(500);
+    expect(rig.states).toBe('admitted admitted admitted');
+    expect(rig.rail(1).leasesOut).toBe(0);
+  });
+
+  test('goes by another rail as well where its own is slow, which is ejected if it is overtaken by far', async () => {
+    const rig = new Rig(2);
+    const result = rig.read();
+    await pass(230);
     expect(rig.states).toBe('admitted admitted');
+    rig.rail(1).reads[0]?.needle(bytes);
+    expect(await answered(result)).toBe('some bytes');
+    const young = rig.read({ length: 100 });
+    const other = rig.read({ length: 100 });
+    await pass(110);
+    expect(rig.states).toBe('ejected admitted');
+    expect(rig.fetcher.rails[0]).toMatchObject({ doubled: 1, reason: 'slow' });
+    for (const read of rig.rail(1).reads) read.needle(bytes);
+    expect(await Promise.all([answered(young), answered(other)])).toEqual([
+      'some bytes',
+      'some bytes',
+    ]);
+  });
+
+  test('is sent twice only as one of twenty', async () => {
+    const rig = new Rig(2);
+    for (let count = 0; count < 100; count += 1) void rig.read({ metadataOnly: true });
+    await pass(500);
+    const sent = rig.rails.reduce((sum, { reads }) => sum + reads.length, 0);
+    expect(sent).toBe(100 + 16);
   });
 
   test('takes the first of two answers, and lets the other go', async () => {

@@ -29,6 +29,9 @@ import type { RailStatus } from './rail-status.ts';
 const farBytes = 256 * 1024;
 /** An answer's head, metadata included: what a rail is charged with for any request. */
 const headBytes = 256;
+/** The share of requests that may be sent twice because their rail is slow, and how many of them at once. */
+const doubledShare = 1 / 20;
+const doubledMax = 16;
 /** The share of the last needle in the mean size of needles. */
 const meanShare = 1 / 16;
 
@@ -52,6 +55,7 @@ export class RailsFetcher implements NeedleFetcher {
   #lead: Rail | undefined;
   #state: TargetState = { kind: 'connecting' };
   #meanBytes = 4096;
+  #doublesLeft = doubledMax;
   #pingUs: number | undefined;
   #isClosed = false;
 
@@ -60,6 +64,7 @@ export class RailsFetcher implements NeedleFetcher {
     this.#onRead = onRead;
     const host = {
       mayEject: (rail: Rail) => this.#rails.some((other) => other !== rail && other.isAdmitted),
+      mayDouble: () => this.#takeDouble(),
       changed: (rail: Rail) => this.#changed(rail),
     };
     const whole = { ...railRules, ...rules };
@@ -153,6 +158,7 @@ export class RailsFetcher implements NeedleFetcher {
     timeoutMs: number,
     trip: Trip<R>,
   ): Promise<R> {
+    this.#doublesLeft = Math.min(doubledMax, this.#doublesLeft + doubledShare);
     const request = new RailRequest(timeoutMs, trip);
     if (!request.go()) request.settleAs(this.#isClosed ? closed : notConnected);
     return request.result;
@@ -163,6 +169,12 @@ export class RailsFetcher implements NeedleFetcher {
     const isThere = await rail.ping(timeoutMs);
     const isAnotherAdmitted = this.#rails.some((other) => other !== rail && other.isAdmitted);
     if (!isThere && isAnotherAdmitted) rail.eject('deadline');
+  }
+
+  #takeDouble(): boolean {
+    if (this.#doublesLeft < 1) return false;
+    this.#doublesLeft -= 1;
+    return true;
   }
 
   #next(without: (rail: Rail) => boolean): Rail | undefined {
