@@ -64,6 +64,8 @@ describe('device_name', () => {
     ['target = ["10.0.1.2:1", "10.0.2.2:1"]', /rdma\.target: several addresses are for rails/],
     [`${twoRails}\ntarget = ["10.0.1.2:1", "10.0.1.2:1"]`, /listed twice/],
     [`${twoRails}\ntarget = ["10.0.1.2:1", "10.0.1.2"]`, /expected host:port/],
+    [`${twoRails}\nfallback_tcp = true`, /rdma\.fallback_tcp: is for UCX/],
+    ['transport = "inproc"\ndirs = ["/"]\nfallback_tcp = true', /nothing to fall back from/],
     [`${twoRails}\nrail_timeout = "1ms"`, /at least 20 ms/],
   ])('%s is refused', (rdma, message) => {
     expect(problemsOf(rdma)).toEqual([expect.stringMatching(message)]);

@@ -1,5 +1,5 @@
 /** Settings of [rdma] for rails: several ways from the proxy to a target, each over a device of its own. */
-import { duration, type Field, type Fields, hostPort, ucxNames } from './field.ts';
+import { duration, type Field, type Fields, flag, hostPort, ucxNames } from './field.ts';
 import type { Problems } from './settings.ts';
 
 /** One, or several. */
@@ -7,6 +7,7 @@ export type OneOrMore = string | readonly string[];
 
 export interface RailSettings {
   readonly railTimeoutMs: number;
+  readonly fallbackTcp: boolean;
 }
 
 /** A session of each proxy at the target for each rail. */
@@ -16,6 +17,7 @@ export const addressesMax: number = 16;
 
 export const railFields: Fields<RailSettings> = {
   railTimeoutMs: duration('rail_timeout', '200ms', { min: 20, max: 60_000 }),
+  fallbackTcp: flag('fallback_tcp', false),
 };
 
 /** A text, or a list of them: rails. */
@@ -83,21 +85,28 @@ export interface RailChoice {
   readonly mode: string;
   readonly transport: string;
   readonly deviceName: OneOrMore;
+  readonly fallbackTcp?: boolean;
 }
 
 /** `targets`: key → addresses of each target. */
 export function checkRails(
-  { mode, transport, deviceName }: RailChoice,
+  { mode, transport, deviceName, fallbackTcp = false }: RailChoice,
   targets: ReadonlyMap<string, OneOrMore>,
   problems: Problems,
 ): void {
   if (mode === 'off') return;
   const rails = railsOf(deviceName);
+  if (fallbackTcp && (transport === 'tcp' || transport === 'inproc')) {
+    problems.add(
+      'rdma.fallback_tcp',
+      `is for UCX: with transport = "${transport}" there is nothing to fall back from`,
+    );
+  }
   for (const [key, addresses] of targets) {
     const list = listOf(addresses);
     const twice = list.find((address, index) => list.indexOf(address) !== index);
     if (twice !== undefined) problems.add(key, `"${twice}" is listed twice`);
-    if (list.length > 1 && rails.length === 0) {
+    if (list.length > 1 && rails.length === 0 && !fallbackTcp) {
       problems.add(key, 'several addresses are for rails: make rdma.device_name a list of devices');
     }
   }

@@ -47,23 +47,26 @@ export function targetPlace(target: string): { readonly host: string; readonly p
   return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
-/** `addresses`: of one target, the first to be named; host:port each. */
+/** `addresses`: of one target, the first to be named; host:port each. `isUcx`: else the way is TCP anyway. */
 export function fetcherTo(
   client: RdmaClient,
   addresses: readonly string[],
   {
     rails = [],
     railTimeoutMs = railRules.silenceMs,
+    fallbackTcp = false,
     secret,
     connectTimeoutMs,
   }: ProxyOptions['rdma'],
+  isUcx: boolean,
 ): NeedleFetcher {
   const places = [...new Set(addresses)].map(targetPlace);
   const [first] = places;
   if (first === undefined) throw new RangeError('a target needs an address');
   const address = { ...first, secret, connectTimeoutMs };
-  if (rails.length === 0) return client.addTarget(address);
-  return client.addRails(address, { places, silenceMs: railTimeoutMs });
+  const hasFallback = fallbackTcp && isUcx;
+  if (rails.length === 0 && !hasFallback) return client.addTarget(address);
+  return client.addRails(address, { places, silenceMs: railTimeoutMs, hasFallback });
 }
 
 export function clientOptions(

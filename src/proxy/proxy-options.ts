@@ -50,6 +50,8 @@ export interface ProxyOptions {
     readonly rails?: readonly string[];
     /** A rail without a sign of life for so long is left for another. */
     readonly railTimeoutMs?: number;
+    /** A session over TCP takes over while UCX does not work. */
+    readonly fallbackTcp?: boolean;
     readonly secret: Secret;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;

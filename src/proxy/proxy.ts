@@ -319,7 +319,12 @@ class ProxyRole implements RunningProxy {
     const { transport } = this.#options.rdma;
     if (transport === 'inproc') return this.#watched(client.inproc());
     if (target === undefined) return undefined;
-    const fetcher = fetcherTo(client, [target, ...addresses], this.#options.rdma);
+    const fetcher = fetcherTo(
+      client,
+      [target, ...addresses],
+      this.#options.rdma,
+      this.#devices !== undefined,
+    );
     if (fetcher instanceof RailsFetcher) watchRails(fetcher, this.#logger);
     return this.#watched(fetcher);
   }

@@ -20,6 +20,7 @@ import { type ShmLoss, type ShmStarted, startWithShm } from './shared-memory.ts'
 import {
   type FabricSide,
   InprocConnector,
+  type RailRoute,
   type TargetAddress,
   TargetConnector,
 } from './target-connector.ts';
@@ -84,6 +85,8 @@ export interface RailsOfTarget {
   readonly places: readonly Pick<TargetAddress, 'host' | 'port'>[];
   /** A rail without a sign of life for so long is left for another. */
   readonly silenceMs: number;
+  /** A session over TCP takes over while no other way works. */
+  readonly hasFallback: boolean;
 }
 
 export interface RdmaClientStats {
@@ -116,7 +119,7 @@ export interface RdmaClient {
    * fetcher to stop.
    */
   addTarget(address: TargetAddress): NeedleFetcher;
-  /** Does the same over each of the client's rails. */
+  /** Does the same over each of the client's rails, or over the one way that it has. */
   addRails(address: TargetAddress, options: RailsOfTarget): RailsFetcher;
   /** Returns the fetcher that reads the directories in this process, for kind inproc. */
   inproc(): NeedleFetcher;
@@ -142,6 +145,8 @@ export function createRdmaClient(options: RdmaClientOptions): RdmaClient {
 }
 
 const requestsMaxDefault = 4096;
+/** The way over TCP beside those over UCX. */
+const fallbackName = 'tcp';
 
 class NativeRdmaClient implements RdmaClient {
   readonly kind: 'ucx' | 'inproc';
@@ -186,21 +191,42 @@ class NativeRdmaClient implements RdmaClient {
     return this.#fetcher(nameOf(address), connector, this.#onRead);
   }
 
-  addRails(address: TargetAddress, { places, silenceMs }: RailsOfTarget): RailsFetcher {
+  addRails(address: TargetAddress, options: RailsOfTarget): RailsFetcher {
     this.#mustBe('ucx', 'addRails');
-    const rails = this.#devices.map((device, index) => {
-      const route = { device, index, places };
-      const side = { ...this.#side, devices: device };
-      const connector = new TargetConnector(this.#native, address, side, route);
+    const { silenceMs } = options;
+    const places = this.#waysTo(address, options).map(({ name, connector }) => {
       // Reads are counted once, whichever rails they took.
-      const fetcher = this.#fetcher(`${nameOf(address)} over ${device}`, connector, undefined);
-      return { name: device, fetcher, isFallback: false, isNear: isNear(device) };
+      const fetcher = this.#fetcher(`${nameOf(address)} over ${name}`, connector, undefined);
+      return { name, fetcher, isFallback: name === fallbackName, isNear: isNear(name) };
     });
     const rules = { silenceMs };
-    const options = { address: nameOf(address), places: rails, rules, onRead: this.#onRead };
-    const fetcher = new RailsFetcher(options);
+    const fetcher = new RailsFetcher({
+      address: nameOf(address),
+      places,
+      rules,
+      onRead: this.#onRead,
+    });
     this.#railed.push(fetcher);
     return fetcher;
+  }
+
+  #waysTo(
+    address: TargetAddress,
+    { places, hasFallback }: RailsOfTarget,
+  ): readonly { readonly name: string; readonly connector: Connector }[] {
+    // With a fallback a way over UCX stays one.
+    const side: FabricSide = hasFallback ? { ...this.#side, transport: 'ucx' } : this.#side;
+    const to = (chosen: FabricSide, route?: RailRoute): Connector =>
+      new TargetConnector(this.#native, address, chosen, route);
+    const ways = this.#devices.map((device, index) => ({
+      name: device,
+      connector: to({ ...side, devices: device }, { device, index, places }),
+    }));
+    if (ways.length === 0) ways.push({ name: 'ucx', connector: to(side) });
+    if (!hasFallback) return ways;
+    const route = { device: undefined, index: 0, places };
+    const tcp = to({ ...this.#side, transport: 'tcp' }, route);
+    return [...ways, { name: fallbackName, connector: tcp }];
   }
 
   inproc(): NeedleFetcher {

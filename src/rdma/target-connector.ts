@@ -29,9 +29,10 @@ export interface TargetAddress {
   readonly connectTimeoutMs: number;
 }
 
-/** A device to come from, and every address of the target. */
+/** Every address of the target, and a device to come from. */
 export interface RailRoute {
-  readonly device: string;
+  /** undefined: whichever the kernel takes. */
+  readonly device: string | undefined;
   /** The number of the rail among the client's. */
   readonly index: number;
   readonly places: readonly Pick<TargetAddress, 'host' | 'port'>[];
@@ -163,14 +164,20 @@ export class TargetConnector implements Connector {
         return addresses.map((address) => ({ host: address, port }));
       }),
     );
-    const ways = waysOf(device, found.flat(), networkInterfaces());
+    const ways: readonly Dialled[] =
+      device === undefined ? found.flat() : waysOf(device, found.flat(), networkInterfaces());
     const way = ways[this.#attempts % ways.length];
     if (way !== undefined) {
       this.#connect(way);
       return;
     }
     const wanted = places.map(({ host }) => host).join(', ');
-    this.#failed('not_connected', `${device} has no address from which ${wanted} may be reached`);
+    this.#failed(
+      'not_connected',
+      device === undefined
+        ? `${wanted}: no address`
+        : `${device} has no address from which ${wanted} may be reached`,
+    );
   }
 
   #connect(place: Dialled): void {

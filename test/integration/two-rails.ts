@@ -15,6 +15,8 @@ export interface TwoRails {
   setLink(cable: Cable, state: 'up' | 'down'): void;
   /** The share of packets on the cable that are lost, both ways, in percent; 0: none. */
   loseOn(cable: Cable, percent: number): void;
+  /** Drops all packets but those to and from the target's own port, so that UCX gets none. */
+  leavePortAlone(port: number | undefined): void;
   /** Bits a second from target to proxy; undefined: as fast as it goes. */
   slow(cable: Cable, kilobits: number | undefined): void;
   remove(): void;
@@ -91,6 +93,12 @@ export function makeTwoRails(): TwoRails | string {
       const lost = `numgen random mod 100 < ${percent} drop`;
       must(...onTarget, 'nft', `add rule inet loss in iifname ${device} ${lost}`);
       must(...onTarget, 'nft', `add rule inet loss out oifname ${device} ${lost}`);
+    },
+    leavePortAlone(port) {
+      must(...onTarget, 'nft', 'flush table inet loss');
+      if (port === undefined) return;
+      must(...onTarget, 'nft', `add rule inet loss in iifname != lo tcp dport != ${port} drop`);
+      must(...onTarget, 'nft', `add rule inet loss out oifname != lo tcp sport != ${port} drop`);
     },
     slow({ device }, kilobits) {
       const place = [
