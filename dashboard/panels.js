@@ -196,7 +196,8 @@ export function showTargets(targets) {
       const line = make('div', { className: 'line' });
       line.append(make('span', { className: 'name' }), make('span', { className: 'state' }));
       const facts = make('dl', { className: 'facts' });
-      for (const name of ['Transport', 'Ping', 'Breaker', 'Lost', 'Volumes', 'Volume server']) {
+      const names = ['Transport', 'Ping', 'Breaker', 'Lost', 'Volumes', 'Volume server', 'Rails'];
+      for (const name of names) {
         facts.append(make('div', {}, make('dt', { text: name }), make('dd')));
       }
       return make('li', {}, line, facts);
@@ -209,7 +210,10 @@ export function showTargets(targets) {
       setText(stateText, words[state]);
       stateText.className = `state ${state}`;
       const why = state === 'down' ? `${target.state.status}: ${target.state.detail}` : nothing;
-      const [transport, ping, breaker, lost, volumes, upstream] = item.querySelectorAll('dd');
+      const [transport, ping, breaker, lost, volumes, upstream, rails] =
+        item.querySelectorAll('dd');
+      rails.parentNode.hidden = target.rails === undefined;
+      setText(rails, (target.rails ?? []).map(railText).join('; '));
       const { pingUs, lost: sessionsLost } = target.counted ?? {};
       setText(ping, duration(pingUs === undefined ? undefined : pingUs / 1e6));
       setText(lost, sessionsLost === undefined ? nothing : times(sessionsLost));
@@ -223,6 +227,11 @@ export function showTargets(targets) {
       wasUp.set(target.upstreamUrl, state);
     },
   );
+}
+
+function railText({ name, state, transport, bytesFetched, reason }) {
+  const carries = state === 'admitted' || state === 'trial';
+  return `${name} ${state}, ${carries ? `${transport}, ${bytes(bytesFetched)}` : reason}`;
 }
 
 function times(count) {

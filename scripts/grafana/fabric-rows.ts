@@ -33,6 +33,38 @@ export const fabricRows: readonly Row[] = [
           ],
         ],
       ),
+      lines(
+        'Rails: state',
+        'Rails in each state; empty where the proxy has one way to each target.',
+        'none',
+        [
+          [`sum by (target, state) (${series('seaweed_rdma_rail_state')})`, '{{target}} {{state}}'],
+          [
+            `sum by (target, rail, event) (rate(${series('seaweed_rdma_rail_sessions_total')}[$__rate_interval]))`,
+            '{{target}} {{rail}} {{event}} a second',
+          ],
+        ],
+      ),
+      lines('Rails: bytes', 'Needle bytes a second by rail, and bytes outstanding.', 'bytes', [
+        [
+          `sum by (target, rail) (rate(${series('seaweed_rdma_rail_bytes_total')}[$__rate_interval]))`,
+          '{{target}} {{rail}} a second',
+        ],
+        [
+          `sum by (target, rail) (${series('seaweed_rdma_rail_outstanding_bytes')})`,
+          '{{target}} {{rail}} outstanding',
+        ],
+      ]),
+      lines('Rails: ejections', 'Events a second; each is a fault of one way.', 'ops', [
+        [
+          `sum by (target, rail) (rate(${series('seaweed_rdma_rail_ejections_total')}[$__rate_interval]))`,
+          '{{target}} {{rail}} ejected',
+        ],
+        [
+          `sum by (target, rail, way) (rate(${series('seaweed_rdma_rail_requests_moved_total')}[$__rate_interval]))`,
+          '{{target}} {{rail}} requests {{way}}',
+        ],
+      ]),
       lines('Duration of a read', 'Time from posting a read to its completion.', 's', [
         [
           `histogram_quantile(0.5, sum by (le, type) (rate(${series('rdma_operation_duration_seconds_bucket')}[$__rate_interval])))`,

@@ -36,6 +36,39 @@ describe('the health of a proxy', () => {
   });
 });
 
+describe('the rails of a proxy', () => {
+  const [target] = status.targets;
+  const rails = target?.rails ?? [];
+  const checkOf = (change: (rail: (typeof rails)[0], index: number) => object): unknown => {
+    const changed = rails.map((rail, index) => ({ ...rail, ...change(rail, index) }));
+    const targets = [{ ...target, rails: changed } as NonNullable<typeof target>];
+    const health = proxyHealth({ ...status, targets }, createProxyMetrics('0').ledger.totals());
+    return health.checks['rails 10.0.0.1:18515'];
+  };
+
+  it('are named where one carries nothing', () => {
+    expect(checkOf(() => ({}))).toMatchObject({
+      status: 'degraded',
+      detail: 'mlx5_1:1 is ejected: deadline',
+    });
+  });
+
+  it('are well where each carries traffic', () => {
+    expect(checkOf(() => ({ state: 'admitted' }))).toMatchObject({ status: 'ok' });
+  });
+
+  it('are not well where the fallback alone carries it', () => {
+    const change = (_: object, index: number): object =>
+      index === 0
+        ? { state: 'down', reason: 'cut' }
+        : { name: 'tcp', isFallback: true, state: 'admitted' };
+    expect(checkOf(change)).toMatchObject({
+      status: 'degraded',
+      detail: 'mlx5_0:1 is down: cut; no rail over UCX carries traffic',
+    });
+  });
+});
+
 describe('the listener of a proxy', () => {
   it.each([
     [19_999, 'ok', 'listening'],

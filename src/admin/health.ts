@@ -3,6 +3,7 @@
 import type { UnannouncedStatus } from '../proxy/fleet/fleet-status.ts';
 import type { SidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import type { ConnectionsStatus } from '../rdma/connections-status.ts';
+import type { RailStatus } from '../rdma/rails/rail-status.ts';
 import type { HealthCheck, Verdict } from './check.ts';
 import { type ConfigurationStatus, configurationCheck } from './configuration.ts';
 import type { RequestTotals } from './metrics/proxy-ledger.ts';
@@ -27,6 +28,7 @@ export function proxyHealth(status: ProxyStatus, totals: RequestTotals): Health 
   for (const target of status.targets) {
     checks.set(`upstream ${target.upstreamUrl}`, upstreamCheck(target, isAnyAnswering));
     if (target.state !== undefined) checks.set(`target ${target.address}`, targetCheck(target));
+    if (target.rails !== undefined) checks.set(`rails ${target.address}`, railsCheck(target.rails));
   }
   if (status.fabricFailure !== undefined) {
     checks.set('fabric', { status: 'degraded', detail: status.fabricFailure });
@@ -151,6 +153,18 @@ function targetCheck(target: TargetStatus): HealthCheck {
     default:
       return { status: 'degraded', detail: 'connecting', ...facts };
   }
+}
+
+/** Names the rails that carry nothing. A fallback that does is named, too: UCX does not work. */
+function railsCheck(rails: readonly RailStatus[]): HealthCheck {
+  const carries = ({ state }: RailStatus): boolean => state === 'admitted' || state === 'trial';
+  const out = rails.filter((rail) => !carries(rail));
+  const isFallbackAlone = rails.filter(carries).every(({ isFallback }) => isFallback);
+  const faults = out.map(({ name, state, reason }) => `${name} is ${state}: ${reason}`);
+  if (isFallbackAlone) faults.push('no rail over UCX carries traffic');
+  const detail =
+    faults.length > 0 ? faults.join('; ') : `${rails.map(({ name }) => name).join(', ')} are up`;
+  return { status: faults.length > 0 ? 'degraded' : 'ok', detail, rails };
 }
 
 function unannouncedCheck(unannounced: UnannouncedStatus): HealthCheck {

@@ -11,6 +11,7 @@ import { frontCounters } from '../proxy/front/front-counters.ts';
 import { poolStatus } from '../proxy/front/pool-status.ts';
 import { sidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import { connectionsStatus } from '../rdma/connections-status.ts';
+import { railStatus } from '../rdma/rails/rail-status.ts';
 import { targetCounts, targetState } from '../rdma/target-state.ts';
 import {
   count,
@@ -48,6 +49,7 @@ const targetStatus = record({
   breakerOpens: count,
   hedged: described(orAbsent(hedgeCounts), 'Absent without a target, or with rdma.hedge = "off".'),
   counted: described(orAbsent(targetCounts), 'Absent without a target.'),
+  rails: described(orAbsent(list(railStatus)), 'Absent where the proxy has one way to the target.'),
   volumes: count,
   volumesConfirmed: count,
   server: described(orAbsent(text), "Learned from the volume server's own answers."),

@@ -13,6 +13,7 @@ export function targetStatus(entry: TargetEntry): TargetStatus {
     breakerOpens: breaker.opens,
     hedged: fetcher && entry.hedging?.counts,
     counted: fetcher?.counts,
+    rails: fetcher?.rails,
     volumes: volumes.length,
     volumesConfirmed: volumes.filter(({ confirmed }) => confirmed).length,
     server: facts.server,

@@ -1,5 +1,6 @@
 /** The metrics of a proxy's side of the fabric: its targets, their sessions, and the reads that it asks them for. */
 import { type HedgeCounts, hedgeWinners } from '../../proxy/fleet/fleet-status.ts';
+import { type RailStatus, railStates } from '../../rdma/rails/rail-status.ts';
 import type { TargetCounts } from '../../rdma/target-state.ts';
 import type { ProxyStatus, TargetStatus } from '../status.ts';
 import type { HistogramRow, ReadRow, Series } from './metric-row.ts';
@@ -64,9 +65,78 @@ function hedgedOf({ targets }: ProxyStatus): readonly Hedged[] {
   return targets.filter((target): target is Hedged => target.hedged !== undefined);
 }
 
+type RailRow = readonly [target: string, rail: RailStatus];
+
+/** The rails of all targets; none where the proxy has one way to each. */
+function railsOf({ targets }: ProxyStatus): readonly RailRow[] {
+  return targets.flatMap(({ address, rails = [] }) =>
+    rails.map((rail): RailRow => [address, rail]),
+  );
+}
+
+/** Gauges and counters of rails; absent where the proxy has one way to each target. */
+const railRows: readonly ReadRow<ProxyStatus>[] = [
+  {
+    name: 'seaweed_rdma_rail_state',
+    type: 'gauge',
+    help: "1 for the rail's state: admitted, trial, ejected, down; 0 for the others.",
+    labels: ['target', 'rail', 'state'],
+    read: (status) =>
+      railsOf(status).flatMap(([target, rail]) =>
+        railStates.map((state): Series => [rail.state === state ? 1 : 0, target, rail.name, state]),
+      ),
+  },
+  {
+    name: 'seaweed_rdma_rail_outstanding_bytes',
+    type: 'gauge',
+    help: 'Bytes that reads under way on the rail are expected to bring.',
+    labels: ['target', 'rail'],
+    read: (status) =>
+      railsOf(status).map(([target, rail]) => [rail.outstandingBytes, target, rail.name]),
+  },
+  {
+    name: 'seaweed_rdma_rail_bytes_total',
+    type: 'counter',
+    help: 'Needle bytes that came by the rail.',
+    labels: ['target', 'rail'],
+    read: (status) =>
+      railsOf(status).map(([target, rail]) => [rail.bytesFetched, target, rail.name]),
+  },
+  {
+    name: 'seaweed_rdma_rail_sessions_total',
+    type: 'counter',
+    help: 'Sessions over the rail: established, or lost after they were up.',
+    labels: ['target', 'rail', 'event'],
+    read: (status) =>
+      railsOf(status).flatMap(([target, rail]): Series[] => [
+        [rail.established, target, rail.name, 'established'],
+        [rail.lost, target, rail.name, 'lost'],
+      ]),
+  },
+  {
+    name: 'seaweed_rdma_rail_ejections_total',
+    type: 'counter',
+    help: 'How often the rail was left: it was silent, slow, or lost its session.',
+    labels: ['target', 'rail'],
+    read: (status) => railsOf(status).map(([target, rail]) => [rail.ejections, target, rail.name]),
+  },
+  {
+    name: 'seaweed_rdma_rail_requests_moved_total',
+    type: 'counter',
+    help: 'Requests that left the rail for another: again (it was ejected, or failed), or doubled (it was slow).',
+    labels: ['target', 'rail', 'way'],
+    read: (status) =>
+      railsOf(status).flatMap(([target, rail]): Series[] => [
+        [rail.sentAgain, target, rail.name, 'again'],
+        [rail.doubled, target, rail.name, 'doubled'],
+      ]),
+  },
+];
+
 const breakerStates = ['closed', 'open', 'half-open'] as const;
 
 export const fabricRows: readonly ReadRow<ProxyStatus>[] = [
+  ...railRows,
   {
     ...sessionsActive,
     read: ({ targets }) => targets.filter(({ state }) => state?.kind === 'up').length,

@@ -1,6 +1,8 @@
 /** Formats a frame of `top`: lines of text, pure. */
+
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { outcomes } from '../../needle/request-record.ts';
+import type { RailStatus } from '../../rdma/rails/rail-status.ts';
 import { bytesText, countText, secondsText, shareText, uptimeText } from '../admin/quantities.ts';
 import type { ProxyStats, TargetStats } from '../admin/role-stats.ts';
 import { visibleValues } from '../output.ts';
@@ -146,12 +148,21 @@ function proxyLines(stats: ProxyStats, rates: Rates | undefined, paint: Paint): 
     ...(stats.fabricFailure === undefined
       ? []
       : [paint('red', `  fabric    ${stats.fabricFailure}`)]),
-    ...stats.targets.map((target) => {
+    ...stats.targets.flatMap((target) => {
       const isWell =
         target.isUpstreamUp && (target.state === undefined || target.state.kind === 'up');
-      return isWell ? targetLine(target) : paint('red', targetLine(target));
+      const line = isWell ? targetLine(target) : paint('red', targetLine(target));
+      return [line, ...(target.rails ?? []).map((rail) => railLine(rail, paint))];
     }),
   ];
+}
+
+function railLine(rail: RailStatus, paint: Paint): string {
+  const { name, state, reason, transport, outstandingBytes, bytesFetched, ejections } = rail;
+  const carries = state === 'admitted' || state === 'trial';
+  const way = carries ? `${state} over ${transport ?? 'none'}` : `${state}: ${reason}`;
+  const line = `    rail    ${name} ${way}, ${bytesText(outstandingBytes)} outstanding, ${bytesText(bytesFetched)} fetched, ejected ${countText(ejections)} times`;
+  return carries ? line : paint('red', line);
 }
 
 function trafficLines(rates: Rates, paint: Paint): string[] {
