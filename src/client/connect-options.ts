@@ -183,7 +183,10 @@ function fromConfig(options: ConfigConnectOptions): CheckedConnect {
   const { deviceName, tls, isNetworkTrusted: ucxTcpTrustedNetwork, isTlsOff: tlsOff } = rdma;
   const transport = rdma.transport === 'inproc' ? 'auto' : rdma.transport;
   const fabric = { transport, tlsOff, deviceName, tls, ucxTcpTrustedNetwork } as const;
-  return fromTargets({ ...common, targets, ...fabric }, secrets);
+  const checked = fromTargets({ ...common, targets, ...fabric }, secrets);
+  // One session to each target, over the first of its rails.
+  const { native } = checked;
+  return native.kind === 'ucx' ? { ...checked, native: { ...native, rails: rdma.rails } } : checked;
 }
 
 type Common = Omit<CheckedConnect, 'native' | 'targets' | 'isNetworkTrusted'> & {

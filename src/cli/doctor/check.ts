@@ -26,7 +26,7 @@ export const catalogue = {
   ports: ['listen-address'],
   'volume-server': ['volume-server'],
   storage: ['data-dirs', 'file-system', 'index-files', 'served-volumes', 'temp-dir'],
-  target: ['target-address', 'target-port', 'target-session', 'transport', 'ping'],
+  target: ['target-address', 'target-port', 'target-session', 'rails', 'transport', 'ping'],
   volumes: ['announced-volumes'],
   security: ['read-tokens', 'http-exposure', 'admin-exposure', 'secret-exposure', 'ucx-exposure'],
   needle: ['needle-bytes'],

@@ -9,7 +9,7 @@ import {
 } from '../../config/address.ts';
 import { checkFile, type Role } from '../../config/check-file.ts';
 import { ConfigError, type ConfigProblem } from '../../config/problem.ts';
-import { loadProxyConfig, type ProxyConfig } from '../../config/proxy-config.ts';
+import { loadProxyConfig, type ProxyConfig, type VolumeServer } from '../../config/proxy-config.ts';
 import { loadTargetConfig, type TargetConfig } from '../../config/target-config.ts';
 import type { SecretPath, Settings, Setup, TargetEndpoint } from './setup.ts';
 
@@ -89,11 +89,12 @@ function proxySettings(config: ProxyConfig): Settings {
     transport: rdma.transport,
     isTlsOff: rdma.isTlsOff,
     deviceName: rdma.deviceName,
+    rails: rdma.rails,
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
     connectTimeoutMs: rdma.connectTimeoutMs,
     secret: config.secrets,
-    targets: volumeServers.flatMap(({ url, target }) => endpoint(target, url)),
+    targets: volumeServers.flatMap(endpoint),
     targetKey: isList ? 'target of [[seaweedfs.volume_server]]' : 'rdma.target',
     volumeServers: volumeServers.map(({ url }) => url),
     volumeServerKey: isList ? 'url of [[seaweedfs.volume_server]]' : 'seaweedfs.volume_server_url',
@@ -130,9 +131,10 @@ function sidecarListener(listen: string): Settings['listeners'] {
   return address === undefined ? [] : [{ key: 'sidecar.listen', address }];
 }
 
-function endpoint(target: string | undefined, volumeServerUrl: string): TargetEndpoint[] {
+function endpoint({ url, target, targetAddresses = [] }: VolumeServer): TargetEndpoint[] {
   const address = target === undefined ? undefined : parseHostPort(target);
-  return address === undefined ? [] : [{ ...address, volumeServerUrl }];
+  const places = targetAddresses.flatMap((text) => parseHostPort(text) ?? []);
+  return address === undefined ? [] : [{ ...address, volumeServerUrl: url, places }];
 }
 
 function targetSettings(config: TargetConfig): Settings {
@@ -145,6 +147,7 @@ function targetSettings(config: TargetConfig): Settings {
     transport: rdma.transport,
     isTlsOff: rdma.isTlsOff,
     deviceName: rdma.deviceName,
+    rails: rdma.keepsDevice ? rdma.deviceName.split(',') : [],
     tls: rdma.tls,
     isNetworkTrusted: rdma.isNetworkTrusted,
     listenHost: rdma.listen,

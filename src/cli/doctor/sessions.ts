@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../rdma/errors.ts';
 import type { NeedleFetcher, TargetState, TargetVolume } from '../../rdma/needle-fetcher.ts';
+import { type RailStatus, railConnecting } from '../../rdma/rails/rail-status.ts';
 import { createRdmaClient, type RdmaClient } from '../../rdma/rdma-client.ts';
 import { devicesToReach } from '../../rdma/ucx-devices.ts';
 import { volumesWithin } from '../fabric/fabric.ts';
@@ -34,6 +35,8 @@ export interface SessionFacts {
   /** µs, in order. */
   readonly roundTripsUs: readonly number[];
   readonly pingsLost: number;
+  /** Absent where there is one way to the target. */
+  readonly rails?: readonly RailStatus[];
 }
 
 export interface TargetLook {
@@ -76,7 +79,7 @@ export async function openSessions(settings: Settings, timeoutMs: number): Promi
 }
 
 async function startClient(settings: Settings): Promise<RdmaClient | string> {
-  const { transport, isTlsOff, storage, targets, tls } = settings;
+  const { transport, isTlsOff, storage, targets, tls, rails = [] } = settings;
   const common = { arenaBytes, hugepages: 'off' } as const;
   const hosts = targets.map(({ host }) => host);
   const { deviceName, isIpv6 } = await devicesToReach(settings, hosts);
@@ -88,7 +91,16 @@ async function startClient(settings: Settings): Promise<RdmaClient | string> {
           dirs: storage?.dirs ?? [],
           unconfirmed: true,
         })
-      : createRdmaClient({ ...common, kind: 'ucx', transport, isTlsOff, deviceName, tls, isIpv6 });
+      : createRdmaClient({
+          ...common,
+          kind: 'ucx',
+          transport,
+          isTlsOff,
+          deviceName,
+          rails,
+          tls,
+          isIpv6,
+        });
   } catch (error) {
     return messageOf(error);
   }
@@ -119,12 +131,16 @@ async function lookInproc(
 async function lookTarget(
   client: RdmaClient,
   target: TargetEndpoint,
-  { secret, connectTimeoutMs }: Settings,
+  { secret, connectTimeoutMs, role, rails = [] }: Settings,
   timeoutMs: number,
 ): Promise<TargetLook> {
-  const { host, port } = target;
+  const { host, port, places = [] } = target;
   const waitMs = Math.min(connectTimeoutMs, timeoutMs);
-  const fetcher = client.addTarget({ host, port, secret, connectTimeoutMs: waitMs });
+  const address = { host, port, secret, connectTimeoutMs: waitMs };
+  const isRailed = role === 'proxy' && rails.length > 0;
+  const every = places.length > 0 ? places : [{ host, port }];
+  const options = { places: every, silenceMs: timeoutMs, hasFallback: false };
+  const fetcher = isRailed ? client.addRails(address, options) : client.addTarget(address);
   const [reached, session] = await Promise.all([
     reach(target, timeoutMs),
     sessionOf(fetcher, timeoutMs),
@@ -214,7 +230,22 @@ async function sessionOf(fetcher: NeedleFetcher, timeoutMs: number): Promise<Ses
     else roundTripsUs.push(result.roundTripUs);
   }
   const volumes = [...fetcher.volumes.values()];
-  return { state, waitedMs, volumes, roundTripsUs, pingsLost };
+  const facts = { state, waitedMs, volumes, roundTripsUs, pingsLost };
+  if (fetcher.rails === undefined) return facts;
+  return { ...facts, rails: await railsWithin(fetcher, timeoutMs) };
+}
+
+/** Waits for rails that are still being connected. */
+async function railsWithin(
+  fetcher: NeedleFetcher,
+  timeoutMs: number,
+): Promise<readonly RailStatus[]> {
+  const byMs = performance.now() + timeoutMs;
+  const isConnecting = (): boolean =>
+    fetcher.rails?.some(({ state, reason }) => state === 'down' && reason === railConnecting) ===
+    true;
+  while (isConnecting() && performance.now() < byMs) await pause(20);
+  return fetcher.rails ?? [];
 }
 
 /** The first state that is not "connecting". */

@@ -27,6 +27,8 @@ export interface TargetEndpoint {
   readonly port: number;
   /** The volume server that it stands beside; undefined: none is known. */
   readonly volumeServerUrl: string | undefined;
+  /** With rails: every address of the target. */
+  readonly places?: readonly { readonly host: string; readonly port: number }[];
 }
 
 export interface ListenSetting {
@@ -45,6 +47,8 @@ export interface Settings {
   readonly transport: 'auto' | 'ucx' | 'tcp' | 'inproc';
   readonly isTlsOff: boolean;
   readonly deviceName: string;
+  /** Devices, each a way of its own to every target. */
+  readonly rails?: readonly string[];
   readonly tls: string;
   readonly isNetworkTrusted: boolean;
   /** `rdma.listen` of a target. */

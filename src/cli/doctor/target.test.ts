@@ -49,6 +49,39 @@ function facts(changes: Partial<TargetFacts>): TargetFacts {
   };
 }
 
+const rail = {
+  name: 'mlx5_0:1',
+  state: 'admitted',
+  isFallback: false,
+  isNear: true,
+  isLead: true,
+  transport: 'rc_mlx5',
+  outstandingBytes: 0,
+  bytesFetched: 0,
+  reads: 0,
+  sentAgain: 0,
+  doubled: 0,
+  ejections: 0,
+  readmissions: 0,
+  established: 1,
+  lost: 0,
+  reason: '',
+} as const;
+
+test('a rail without a session is a warning, with its reason', () => {
+  const lost = { ...rail, name: 'mlx5_1:1', state: 'down', reason: 'not_connected, cut' } as const;
+  const rails = [rail, lost];
+  const found = judge({ session: up('rc_mlx5', { rails }) }).find(({ name }) => name === 'rails');
+  expect(found).toMatchObject({
+    result: 'warn',
+    summary: '10.0.0.1:18515: 1 of 2 rails are up',
+    evidence: ['mlx5_0:1: up over rc_mlx5', 'mlx5_1:1: not_connected, cut'],
+  });
+  const well = judge({ session: up('rc_mlx5', { rails: [rail] }) });
+  expect(well.find(({ name }) => name === 'rails')?.result).toBe('ok');
+  expect(judge({}).find(({ name }) => name === 'rails')?.result).toBe('skip');
+});
+
 function judge(
   changes: Partial<TargetFacts>,
   context = quiet,
@@ -82,7 +115,8 @@ const device: RdmaDevice = {
 
 describe('the way to a target', () => {
   test('is sound over RDMA', () => {
-    expect(judge({}).map(({ result }) => result)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok']);
+    const results = judge({}).map(({ result }) => result);
+    expect(results).toEqual(['ok', 'ok', 'ok', 'skip', 'ok', 'ok']);
     expect(one(judge({}), 'transport').summary).toContain('RDMA (rc_mlx5)');
   });
 
@@ -162,7 +196,7 @@ describe('the way to a target', () => {
     const silent = judge({ tcpFailure: 'ETIMEDOUT', session });
     expect(one(silent, 'target-port').summary).toContain('times out');
     const unknown = judge({ lookupFailure: 'ENOTFOUND', session: undefined });
-    expect(unknown.map(({ result }) => result)).toEqual(['fail', 'skip', 'skip', 'skip', 'skip']);
+    expect(unknown.map(({ result }) => result)).toEqual(['fail', ...Array(5).fill('skip')]);
   });
 
   test('needs no TCP where UCX listens by other means', () => {

@@ -1,5 +1,6 @@
 /** Layer 11: the way to each target, told apart step by step: name, port, session, secret, transport, round trip. */
 
+import type { RailStatus } from '../../rdma/rails/rail-status.ts';
 import { isActive } from '../../rdma/rdma-ports.ts';
 import { hasSecret } from '../../rdma/secret.ts';
 import { percentiles } from '../../telemetry/percentiles.ts';
@@ -21,7 +22,14 @@ export interface TargetContext {
   readonly isStream?: boolean;
 }
 
-const names = ['target-address', 'target-port', 'target-session', 'transport', 'ping'] as const;
+const names = [
+  'target-address',
+  'target-port',
+  'target-session',
+  'rails',
+  'transport',
+  'ping',
+] as const;
 
 export function judgeTargets(
   settings: Settings | undefined,
@@ -47,9 +55,33 @@ export function judgeTargets(
     targetAddress(facts, settings),
     targetPort(facts, settings, context),
     targetSession(facts, settings, context, sessions.failure),
+    railsOf(facts),
     transport(facts, context),
     ping(facts),
   ]);
+}
+
+/** Each is a way of its own: the others serve without it. */
+function railsOf({ name, session }: TargetFacts): Finding {
+  const rails = session?.rails;
+  if (rails === undefined) return skip('rails', `${name}: one way, or none`);
+  const carries = ({ state }: RailStatus): boolean => state === 'admitted' || state === 'trial';
+  const evidence = rails.map((rail) =>
+    carries(rail)
+      ? `${rail.name}: up over ${rail.transport}${rail.isNear ? '' : ', on another NUMA node'}`
+      : `${rail.name}: ${rail.reason}`,
+  );
+  const up = rails.filter(carries).length;
+  const summary = `${name}: ${up} of ${rails.length} rails are up`;
+  if (up === rails.length) return ok('rails', summary, evidence);
+  return warn('rails', {
+    summary,
+    evidence,
+    fix: [
+      'ip link show, rdma link: the device must be up, with an address in a network of the target',
+      'rdma.target: list an address of the target for each rail; over UCX the target needs rdma.device_name as a list, too',
+    ],
+  });
 }
 
 function targetAddress(

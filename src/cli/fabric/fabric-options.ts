@@ -59,17 +59,18 @@ function fromConfig(flags: FabricFlags, file: string): FabricOptions {
     // The tool runs beside the target: every address of this machine is reached over loopback.
     const host = rdma.listen === '0.0.0.0' || rdma.listen === '::' ? '127.0.0.1' : rdma.listen;
     const targets = [{ host, port, secret: secrets, connectTimeoutMs }];
-    const fabric = { transport, isTlsOff, deviceName, tls } as const;
+    const rails = rdma.keepsDevice ? deviceName.split(',') : [];
+    const fabric = { transport, isTlsOff, deviceName, rails, tls } as const;
     return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };
   }
   const { rdma, volumeServers, secrets } = loadProxyConfig(file, process.env);
   if (rdma.transport === 'inproc') return { kind: 'inproc', dirs: rdma.dirs };
-  const { transport, isTlsOff, deviceName, tls, isNetworkTrusted } = rdma;
+  const { transport, isTlsOff, deviceName, rails, tls, isNetworkTrusted } = rdma;
   const targets = volumeServers.flatMap(({ target }) => {
     const address = target === undefined ? undefined : parseHostPort(target);
     return address === undefined ? [] : [{ ...address, secret: secrets, connectTimeoutMs }];
   });
-  const fabric = { transport, isTlsOff, deviceName, tls } as const;
+  const fabric = { transport, isTlsOff, deviceName, rails, tls } as const;
   if (targets.length > 0) return { kind: 'ucx', targets, ...fabric, isNetworkTrusted };
   throw new ToolFailure(`${file} names no target (mode = "${rdma.mode}")`, exitCodes.configuration);
 }

@@ -18,6 +18,8 @@ export type FabricOptions =
       readonly transport: TransportChoice;
       readonly isTlsOff: boolean;
       readonly deviceName: string;
+      /** Devices of rails: the first carries the tool's session. */
+      readonly rails?: readonly string[];
       readonly tls: string;
       /** The configuration's value; a tool ends soon, so it is not refused. */
       readonly isNetworkTrusted: boolean;
@@ -63,13 +65,13 @@ async function clientOptions(
     return { ...common, kind: 'inproc', dirs: options.dirs, unconfirmed: true };
   }
   const hosts = options.targets.map(({ host }) => host);
-  const { transport, isTlsOff, tls } = options;
+  const { transport, isTlsOff, tls, rails = [] } = options;
   const devices = await devicesToReach(options, hosts);
   if (resolveTransport(transport, devices, options.isNetworkTrusted) === 'tcp') {
     return { ...common, kind: 'ucx', transport: 'tcp', isTlsOff };
   }
   const { deviceName, isIpv6 } = devices;
-  return { ...common, kind: 'ucx', transport, isTlsOff, deviceName, tls, isIpv6 };
+  return { ...common, kind: 'ucx', transport, isTlsOff, deviceName, rails, tls, isIpv6 };
 }
 
 function connectTimeoutOf(options: FabricOptions): number {

@@ -17,6 +17,9 @@ import {
 export const railStates = ['down', 'ejected', 'trial', 'admitted'] as const;
 export type RailState = (typeof railStates)[number];
 
+/** The reason of a rail whose first attempt is under way. */
+export const railConnecting = 'connecting';
+
 export const railStatus = record({
   name: described(text, 'The device as configured; "tcp": the fallback over TCP.'),
   state: oneOf(...railStates),

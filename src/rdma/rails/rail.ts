@@ -5,7 +5,7 @@
  * doubled on another, and is ejected where that one brings an answer long before it. Knows nothing of the other rails.
  */
 import type { NeedleFetcher } from '../needle-fetcher.ts';
-import type { RailState, RailStatus } from './rail-status.ts';
+import { type RailState, type RailStatus, railConnecting } from './rail-status.ts';
 
 export interface RailPlace {
   /** The device, as configured. */
@@ -71,7 +71,7 @@ export class Rail {
   /** Requests that are under way on another rail as well. */
   readonly #doubled = new Set<Passenger>();
   #state: RailState = 'down';
-  #reason = 'connecting';
+  #reason: string = railConnecting;
   #outstandingBytes = 0;
   #bytesFetched = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
