@@ -14,8 +14,8 @@ import {
 import type { StreamKind, UcxPlace } from './control/control-protocol.ts';
 import { messageOf } from './errors.ts';
 import type { NativeClient } from './native-types.ts';
-import { ReconnectPause } from './reconnect-pause.ts';
 import { type RailWay, waysOf } from './rails/rail-ways.ts';
+import { ReconnectPause } from './reconnect-pause.ts';
 import { hasSecret, type Secret, secretsNow } from './secret.ts';
 import type { StatusName } from './status.ts';
 import type { Connector, ConnectorLink } from './target-fetcher.ts';
@@ -166,7 +166,7 @@ export class TargetConnector implements Connector {
     );
     const ways: readonly Dialled[] =
       device === undefined ? found.flat() : waysOf(device, found.flat(), networkInterfaces());
-    const way = ways[this.#attempts % ways.length];
+    const way = ways[this.#pause.attempts % ways.length];
     if (way !== undefined) {
       this.#connect(way);
       return;
