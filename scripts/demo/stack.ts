@@ -22,7 +22,7 @@ export interface Stack {
   /** undefined: the proxy reads the directories itself. */
   readonly target: RoleProcess | undefined;
   readonly proxy: RoleProcess;
-  /** Of the session between the two, as the proxy's log says. */
+  /** Carries the session between the two, as the proxy's log says. */
   transport(): string;
   stop(): Promise<void>;
 }
@@ -58,7 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 interface Fabric {
   readonly listen: string;
-  /** Of both roles. */
+  /** For both roles. */
   readonly lines: string;
 }
 
