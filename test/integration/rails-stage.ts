@@ -130,6 +130,8 @@ export interface Tally {
   readonly reads: number;
   readonly failed: readonly string[];
   readonly slowestMs: number;
+  /** Reads that took longer than 400 ms: more than `rail_timeout` and what a busy machine takes. */
+  readonly late: number;
   /** Reads that took longer than 150 ms, as those do whose rail is ejected for silence. */
   readonly slow: number;
 }
@@ -141,6 +143,7 @@ class Load {
   #isOver = false;
   #reads = 0;
   #slow = 0;
+  #late = 0;
   #failed: string[] = [];
   #slowestMs = 0;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: clients });
@@ -159,8 +162,9 @@ class Load {
       failed: this.#failed,
       slowestMs: this.#slowestMs,
       slow: this.#slow,
+      late: this.#late,
     };
-    this.#reads = this.#slow = this.#slowestMs = 0;
+    this.#reads = this.#slow = this.#late = this.#slowestMs = 0;
     this.#failed = [];
     return tally;
   }
@@ -169,6 +173,17 @@ class Load {
     this.take();
     await pause(ms);
     return this.take();
+  }
+
+  /** Waits for a second in which so many reads end; returns what happened until then. A busy machine has slow seconds. */
+  async untilReads(count: number): Promise<Pick<Tally, 'failed'>> {
+    const failed: string[] = [];
+    for (let seconds = 0; seconds < 10; seconds += 1) {
+      const tally = await this.during(1_000);
+      failed.push(...tally.failed);
+      if (tally.reads >= count) return { failed };
+    }
+    throw new Error(`${count} reads did not end in any of 10 seconds`);
   }
 
   async end(): Promise<void> {
@@ -193,6 +208,7 @@ class Load {
       this.#reads += 1;
       this.#slowestMs = Math.max(this.#slowestMs, tookMs);
       if (tookMs > 150) this.#slow += 1;
+      if (tookMs > 400) this.#late += 1;
     }
   }
 }

@@ -55,7 +55,10 @@ export type RailReason =
   | 'protocol_error';
 
 export interface RailHost {
-  /** Asked before a silent rail is ejected: the last one is kept, since its silence is the target's as likely. */
+  /**
+   * Asked before a silent rail is ejected: not without another that has brought needles since it was readmitted. The
+   * silence of the last one is the target's, or this machine's, as likely.
+   */
   mayEject(rail: Rail): boolean;
   /** Asked for each request that is to be doubled: they are few, since they are twice the work. */
   mayDouble(): boolean;

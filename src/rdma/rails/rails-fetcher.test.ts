@@ -345,6 +345,25 @@ describe('an ejected rail', () => {
   });
 });
 
+test('a silent rail is not ejected for one that is on trial', async () => {
+  const rig = new Rig(2);
+  rig.rail(0).lose();
+  rig.rail(0).up();
+  await pass(100);
+  expect(rig.states).toBe('trial admitted');
+  rig.silence(1);
+  const proving = rig.read();
+  const stuck = rig.read();
+  await pass(500);
+  expect(rig.states).toBe('trial admitted');
+  for (const read of rig.rail(0).reads) read.needle(bytes);
+  expect([await answered(proving), await answered(stuck)]).toEqual(['some bytes', 'some bytes']);
+  void rig.read({ length: 1 << 20 });
+  void rig.read();
+  await pass(250);
+  expect(rig.states).toBe('admitted ejected');
+});
+
 describe('the lead', () => {
   test('carries every validation; reads are spread', () => {
     const rig = new Rig(2);

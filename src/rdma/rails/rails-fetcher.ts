@@ -63,7 +63,8 @@ export class RailsFetcher implements NeedleFetcher {
     this.address = address;
     this.#onRead = onRead;
     const host = {
-      mayEject: (rail: Rail) => this.#rails.some((other) => other !== rail && other.isAdmitted),
+      mayEject: (rail: Rail) =>
+        this.#rails.some((other) => other !== rail && other.state === 'admitted'),
       mayDouble: () => this.#takeDouble(),
       changed: (rail: Rail) => this.#changed(rail),
     };
