@@ -7,7 +7,7 @@ import pino from 'pino';
 import { marks, PreparedAnswer } from '../src/needle/answer/prepared-answer.ts';
 import type { NeedleRoute } from '../src/needle/needle-outcome.ts';
 import { CachedNeedle, CachedVolume } from '../src/proxy/cache/cached-volume.ts';
-import { NeedleHit } from '../src/proxy/corridor/needle-hit.ts';
+import { NeedleHit } from '../src/proxy/corridor/needle-read.ts';
 import { startHttpFront } from '../src/proxy/front/server.ts';
 import { forwarders } from '../src/proxy/passthrough/forwarders.ts';
 import { LeasePool } from '../src/rdma/lease.ts';

@@ -17,7 +17,7 @@ import type { Confirmation } from '../volume-server/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import { proxyActions } from './admin-actions.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
-import { ttlMarginMs } from './corridor/needle-read.ts';
+import { ttlMarginMs } from './corridor/needle-attempt.ts';
 import { createNeedleRoute } from './corridor/needle-route.ts';
 import {
   clientOptions,

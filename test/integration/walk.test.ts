@@ -69,7 +69,7 @@ describe.skipIf(!loadBinding().hasUcx)('a walk through the proxy (needs UCX)', (
 
   test.each([
     ['a hit', ['A hit', 'A validation'], pathOf(1n), 25],
-    ['a miss', ['A miss'], pathOf(2n), 31],
+    ['a miss', ['A miss'], pathOf(2n), 33],
     ['a forwarded request', ['A forwarded request'], '/status', 24],
   ] as const)('of %s is as the page tells', async (_, headings, path, filesMax) => {
     const steps = headings.flatMap(stepsOf);

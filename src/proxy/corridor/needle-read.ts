@@ -1,5 +1,10 @@
 /** One plain read of a volume that may be served: from the cache where that is fresh, else from the target. */
 
+import type { Answer, FlatAnswer } from '../../needle/answer/answer.ts';
+import { contentType } from '../../needle/answer/answer-headers.ts';
+import type { HostFacts } from '../../needle/answer/answer-plan.ts';
+import { type PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
+import { canAnswerAsRust } from '../../needle/answer/rust-answer.ts';
 import type {
   NeedleOutcome,
   OutcomeReceiver,
@@ -8,27 +13,22 @@ import type {
 } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/reasons.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
-import type { Needle, NeedleFacts, NeedleFetcher } from '../../rdma/needle-fetcher.ts';
+import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import type { CachedNeedle, CachedVolume } from '../cache/cached-volume.ts';
+import type { DecodedForm } from '../cache/decoded-form.ts';
 import type { Found, Seeker } from '../cache/found.ts';
 import type { NeedleCache } from '../cache/needle-cache.ts';
-import type { Fetched } from '../cache/needle-flight.ts';
 import type { HedgeWinner } from '../fleet/fleet-status.ts';
 import type { WaitingRead } from '../fleet/hedging.ts';
 import type { TargetEntry } from '../fleet/target-directory.ts';
-import { failed, passTo, trouble } from './fallback.ts';
-import { answerFrom, type BytesSource, needsData } from './needle-answer.ts';
-import { AnswerData, firstCommand, simpleRangeOf } from './needle-fetch.ts';
-import { preparedHit } from './needle-hit.ts';
-import type { Reading, ReadOptions, ReadPlace } from './reading.ts';
+import { failed, trouble } from './fallback.ts';
+import type { BytesSource } from './needle-answer.ts';
+import { type Attempt, answerHolding, attemptFetch } from './needle-attempt.ts';
+import { AnswerData, simpleRangeOf } from './needle-fetch.ts';
+import type { FetchingRead, Reading, ReadOptions, ReadPlace } from './reading.ts';
 
-/** A ttl needle this close to its end is left to the volume server's own clock. */
-export const ttlMarginMs = 2_000;
 /** A needle that is overwritten while its ranges are read is begun again this often. */
 const attemptsMax = 3;
-
-/** `again`: look into the cache again; `changed`: overwritten meanwhile; `data`: metadata is not enough. */
-type Attempt = NeedleOutcome | 'again' | 'changed' | 'data';
 
 /** From this on the volume server's answer is an error of its own: a target that is awaited may spare it to the client. */
 const serverErrorMin = 500;
@@ -41,7 +41,7 @@ const serverErrorMin = 500;
  * of a read that has lost the race goes on, since others may wait for it and the cache may keep what it brings; its own
  * lease is released.
  */
-export class NeedleRead implements Reading, Seeker, WaitingRead, Race {
+export class NeedleRead implements FetchingRead, Seeker, WaitingRead, Race {
   readonly options: ReadOptions;
   readonly entry: TargetEntry;
   readonly fetcher: NeedleFetcher;
@@ -234,71 +234,115 @@ function continuesRun(cache: NeedleCache, volume: CachedVolume, read: ReadReques
   return range !== undefined && cache.wantsWhole(volume, read.needleId, range.start, range.end);
 }
 
-async function attemptFetch(reading: NeedleRead): Promise<Attempt> {
-  const { options, entry, fetcher, cache, read, volume, wantsData, wantsWhole } = reading;
-  const postedAtMs = performance.now();
-  const limits = { needleBytesMax: options.needleBytesMax, timeoutMs: reading.leftMs };
-  const command = firstCommand(read, limits, { data: wantsData, whole: wantsWhole });
-  const fetched: Fetched =
-    volume === undefined
-      ? await fetcher.read(command)
-      : await cache.fetch(volume, fetcher, command, reading.arrival);
-  if (fetched.kind === 'again') return 'again';
-  if (fetched.kind === 'failed') {
-    // The read that posted it has told the breaker.
-    if (fetched.isShared !== true) entry.breaker.ended(fetched.status);
-    if (fetched.status === 'deadline') noteTime(reading, fetched, postedAtMs);
-    return failed(options, entry, fetched.status);
-  }
-  entry.breaker.ended('ok');
-  noteTime(reading, fetched, postedAtMs);
-  const { needle } = fetched;
-  const data = new AnswerData();
-  data.hold(fetched.data);
-  if (reading.isOver) {
-    data.release();
-    return passTo(entry.upstreamUrl, 'hedged');
-  }
-  if (isNearExpiry(needle, postedAtMs)) {
-    data.release();
-    return passTo(entry.upstreamUrl, 'ttl');
-  }
-  // Data that is fetched as such can be cached.
-  const isBare = command.metadataOnly && volume !== undefined;
-  if (isBare && needsData(read, needle, entry.facts)) return 'data';
-  const isCollapsed = reading.joined || fetched.isShared === true;
-  const stored = `${fetched.isStored === true ? '; stored' : ''}${isCollapsed ? '; collapsed' : ''}`;
-  const cacheStatus = `fwd=${reading.stale ? 'stale' : 'uri-miss'}${stored}`;
-  return answerHolding(reading, needle, data, { name: 'rdma', cached: undefined, cacheStatus });
+/** Returns the answer built for this variant before; undefined: none, or a fact that it rests on has changed. */
+function preparedHit({ cache, entry, read }: Reading, needle: CachedNeedle): NeedleHit | undefined {
+  const variant = variantOf(read);
+  const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
+  if (prepared === undefined || !isCurrent(prepared, entry.facts, read, needle)) return undefined;
+  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
+  const decoded = cache.decodedForm(needle);
+  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
 }
 
-/** Only the read that posted a READ knows how long that took. */
-function noteTime(
-  { entry }: Reading,
-  { isShared }: { readonly isShared?: true },
-  postedAtMs: number,
-): void {
-  if (isShared !== true) entry.hedging?.took(performance.now() - postedAtMs);
+function isCurrent(
+  { server, kind, hostType }: PreparedAnswer,
+  facts: HostFacts,
+  read: ReadRequest,
+  needle: CachedNeedle,
+): boolean {
+  if (facts.server !== server || facts.kind !== kind) return false;
+  if (kind === 'rust' && !canAnswerAsRust(read, needle)) return false;
+  return hostType === undefined || contentType(read, needle, facts) === hostType;
 }
 
-/** The data goes home unless it is on its way to the client. */
-async function answerHolding(
-  reading: Reading,
-  needle: NeedleFacts,
-  data: AnswerData,
-  source: BytesSource,
-): Promise<NeedleOutcome | 'changed'> {
-  let answered = false;
-  try {
-    const outcome = await answerFrom(reading, needle, data, source);
-    answered = outcome !== 'changed' && outcome.kind === 'answer';
-    return outcome;
-  } finally {
-    if (!answered) data.release();
+const noBytes: readonly Buffer[] = [];
+
+/**
+ * A cached needle whose answer was prepared: head and bytes stay where they are until they are copied into the memory that
+ * leaves, or, where they are many, until they leave from the arena.
+ */
+export class NeedleHit implements Answer, FlatAnswer {
+  readonly kind = 'answer';
+  readonly source = 'cache';
+  readonly transport = 'none';
+  readonly cacheStatus = 'hit';
+  readonly close: boolean;
+  readonly bodyBytes: number;
+  readonly #prepared: PreparedAnswer;
+  readonly #needle: CachedNeedle;
+  /** In place of the stored bytes. */
+  readonly #decoded: DecodedForm | undefined;
+  #isHeld: boolean;
+  #lent: ReturnType<CachedNeedle['lend']> | undefined;
+
+  /** `needle` is live; `decoded`: its decoded form, where that is what was prepared. */
+  constructor(
+    prepared: PreparedAnswer,
+    needle: CachedNeedle,
+    decoded: DecodedForm | undefined,
+    close: boolean,
+  ) {
+    this.close = close;
+    this.#prepared = prepared;
+    this.#needle = needle;
+    this.#decoded = decoded;
+    this.#isHeld = prepared.body === 'stored';
+    if (this.#isHeld) needle.hold();
+    decoded?.hold();
+    this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
   }
-}
 
-function isNearExpiry(needle: Needle, postedAtMs: number): boolean {
-  if (needle.ttlLeftMs === undefined) return false;
-  return needle.ttlLeftMs - (performance.now() - postedAtMs) < ttlMarginMs;
+  get totalBytes(): number {
+    return this.#decoded === undefined ? this.#needle.dataBytes : this.#decoded.bytes.length;
+  }
+
+  get sessionId(): bigint {
+    return 0n;
+  }
+
+  get answer(): Answer {
+    return this;
+  }
+
+  get flat(): FlatAnswer {
+    return this;
+  }
+
+  get status(): Answer['status'] {
+    return this.#prepared.status;
+  }
+
+  get head(): string {
+    return this.#prepared.head;
+  }
+
+  get body(): readonly Buffer[] {
+    if (this.#prepared.body === 'none') return noBytes;
+    if (this.#decoded !== undefined) return [this.#decoded.bytes];
+    this.#lent ??= this.#needle.lend();
+    return [this.#lent.view];
+  }
+
+  get headBytes(): number {
+    return this.#prepared.headBytes;
+  }
+
+  copyHeadTo(target: Buffer): void {
+    this.#prepared.writeHead(target);
+  }
+
+  copyTo(target: Buffer): void {
+    this.#prepared.writeHead(target);
+    const at = this.headBytes;
+    if (this.#decoded !== undefined) this.#decoded.bytes.copy(target, at);
+    else if (this.#isHeld) this.#needle.copyTo(target, at);
+  }
+
+  release(): void {
+    this.#lent?.lease.release();
+    this.#decoded?.endHold();
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#needle.endHold();
+  }
 }
