@@ -87,9 +87,8 @@ void MemoryTurns::TakeLate(Queue& queue, uint64_t now_ns, Due& due) {
       --left;
       continue;
     }
-    const size_t flows = queue.flow_count();
     due.late.push_back(queue.Pop().job);
-    if (queue.flow_count() < flows) --left;
+    left = queue.flow_count();
   }
 }
 

@@ -28,7 +28,9 @@ class MemoryTurns {
   [[nodiscard]] memory::Lease Take(uint64_t bytes, uint32_t share);
 
   /// Whether a read that got none may wait.
-  [[nodiscard]] bool MayWait(const ReadJob& job) const { return wait_ns_ > 0 && job.share() != 0; }
+  [[nodiscard]] bool MayWait(const ReadJob& job) const {
+    return wait_ns_ > 0 && job.share() != 0 && job.WantedBytes() <= arena_.largest_slab_bytes();
+  }
   void Add(std::shared_ptr<ReadJob> job, uint64_t now_ns);
 
   struct Due {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <iterator>
+#include <thread>
 
 #include "engine/engine_fixture_test.h"
 
@@ -134,6 +136,39 @@ TEST_F(MemoryTurnsTest, AReadThatWaitsForTooLongIsRefused) {
     return engine_->stats().reads_waiting == 0;
   }));
   EXPECT_EQ(Answered(Status::no_slab).size() + held_.size(), 8u);
+}
+
+TEST_F(MemoryTurnsTest, AllThatAreLateAreRefusedAtOnceThoughOthersAreNot) {
+  constexpr uint64_t kWaitNs = 200'000'000;
+  StartLoaded(kWaitNs);
+  for (uint64_t i = 0; i < 4; ++i) Post(100 + i, kLarge, shares_[0]);
+  Settle();
+  const size_t held = Answered(Status::ok).size();
+  for (uint64_t i = 0; i < 20; ++i) Post(200 + i, kLarge, shares_[0]);
+  Settle();
+  const uint64_t late_ns = protocol::NowNs() + kWaitNs;
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  for (uint64_t i = 0; i < 4; ++i) Post(300 + i, kLarge, shares_[1]);
+  Settle();
+  answers_.clear();
+  EXPECT_EQ(engine_->stats().reads_waiting > 20, true);
+  (void)engine_->GoOn(late_ns);
+  EXPECT_EQ(Answered(Status::no_slab).size(), 24 - held);
+}
+
+/// It would wait for nothing, and keep the large reads of all sessions waiting behind it.
+TEST_F(MemoryTurnsTest, AReadThatNoArenaOfThisSizeHoldsIsRefusedAtOnce) {
+  const auto writer = Write({.volume_id = 4});
+  ASSERT_TRUE(
+      writer->Append({.needle_id = kLarge, .cookie = 9, .data = AsBytes(Pattern(80 << 20))}));
+  StartLoaded(10 * kNsPerSecond);
+  ReadCommand command = Command(4, kLarge, 9);
+  command.share = shares_[0];
+  command.whole_bytes_max = command.budget_bytes = 1 << 30;
+  engine_->Read(100, command);
+  Settle();
+  EXPECT_EQ(Answered(Status::no_slab), Tokens{100});
+  EXPECT_EQ(engine_->stats().reads_waiting, 0u);
 }
 
 TEST_F(MemoryTurnsTest, WithoutATimeToWaitAReadIsRefusedAtOnce) {

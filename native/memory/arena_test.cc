@@ -6,6 +6,8 @@
 #include <random>
 #include <vector>
 
+#include "memory/shares.h"
+
 namespace memory {
 namespace {
 
@@ -142,6 +144,29 @@ TEST(Lease, MovingLeavesAnEmptyLease) {
   EXPECT_FALSE(first);
   EXPECT_TRUE(first.bytes().empty());
   EXPECT_TRUE(second);
+}
+
+TEST(Shares, ANumberIsGivenToOneAtATimeThoughMemoryIsTakenForItAfterItsEnd) {
+  Shares shares;
+  const uint32_t ended = shares.Open();
+  shares.Close(ended);
+  shares.Add(ended, 10);
+  shares.Remove(ended, 10);
+  const uint32_t first = shares.Open();
+  const uint32_t second = shares.Open();
+  EXPECT_NE(first, second);
+  shares.Close(first);
+  shares.Close(second);
+}
+
+TEST(Shares, ANumberIsFreeWhenItsLastByteIsBack) {
+  Shares shares;
+  const uint32_t ended = shares.Open();
+  shares.Add(ended, 10);
+  shares.Close(ended);
+  EXPECT_NE(shares.Open(), ended);
+  shares.Remove(ended, 10);
+  EXPECT_EQ(shares.Open(), ended);
 }
 
 TEST(ArenaDeathTest, DestroyingAnArenaWithALeaseOutStopsTheProcess) {

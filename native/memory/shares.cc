@@ -13,13 +13,14 @@ uint32_t Shares::Open() {
     idle_.pop_back();
   }
   shares_[number].is_open = true;
+  shares_[number].is_idle = false;
   return number;
 }
 
 void Shares::Close(uint32_t share) {
   CHECK(shares_[share].is_open);
   shares_[share].is_open = false;
-  if (shares_[share].bytes == 0) idle_.push_back(share);
+  EndIfIdle(share);
 }
 
 void Shares::Add(uint32_t share, uint64_t bytes) { shares_[share].bytes += bytes; }
@@ -28,7 +29,14 @@ void Shares::Remove(uint32_t share, uint64_t bytes) {
   Share& held = shares_[share];
   CHECK(held.bytes >= bytes);
   held.bytes -= bytes;
-  if (share != 0 && held.bytes == 0 && !held.is_open) idle_.push_back(share);
+  if (share != 0) EndIfIdle(share);
+}
+
+void Shares::EndIfIdle(uint32_t share) {
+  Share& ended = shares_[share];
+  if (ended.is_open || ended.is_idle || ended.bytes > 0) return;
+  ended.is_idle = true;
+  idle_.push_back(share);
 }
 
 }  // namespace memory

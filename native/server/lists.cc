@@ -1,12 +1,16 @@
 #include "server/lists.h"
 
 #include "protocol/decode.h"
+#include "stream/part.h"
 
 namespace server {
 namespace {
 
-constexpr size_t kPageBytesMax = 64 << 10;
 constexpr size_t kCollectionBytesMax = 4096;  // no file name that holds one is longer
+/// With its last row a page has at most 64 KiB, so that each goes over a stream as a short message:
+/// long ones let short ones pass, and the pages have to come in their order.
+constexpr size_t kPageBytesMax =
+    stream::kShortBytesMax - kCollectionBytesMax - sizeof(protocol::VolumeRow);
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/decode.h"
+#include "stream/part.h"
 
 namespace server {
 namespace {
@@ -25,7 +26,7 @@ TEST(VolumePages, HoldEveryVolumeOnceAndInOrder) {
     EXPECT_EQ(pages[page].header.page, page);
     EXPECT_EQ(pages[page].header.pages, pages.size());
     EXPECT_LE(pages[page].header.row_count, protocol::kVolumesPerPageMax);
-    EXPECT_LE(pages[page].rows->size(), (64u << 10) + 4096 + sizeof(protocol::VolumeRow));
+    EXPECT_LE(pages[page].rows->size(), stream::kShortBytesMax);
     protocol::ListReader reader(*pages[page].rows);
     for (uint32_t i = 0; i < pages[page].header.row_count; ++i, ++next) {
       const auto row = reader.Take<protocol::VolumeRow>();

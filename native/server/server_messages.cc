@@ -167,11 +167,12 @@ bool Server::MayAsk(const Session& session) const {
 }
 
 /// Refusals are bounded like any other answer: a peer that takes none of them is past its limit at
-/// last.
+/// last. Beyond the bound of all sessions together those end that have more than their part of it.
 bool Server::IsFlooding(const Session& session) const {
+  const uint64_t all_max = 2 * uint64_t{options_.requests_max};
   return session.requests_in_flight >= 2 * uint64_t{options_.requests_per_session_max} ||
-         (session.requests_in_flight > 0 &&
-          stats_.requests_in_flight >= 2 * uint64_t{options_.requests_max});
+         (stats_.requests_in_flight >= all_max &&
+          session.requests_in_flight > all_max / std::max(1u, stats_.sessions_active));
 }
 
 void Server::OnReadRequest(const Incoming& message) {
