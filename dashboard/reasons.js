@@ -107,8 +107,8 @@ export const reasons = {
   },
   'no-slab': {
     kind: 'trouble',
-    when: 'the arena has no room for the needle at the moment',
-    todo: 'raise memory.size; look for slow clients',
+    when: 'the arena of the proxy has no room for the needle at the moment, or that of the target had none for rdma.buffer_wait',
+    todo: 'raise memory.size, or rdma.buffer_size of the target; look for slow clients',
   },
   'slow-reader': {
     kind: 'trouble',

@@ -65,6 +65,27 @@ export const fabricRows: readonly Row[] = [
           '{{target}} {{rail}} requests {{way}}',
         ],
       ]),
+      lines(
+        'Hedged reads',
+        'Late reads and those that were hedged, a second; empty with rdma.hedge = "off".',
+        'ops',
+        [
+          [
+            `sum by (target, hedge) (rate(${series('seaweed_rdma_late_reads_total')}[$__rate_interval]))`,
+            '{{target}} late, {{hedge}}',
+          ],
+          [
+            `sum by (target, winner) (rate(${series('seaweed_rdma_hedged_reads_total')}[$__rate_interval]))`,
+            '{{target}} won by {{winner}}',
+          ],
+        ],
+      ),
+      lines('Late after', 'A read that waits for longer is late.', 's', [
+        [`max by (target) (${series('seaweed_rdma_hedge_after_seconds')})`, '{{target}}'],
+      ]),
+      lines('Reads that wait for memory', "Reads that wait for the target's arena.", 'none', [
+        [`sum by (instance) (${series('seaweed_rdma_target_reads_waiting')})`, '{{instance}}'],
+      ]),
       lines('Duration of a read', 'Time from posting a read to its completion.', 's', [
         [
           `histogram_quantile(0.5, sum by (le, type) (rate(${series('rdma_operation_duration_seconds_bucket')}[$__rate_interval])))`,

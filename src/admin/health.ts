@@ -159,7 +159,8 @@ function targetCheck(target: TargetStatus): HealthCheck {
 function railsCheck(rails: readonly RailStatus[]): HealthCheck {
   const carries = ({ state }: RailStatus): boolean => state === 'admitted' || state === 'trial';
   const out = rails.filter((rail) => !carries(rail));
-  const isFallbackAlone = rails.filter(carries).every(({ isFallback }) => isFallback);
+  const carrying = rails.filter(carries);
+  const isFallbackAlone = carrying.length > 0 && carrying.every(({ isFallback }) => isFallback);
   const faults = out.map(({ name, state, reason }) => `${name} is ${state}: ${reason}`);
   if (isFallbackAlone) faults.push('no rail over UCX carries traffic');
   const detail =

@@ -272,7 +272,10 @@ export function sourceFor(address: string): Promise<string> {
   const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   socket.once('error', reject);
-  socket.connect(anyPort, address, () => resolve(socket.address().address));
+  socket.connect(anyPort, address, (error?: Error) => {
+    if (error === undefined || error === null) resolve(socket.address().address);
+    else reject(error);
+  });
   return promise.finally(() => socket.close());
 }
 

@@ -25,8 +25,13 @@ export async function attemptFetch(reading: FetchingRead): Promise<Attempt> {
       : await cache.fetch(volume, fetcher, command, reading.arrival);
   if (fetched.kind === 'again') return 'again';
   if (fetched.kind === 'failed') {
-    // The read that posted it has told the breaker.
-    if (fetched.isShared !== true) entry.breaker.ended(fetched.status);
+    if (fetched.isShared === true) {
+      // That READ had less time than is left here.
+      if (fetched.status === 'deadline' && reading.leftMs > 1) return 'again';
+    } else if (fetched.status !== 'deadline' || limits.timeoutMs >= options.timeoutMs / 2) {
+      // The rest of an older read's time says nothing about the target.
+      entry.breaker.ended(fetched.status);
+    }
     if (fetched.status === 'deadline') noteTime(reading, fetched, postedAtMs);
     return failed(options, entry, fetched.status);
   }

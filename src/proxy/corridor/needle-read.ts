@@ -212,7 +212,11 @@ export class NeedleRead implements FetchingRead, Seeker, WaitingRead, Race {
       this.#fallback = outcome;
     } else {
       this.#end(outcome.kind === 'answer' ? 'fabric' : 'neither');
-      this.#receiver.receive(outcome);
+      try {
+        this.#receiver.receive(outcome);
+      } catch (error) {
+        this.#receiver.fail(error);
+      }
     }
   }
 

@@ -3,7 +3,7 @@ import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { expect, it } from 'vitest';
 import { old } from '../../../test/unit/cache-rig.ts';
 import { ManualFetcher } from '../../../test/unit/manual-fetcher.ts';
-import { type NeedleOutcome, outcomeOf } from '../../needle/needle-outcome.ts';
+import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import { LearnedFacts } from '../fleet/learned-facts.ts';
 import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
@@ -14,6 +14,7 @@ const timeoutMs = 400;
 class Rig {
   readonly fetcher = new ManualFetcher();
   readonly get: (headers?: readonly string[]) => Promise<NeedleOutcome>;
+  readonly route: NeedleRoute;
 
   constructor() {
     const facts = new LearnedFacts();
@@ -37,6 +38,7 @@ class Rig {
     } as const;
     const entry = targetEntry('http://127.0.0.1:1', this.fetcher, facts);
     const route = createNeedleRoute(options, new TargetDirectory([entry]), cache);
+    this.route = route;
     this.get = (headers = []) => {
       const rawHeaders = ['Host', 'a', ...headers];
       return outcomeOf(route, { method: 'GET', target: '/3,0700000009', rawHeaders }, false);
@@ -108,4 +110,18 @@ it('forwards a read whose time is over when the READ of another read has failed'
   await rig.failFirst('io_error');
   expect(await joiner).toMatchObject({ kind: 'passthrough', reason: 'deadline' });
   expect(rig.fetcher.reads).toHaveLength(0);
+});
+
+it('tells its receiver of a fault in the receiver itself', async () => {
+  const rig = new Rig();
+  const fault = new Error('cannot be delivered');
+  const failed = new Promise((fail) => {
+    const head = { method: 'GET', target: '/3,0700000009', rawHeaders: ['Host', 'a'] };
+    const receive = (): never => {
+      throw fault;
+    };
+    rig.route.serve(head, false, { receive, fail });
+  });
+  rig.fetcher.reads.shift()?.needle(old);
+  expect(await failed).toBe(fault);
 });

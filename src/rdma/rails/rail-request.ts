@@ -43,8 +43,12 @@ export class RailRequest<R extends Answer> implements Passenger {
 
   /** False if there is no rail for it, or no time left. */
   go(): boolean {
+    return this.#goWithout((rail) => rail.carries(this));
+  }
+
+  #goWithout(without: (rail: Rail) => boolean): boolean {
     const leftMs = this.#deadlineAtMs - performance.now();
-    const rail = leftMs > 0 ? this.#trip.choose((candidate) => candidate.carries(this)) : undefined;
+    const rail = leftMs > 0 ? this.#trip.choose(without) : undefined;
     if (rail === undefined) return false;
     this.#pending.push(rail);
     rail.board(this, this.#trip.isRead === true);
@@ -62,9 +66,10 @@ export class RailRequest<R extends Answer> implements Passenger {
     return !this.#isSettled && this.go();
   }
 
-  /** Once: it goes by two rails at most, unless one of them fails. */
+  /** Once: it goes by two rails at most, unless one of them fails. A fallback is no measure of the others. */
   double(): boolean {
-    return !this.#isSettled && this.#pending.length === 1 && this.go();
+    if (this.#isSettled || this.#pending.length !== 1) return false;
+    return this.#goWithout((rail) => rail.place.isFallback || rail.carries(this));
   }
 
   /** `failure` is of each kind of request. */
@@ -81,7 +86,7 @@ export class RailRequest<R extends Answer> implements Passenger {
     if (fault !== undefined) rail.eject(fault);
     if (this.#isSettled) {
       this.#trip.waste?.(result);
-    } else if (fault !== undefined && this.go()) {
+    } else if (fault !== undefined && this.#pending.length === 0 && this.go()) {
       rail.sentAgain();
     } else if (isHeard || this.#pending.length === 0) {
       this.#end(result);

@@ -4,7 +4,7 @@
  * readmitted after answers in a row. A session that is lost ejects it at once. One that answers slowly has its old requests
  * doubled on another, and is ejected where that one brings an answer long before it. Knows nothing of the other rails.
  */
-import type { NeedleFetcher } from '../needle-fetcher.ts';
+import type { NeedleFetcher, PingResult } from '../needle-fetcher.ts';
 import { type RailState, type RailStatus, railConnecting } from './rail-status.ts';
 
 export interface RailPlace {
@@ -60,8 +60,12 @@ export interface RailHost {
    * silence of the last one is the target's, or this machine's, as likely.
    */
   mayEject(rail: Rail): boolean;
+  /** Has the rails on trial asked as well: whether they answer says more of this one's silence. */
+  askTrials(rail: Rail, timeoutMs: number): void;
   /** Asked for each request that is to be doubled: they are few, since they are twice the work. */
   mayDouble(): boolean;
+  /** One was. */
+  doubled(): void;
   /** The rail's state changed, or what its session announces. */
   changed(rail: Rail): void;
 }
@@ -78,6 +82,7 @@ export class Rail {
   #outstandingBytes = 0;
   #bytesFetched = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #isAsked = false;
   #watch: NodeJS.Timeout | undefined;
   #probeTimer: NodeJS.Timeout | undefined;
@@ -172,12 +177,20 @@ export class Rail {
     if (this.#state === 'ejected') this.#probeAfter(0);
   }
 
-  /** True if the rail answered. A failure counts as silence. */
-  async ping(timeoutMs: number): Promise<boolean> {
-    const askedAtMs = performance.now();
-    const { kind } = await this.place.fetcher.ping(timeoutMs);
-    if (kind === 'pong') this.#heardAtMs = performance.now();
-    return kind === 'pong' || this.#heardAtMs >= askedAtMs;
+  get heardAtMs(): number {
+    return this.#heardAtMs;
+  }
+
+  /** True if anything was heard since `ping` was called last. */
+  get wasHeard(): boolean {
+    return this.#heardAtMs >= this.#askedAtMs;
+  }
+
+  async ping(timeoutMs: number): Promise<PingResult> {
+    this.#askedAtMs = performance.now();
+    const result = await this.place.fetcher.ping(timeoutMs);
+    if (result.kind === 'pong') this.#heardAtMs = performance.now();
+    return result;
   }
 
   status(isLead: boolean): RailStatus {
@@ -258,7 +271,8 @@ export class Rail {
       if (nowMs - postedAtMs < this.#rules.silenceMs) return;
       if (this.#doubled.has(passenger)) continue;
       if (!this.#host.mayDouble()) return;
-      if (!passenger.double()) return;
+      if (!passenger.double()) continue;
+      this.#host.doubled();
       this.#doubled.add(passenger);
       this.#counts.doubled += 1;
     }
@@ -266,9 +280,11 @@ export class Rail {
 
   async #ask(): Promise<void> {
     this.#isAsked = true;
-    const isThere = await this.ping(this.#rules.silenceMs / 2);
+    const timeoutMs = this.#rules.silenceMs / 2;
+    this.#host.askTrials(this, timeoutMs);
+    await this.ping(timeoutMs);
     this.#isAsked = false;
-    if (isThere || this.#isClosed || !this.isAdmitted) return;
+    if (this.wasHeard || this.#isClosed || !this.isAdmitted) return;
     if (this.#host.mayEject(this)) this.eject('deadline');
   }
 

@@ -345,23 +345,45 @@ describe('an ejected rail', () => {
   });
 });
 
-test('a silent rail is not ejected for one that is on trial', async () => {
+test('a silent rail is not ejected for one on trial that is silent as well', async () => {
+  const rig = new Rig(2);
+  rig.rail(0).lose();
+  rig.rail(0).up();
+  await pass(100);
+  expect(rig.states).toBe('trial admitted');
+  rig.rail(0).answersPings = false;
+  rig.silence(1);
+  void rig.read();
+  void rig.read();
+  await pass(500);
+  expect(rig.states).toBe('ejected admitted');
+});
+
+test('a silent lead is ejected for one on trial that answers, though no needle ends the trial', async () => {
   const rig = new Rig(2);
   rig.rail(0).lose();
   rig.rail(0).up();
   await pass(100);
   expect(rig.states).toBe('trial admitted');
   rig.silence(1);
-  const proving = rig.read();
-  const stuck = rig.read();
-  await pass(500);
-  expect(rig.states).toBe('trial admitted');
-  for (const read of rig.rail(0).reads) read.needle(bytes);
-  expect([await answered(proving), await answered(stuck)]).toEqual(['some bytes', 'some bytes']);
-  void rig.read({ length: 1 << 20 });
-  void rig.read();
+  const ping = rig.fetcher.ping(100);
+  void rig.fetcher.validate([item], 1_000);
   await pass(250);
-  expect(rig.states).toBe('admitted ejected');
+  expect((await ping).kind).toBe('pong');
+  expect(rig.states).toBe('trial ejected');
+  expect(rig.rail(0).validates.length).toBe(1);
+});
+
+test('a lease that the session of another rail than the lead grants is none', async () => {
+  const rig = new Rig(2);
+  const asked = rig.fetcher.validate([item], 1_000, 500);
+  await pass(230);
+  expect(rig.rail(1).validates).toHaveLength(1);
+  rig.rail(1).validates[0]?.verdicts({ leased: true });
+  expect(await asked).toMatchObject({ verdicts: [{ leased: false }] });
+  const own = rig.fetcher.validate([item], 1_000, 500);
+  rig.rail(0).validates.at(-1)?.verdicts({ leased: true });
+  expect(await own).toMatchObject({ verdicts: [{ leased: true }] });
 });
 
 describe('the lead', () => {

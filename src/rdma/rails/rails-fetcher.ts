@@ -48,6 +48,7 @@ export interface RailsOptions {
 export class RailsFetcher implements NeedleFetcher {
   readonly address: string;
   readonly #rails: readonly Rail[];
+  readonly #silenceMs: number;
   readonly #onRead: (record: ReadRecord) => void;
   readonly #listeners: (() => void)[] = [];
   readonly #railListeners: ((rail: RailStatus) => void)[] = [];
@@ -63,12 +64,16 @@ export class RailsFetcher implements NeedleFetcher {
     this.address = address;
     this.#onRead = onRead;
     const host = {
-      mayEject: (rail: Rail) =>
-        this.#rails.some((other) => other !== rail && other.state === 'admitted'),
-      mayDouble: () => this.#takeDouble(),
+      mayEject: (rail: Rail) => this.#mayEject(rail),
+      askTrials: (rail: Rail, timeoutMs: number) => this.#askTrials(rail, timeoutMs),
+      mayDouble: () => this.#doublesLeft >= 1,
+      doubled: () => {
+        this.#doublesLeft -= 1;
+      },
       changed: (rail: Rail) => this.#changed(rail),
     };
     const whole = { ...railRules, ...rules };
+    this.#silenceMs = whole.silenceMs;
     this.#rails = places.map((place) => new Rail(place, whole, host));
     this.#chooseLead();
   }
@@ -133,18 +138,23 @@ export class RailsFetcher implements NeedleFetcher {
     return this.#send<ValidateResult>(timeoutMs, {
       expectedBytes: headBytes,
       choose: (without) => this.#leadBut(without),
-      post: ({ place }, leftMs) => place.fetcher.validate(items, leftMs, leaseMs),
+      post: (rail, leftMs) => this.#validateOn(rail, items, { leftMs, leaseMs }),
     });
   }
 
-  /** Asks every rail, so that each session is kept; the answer is the lead's. */
+  /** Asks every rail, so that each session is kept; the answer is the first that comes, since any rail reaches the target. */
   async ping(timeoutMs: number): Promise<PingResult> {
-    for (const rail of this.#rails) if (rail !== this.#lead) void this.#keepAlive(rail, timeoutMs);
-    const result = await this.#send<PingResult>(timeoutMs, {
-      expectedBytes: headBytes,
-      choose: (without) => this.#leadBut(without),
-      post: ({ place }, leftMs) => place.fetcher.ping(leftMs),
-    });
+    const rails = this.#rails.filter(({ place }) => place.fetcher.state.kind === 'up');
+    if (rails.length === 0) return this.#isClosed ? closed : notConnected;
+    const { promise, resolve } = Promise.withResolvers<PingResult>();
+    let left = rails.length;
+    for (const rail of rails) {
+      void this.#keepAlive(rail, timeoutMs).then((result) => {
+        left -= 1;
+        if (result.kind === 'pong' || left === 0) resolve(result);
+      });
+    }
+    const result = await promise;
     if (result.kind === 'pong') this.#pingUs = result.roundTripUs;
     return result;
   }
@@ -153,6 +163,20 @@ export class RailsFetcher implements NeedleFetcher {
     this.#isClosed = true;
     for (const rail of this.#rails) rail.close();
     await Promise.all(this.#rails.map(({ place }) => place.fetcher.close()));
+  }
+
+  /** Another rail's session than the lead's may have granted a lease: no listener would be told of its end. */
+  async #validateOn(
+    rail: Rail,
+    items: readonly ValidateItem[],
+    { leftMs, leaseMs }: { readonly leftMs: number; readonly leaseMs: number | undefined },
+  ): Promise<ValidateResult> {
+    const { fetcher } = rail.place;
+    const { state } = fetcher;
+    const result = await fetcher.validate(items, leftMs, leaseMs);
+    const isOfLead = rail === this.#lead && state === this.#state;
+    if (result.kind === 'failed' || isOfLead) return result;
+    return { ...result, verdicts: result.verdicts.map((each) => ({ ...each, leased: false })) };
   }
 
   #send<R extends FetchResult | ValidateResult | PingResult>(
@@ -165,17 +189,30 @@ export class RailsFetcher implements NeedleFetcher {
     return request.result;
   }
 
-  async #keepAlive(rail: Rail, timeoutMs: number): Promise<void> {
-    if (rail.place.fetcher.state.kind !== 'up') return;
-    const isThere = await rail.ping(timeoutMs);
-    const isAnotherAdmitted = this.#rails.some((other) => other !== rail && other.isAdmitted);
-    if (!isThere && isAnotherAdmitted) rail.eject('deadline');
+  async #keepAlive(rail: Rail, timeoutMs: number): Promise<PingResult> {
+    const result = await rail.ping(timeoutMs);
+    const isSilent = result.kind === 'failed' && !rail.wasHeard;
+    if (isSilent && timeoutMs >= this.#silenceMs && this.#mayEject(rail)) rail.eject('deadline');
+    return result;
   }
 
-  #takeDouble(): boolean {
-    if (this.#doublesLeft < 1) return false;
-    this.#doublesLeft -= 1;
-    return true;
+  /**
+   * Another rail has brought needles since it was readmitted, or, on trial, answered after this one was heard last: what
+   * carries validations alone brings no needle.
+   */
+  #mayEject(rail: Rail): boolean {
+    return this.#rails.some(
+      (other) =>
+        other !== rail &&
+        (other.state === 'admitted' ||
+          (other.state === 'trial' && other.heardAtMs > rail.heardAtMs)),
+    );
+  }
+
+  #askTrials(rail: Rail, timeoutMs: number): void {
+    for (const other of this.#rails) {
+      if (other !== rail && other.state === 'trial') void other.ping(timeoutMs);
+    }
   }
 
   #next(without: (rail: Rail) => boolean): Rail | undefined {
