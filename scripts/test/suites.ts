@@ -64,7 +64,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'verbs-whole',
     tells:
-      "the same, a killed target and the fetcher's contract; by name only (npm run test:verbs)",
+      "the same, the fetcher's contract, faults, sessions, tools and a history; by name only (npm run test:verbs)",
     isExtra: true,
     alone: (print) => runVerbsSuite(['test/verbs', 'test/contract'], print),
   },

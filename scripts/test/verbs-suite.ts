@@ -9,7 +9,7 @@ import { type Counts, noCounts } from './counts.ts';
 import type { Print } from './suite.ts';
 import { reportCounts } from './vitest-suite.ts';
 
-const machineMsMax = 600_000;
+const machineMsMax = 1_500_000;
 
 /** @param files to run, from the root; vitest's filters */
 export async function runVerbsSuite(files: readonly string[], print: Print): Promise<Counts> {
