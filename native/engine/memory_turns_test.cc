@@ -142,7 +142,7 @@ TEST_F(MemoryTurnsTest, AReadThatWaitsForTooLongIsRefused) {
 }
 
 TEST_F(MemoryTurnsTest, AllThatAreLateAreRefusedAtOnceThoughOthersAreNot) {
-  constexpr uint64_t kWaitNs = 200'000'000;
+  constexpr uint64_t kWaitNs = 2'000'000'000;
   StartLoaded(kWaitNs);
   for (uint64_t i = 0; i < 4; ++i) Post(100 + i, kLarge, shares_[0]);
   Settle();
