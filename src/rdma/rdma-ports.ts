@@ -1,6 +1,6 @@
 /** The ports of this machine's RDMA devices, and their GIDs, as sysfs shows them. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { entriesOf, readLine } from './machine-files.ts';
 
 export interface Gid {
   readonly index: number;
@@ -87,22 +87,4 @@ function portOf(sysRoot: string, device: string, port: string): RdmaPort {
     gids,
     mtuBytes: mtu ? Number(mtu) : undefined,
   };
-}
-
-/** Empty: the folder is not there. */
-function entriesOf(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
-
-/** One line without its end; undefined: it is empty, or cannot be read. */
-function readLine(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8').trim() || undefined;
-  } catch {
-    return undefined;
-  }
 }

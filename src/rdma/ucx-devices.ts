@@ -5,11 +5,11 @@
  */
 import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { readdirSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { RdmaUnavailableError } from './errors.ts';
+import { entriesOf } from './machine-files.ts';
 import { isActive, rdmaPorts } from './rdma-ports.ts';
 import { allowsTcp, allowsVerbs } from './ucx-transports.ts';
 
@@ -236,14 +236,6 @@ export function activePorts(sysRoot: string): readonly string[] {
   return rdmaPorts(sysRoot)
     .filter(isActive)
     .map(({ name }) => name);
-}
-
-function entriesOf(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
 }
 
 /** Empty: the name is not known yet. */

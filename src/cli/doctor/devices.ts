@@ -2,10 +2,10 @@
 
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { entriesOf, readLine } from '../../rdma/machine-files.ts';
 import { isActive, type RdmaPort, rdmaPorts } from '../../rdma/rdma-ports.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import { judgeGid } from './gids.ts';
-import { entriesOf, readLine } from './machine-files.ts';
 import type { Nearest } from './setup.ts';
 import type { ChosenValue } from './ucx.ts';
 

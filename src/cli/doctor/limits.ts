@@ -4,8 +4,8 @@ import {
   descriptorsOfProgram,
   descriptorsOfVolume,
 } from '../../rdma/descriptors.ts';
+import { entriesOf } from '../../rdma/machine-files.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { entriesOf } from './machine-files.ts';
 import type { ProcessFacts } from './processes.ts';
 import type { Settings } from './setup.ts';
 

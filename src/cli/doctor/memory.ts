@@ -1,10 +1,11 @@
 /** Layer 5: locked memory, hugepages, how much there is, and NUMA. */
 import { join } from 'node:path';
+import { entriesOf, readLine, readText } from '../../rdma/machine-files.ts';
 import { gatherShm, type ShmRoom } from '../../rdma/shared-memory.ts';
 import { gatherSysv, type SysvRoom } from '../../rdma/sysv-memory.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
 import type { RdmaDevice } from './devices.ts';
-import { entriesOf, formatBytes, readLine, readText } from './machine-files.ts';
+import { formatBytes } from './format-bytes.ts';
 import type { ProcessFacts } from './processes.ts';
 import type { Settings } from './setup.ts';
 import { judgeSharedMemory } from './shared-memory.ts';

@@ -1,7 +1,7 @@
 /** Reads /proc: the listeners of this machine, and the limits of a running role. */
 import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { entriesOf, readText } from './machine-files.ts';
+import { entriesOf, readText } from '../../rdma/machine-files.ts';
 
 export interface Owner {
   readonly pid: number;

@@ -10,7 +10,7 @@ import {
 import { type SysvRoom, sysvFix, sysvShortage } from '../../rdma/sysv-memory.ts';
 import { allowsShm, allowsSysv } from '../../rdma/ucx-transports.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { formatBytes } from './machine-files.ts';
+import { formatBytes } from './format-bytes.ts';
 import { type Settings, usesUcx } from './setup.ts';
 
 interface Shortage {

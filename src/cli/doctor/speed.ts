@@ -1,5 +1,6 @@
 /** Layer 15: reads measured for a moment, beside what the link could carry. */
 import { join } from 'node:path';
+import { readLine } from '../../rdma/machine-files.ts';
 import type { NeedleFetcher } from '../../rdma/needle-fetcher.ts';
 import { isActive } from '../../rdma/rdma-ports.ts';
 import { type Percentiles, percentiles } from '../../telemetry/percentiles.ts';
@@ -7,7 +8,7 @@ import { httpPath } from '../bench/http-path.ts';
 import type { NeedleName } from '../needle-name.ts';
 import { type Finding, ok, skip, warn } from './check.ts';
 import type { DeviceFacts } from './devices.ts';
-import { formatBytes, readLine } from './machine-files.ts';
+import { formatBytes } from './format-bytes.ts';
 import { needleBytesMax } from './sessions.ts';
 
 export interface Speed {

@@ -4,7 +4,7 @@ import { access, statfs } from 'node:fs/promises';
 import { foreignFolder } from '../../proxy/sidecar/own-folder.ts';
 import { messageOf } from '../../rdma/errors.ts';
 import { type Finding, fail, ok, skip, warn } from './check.ts';
-import { formatBytes } from './machine-files.ts';
+import { formatBytes } from './format-bytes.ts';
 import type { Settings } from './setup.ts';
 
 export interface TempDirFacts {

@@ -2,10 +2,10 @@
  * How a rail reaches a target: from an address of the rail's device to the address of the target in the same network. A
  * target that has none there is dialled all the same: routes by source are the operator's. Pure, but for the look at /sys.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { join } from 'node:path';
+import { entriesOf, readLine } from '../machine-files.ts';
 import { withoutAlias } from '../ucx-devices.ts';
 
 export interface RailWay {
@@ -70,10 +70,8 @@ function networksOf(port: string, sysRoot: string): readonly string[] {
   if (device === '' || !/^\d+$/.test(number)) return [];
   const root = join(sysRoot, 'class', 'infiniband', device);
   const attributes = join(root, 'ports', number, 'gid_attrs', 'ndevs');
-  const ofGids = entriesOf(attributes).map((gid) => textOf(join(attributes, gid)));
-  return [...new Set([...ofGids, ...entriesOf(join(root, 'device', 'net'))])].filter(
-    (name) => name !== '',
-  );
+  const ofGids = entriesOf(attributes).flatMap((gid) => readLine(join(attributes, gid)) ?? []);
+  return [...new Set([...ofGids, ...entriesOf(join(root, 'device', 'net'))])];
 }
 
 /** False only where the device is known to be on a NUMA node of which this process may use no processor. */
@@ -84,12 +82,12 @@ export function isNear(
 ): boolean {
   const [name = ''] = device.split(':');
   const nodes = ['infiniband', 'net'].map((kind) =>
-    textOf(join(sysRoot, 'class', kind, name, 'device', 'numa_node')),
+    readLine(join(sysRoot, 'class', kind, name, 'device', 'numa_node')),
   );
-  const node = nodes.find((text) => /^\d+$/.test(text));
+  const node = nodes.find((text) => /^\d+$/.test(text ?? ''));
   if (node === undefined) return true;
-  const list = textOf(join(sysRoot, 'devices', 'system', 'node', `node${node}`, 'cpulist'));
-  if (list === '' || ownProcessors === '') return true;
+  const list = readLine(join(sysRoot, 'devices', 'system', 'node', `node${node}`, 'cpulist'));
+  if (list === undefined || ownProcessors === '') return true;
   const own = rangesOf(ownProcessors);
   return rangesOf(list).some(([from, to]) =>
     own.some(([ownFrom, ownTo]) => from <= ownTo && ownFrom <= to),
@@ -97,7 +95,7 @@ export function isNear(
 }
 
 function allowedProcessors(): string {
-  return /^Cpus_allowed_list:\s*(\S+)/m.exec(textOf('/proc/self/status'))?.[1] ?? '';
+  return /^Cpus_allowed_list:\s*(\S+)/m.exec(readLine('/proc/self/status') ?? '')?.[1] ?? '';
 }
 
 /** Reads "0-3,8". */
@@ -106,21 +104,4 @@ function rangesOf(list: string): readonly (readonly [number, number])[] {
     const [from = '', to = from] = part.split('-');
     return [Number(from), Number(to)];
   });
-}
-
-function entriesOf(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
-
-/** '': it cannot be read. The kernel answers so for a GID without a device, too. */
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'latin1').trim();
-  } catch {
-    return '';
-  }
 }
