@@ -21,7 +21,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
-import { fabricOf, ownFabric, rdmaObstacle } from './fabric-facts.ts';
+import { fabricHere, fabricOf, rdmaObstacle } from './fabric-facts.ts';
 import { isNamespaces, ownNamespaces } from './namespaces.ts';
 import { railsText, sharedIpcText, translationText } from './obstacles.ts';
 import { descriptorOf } from './socket-descriptor.ts';
@@ -237,7 +237,7 @@ export class ControlConnection {
     }
     const target = fabricOf(fabric);
     if (target === undefined) return undefined;
-    return rdmaObstacle(ownFabric(this.#transports, this.#devices), target, String(reached));
+    return rdmaObstacle(fabricHere(this.#transports, this.#devices), target, String(reached));
   }
 
   #goOnAsStream(kind: unknown): void {

@@ -19,7 +19,7 @@ import {
   type UcxPlace,
   unproved,
 } from './control-protocol.ts';
-import { ownFabric } from './fabric-facts.ts';
+import { fabricHere } from './fabric-facts.ts';
 import { ownNamespaces } from './namespaces.ts';
 import { railsText, translationText } from './obstacles.ts';
 import { descriptorOf } from './socket-descriptor.ts';
@@ -212,7 +212,7 @@ export class Peer {
     if (translation !== undefined) this.#events.translated(translation);
     const seen = translation === undefined ? {} : { came_from: this.host };
     const namespaces = ownNamespaces();
-    const fabric = ownFabric(this.#transports, this.#devices);
+    const fabric = fabricHere(this.#transports, this.#devices);
     const kept = this.#keepsDevice ? { keeps_device: true } : {};
     const facts = { hosts, ...seen, namespaces, fabric, ...kept };
     this.#say({ ucx_host: host, ucx_port: port, ...facts });
