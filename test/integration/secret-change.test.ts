@@ -1,10 +1,9 @@
 /** The secret of proxies and targets is changed while they run: SIGHUP on one after the other, and no read misses the target. */
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume } from '../../src/rdma/volume-files.ts';
+import { serveListedVolume } from './listed-volume.ts';
 import { type Role, startRole } from './program.ts';
 import { scratchFolder } from './scratch.ts';
 import { proxyToml, targetToml } from './small-roles.ts';
@@ -13,23 +12,13 @@ const scratch = scratchFolder();
 const cookie = 0x11223344;
 const needle = randomBytes(10_000);
 const roles: Role[] = [];
-const server: Server = createServer(({ url }, response) => {
-  const row = { Id: 5, Size: 8, FileCount: 4, ModifiedAtSecond: 1 };
-  response.setHeader('Server', 'SeaweedFS Volume 30GB 4.44');
-  response.end(
-    url === '/status' ? JSON.stringify({ Version: '4.44', Volumes: [row] }) : 'forwarded',
-  );
-});
 let serverUrl = '';
 
 beforeAll(async () => {
   using volume = createVolume({ dir: scratch.folder, volumeId: 5 });
   volume.append({ needleId: 1n, cookie, data: needle });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  serverUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  serverUrl = await serveListedVolume();
 });
-
-afterAll(() => server.close());
 
 afterEach(async () => {
   for (const role of roles.splice(0).reverse()) if (!role.hasEnded) await role.stop();

@@ -1,10 +1,10 @@
 /** Roles with `rdma.transport = "tcp"`: which ports they open, what may stand between them, and what they say where they do not fit. */
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { connect } from 'node:net';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { createVolume } from '../../src/rdma/volume-files.ts';
+import { serveListedVolume } from './listed-volume.ts';
 import { listeningSockets } from './listening-sockets.ts';
 import { mayRun, withOwnNetwork } from './namespaces.ts';
 import { program, type Role, runCommand, startRole, startRoleBy } from './program.ts';
@@ -16,14 +16,6 @@ const cookie = 0x11223344;
 const needles = [1, 4_096, 300_000, 5_000_000].map((size) => randomBytes(size));
 const tcp = 'transport = "tcp"';
 const roles: Role[] = [];
-/** Lists the volume, and answers what is forwarded. */
-const server: Server = createServer(({ url }, response) => {
-  const row = { Id: 5, Size: 8, FileCount: 4, ModifiedAtSecond: 1 };
-  response.setHeader('Server', 'SeaweedFS Volume 30GB 4.44');
-  response.end(
-    url === '/status' ? JSON.stringify({ Version: '4.44', Volumes: [row] }) : 'forwarded',
-  );
-});
 let serverUrl = '';
 
 beforeAll(async () => {
@@ -31,11 +23,8 @@ beforeAll(async () => {
   for (const [index, data] of needles.entries()) {
     volume.append({ needleId: BigInt(index + 1), cookie, data });
   }
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  serverUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  serverUrl = await serveListedVolume();
 });
-
-afterAll(() => server.close());
 
 afterEach(async () => {
   for (const role of roles.splice(0).reverse()) if (!role.hasEnded) await role.stop();
