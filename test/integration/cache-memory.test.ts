@@ -89,6 +89,8 @@ async function heldByAnswers({ metric }: Stack): Promise<number> {
 
 async function quiet(running: Stack): Promise<void> {
   const { metric } = running;
+  const bytesInFlight = () => metric('seaweed_rdma_in_flight_bytes');
+  await expect.poll(bytesInFlight, { timeout: 15_000 }).toBe(0);
   await expect.poll(() => heldByAnswers(running), { timeout: 15_000 }).toBe(0);
   expect(await metric('seaweed_rdma_lease_leaks_total')).toBe(0);
 }
