@@ -93,6 +93,7 @@ Napi::Value ConnectionCountsValue(Napi::Env env, const ucx::ConnectionCounts& co
   record.Put("ended", static_cast<double>(counts.ended));
   record.Put("descriptors", static_cast<double>(counts.descriptors));
   record.Put("lostPorts", static_cast<double>(counts.lost_ports));
+  record.Put("lookCpuMs", static_cast<double>(counts.look_cpu_ns) / 1e6);
   return {env, record.value()};
 }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 
+#include "protocol/clock.h"
+
 namespace ucx {
 namespace {
 
@@ -19,6 +21,7 @@ WaitingConnections::WaitingConnections(Ports ports, Rules rules, const PeerFilte
 }
 
 ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const PeerEnd> known) {
+  const uint64_t cpu_from_ns = protocol::ThreadCpuNs();
   const OwnSockets sockets = descriptors_.SocketsOn(ports_);
   std::unordered_map<uint64_t, uint64_t> since_ns;
   std::map<std::array<std::byte, 16>, std::vector<Waiting>> by_address;
@@ -46,6 +49,7 @@ ConnectionCounts WaitingConnections::Look(uint64_t now_ns, std::span<const PeerE
     }
     counts_.waiting += left;
   }
+  counts_.look_cpu_ns = protocol::ThreadCpuNs() - cpu_from_ns;
   return counts_;
 }
 

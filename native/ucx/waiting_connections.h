@@ -13,10 +13,11 @@ namespace ucx {
 
 /// TCP connections that are no session's.
 struct ConnectionCounts {
-  size_t waiting = 0;      // they have not said yet who they are
-  uint64_t ended = 0;      // by a bound, since the start
-  size_t descriptors = 0;  // open in the process, whatever they are
-  size_t lost_ports = 0;   // of UCX's data: it closes them for good where it cannot accept
+  size_t waiting = 0;        // they have not said yet who they are
+  uint64_t ended = 0;        // by a bound, since the start
+  size_t descriptors = 0;    // open in the process, whatever they are
+  size_t lost_ports = 0;     // of UCX's data: it closes them for good where it cannot accept
+  uint64_t look_cpu_ns = 0;  // processor time that the look took
 };
 
 /// TCP connections that are no session's: UCX accepts them, waits for what their peer says, and

@@ -25,7 +25,12 @@ export class ConnectionWatch {
   readonly #options: ConnectionWatchOptions;
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
-  #counts: ConnectionCounts = { waiting: 0, ended: 0, descriptors: 0, lostPorts: 0 };
+  #counts: Omit<ConnectionCounts, 'lookCpuMs'> = {
+    waiting: 0,
+    ended: 0,
+    descriptors: 0,
+    lostPorts: 0,
+  };
   #isClosed = false;
 
   constructor(options: ConnectionWatchOptions) {
@@ -49,13 +54,12 @@ export class ConnectionWatch {
   }
 
   async #look(): Promise<void> {
-    const startedMs = performance.now();
-    const counts = await this.#options.look();
-    if (counts === undefined || this.#isClosed) return;
+    const look = await this.#options.look();
+    if (look === undefined || this.#isClosed) return;
+    const { lookCpuMs, ...counts } = look;
     const { ended } = this.#counts;
     this.#counts = counts;
     if (counts.ended > ended) this.#options.onEnded(counts.ended - ended, counts.waiting);
-    const tookMs = performance.now() - startedMs;
-    this.#lookAfter(Math.max(this.#everyMs, tookMs / looksShareMax));
+    this.#lookAfter(Math.max(this.#everyMs, lookCpuMs / looksShareMax));
   }
 }

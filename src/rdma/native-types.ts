@@ -233,6 +233,8 @@ export interface NativeConnectionCounts {
   readonly descriptors: number;
   /** For UCX's data, and closed by it for good. */
   readonly lostPorts: number;
+  /** Processor time that the look took. */
+  readonly lookCpuMs: number;
 }
 
 export interface NativeSessionEvent {
