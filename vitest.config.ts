@@ -4,7 +4,7 @@ import { aloneFiles } from './test/alone.ts';
 
 const alone = Object.keys(aloneFiles);
 /** The tests wait for processes, sockets and deadlines more than they compute. */
-const maxWorkers = Math.max(3, availableParallelism());
+const maxWorkers = Math.max(4, availableParallelism());
 
 const config: ViteUserConfig = defineConfig({
   test: {

@@ -130,12 +130,13 @@ TEST_F(MemoryTurnsTest, MemoryThatComesHomeGoesToSessionsByTurns) {
 }
 
 TEST_F(MemoryTurnsTest, AReadThatWaitsForTooLongIsRefused) {
-  StartLoaded(30'000'000);
+  constexpr uint64_t kWaitNs = 2 * kNsPerSecond;
+  StartLoaded(kWaitNs);
   for (uint64_t i = 0; i < 8; ++i) Post(100 + i, kLarge, shares_[0]);
   Settle();
   EXPECT_GT(engine_->stats().reads_waiting, 3u);
   ASSERT_TRUE(PollUntil([&] {
-    (void)engine_->GoOn(protocol::NowNs());
+    (void)engine_->GoOn(protocol::NowNs() + kWaitNs);
     return engine_->stats().reads_waiting == 0;
   }));
   EXPECT_EQ(Answered(Status::no_slab).size() + held_.size(), 8u);

@@ -21,7 +21,9 @@ const server = `require('node:http').createServer(({ url }, response) => {
 }).listen(8080, '127.0.0.1', () => console.log('listening'))`;
 
 export interface StagePlace {
-  readonly rails: TwoRails;
+  readonly rails: Pick<TwoRails, 'onProxy' | 'onTarget'>;
+  /** Until rails carry traffic; what a busy machine takes, if it is not given. */
+  readonly patienceMs?: number;
   readonly scratch: ReturnType<typeof scratchFolder>;
   /** What the needles 1, 2, … of the volume in `scratch` hold. */
   readonly needles: readonly Buffer[];
@@ -33,10 +35,17 @@ export interface StagePlace {
 export class RailStage {
   readonly proxy: Role;
   readonly load: Load;
+  readonly #patienceMs: number;
   readonly #end: () => Promise<void>;
 
-  private constructor(proxy: Role, load: Load, end: () => Promise<void>) {
+  private constructor(
+    proxy: Role,
+    load: Load,
+    { patienceMs = 20_000 }: StagePlace,
+    end: () => Promise<void>,
+  ) {
     this.proxy = proxy;
+    this.#patienceMs = patienceMs;
     this.load = load;
     this.#end = end;
   }
@@ -64,7 +73,7 @@ export class RailStage {
     await proxy.ready();
     await proxy.line('target-up');
     const load = new Load(scratch.folder, needles);
-    const stage = new RailStage(proxy, load, async () => {
+    const stage = new RailStage(proxy, load, place, async () => {
       await load.end();
       for (const role of roles.reverse()) if (!role.hasEnded) await role.stop();
       upstream.kill();
@@ -84,7 +93,7 @@ export class RailStage {
   async untilUp(count: number): Promise<void> {
     await vi.waitFor(
       () => expect(this.linesOf('rail-up') - this.linesOf('rail-down')).toBe(count),
-      20_000,
+      this.#patienceMs,
     );
   }
 

@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createRdmaClient, type UcxClientOptions } from '../../src/rdma/rdma-client.ts';
 import { startTargetHost } from '../../src/rdma/target-host.ts';
 import { listenFault } from '../../src/rdma/ucx-addresses.ts';
 import { mebibyte, volumeId } from '../contract/client-rig.ts';
 import { SampleVolume } from '../contract/sample-volume.ts';
 import { when } from '../contract/subjects.ts';
+import { type Cable, type Cables, makeCables } from './cables.ts';
 
 const address = process.env['SEAWEED_RDMA_VERBS_ADDRESS'] ?? '';
 const device = `${process.env['SEAWEED_RDMA_VERBS_DEVICE']}:1`;
@@ -24,12 +25,12 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-async function target(host: string, tls: string): Promise<number> {
+async function target(host: string, tls: string, deviceName = 'auto'): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-verbs-'));
   ends.push(() => rmSync(dir, { recursive: true }));
   new SampleVolume(dir, volumeId).close();
   const options = { host, port: 0, secret, dirs: [dir], unconfirmed: true, ...memory };
-  const started = await startTargetHost({ ...options, tls, deviceName: 'auto' });
+  const started = await startTargetHost({ ...options, tls, deviceName });
   ends.push(() => started.stop(0));
   return started.port;
 }
@@ -85,5 +86,45 @@ describe('a session over RDMA that does not come up', () => {
     const args = ['--input-type=module', '--eval', program];
     const asked = await promisify(execFile)(process.execPath, args, { env, timeout: 60_000 });
     expect(asked.stdout).toMatch(/here has no GID of RoCE v2 with an address.*UCX_IB_GID_INDEX/);
+  });
+});
+
+describe('a session over a cable between two RDMA ports', () => {
+  let cables: Cables;
+  let cable: Cable;
+
+  beforeAll(() => {
+    cables = makeCables('way');
+    cable = cables.list[0] as Cable;
+  });
+
+  afterAll(() => cables?.remove());
+
+  /** What the proxy at the near end says. */
+  async function saidAtNearEnd(): Promise<string> {
+    const port = await target(cable.farAddress, 'rc', `${cable.far}:1`);
+    return failure(cable.farAddress, port, { deviceName: `${cable.near}:1` });
+  }
+
+  it('comes up', async () => {
+    expect(await saidAtNearEnd()).toBe('it is up');
+  });
+
+  it('does not as a firewall drops UDP port 4791', async () => {
+    cables.drop(cable, 100);
+    try {
+      expect(await saidAtNearEnd()).toContain('look for a firewall that drops UDP port 4791');
+    } finally {
+      cables.drop(cable, 0);
+    }
+  });
+
+  it('does not as packets to the target leave by a device without RDMA', async () => {
+    cables.detour(cable, 'w0');
+    try {
+      expect(await saidAtNearEnd()).toContain('no route leads from');
+    } finally {
+      cables.detour(cable, undefined);
+    }
   });
 });

@@ -42,7 +42,7 @@ it(`${sessions} sessions with one target read at once, and each gets every byte`
   const address = { host, port: target.port, secret, connectTimeoutMs: 120_000 };
   const fetchers = Array.from({ length: sessions }, () => client.addTarget(address));
   await Promise.all(fetchers.map((fetcher) => whenServed(fetcher, volumeId)));
-  expect(target.stats().sessionsActive).toBe(sessions);
+  await expect.poll(() => target.stats().sessionsActive, { timeout: 60_000 }).toBe(sessions);
   const command = readOf(1n, { timeoutMs: 100_000, length: mebibyte, wholeBytesMax: mebibyte });
   const results = await Promise.all(fetchers.map((fetcher) => fetcher.read(command)));
   for (const result of results) {

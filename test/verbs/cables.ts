@@ -1,0 +1,128 @@
+/**
+ * Cables between RDMA ports of this machine: each is a pair of network devices with a RoCE device in software on both ends.
+ * rdma_rxe receives in the first network namespace alone, so both ends are there, and rules of the routing send what goes
+ * from one end to the other over the cable. Needs root, in a machine that is thrown away.
+ */
+import { spawnSync } from 'node:child_process';
+
+export interface Cable {
+  /** The network device at the near end; its RoCE device is `near`:1. */
+  readonly nearDevice: string;
+  readonly near: string;
+  readonly nearAddress: string;
+  readonly farDevice: string;
+  readonly far: string;
+  readonly farAddress: string;
+  /** Of the kernel's routes to the far end; the next one is to the near end. */
+  readonly table: number;
+}
+
+export interface Cables {
+  readonly list: readonly Cable[];
+  pull(cable: Cable): void;
+  plugIn(cable: Cable): void;
+  /** Drops UDP packets to RoCE's port that come in at either end, so many in a hundred; 0: none. */
+  drop(cable: Cable, percent: number): void;
+  setMtu(device: string, bytes: number): void;
+  /** Routes what is sent to the far end by another network device; undefined: by the cable. */
+  detour(cable: Cable, device: string | undefined): void;
+  /** Takes the ports down; rdma_rxe of Linux 6.1 may never end where a device is deleted that had a session. */
+  remove(): void;
+}
+
+/** @param names one for each cable, of up to 8 letters; of none that was made before */
+export function makeCables(...names: readonly string[]): Cables {
+  const list = names.map(cableOf);
+  // Rules of the tests come before the table of local addresses, which would send nothing over a cable.
+  spawnSync('ip', ['rule', 'add', 'pref', '1000', 'lookup', 'local']);
+  spawnSync('ip', ['rule', 'del', 'pref', '0']);
+  for (const where of ['all', 'default']) {
+    must(`sysctl -qw net.ipv4.conf.${where}.accept_local=1`);
+    must(`sysctl -qw net.ipv4.conf.${where}.rp_filter=0`);
+  }
+  must('nft add table inet cables');
+  must('nft add chain inet cables in { type filter hook input priority 0; }');
+  for (const cable of list) lay(cable);
+  return {
+    list,
+    pull: ({ nearDevice }) => must(`ip link set ${nearDevice} down`),
+    plugIn(cable) {
+      must(`ip link set ${cable.nearDevice} up`);
+      route(cable);
+    },
+    drop({ nearDevice, farDevice }, percent) {
+      must('nft flush chain inet cables in');
+      if (percent === 0) return;
+      const lost = percent === 100 ? '' : `numgen random mod 100 < ${percent}`;
+      const ends = `{ ${nearDevice}, ${farDevice} }`;
+      must(`nft add rule inet cables in iifname ${ends} udp dport 4791 ${lost} drop`);
+    },
+    setMtu: (device, bytes) => must(`ip link set ${device} mtu ${bytes}`),
+    detour(cable, device) {
+      must(
+        `ip route replace ${cable.farAddress} dev ${device ?? cable.nearDevice} table ${cable.table}`,
+      );
+    },
+    remove() {
+      for (const { nearDevice, farDevice } of list) {
+        must(`ip link set ${nearDevice} down`);
+        must(`ip link set ${farDevice} down`);
+      }
+      must('nft delete table inet cables');
+    },
+  };
+}
+
+let made = 0;
+
+function cableOf(name: string): Cable {
+  made += 1;
+  // A process of its own for each file has no count of the others' cables.
+  const number = 20 + (process.pid % 100) * 2 + made;
+  return {
+    nearDevice: `${name}n`,
+    near: `rx${name}n`,
+    nearAddress: `10.9.${number}.1`,
+    farDevice: `${name}f`,
+    far: `rx${name}f`,
+    farAddress: `10.9.${number}.2`,
+    table: 1_000 + 2 * number,
+  };
+}
+
+function lay(cable: Cable): void {
+  const { nearDevice, near, nearAddress, farDevice, far, farAddress } = cable;
+  must(`ip link add ${nearDevice} type veth peer name ${farDevice}`);
+  for (const [device, address] of [
+    [nearDevice, nearAddress],
+    [farDevice, farAddress],
+  ]) {
+    must(`ip addr add ${address}/24 dev ${device}`);
+    must(`ip link set ${device} up`);
+  }
+  for (const [to, out, table] of [
+    [farAddress, nearDevice, cable.table],
+    [nearAddress, farDevice, cable.table + 1],
+  ]) {
+    // What is sent from here, and what rdma_cm asks of a device: whether its peer is behind it.
+    must(`ip rule add pref 10 to ${to} iif lo lookup ${table}`);
+    must(`ip rule add pref 11 to ${to} oif ${out} lookup ${table}`);
+  }
+  route(cable);
+  must(`rdma link add ${near} type rxe netdev ${nearDevice}`);
+  must(`rdma link add ${far} type rxe netdev ${farDevice}`);
+}
+
+/** Again after a device was down: the kernel forgets its routes. */
+function route(cable: Cable): void {
+  const { nearDevice, nearAddress, farDevice, farAddress, table } = cable;
+  must(`ip route replace ${farAddress} dev ${nearDevice} src ${nearAddress} table ${table}`);
+  must(`ip route replace ${nearAddress} dev ${farDevice} src ${farAddress} table ${table + 1}`);
+}
+
+function must(line: string): void {
+  const [command = '', ...words] = line.split(' ').filter((word) => word !== '');
+  const { error, status, stderr } = spawnSync(command, words, { encoding: 'latin1' });
+  if (error !== undefined || status !== 0)
+    throw new Error(`${line}: ${error?.message ?? stderr.trim()}`);
+}

@@ -1,0 +1,103 @@
+/**
+ * A proxy with two rails to its target over verbs: two cables, each between two RoCE devices. Clients read without end while
+ * one is pulled, or loses packets. Emulated processors answer ten times later than real ones, so no time is judged here:
+ * test/integration/rails.test.ts does over TCP.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createVolume } from '../../src/rdma/volume-files.ts';
+import { cookie, RailStage, volumeId } from '../integration/rails-stage.ts';
+import { scratchFolder } from '../integration/scratch.ts';
+import { type Cable, type Cables, makeCables } from './cables.ts';
+
+const scratch = scratchFolder();
+const needles = [1_000, 4_096, 65_536, 262_144].map((size) => randomBytes(size));
+const patience = ['handshake_timeout = "60s"'];
+const transport = ['transport = "ucx"', 'tls = "rc"'];
+let cables: Cables;
+let stage: RailStage;
+
+beforeAll(async () => {
+  using volume = createVolume({ dir: scratch.folder, volumeId });
+  for (const [index, data] of needles.entries()) {
+    volume.append({ needleId: BigInt(index + 1), cookie, data });
+  }
+  cables = makeCables('left', 'right');
+  const { list } = cables;
+  const listed = (words: readonly string[]): string => JSON.stringify(words);
+  stage = await RailStage.start(
+    {
+      rails: { onProxy: ['env'], onTarget: ['env'] },
+      scratch,
+      needles,
+      patienceMs: 120_000,
+      target: [
+        ...transport,
+        ...patience,
+        `device_name = ${listed(list.map(({ far }) => `${far}:1`))}`,
+      ],
+      proxy: [
+        ...transport,
+        ...patience,
+        `device_name = ${listed(list.map(({ near }) => `${near}:1`))}`,
+        `target = ${listed(list.map(({ farAddress }) => `${farAddress}:18515`))}`,
+        'timeout = "60s"',
+        'connect_timeout = "60s"',
+        'rail_timeout = "2s"',
+      ],
+    },
+    2,
+  );
+}, 400_000);
+
+afterAll(async () => {
+  await stage?.end();
+  cables?.remove();
+}, 120_000);
+
+function packetsOf({ near, far }: Cable): number {
+  return [near, far]
+    .map((name) => `/sys/class/infiniband/${name}/ports/1/hw_counters/sent_pkts`)
+    .reduce((sum, file) => sum + Number(readFileSync(file, 'utf8')), 0);
+}
+
+/** Packets of each cable, and reads, within some time. */
+async function traffic(
+  ms: number,
+): Promise<{ readonly packets: readonly number[]; readonly reads: number }> {
+  const before = cables.list.map(packetsOf);
+  const { reads, failed } = await stage.load.during(ms);
+  expect(failed).toEqual([]);
+  return { reads, packets: cables.list.map((cable, at) => packetsOf(cable) - (before[at] ?? 0)) };
+}
+
+test('both cables carry reads', async () => {
+  const { packets, reads } = await traffic(5_000);
+  expect(reads).toBeGreaterThan(10);
+  for (const count of packets) expect(count).toBeGreaterThan(reads / 4);
+});
+
+test.each([
+  ['is pulled', (cable: Cable) => cables.pull(cable), (cable: Cable) => cables.plugIn(cable)],
+  ['loses all', (cable: Cable) => cables.drop(cable, 100), (cable: Cable) => cables.drop(cable, 0)],
+] as const)(
+  'a cable that %s costs no read, and is used again afterwards',
+  async (_, breakIt, mend) => {
+    const [cable] = cables.list as [Cable];
+    await stage.untilUp(2);
+    const lost = stage.linesOf('rail-down');
+    breakIt(cable);
+    const { failed } = await stage.load.during(10_000);
+    expect(failed).toEqual([]);
+    await expect.poll(() => stage.linesOf('rail-down'), { timeout: 60_000 }).toBeGreaterThan(lost);
+    const without = await traffic(5_000);
+    expect(without.reads).toBeGreaterThan(10);
+    mend(cable);
+    await stage.untilUp(2);
+    await expect
+      .poll(async () => (await traffic(2_000)).packets[0] ?? 0, { timeout: 60_000 })
+      .toBeGreaterThan(20);
+  },
+  300_000,
+);
