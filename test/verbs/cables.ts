@@ -19,11 +19,12 @@ export interface Cable {
 
 export interface Cables {
   readonly list: readonly Cable[];
-  pull(cable: Cable): void;
-  plugIn(cable: Cable): void;
-  /** Drops UDP packets to RoCE's port that come in at either end, so many in a hundred; 0: none. */
-  drop(cable: Cable, percent: number): void;
-  setMtu(device: string, bytes: number): void;
+  /** Has both ends drop UDP packets to RoCE's port, or no more. */
+  fireWall(cable: Cable, isUp: boolean): void;
+  /** The MTU of both ends, and the longest packet that comes through between them. */
+  setMtu(cable: Cable, ends: number, between: number): void;
+  /** The share of packets that get lost on the way, in each direction; 0: none. */
+  lose(cable: Cable, percent: number): void;
   /** Routes what is sent to the far end by another network device; undefined: by the cable. */
   detour(cable: Cable, device: string | undefined): void;
   /** Takes the ports down; rdma_rxe of Linux 6.1 may never end where a device is deleted that had a session. */
@@ -45,19 +46,22 @@ export function makeCables(...names: readonly string[]): Cables {
   for (const cable of list) lay(cable);
   return {
     list,
-    pull: ({ nearDevice }) => must(`ip link set ${nearDevice} down`),
-    plugIn(cable) {
-      must(`ip link set ${cable.nearDevice} up`);
-      route(cable);
-    },
-    drop({ nearDevice, farDevice }, percent) {
+    fireWall({ nearDevice, farDevice }, isUp) {
       must('nft flush chain inet cables in');
-      if (percent === 0) return;
-      const lost = percent === 100 ? '' : `numgen random mod 100 < ${percent}`;
       const ends = `{ ${nearDevice}, ${farDevice} }`;
-      must(`nft add rule inet cables in iifname ${ends} udp dport 4791 ${lost} drop`);
+      if (isUp) must(`nft add rule inet cables in iifname ${ends} udp dport 4791 drop`);
     },
-    setMtu: (device, bytes) => must(`ip link set ${device} mtu ${bytes}`),
+    setMtu({ nearDevice, farDevice }, mtu, between) {
+      for (const device of [nearDevice, farDevice]) must(`ip link set ${device} mtu ${mtu}`);
+      must('nft flush chain inet cables in');
+      const ends = `{ ${nearDevice}, ${farDevice} }`;
+      if (between < mtu)
+        must(`nft add rule inet cables in iifname ${ends} meta length > ${between} drop`);
+    },
+    lose({ nearDevice, farDevice }, percent) {
+      for (const device of [nearDevice, farDevice])
+        must(`tc qdisc replace dev ${device} root netem loss ${percent}%`);
+    },
     detour(cable, device) {
       must(
         `ip route replace ${cable.farAddress} dev ${device ?? cable.nearDevice} table ${cable.table}`,
@@ -113,7 +117,6 @@ function lay(cable: Cable): void {
   must(`rdma link add ${far} type rxe netdev ${farDevice}`);
 }
 
-/** Again after a device was down: the kernel forgets its routes. */
 function route(cable: Cable): void {
   const { nearDevice, nearAddress, farDevice, farAddress, table } = cable;
   must(`ip route replace ${farAddress} dev ${nearDevice} src ${nearAddress} table ${table}`);

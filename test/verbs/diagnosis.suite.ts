@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { releaseData } from '../../src/rdma/rails/rail-request.ts';
 import { createRdmaClient, type UcxClientOptions } from '../../src/rdma/rdma-client.ts';
 import { startTargetHost } from '../../src/rdma/target-host.ts';
 import { listenFault } from '../../src/rdma/ucx-addresses.ts';
-import { mebibyte, volumeId } from '../contract/client-rig.ts';
+import { bytesOf, mebibyte, volumeId } from '../contract/client-rig.ts';
 import { SampleVolume } from '../contract/sample-volume.ts';
-import { when } from '../contract/subjects.ts';
+import { readOf, when, whenServed } from '../contract/subjects.ts';
 import { type Cable, type Cables, makeCables } from './cables.ts';
 
 const address = process.env['SEAWEED_RDMA_VERBS_ADDRESS'] ?? '';
@@ -28,7 +29,9 @@ afterEach(async () => {
 async function target(host: string, tls: string, deviceName = 'auto'): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), 'seaweed-rdma-verbs-'));
   ends.push(() => rmSync(dir, { recursive: true }));
-  new SampleVolume(dir, volumeId).close();
+  const volume = new SampleVolume(dir, volumeId);
+  volume.put(1n, bytesOf(mebibyte, 1));
+  volume.close();
   const options = { host, port: 0, secret, dirs: [dir], unconfirmed: true, ...memory };
   const started = await startTargetHost({ ...options, tls, deviceName });
   ends.push(() => started.stop(0));
@@ -111,11 +114,31 @@ describe('a session over a cable between two RDMA ports', () => {
   });
 
   it('does not as a firewall drops UDP port 4791', async () => {
-    cables.drop(cable, 100);
+    cables.fireWall(cable, true);
     try {
       expect(await saidAtNearEnd()).toContain('look for a firewall that drops UDP port 4791');
     } finally {
-      cables.drop(cable, 0);
+      cables.fireWall(cable, false);
+    }
+  });
+
+  it('is lost with the first long needle as a switch does not carry the MTU of its ends', async () => {
+    cables.setMtu(cable, 4_200, 1_500);
+    try {
+      const port = await target(cable.farAddress, 'rc', `${cable.far}:1`);
+      const deviceName = `${cable.near}:1`;
+      const client = createRdmaClient({ kind: 'ucx', tls: 'rc', ...memory, deviceName });
+      ends.push(() => client.close());
+      const address = { host: cable.farAddress, port, secret, connectTimeoutMs: 20_000 };
+      const fetcher = client.addTarget(address);
+      await whenServed(fetcher, volumeId);
+      void fetcher.read(readOf(1n, { timeoutMs: 60_000 })).then(releaseData);
+      await when(fetcher, () => fetcher.state.kind === 'down');
+      expect(fetcher.state).toMatchObject({
+        detail: expect.stringContaining('does not carry the MTU of both sides, 4200'),
+      });
+    } finally {
+      cables.setMtu(cable, 1_500, 1_500);
     }
   });
 

@@ -1,6 +1,7 @@
 /**
  * A proxy with two rails to its target over verbs: two cables, each between two RoCE devices. Clients read without end while
- * one is pulled, or loses packets. Emulated processors answer ten times later than real ones, so no time is judged here:
+ * one loses packets. It is not pulled: once its network device was down, rdma_rxe of Linux 6.1 carries no session again, one of
+ * new processes neither. Emulated processors answer ten times later than real ones, so no time is judged here:
  * test/integration/rails.test.ts does over TCP.
  */
 import { randomBytes } from 'node:crypto';
@@ -43,7 +44,7 @@ beforeAll(async () => {
         `device_name = ${listed(list.map(({ near }) => `${near}:1`))}`,
         `target = ${listed(list.map(({ farAddress }) => `${farAddress}:18515`))}`,
         'timeout = "60s"',
-        'connect_timeout = "60s"',
+        'connect_timeout = "15s"',
         'rail_timeout = "2s"',
       ],
     },
@@ -78,26 +79,26 @@ test('both cables carry reads', async () => {
   for (const count of packets) expect(count).toBeGreaterThan(reads / 4);
 });
 
-test.each([
-  ['is pulled', (cable: Cable) => cables.pull(cable), (cable: Cable) => cables.plugIn(cable)],
-  ['loses all', (cable: Cable) => cables.drop(cable, 100), (cable: Cable) => cables.drop(cable, 0)],
-] as const)(
-  'a cable that %s costs no read, and is used again afterwards',
-  async (_, breakIt, mend) => {
-    const [cable] = cables.list as [Cable];
-    await stage.untilUp(2);
-    const lost = stage.linesOf('rail-down');
-    breakIt(cable);
-    const { failed } = await stage.load.during(10_000);
-    expect(failed).toEqual([]);
-    await expect.poll(() => stage.linesOf('rail-down'), { timeout: 60_000 }).toBeGreaterThan(lost);
-    const without = await traffic(5_000);
-    expect(without.reads).toBeGreaterThan(10);
-    mend(cable);
-    await stage.untilUp(2);
-    await expect
-      .poll(async () => (await traffic(2_000)).packets[0] ?? 0, { timeout: 60_000 })
-      .toBeGreaterThan(20);
-  },
-  300_000,
-);
+test('a cable that loses all costs no read, and is used again afterwards', async () => {
+  const [cable] = cables.list as [Cable];
+  const lost = stage.linesOf('rail-down');
+  cables.lose(cable, 100);
+  expect((await stage.load.during(10_000)).failed).toEqual([]);
+  await expect.poll(() => stage.linesOf('rail-down'), { timeout: 60_000 }).toBeGreaterThan(lost);
+  const without = await traffic(5_000);
+  expect(without.reads).toBeGreaterThan(10);
+  cables.lose(cable, 0);
+  await stage.untilUp(2);
+  const comesBack = async (): Promise<number> => (await traffic(2_000)).packets[0] ?? 0;
+  await expect.poll(comesBack, { timeout: 60_000 }).toBeGreaterThan(20);
+}, 300_000);
+
+test('a cable that loses a third costs no read', async () => {
+  const [cable] = cables.list as [Cable];
+  cables.lose(cable, 33);
+  const { reads, failed } = await stage.load.during(15_000);
+  cables.lose(cable, 0);
+  expect(failed).toEqual([]);
+  expect(reads).toBeGreaterThan(10);
+  await stage.untilUp(2);
+}, 300_000);

@@ -166,10 +166,16 @@ async function sourcesTo(
   return new Set(found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
 }
 
+/** What every Ethernet carries. */
+const ethernetMtu = 1_500;
+
 function mtuText(own: readonly FabricPort[], target: readonly FabricPort[]): string {
   const [here, there] = [own, target].map((ports) => ports.find(({ mtu }) => mtu > 0)?.mtu);
-  if (here === undefined || there === undefined || here === there) return '';
-  return `, and at the MTU: ${here} here, ${there} at the target. The smaller one has to fit every switch between`;
+  if (here === undefined || there === undefined) return '';
+  if (here !== there)
+    return `, and at the MTU: ${here} here, ${there} at the target. The smaller one has to fit every switch between`;
+  if (here <= ethernetMtu) return '';
+  return `, or, where sessions come up and are lost with the first long needle, for a switch between that does not carry the MTU of both sides, ${here}`;
 }
 
 /** "mlx5_0:1 (Ethernet, 10.0.0.1)". */
