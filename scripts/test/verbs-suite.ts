@@ -24,7 +24,7 @@ export async function runVerbsSuite(files: readonly string[], print: Print): Pro
     const { how } = await runQuietly({
       command: 'qemu-system-x86_64',
       args: [
-        ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '6144'],
+        ...['-accel', 'tcg,thread=multi', '-cpu', 'max,pku=off', '-smp', '2', '-m', '6144'],
         ...['-display', 'none', '-no-reboot', '-serial', `file:${join(out, 'console')}`],
         ...['-kernel', machine.kernel, '-initrd', machine.initramfs],
         ...[
