@@ -4,7 +4,7 @@ import { type Check, runChecks } from './checks-suite.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
 import { newestUcxSuite, runNewestUcx } from './newest-ucx-suite.ts';
 import type { Suite } from './suite.ts';
-import { runVerbsSuite } from './verbs-suite.ts';
+import { runVerbsSuite, runVerbsWhole } from './verbs-suite.ts';
 import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
 
 const typeChecks: readonly Check[] = ['tsconfig.json', join('scripts', 'tsconfig.json')].map(
@@ -66,7 +66,7 @@ export const suites: readonly Suite[] = [
     tells:
       "the same, the fetcher's contract, faults, sessions, tools and a history; by name only (npm run test:verbs)",
     isExtra: true,
-    alone: (print) => runVerbsSuite(['test/verbs', 'test/contract'], print),
+    alone: runVerbsWhole,
   },
   {
     name: 'native-tsan',

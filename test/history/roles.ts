@@ -15,7 +15,7 @@ export interface StackOptions {
   /** One for each volume server: its URL, and its data directories. */
   readonly servers: readonly { readonly url: string; readonly dirs: readonly string[] }[];
   /** How often targets ask their volume servers; with inproc the proxy does, each second. */
-  readonly confirmEveryMs?: number;
+  readonly confirmEveryMs?: number | undefined;
   /** The first target's; default: any free one. */
   readonly targetPort?: number;
   /** More lines for [rdma] of proxy.toml. */

@@ -166,7 +166,7 @@ async function sourcesTo(
   return new Set(found.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
 }
 
-/** What every Ethernet carries. */
+/** Every Ethernet carries it. */
 const ethernetMtu = 1_500;
 
 function mtuText(own: readonly FabricPort[], target: readonly FabricPort[]): string {

@@ -7,9 +7,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createVolume } from '../../src/rdma/volume-files.ts';
-import { cookie, RailStage, volumeId } from '../integration/rails-stage.ts';
-import { scratchFolder } from '../integration/scratch.ts';
+import { createVolume } from '../../../src/rdma/volume-files.ts';
+import { cookie, RailStage, volumeId } from '../../integration/rails-stage.ts';
+import { scratchFolder } from '../../integration/scratch.ts';
 import { type Cable, type Cables, makeCables } from './cables.ts';
 
 const scratch = scratchFolder();

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { releaseData } from '../../src/rdma/rails/rail-request.ts';
-import { createRdmaClient, type UcxClientOptions } from '../../src/rdma/rdma-client.ts';
-import { startTargetHost } from '../../src/rdma/target-host.ts';
-import { listenFault } from '../../src/rdma/ucx-addresses.ts';
-import { bytesOf, mebibyte, volumeId } from '../contract/client-rig.ts';
-import { SampleVolume } from '../contract/sample-volume.ts';
-import { readOf, when, whenServed } from '../contract/subjects.ts';
+import { releaseData } from '../../../src/rdma/rails/rail-request.ts';
+import { createRdmaClient, type UcxClientOptions } from '../../../src/rdma/rdma-client.ts';
+import { startTargetHost } from '../../../src/rdma/target-host.ts';
+import { listenFault } from '../../../src/rdma/ucx-addresses.ts';
+import { bytesOf, mebibyte, volumeId } from '../../contract/client-rig.ts';
+import { SampleVolume } from '../../contract/sample-volume.ts';
+import { readOf, when, whenServed } from '../../contract/subjects.ts';
 import { type Cable, type Cables, makeCables } from './cables.ts';
 
 const address = process.env['SEAWEED_RDMA_VERBS_ADDRESS'] ?? '';
@@ -77,7 +77,7 @@ describe('a session over RDMA that does not come up', () => {
   it('as the GID that UCX is told to take has no route', async () => {
     const port = await target(address, 'rc');
     const program = `
-      import { createRdmaClient } from ${JSON.stringify(join(import.meta.dirname, '../../src/rdma/rdma-client.ts'))};
+      import { createRdmaClient } from ${JSON.stringify(join(import.meta.dirname, '../../../src/rdma/rdma-client.ts'))};
       const client = createRdmaClient({ kind: 'ucx', tls: 'rc', arenaBytes: ${memory.arenaBytes}, hugepages: 'off' });
       const fetcher = client.addTarget({ host: '${address}', port: ${port}, secret: '${secret}', connectTimeoutMs: 20000 });
       fetcher.onChange(() => {
