@@ -60,7 +60,7 @@ export async function answerFrom(
 ): Promise<NeedleOutcome | 'changed'> {
   const { entry, read } = reading;
   const fetcher = readerOf(reading);
-  const limits = limitsOf(reading);
+  const limits = new LimitsLeft(reading);
   const facts = snapshotOf(entry.facts);
   let decoded: DecodedBytes | undefined;
   let plan = planAnswer(read, needle, facts);
@@ -101,13 +101,21 @@ function readerOf({ cache, fetcher }: Reading): NeedleReader {
   };
 }
 
-function limitsOf(reading: Reading): FetchLimits {
-  return {
-    needleBytesMax: reading.options.needleBytesMax,
-    get timeoutMs() {
-      return reading.leftMs;
-    },
-  };
+/** A class, since each object literal with an accessor costs V8 a hidden class of its own. */
+class LimitsLeft implements FetchLimits {
+  readonly #reading: Reading;
+
+  constructor(reading: Reading) {
+    this.#reading = reading;
+  }
+
+  get needleBytesMax(): number {
+    return this.#reading.options.needleBytesMax;
+  }
+
+  get timeoutMs(): number {
+    return this.#reading.leftMs;
+  }
 }
 
 function answered(
