@@ -4,6 +4,7 @@
  * from one end to the other over the cable. Needs root, in a machine that is thrown away.
  */
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 
 export interface Cable {
   /** The network device at the near end; its RoCE device is `near`:1. */
@@ -77,12 +78,9 @@ export function makeCables(...names: readonly string[]): Cables {
   };
 }
 
-let made = 0;
-
-function cableOf(name: string): Cable {
-  made += 1;
-  // A process of its own for each file has no count of the others' cables.
-  const number = 20 + (process.pid % 100) * 2 + made;
+function cableOf(name: string, index: number): Cable {
+  // Other test files have made cables before, and those stay.
+  const number = 20 + readdirSync('/sys/class/infiniband').length + index;
   return {
     nearDevice: `${name}n`,
     near: `rx${name}n`,
