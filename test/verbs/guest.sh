@@ -14,6 +14,8 @@ ip link set w1 up
 rdma link add rxe0 type rxe netdev v0
 ulimit -l unlimited
 export SEAWEED_RDMA_VERBS_ADDRESS=10.9.0.1 SEAWEED_RDMA_VERBS_DEVICE=rxe0
+# /mnt/out/files may have patterns for vitest.
+set -f
 export NODE_OPTIONS=--import=$PWD/test/verbs/liftoff.mjs
 exec node_modules/node/bin/node node_modules/vitest/vitest.mjs run --config test/verbs/vitest.config.ts \
   --reporter=verbose --reporter=json --outputFile=/mnt/out/report.json $(cat /mnt/out/files)
