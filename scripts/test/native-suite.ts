@@ -9,7 +9,7 @@ import { root } from '../setup/pinned-node.mjs';
 import { compiler } from '../setup/system-packages.mjs';
 import { runQuietly } from './children.ts';
 import { type Counts, describeCounts, noCounts, sumOf } from './counts.ts';
-import type { Print, Suite } from './suite.ts';
+import type { Print, SuiteParts } from './suite.ts';
 
 export interface NativeBuild {
   /** From the root. */
@@ -64,10 +64,7 @@ const runAgainMax = 2;
  * The programs of a build. One or two that fail beside others are not counted then: they run again when everything else has ended, as a busy
  * machine is no fault of theirs.
  */
-export function nativeSuite(
-  build: NativeBuild,
-  libraries?: OtherLibraries,
-): Required<Pick<Suite, 'beside' | 'alone'>> {
+export function nativeSuite(build: NativeBuild, libraries?: OtherLibraries): SuiteParts {
   const folder = join(root, build.folder);
   const env = {
     ...(build.sanitize === 'thread' ? threadSanitizerEnv : testEnv),

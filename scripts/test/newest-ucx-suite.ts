@@ -3,36 +3,49 @@ import { join } from 'node:path';
 import { newestUcxLibraries, newestUcxVersion } from '../setup/newest-ucx.ts';
 import { pinnedNode, root } from '../setup/pinned-node.mjs';
 import { runQuietly } from './children.ts';
-import { type Counts, noCounts, sumOf } from './counts.ts';
+import { noCounts, sumOf } from './counts.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
-import type { Print, Suite } from './suite.ts';
-import { runContractWith } from './vitest-suite.ts';
+import type { SuiteParts } from './suite.ts';
+import { contractSuite } from './vitest-suite.ts';
 
 const programs = ['client_test', 'server_test', 'stream_test', 'ucx_test'];
 
-export function newestUcxSuite(build: NativeBuild): Required<Pick<Suite, 'beside' | 'alone'>> {
+/** The contract of the fetcher, and the gtest programs that use UCX. */
+export function newestUcxSuite(build: NativeBuild): SuiteParts {
   const folder = newestUcxLibraries();
   const native = nativeSuite(build, { folder, programs });
+  const contract = newestUcxContract();
   return {
     beside: async (print) =>
       folder === undefined
-        ? runNewestUcx(print)
-        : sumOf(await Promise.all([native.beside(print), runNewestUcx(print)])),
-    alone: native.alone,
+        ? contract.beside(print)
+        : sumOf(await Promise.all([native.beside(print), contract.beside(print)])),
+    alone: async (print) => sumOf([await native.alone(print), await contract.alone(print)]),
   };
 }
 
 /** The contract of the fetcher. */
-export async function runNewestUcx(print: Print): Promise<Counts> {
+export function newestUcxContract(): SuiteParts {
   const folder = newestUcxLibraries();
   if (folder === undefined) {
-    print('skipped: the newest UCX was not fetched (npm run setup says why)\n');
-    return { ...noCounts(), skipped: 1 };
+    return {
+      beside: async (print) => {
+        print('skipped: the newest UCX was not fetched (npm run setup says why)\n');
+        return { ...noCounts(), skipped: 1 };
+      },
+      alone: async () => noCounts(),
+    };
   }
-  const loaded = await loadedVersion(folder);
-  if (loaded === newestUcxVersion) return runContractWith(folder, print);
-  print(`UCX ${newestUcxVersion} is in ${folder}, and ${loaded} was loaded\n`);
-  return { ...noCounts(), failed: 1 };
+  const contract = contractSuite(folder);
+  return {
+    async beside(print) {
+      const loaded = await loadedVersion(folder);
+      if (loaded === newestUcxVersion) return contract.beside(print);
+      print(`UCX ${newestUcxVersion} is in ${folder}, and ${loaded} was loaded\n`);
+      return { ...noCounts(), failed: 1 };
+    },
+    alone: contract.alone,
+  };
 }
 
 /** Undefined: the program said none. */

@@ -13,3 +13,6 @@ export interface Suite {
   /** The tests that must not: they run when every other suite has ended. */
   alone?(print: Print): Promise<Counts>;
 }
+
+/** Of a suite that has both. */
+export type SuiteParts = Required<Pick<Suite, 'beside' | 'alone'>>;

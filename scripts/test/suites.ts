@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { root } from '../setup/pinned-node.mjs';
 import { type Check, runChecks } from './checks-suite.ts';
 import { type NativeBuild, nativeSuite } from './native-suite.ts';
-import { newestUcxSuite, runNewestUcx } from './newest-ucx-suite.ts';
+import { newestUcxContract, newestUcxSuite } from './newest-ucx-suite.ts';
 import type { Suite } from './suite.ts';
 import { runVerbsSuite, runVerbsWhole } from './verbs-suite.ts';
 import { runClientsSuite, runUnitSuite, vitestSuite } from './vitest-suite.ts';
@@ -45,7 +45,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'ucx-newest',
     tells: 'the contract of the fetcher under the newest UCX',
-    beside: runNewestUcx,
+    ...newestUcxContract(),
   },
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   {

@@ -8,7 +8,7 @@ import { join, relative } from 'node:path';
 import { binFolder, pinnedEnv, pinnedNode, root } from '../setup/pinned-node.mjs';
 import { runProgram } from './children.ts';
 import { addCounts, type Counts, noCounts, sumOf } from './counts.ts';
-import type { Print, Suite } from './suite.ts';
+import type { Print, SuiteParts } from './suite.ts';
 
 /** The part of vitest's report that is counted. */
 interface Report {
@@ -34,23 +34,50 @@ const runAgainMax = 4;
  * The tests in src/, bench/ and test/, by the projects of vitest.config.ts. A few files that fail beside others are not counted then: they run
  * again after those that must be alone, as a busy machine is no fault of theirs.
  */
-export function vitestSuite(folder: string = root): Required<Pick<Suite, 'beside' | 'alone'>> {
+export function vitestSuite(folder: string = root): SuiteParts {
   const at = ['--root', folder];
-  let again: readonly string[] = [];
+  return parts({
+    folder,
+    beside: [...at, ...projectOptions(['unit', 'beside'])],
+    again: at,
+    alone: [...at, ...projectOptions(['alone'])],
+  });
+}
+
+/** The contract that all fetchers keep, with the libraries of that folder. */
+export function contractSuite(libraries: string): SuiteParts {
+  const env = { LD_LIBRARY_PATH: libraries };
+  return parts({ folder: root, beside: ['test/contract/'], again: [], env });
+}
+
+interface PartOptions {
+  readonly folder: string;
+  readonly beside: readonly string[];
+  /** Of a run of files that failed. */
+  readonly again: readonly string[];
+  /** Absent: none has to be alone. */
+  readonly alone?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+function parts({ folder, beside, again, alone, env = {} }: PartOptions): SuiteParts {
+  let failedFiles: readonly string[] = [];
   return {
     async beside(print) {
-      const tested = await runVitest([...at, ...projectOptions(['unit', 'beside'])], print);
+      const tested = await runVitest(beside, print, env);
       const failed = tested.files.filter(({ counts }) => counts.failed > 0);
       if (!tested.isWhole || failed.length > runAgainMax) return countsOf(tested);
-      again = failed.map(({ path }) => relative(folder, path));
+      failedFiles = failed.map(({ path }) => relative(folder, path));
       return sumFiles(tested.files.filter((file) => !failed.includes(file)));
     },
     async alone(print) {
-      const counts = countsOf(await runVitest([...at, ...projectOptions(['alone'])], print));
-      if (again.length === 0) return counts;
-      print(`\nrun again, alone, as they failed beside others:\n${again.join('\n')}\n`);
-      const tested = await runVitest([...at, '--maxWorkers=1', ...again], print);
-      addCounts(counts, { ...countsOf(tested), filesRunAgain: again.length });
+      const counts =
+        alone === undefined ? noCounts() : countsOf(await runVitest(alone, print, env));
+      if (failedFiles.length === 0) return counts;
+      const list = failedFiles.join('\n');
+      print(`\nrun again, alone, as they failed beside others:\n${list}\n`);
+      const tested = await runVitest([...again, '--maxWorkers=1', ...failedFiles], print, env);
+      addCounts(counts, { ...countsOf(tested), filesRunAgain: failedFiles.length });
       return counts;
     },
   };
@@ -71,11 +98,6 @@ export async function runClientsSuite(print: Print): Promise<Counts> {
     return countsOf(await runVitest(['--config', clientsConfig], print));
   print('skipped: WEED_BIN names no SeaweedFS program (weed), so there are no clients to run\n');
   return { ...noCounts(), skipped: 1 };
-}
-
-/** The contract that all fetchers keep, with the libraries of that folder. */
-export async function runContractWith(libraries: string, print: Print): Promise<Counts> {
-  return countsOf(await runVitest(['test/contract/'], print, { LD_LIBRARY_PATH: libraries }));
 }
 
 interface TestedFile {

@@ -177,7 +177,7 @@ describe('connect', () => {
     const file = join(folder.dir, 'proxy.toml');
     writeFileSync(
       file,
-      `[rdma]\ntarget = "${there.address}"\nsecret_file = "${secretFile}"\ndevice_name = "lo"\ntls = "${tcp}"\n[memory]\nsize = "8MiB"\n`,
+      `[rdma]\ntarget = "${there.address}"\nsecret_file = "${secretFile}"\ndevice_name = "lo"\ntls = "${tcp}"\nconnect_timeout = "10s"\n[memory]\nsize = "8MiB"\n`,
     );
     const byFile = await client({ config: file });
     expect(await readFrom(byFile)).toBe(`${there.address} true`);
