@@ -14,5 +14,5 @@ export interface Suite {
   alone?(print: Print): Promise<Counts>;
 }
 
-/** Of a suite that has both. */
+/** Both parts of a suite. */
 export type SuiteParts = Required<Pick<Suite, 'beside' | 'alone'>>;

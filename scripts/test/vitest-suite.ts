@@ -53,7 +53,7 @@ export function contractSuite(libraries: string): SuiteParts {
 interface PartOptions {
   readonly folder: string;
   readonly beside: readonly string[];
-  /** Of a run of files that failed. */
+  /** Options of the second run of a file that failed. */
   readonly again: readonly string[];
   /** Absent: none has to be alone. */
   readonly alone?: readonly string[];
