@@ -1,9 +1,9 @@
 /** One request on its way over the rails: sent on one, sent again on another where that is ejected, settled once. */
-import type { FetchResult, PingResult, ValidateResult } from '../needle-fetcher.ts';
+import type { FetchResult, ValidateResult } from '../needle-fetcher.ts';
 import type { Failure, StatusName } from '../status.ts';
 import type { Passenger, Rail, RailReason } from './rail.ts';
 
-type Answer = FetchResult | ValidateResult | PingResult;
+type Answer = FetchResult | ValidateResult;
 
 export interface Trip<R extends Answer> {
   readonly expectedBytes: number;

@@ -5,7 +5,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { join } from 'node:path';
-import { entriesOf, readLine } from '../machine-files.ts';
+import { entriesOf, readLine, readText } from '../machine-files.ts';
 import { withoutAlias } from '../ucx-devices.ts';
 
 export interface RailWay {
@@ -95,7 +95,7 @@ export function isNear(
 }
 
 function allowedProcessors(): string {
-  return /^Cpus_allowed_list:\s*(\S+)/m.exec(readLine('/proc/self/status') ?? '')?.[1] ?? '';
+  return /^Cpus_allowed_list:\s*(\S+)/m.exec(readText('/proc/self/status') ?? '')?.[1] ?? '';
 }
 
 /** Reads "0-3,8". */

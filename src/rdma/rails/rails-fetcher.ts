@@ -179,10 +179,7 @@ export class RailsFetcher implements NeedleFetcher {
     return { ...result, verdicts: result.verdicts.map((each) => ({ ...each, leased: false })) };
   }
 
-  #send<R extends FetchResult | ValidateResult | PingResult>(
-    timeoutMs: number,
-    trip: Trip<R>,
-  ): Promise<R> {
+  #send<R extends FetchResult | ValidateResult>(timeoutMs: number, trip: Trip<R>): Promise<R> {
     this.#doublesLeft = Math.min(doubledMax, this.#doublesLeft + doubledShare);
     const request = new RailRequest(timeoutMs, trip);
     if (!request.go()) request.settleAs(this.#isClosed ? closed : notConnected);
