@@ -47,26 +47,19 @@ export function makeCables(...names: readonly string[]): Cables {
   for (const cable of list) lay(cable);
   return {
     list,
-    fireWall({ nearDevice, farDevice }, isUp) {
-      must('nft flush chain inet cables in');
-      const ends = `{ ${nearDevice}, ${farDevice} }`;
-      if (isUp) must(`nft add rule inet cables in iifname ${ends} udp dport 4791 drop`);
-    },
-    setMtu({ nearDevice, farDevice }, mtu, between) {
-      for (const device of [nearDevice, farDevice]) must(`ip link set ${device} mtu ${mtu}`);
-      must('nft flush chain inet cables in');
-      const ends = `{ ${nearDevice}, ${farDevice} }`;
-      if (between < mtu)
-        must(`nft add rule inet cables in iifname ${ends} meta length > ${between} drop`);
+    fireWall: (cable, isUp) => dropAtEnds(cable, isUp ? 'udp dport 4791' : undefined),
+    setMtu(cable, mtu, between) {
+      for (const device of [cable.nearDevice, cable.farDevice])
+        must(`ip link set ${device} mtu ${mtu}`);
+      dropAtEnds(cable, between < mtu ? `meta length > ${between}` : undefined);
     },
     lose({ nearDevice, farDevice }, percent) {
       for (const device of [nearDevice, farDevice])
         must(`tc qdisc replace dev ${device} root netem loss ${percent}%`);
     },
     detour(cable, device) {
-      must(
-        `ip route replace ${cable.farAddress} dev ${device ?? cable.nearDevice} table ${cable.table}`,
-      );
+      if (device === undefined) route(cable);
+      else must(`ip route replace ${cable.farAddress} dev ${device} table ${cable.table}`);
     },
     remove() {
       for (const { nearDevice, farDevice } of list) {
@@ -113,6 +106,13 @@ function lay(cable: Cable): void {
   route(cable);
   must(`rdma link add ${near} type rxe netdev ${nearDevice}`);
   must(`rdma link add ${far} type rxe netdev ${farDevice}`);
+}
+
+/** `packets`: what both ends drop of what comes in, in nft's words; undefined: nothing. */
+function dropAtEnds({ nearDevice, farDevice }: Cable, packets: string | undefined): void {
+  must('nft flush chain inet cables in');
+  if (packets === undefined) return;
+  must(`nft add rule inet cables in iifname { ${nearDevice}, ${farDevice} } ${packets} drop`);
 }
 
 function route(cable: Cable): void {

@@ -5,11 +5,11 @@
  * test/integration/rails.test.ts does over TCP.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createVolume } from '../../../src/rdma/volume-files.ts';
 import { cookie, RailStage, volumeId } from '../../integration/rails-stage.ts';
 import { scratchFolder } from '../../integration/scratch.ts';
+import { counted } from '../device-counters.ts';
 import { type Cable, type Cables, makeCables } from './cables.ts';
 
 const scratch = scratchFolder();
@@ -58,9 +58,7 @@ afterAll(async () => {
 }, 120_000);
 
 function packetsOf({ near, far }: Cable): number {
-  return [near, far]
-    .map((name) => `/sys/class/infiniband/${name}/ports/1/hw_counters/sent_pkts`)
-    .reduce((sum, file) => sum + Number(readFileSync(file, 'utf8')), 0);
+  return counted(near, 'sent_pkts') + counted(far, 'sent_pkts');
 }
 
 /** Packets of each cable, and reads, within some time. */
