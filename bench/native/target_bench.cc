@@ -2,6 +2,7 @@
 // own, and as processes that load it: see kUsage. It prints latencies and bandwidths as the loads
 // saw them, and memory and CPU time of the target's threads.
 #include <netinet/in.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -32,17 +33,22 @@ using bench::kSizes;
 
 constexpr char kUsage[] =
     "usage: target_bench [--tls tcp|shm|stream|keyed-stream] [--seconds S] [--arena MiB]\n"
-    "                    [--io-threads N] [--verified N] --load GROUPS [--beside GROUPS]\n"
+    "                    [--io-threads N] [--verified N] [--realtime 0|1]\n"
+    "                    --load GROUPS [--beside GROUPS]\n"
     "GROUPS are SESSIONS:DEPTHxBYTES[+DEPTHxBYTES …], more of them after commas: each session "
     "keeps\n"
     "DEPTH reads of needles of BYTES in flight. Bytes are 4096, 65536, 1048576, 4194304 or "
     "67108864.\n"
     "--beside is the load of another process, without a report of latencies. --verified 1 has the\n"
-    "target compute the checksum of each large needle again.\n"
+    "target compute the checksum of each large needle again. --realtime 1 runs the process of "
+    "--load\n"
+    "before all others, so that its waits for a processor are no part of its latencies.\n"
     "As in: target_bench --tls stream --load 16:1x4096 --beside 4:4x67108864\n";
 
 /// The default of rdma.buffer_wait.
 constexpr uint64_t kMemoryWaitNs = 250'000'000;
+/// How much longer the load beside reads: the measured process connects and warms up in it.
+constexpr double kBesideMoreSeconds = 4;
 
 struct Options {
   std::string tls = "stream";
@@ -57,7 +63,8 @@ struct Options {
   int ports_fd = -1;
   bench::Ports ports{};
   pid_t target_pid = 0;
-  bool is_quiet = false;
+  bool is_realtime = false;
+  int ready_fd = -1;  // of the load beside another: it writes a byte once it reads
 };
 
 template <typename Number>
@@ -97,8 +104,10 @@ std::optional<Options> ParseArguments(int count, char** arguments) {
       is_good = Parse(value, options.ports.stream);
     } else if (name == "--target-pid") {
       is_good = Parse(value, options.target_pid);
-    } else if (name == "--quiet") {
-      options.is_quiet = value == "1";
+    } else if (name == "--realtime") {
+      options.is_realtime = value == "1";
+    } else if (name == "--ready-fd") {
+      is_good = Parse(value, options.ready_fd);
     } else {
       is_good = false;
     }
@@ -189,6 +198,11 @@ class Child {
     waitpid(std::exchange(pid_, 0), &status, 0);
     return status == 0;
   }
+  [[nodiscard]] bool HasEnded() const {
+    siginfo_t info{};
+    waitid(P_PID, pid_, &info, WEXITED | WNOHANG | WNOWAIT);
+    return info.si_pid != 0;
+  }
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
@@ -256,21 +270,26 @@ void PrintMemory(pid_t pid) {
 // The processes that load it.
 
 int Load(const Options& options) {
+  const bool is_beside = options.ready_fd >= 0;
+  const sched_param first{.sched_priority = 1};
+  if (options.is_realtime && sched_setscheduler(0, SCHED_RR, &first) != 0)
+    return Fail("--realtime needs CAP_SYS_NICE");
   std::string error;
   const auto load =
       bench::SessionLoad::Create(options.tls, *bench::ParseGroups(options.load), error);
   if (!load || !load->Connect(options.ports, error)) return Fail(error);
-  if (!options.is_quiet) PrintMemory(options.target_pid);
+  if (!is_beside) PrintMemory(options.target_pid);
   load->Run(1);
   load->Clear();
+  if (is_beside && write(options.ready_fd, "r", 1) != 1) return 1;
   const auto before = ThreadTimes(options.target_pid);
   const uint64_t began_ns = protocol::NowNs();
   load->Run(options.seconds);
   const double seconds = static_cast<double>(protocol::NowNs() - began_ns) / 1e9;
-  if (options.is_quiet) std::printf("  beside:\n");
+  if (is_beside) std::printf("  beside:\n");
   load->Print(seconds);
-  if (!options.is_quiet) PrintThreads(options.target_pid, before, seconds);
-  if (!options.is_quiet) PrintMemory(options.target_pid);
+  if (!is_beside) PrintThreads(options.target_pid, before, seconds);
+  if (!is_beside) PrintMemory(options.target_pid);
   std::fflush(stdout);
   _exit(0);  // without a word to the target, which ends next
 }
@@ -293,20 +312,27 @@ int Measure(const Options& options) {
   close(ports_pipe[1]);
   bench::Ports ports{};
   if (read(ports_pipe[0], &ports, sizeof(ports)) != sizeof(ports)) return Fail("no target");
-  const auto load = [&](const std::string& groups, double seconds, const char* quiet) {
+  const auto load = [&](const std::string& groups, double seconds, bool is_realtime, int ready_fd) {
     return arguments({"--ucx-port", std::to_string(ports.ucx), "--stream-port",
                       std::to_string(ports.stream), "--target-pid", std::to_string(target.pid()),
-                      "--load", groups, "--seconds", std::to_string(seconds), "--quiet", quiet});
+                      "--load", groups, "--seconds", std::to_string(seconds), "--realtime",
+                      is_realtime ? "1" : "0", "--ready-fd", std::to_string(ready_fd)});
   };
   std::printf("%s: %s%s%s\n", options.tls.c_str(), options.load.c_str(),
               options.beside.empty() ? "" : " beside ", options.beside.c_str());
   std::fflush(stdout);
   std::optional<Child> beside;
   if (!options.beside.empty()) {
-    beside.emplace(load(options.beside, options.seconds + 2, "1"));
-    sleep(1);
+    int ready_pipe[2];
+    if (pipe(ready_pipe) != 0) return Fail("no pipe");
+    beside.emplace(
+        load(options.beside, options.seconds + kBesideMoreSeconds, false, ready_pipe[1]));
+    close(ready_pipe[1]);
+    char ready = 0;
+    if (read(ready_pipe[0], &ready, 1) != 1) return Fail("the load beside did not start");
   }
-  const bool is_done = Child(load(options.load, options.seconds, "0")).Wait();
+  const bool is_done = Child(load(options.load, options.seconds, options.is_realtime, -1)).Wait();
+  if (beside && beside->HasEnded()) return Fail("the load beside ended before the measurement did");
   if (beside) (void)beside->Wait();
   return is_done ? 0 : 1;
 }

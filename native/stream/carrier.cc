@@ -16,8 +16,9 @@ namespace {
 
 constexpr int kEventsMax = 64;
 constexpr size_t kBufferBytes = 128 << 10;
-/// Bytes of long messages that all links together write before the next messages are read.
-constexpr size_t kWriteBytesPerRound = 1 << 20;
+/// Bytes of long messages that all links together write before the next messages are read: the
+/// turn of one link. Measured: 1 MiB had short messages wait 0.5 ms, and sent no more in a second.
+constexpr size_t kWriteBytesPerRound = 256 << 10;
 
 }  // namespace
 

@@ -96,8 +96,9 @@ size_t StreamLink::Flush() {
     if (parts_.empty()) break;
     std::array<iovec, 2 * kPartsPerWrite> pieces;
     size_t count = 0;
+    size_t data_left = kWriteBytesPerTurn - turn_bytes;
     for (const Part& part : parts_) {
-      if (count + 2 > pieces.size()) break;
+      if (count + 2 > pieces.size() || data_left == 0) break;
       const size_t head_left = part.head_bytes - std::min(part.head_bytes, part.written_bytes);
       if (head_left > 0) {
         auto* const from = part.head.data() + (part.head_bytes - head_left);
@@ -105,7 +106,9 @@ size_t StreamLink::Flush() {
       }
       const size_t data_written =
           part.written_bytes - std::min(part.written_bytes, part.head_bytes);
-      const auto data = part.data.subspan(data_written);
+      const auto rest = part.data.subspan(data_written);
+      const auto data = rest.first(std::min(rest.size(), data_left));
+      data_left -= data.size();
       if (!data.empty()) pieces[count++] = {const_cast<std::byte*>(data.data()), data.size()};
     }
     const Channel::Result result = channel_->Write(std::span(pieces).first(count));
