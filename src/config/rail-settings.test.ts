@@ -66,6 +66,9 @@ describe('device_name', () => {
     [`${twoRails}\ntarget = ["10.0.1.2:1", "10.0.1.2"]`, /expected host:port/],
     [`${twoRails}\nfallback_tcp = true`, /rdma\.fallback_tcp: is for UCX/],
     ['transport = "inproc"\ndirs = ["/"]\nfallback_tcp = true', /nothing to fall back from/],
+    ['connections = 9', /rdma\.connections: must be 1 to 8, not 9/],
+    [`${twoRails}\nconnections = 5`, /2 rails with 5 connections each are more than 8 sessions/],
+    ['transport = "inproc"\ndirs = ["/"]\nconnections = 2', /connections are not for .*"inproc"/],
     [`${twoRails}\nrail_timeout = "1ms"`, /at least 20 ms/],
   ])('%s is refused', (rdma, message) => {
     expect(problemsOf(rdma)).toEqual([expect.stringMatching(message)]);

@@ -1,5 +1,5 @@
 /** Settings of [rdma] for rails: several ways from the proxy to a target, each over a device of its own. */
-import { duration, type Field, type Fields, flag, hostPort, ucxNames } from './field.ts';
+import { duration, type Field, type Fields, flag, hostPort, integer, ucxNames } from './field.ts';
 import type { Problems } from './settings.ts';
 
 /** One, or several. */
@@ -8,9 +8,11 @@ export type OneOrMore = string | readonly string[];
 export interface RailSettings {
   readonly railTimeoutMs: number;
   readonly fallbackTcp: boolean;
+  /** Sessions with each target over each rail, or over the one way that there is. */
+  readonly connections: number;
 }
 
-/** A session of each proxy at the target for each rail. */
+/** Sessions of each proxy at the target, without those that `fallback_tcp` adds. */
 export const railsMax: number = 8;
 /** Addresses of one target. */
 export const addressesMax: number = 16;
@@ -18,6 +20,7 @@ export const addressesMax: number = 16;
 export const railFields: Fields<RailSettings> = {
   railTimeoutMs: duration('rail_timeout', '200ms', { min: 20, max: 60_000 }),
   fallbackTcp: flag('fallback_tcp', false),
+  connections: integer('connections', 1, { min: 1, max: railsMax }),
 };
 
 /** A text, or a list of them: rails. */
@@ -86,11 +89,12 @@ export interface RailChoice {
   readonly transport: string;
   readonly deviceName: OneOrMore;
   readonly fallbackTcp?: boolean;
+  readonly connections?: number;
 }
 
 /** `targets`: key → addresses of each target. */
 export function checkRails(
-  { mode, transport, deviceName, fallbackTcp = false }: RailChoice,
+  { mode, transport, deviceName, fallbackTcp = false, connections = 1 }: RailChoice,
   targets: ReadonlyMap<string, OneOrMore>,
   problems: Problems,
 ): void {
@@ -110,7 +114,16 @@ export function checkRails(
       problems.add(key, 'several addresses are for rails: make rdma.device_name a list of devices');
     }
   }
+  if (connections > 1 && transport === 'inproc') {
+    problems.add('rdma.connections', 'several connections are not for transport "inproc"');
+  }
   if (rails.length === 0) return;
+  if (rails.length * connections > railsMax) {
+    problems.add(
+      'rdma.connections',
+      `${rails.length} rails with ${connections} connections each are more than ${railsMax} sessions with a target`,
+    );
+  }
   const twice = rails.find((name, index) => rails.indexOf(name) !== index);
   if (twice !== undefined) problems.add('rdma.device_name', `"${twice}" is listed twice`);
   const joined = rails.find((name) => /[,\s]/.test(name) || name === 'auto' || name === 'all');

@@ -55,6 +55,7 @@ export function fetcherTo(
     rails = [],
     railTimeoutMs = railRules.silenceMs,
     fallbackTcp = false,
+    connections = 1,
     secret,
     connectTimeoutMs,
   }: ProxyOptions['rdma'],
@@ -65,8 +66,8 @@ export function fetcherTo(
   if (first === undefined) throw new RangeError('a target needs an address');
   const address = { ...first, secret, connectTimeoutMs };
   const hasFallback = fallbackTcp && isUcx;
-  if (rails.length === 0 && !hasFallback) return client.addTarget(address);
-  return client.addRails(address, { places, silenceMs: railTimeoutMs, hasFallback });
+  if (rails.length === 0 && !hasFallback && connections === 1) return client.addTarget(address);
+  return client.addRails(address, { places, silenceMs: railTimeoutMs, hasFallback, connections });
 }
 
 export function clientOptions(

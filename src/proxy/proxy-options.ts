@@ -52,6 +52,8 @@ export interface ProxyOptions {
     readonly railTimeoutMs?: number;
     /** A session over TCP takes over while UCX does not work. */
     readonly fallbackTcp?: boolean;
+    /** Sessions with each target over each rail, or over the one way; absent: 1. */
+    readonly connections?: number;
     readonly secret: Secret;
     readonly dirs: readonly string[];
     readonly simulatedLatencyMs: number;

@@ -87,6 +87,8 @@ export interface RailsOfTarget {
   readonly silenceMs: number;
   /** A session over TCP takes over while no other way works. */
   readonly hasFallback: boolean;
+  /** Sessions over each rail, each with a connection of its own. */
+  readonly connections: number;
 }
 
 export interface RdmaClientStats {
@@ -145,8 +147,14 @@ export function createRdmaClient(options: RdmaClientOptions): RdmaClient {
 }
 
 const requestsMaxDefault = 4096;
-/** The way over TCP beside those over UCX. */
-const fallbackName = 'tcp';
+const tcpName = 'tcp';
+
+interface SessionWay {
+  readonly name: string;
+  readonly device: string;
+  readonly isFallback: boolean;
+  readonly connector: Connector;
+}
 
 class NativeRdmaClient implements RdmaClient {
   readonly kind: 'ucx' | 'inproc';
@@ -194,10 +202,10 @@ class NativeRdmaClient implements RdmaClient {
   addRails(address: TargetAddress, options: RailsOfTarget): RailsFetcher {
     this.#mustBe('ucx', 'addRails');
     const { silenceMs } = options;
-    const places = this.#waysTo(address, options).map(({ name, connector }) => {
+    const places = this.#waysTo(address, options).map(({ name, device, isFallback, connector }) => {
       // Reads are counted once, whichever rails they took.
       const fetcher = this.#fetcher(`${nameOf(address)} over ${name}`, connector, undefined);
-      return { name, fetcher, isFallback: name === fallbackName, isNear: isNear(name) };
+      return { name, fetcher, isFallback, isNear: isNear(device) };
     });
     const rules = { silenceMs };
     const fetcher = new RailsFetcher({
@@ -212,21 +220,30 @@ class NativeRdmaClient implements RdmaClient {
 
   #waysTo(
     address: TargetAddress,
-    { places, hasFallback }: RailsOfTarget,
-  ): readonly { readonly name: string; readonly connector: Connector }[] {
+    { places, hasFallback, connections }: RailsOfTarget,
+  ): readonly SessionWay[] {
     // With a fallback a way over UCX stays one.
     const side: FabricSide = hasFallback ? { ...this.#side, transport: 'ucx' } : this.#side;
-    const to = (chosen: FabricSide, route?: RailRoute): Connector =>
-      new TargetConnector(this.#native, address, chosen, route);
-    const ways = this.#devices.map((device, index) => ({
-      name: device,
-      connector: to({ ...side, devices: device }, { device, index, places }),
-    }));
-    if (ways.length === 0) ways.push({ name: 'ucx', connector: to(side) });
+    const sessions = (
+      device: string,
+      chosen: FabricSide,
+      route?: RailRoute,
+    ): readonly SessionWay[] =>
+      Array.from({ length: connections }, (_, index) => ({
+        name: connections === 1 ? device : `${device}/${index + 1}`,
+        device,
+        isFallback: chosen.transport === 'tcp' && hasFallback,
+        connector: new TargetConnector(this.#native, address, chosen, route),
+      }));
+    const ways = this.#devices.flatMap((device, index) =>
+      sessions(device, { ...side, devices: device }, { device, index, places }),
+    );
+    if (ways.length === 0) {
+      ways.push(...sessions(side.transport === 'tcp' ? tcpName : 'ucx', side));
+    }
     if (!hasFallback) return ways;
     const route = { device: undefined, index: 0, places };
-    const tcp = to({ ...this.#side, transport: 'tcp' }, route);
-    return [...ways, { name: fallbackName, connector: tcp }];
+    return [...ways, ...sessions(tcpName, { ...this.#side, transport: 'tcp' }, route)];
   }
 
   inproc(): NeedleFetcher {

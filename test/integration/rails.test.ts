@@ -91,6 +91,34 @@ describe.skipIf(!isPossible).each(Object.keys(stages) as (keyof typeof stages)[]
 );
 
 test.skipIf(!isPossible)(
+  'four connections read more in a second where the network holds each to less than it has',
+  async () => {
+    const [, cable] = rails.cables;
+    const readsWith = async (count: number): Promise<number> => {
+      const place = [`target = "${cable.targetAddress}:18515"`, `connections = ${count}`];
+      const { target } = stages['our TCP'];
+      const proxy = ['transport = "tcp"', ...place];
+      // A single one is no rail.
+      const railCount = count === 1 ? 0 : count;
+      const stage = await RailStage.start({ rails, scratch, needles, target, proxy }, railCount);
+      try {
+        const { failed, reads } = await stage.load.during(3_000);
+        expect(failed).toEqual([]);
+        return reads;
+      } finally {
+        await stage.end();
+      }
+    };
+    rails.slowEach(cable, 200_000);
+    try {
+      expect(await readsWith(4)).toBeGreaterThan(1.5 * (await readsWith(1)));
+    } finally {
+      rails.slow(cable, undefined);
+    }
+  },
+);
+
+test.skipIf(!isPossible)(
   'with fallback_tcp no read fails where UCX gets no packet through, and UCX is used again when it does',
   async () => {
     const place = ['device_name = "cable1"', 'target = "10.213.78.2:18515"', 'fallback_tcp = true'];

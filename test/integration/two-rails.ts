@@ -19,6 +19,8 @@ export interface TwoRails {
   leavePortAlone(port: number | undefined): void;
   /** Bits a second from target to proxy; undefined: as fast as it goes. */
   slow(cable: Cable, kilobits: number | undefined): void;
+  /** Bits a second of each connection from target to proxy, as on a bond of links that takes one for each connection. */
+  slowEach(cable: Cable, kilobits: number): void;
   remove(): void;
 }
 
@@ -112,9 +114,24 @@ export function makeTwoRails(): TwoRails | string {
       const rate = ['tbf', 'rate', `${kilobits}kbit`, 'burst', '10kb', 'limit', '10mb'];
       must(...onTarget, ...place, ...(kilobits === undefined ? [] : rate));
     },
+    slowEach({ device }, kilobits) {
+      must(...onTarget, 'tc', 'qdisc', 'replace', 'dev', device, 'root', 'handle', '1:', 'htb');
+      for (const link of Array.from({ length: linksOfBond }, (_, index) => index)) {
+        const [parent, own] = [['dev', device, 'parent', '1:'], `1:${link + 1}`];
+        const rate = ['htb', 'rate', `${kilobits}kbit`, 'burst', '50kb', 'cburst', '50kb'];
+        must(...onTarget, 'tc', 'class', 'add', ...parent, 'classid', own, ...rate);
+        // Linux gives ports of one parity to connections.
+        const port = ['match', 'ip', 'dport', `${link * 2}`, `0x${portBits.toString(16)}`];
+        const filter = ['protocol', 'ip', 'u32', ...port, 'flowid', own];
+        must(...onTarget, 'tc', 'filter', 'add', ...parent, ...filter);
+      }
+    },
     remove,
   };
 }
+
+const linksOfBond = 8;
+const portBits = (linksOfBond - 1) * 2;
 
 function inside(name: string): readonly string[] {
   return ['ip', 'netns', 'exec', name];

@@ -139,7 +139,7 @@ async function lookTarget(
   const address = { host, port, secret, connectTimeoutMs: waitMs };
   const isRailed = role === 'proxy' && rails.length > 0;
   const every = places.length > 0 ? places : [{ host, port }];
-  const options = { places: every, silenceMs: timeoutMs, hasFallback: false };
+  const options = { places: every, silenceMs: timeoutMs, hasFallback: false, connections: 1 };
   const fetcher = isRailed ? client.addRails(address, options) : client.addTarget(address);
   const [reached, session] = await Promise.all([
     reach(target, timeoutMs),
