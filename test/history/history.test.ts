@@ -1,15 +1,22 @@
 /** Every read through proxy and target, judged while needles are written, deleted and vacuumed; the long run is run-history.ts. */
 import { describe, expect, test } from 'vitest';
 import { loadBinding } from '../../src/rdma/binding.ts';
-import { type HistoryOptions, historyDefaults, runHistory } from './run-history.ts';
+import { ofBroken, ofTcp } from './bad-network.ts';
+import {
+  type HistoryOptions,
+  type HistoryReport,
+  historyDefaults,
+  runHistory,
+} from './run-history.ts';
 
 const isUcxThere = loadBinding().hasUcx;
 const seed = Date.now() % 1_000_000;
 const timeoutMs = 90_000;
 
-async function expectSound(options: Partial<HistoryOptions>): Promise<void> {
+async function expectSound(options: Partial<HistoryOptions>): Promise<HistoryReport> {
   const report = await runHistory({ ...historyDefaults, seed, ...options });
   expect(report, JSON.stringify(report)).toMatchObject({ problems: [], violationCount: 0 });
+  return report;
 }
 
 describe('a history', () => {
@@ -35,6 +42,25 @@ describe('a history', () => {
       await expectSound({ transport: 'tcp', seconds: 10 });
     },
     timeoutMs,
+  );
+
+  test.skipIf(!isUcxThere).each([
+    ['bad', 'without TLS', ofTcp],
+    ['broken', 'with TLS', [...ofTcp, ...ofBroken]],
+  ] as const)(
+    'over tcp through a %s network, %s, fails no request and shows no read that could not have been',
+    async (network, tls, weathers) => {
+      const isTlsOff = tls === 'without TLS';
+      const { met, unavailable, longestReadMs } = await expectSound({
+        ...{ transport: 'tcp', network, isTlsOff, seconds: 1, connections: 16 },
+        ...{ readsPerSecondMin: 40, writesPerSecondMin: 5 },
+      });
+      expect(unavailable).toEqual({});
+      // The deadline of 2 s, and the volume server's time; connections are held for 5 s.
+      expect(longestReadMs).toBeLessThan(4_500);
+      expect(Object.keys(met).toSorted()).toEqual(weathers.toSorted());
+    },
+    180_000,
   );
 
   test.skipIf(!isUcxThere).each(['lease', 'immutable'] as const)(

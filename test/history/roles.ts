@@ -10,6 +10,8 @@ export type Transport = 'inproc' | 'ucx' | 'tcp' | 'verbs';
 
 export interface StackOptions {
   readonly transport: Transport;
+  /** With "tcp". */
+  readonly isTlsOff?: boolean | undefined;
   /** For configuration files and logs. */
   readonly folder: string;
   /** One for each volume server: its URL, and its data directories. */
@@ -18,6 +20,8 @@ export interface StackOptions {
   readonly confirmEveryMs?: number | undefined;
   /** The first target's; default: any free one. */
   readonly targetPort?: number;
+  /** From the address of a target to the one that the proxy is told. */
+  readonly onTheWay?: ((target: string) => Promise<string>) | undefined;
   /** More lines for [rdma] of proxy.toml. */
   readonly rdmaToml?: string;
   /** More lines for proxy.toml. */
@@ -102,7 +106,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           confirmMs,
           `port = ${port}\n${fabricToml(options, 'target')}`,
         );
-        target = (await start('target', toml)).bound('rdma');
+        const bound = (await start('target', toml)).bound('rdma');
+        target = (await options.onTheWay?.(bound)) ?? bound;
         targets.push(restartable(at, toml));
       }
       servers.push(`[[seaweedfs.volume_server]]\nurl = "${url}"\ntarget = "${target}"\n`);
@@ -123,12 +128,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function fabricToml({ folder, transport }: StackOptions, role: Role): string {
+function fabricToml({ folder, transport, isTlsOff = false }: StackOptions, role: Role): string {
   if (transport === 'ucx') return localUcx;
   const file = join(folder, 'secret');
   writeFileSync(file, 'a secret of sixteen bytes or more\n', { mode: 0o600 });
   const secret = `secret_file = "${file}"\n`;
-  if (transport === 'tcp') return `transport = "tcp"\n${secret}`;
+  if (transport === 'tcp') return `transport = "tcp"\ntls_off = ${isTlsOff}\n${secret}`;
   const address = process.env['SEAWEED_RDMA_VERBS_ADDRESS'];
   const listen = role === 'target' ? `listen = "${address}"\n` : '';
   return `tls = "rc"\n${secret}${listen}${slow[role]}`;
