@@ -10,11 +10,11 @@ import { contractSuite } from './vitest-suite.ts';
 
 const programs = ['client_test', 'server_test', 'stream_test', 'ucx_test'];
 
-/** The contract of the fetcher, and the gtest programs that use UCX. */
+/** The contract of the fetcher, histories and hostile inputs, and the gtest programs that use UCX. */
 export function newestUcxSuite(build: NativeBuild): SuiteParts {
   const folder = newestUcxLibraries();
   const native = nativeSuite(build, { folder, programs });
-  const contract = newestUcxContract();
+  const contract = newestUcxContract(true);
   return {
     beside: async (print) =>
       folder === undefined
@@ -24,8 +24,8 @@ export function newestUcxSuite(build: NativeBuild): SuiteParts {
   };
 }
 
-/** The contract of the fetcher. */
-export function newestUcxContract(): SuiteParts {
+/** The contract of the fetcher; `isWhole`: histories and hostile inputs as well. */
+export function newestUcxContract(isWhole: boolean): SuiteParts {
   const folder = newestUcxLibraries();
   if (folder === undefined) {
     return {
@@ -36,7 +36,7 @@ export function newestUcxContract(): SuiteParts {
       alone: async () => noCounts(),
     };
   }
-  const contract = contractSuite(folder);
+  const contract = contractSuite(folder, isWhole);
   return {
     async beside(print) {
       const loaded = await loadedVersion(folder);

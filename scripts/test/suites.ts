@@ -45,7 +45,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'ucx-newest',
     tells: 'the contract of the fetcher under the newest UCX',
-    ...newestUcxContract(),
+    ...newestUcxContract(false),
   },
   { name: 'vitest', tells: 'all of src, bench and test', ...vitestSuite() },
   {
@@ -57,7 +57,8 @@ export const suites: readonly Suite[] = [
   // Not run by default: the first two take minutes, the next has no other tests than native, the last none that vitest has not.
   {
     name: 'ucx-newest-whole',
-    tells: 'the same with the gtest programs of sessions and UCX; by name only',
+    tells:
+      'the same with histories, hostile inputs and the gtest programs of sessions and UCX; by name only',
     isExtra: true,
     ...newestUcxSuite(plain),
   },

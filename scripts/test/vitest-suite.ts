@@ -44,10 +44,11 @@ export function vitestSuite(folder: string = root): SuiteParts {
   });
 }
 
-/** The contract that all fetchers keep, with the libraries of that folder. */
-export function contractSuite(libraries: string): SuiteParts {
+/** The contract that all fetchers keep, with the libraries of that folder; `isWhole`: histories and hostile inputs as well. */
+export function contractSuite(libraries: string, isWhole: boolean): SuiteParts {
   const env = { LD_LIBRARY_PATH: libraries };
-  return parts({ folder: root, beside: ['test/contract/'], again: [], env });
+  const common = { folder: root, beside: ['test/contract/'], again: [], env };
+  return parts(isWhole ? { ...common, alone: ['test/history/', 'test/hostile/'] } : common);
 }
 
 interface PartOptions {
