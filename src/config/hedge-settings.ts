@@ -19,13 +19,24 @@ export const hedgeFields: Fields<HedgeSettings> = {
   hedgePercentMax: integer('hedge_percent', 5, { min: 1, max: 100 }),
 };
 
+export interface HedgeChoice extends HedgeSettings {
+  readonly mode: string;
+  readonly timeoutMs: number;
+}
+
 export function checkHedge(
-  { mode, hedge, hedgeAfterMsMin, hedgeAfterMsMax }: HedgeSettings & { readonly mode: string },
+  { mode, timeoutMs, hedge, hedgeAfterMsMin, hedgeAfterMsMax }: HedgeChoice,
   problems: Problems,
 ): void {
   if (hedge === 'off') return;
   if (mode === 'require') {
     problems.add('rdma.hedge', 'is not for mode "require", which never reads over HTTP for speed');
+  }
+  if (hedgeAfterMsMax >= timeoutMs) {
+    problems.add(
+      `rdma.${problems.isGiven('rdma.hedge_after_max') ? 'hedge_after_max' : 'timeout'}`,
+      'rdma.hedge_after_max is not shorter than timeout, after which a read asks the volume server anyway',
+    );
   }
   if (hedgeAfterMsMin <= hedgeAfterMsMax) return;
   const key = problems.isGiven('rdma.hedge_after_min') ? 'hedge_after_min' : 'hedge_after_max';

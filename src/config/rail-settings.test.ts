@@ -48,7 +48,9 @@ describe('device_name', () => {
       deviceName: 'eth0,eth1',
     });
   });
+});
 
+describe('a file of [rdma]', () => {
   test.each([
     ['device_name = []', /rdma\.device_name: expected a list of 1 to 8, not of 0/],
     [`device_name = [${'"e",'.repeat(9)}]`, /expected a list of 1 to 8, not of 9/],
@@ -66,11 +68,18 @@ describe('device_name', () => {
     [`${twoRails}\ntarget = ["10.0.1.2:1", "10.0.1.2"]`, /expected host:port/],
     [`${twoRails}\nfallback_tcp = true`, /rdma\.fallback_tcp: is for UCX/],
     ['transport = "inproc"\ndirs = ["/"]\nfallback_tcp = true', /nothing to fall back from/],
+    [
+      `${twoRails}\nrail_timeout = "2s"`,
+      /rdma\.rail_timeout: rdma\.rail_timeout is not shorter than timeout/,
+    ],
+    ['connections = 2\ntimeout = "200ms"', /rdma\.timeout: .*not shorter than timeout/],
+    ['hedge = "p99"\nhedge_after_max = "3s"', /rdma\.hedge_after_max: .* asks the volume server/],
+    ['hedge = "p99"\ntimeout = "50ms"', /rdma\.timeout: .* asks the volume server anyway/],
     ['connections = 9', /rdma\.connections: must be 1 to 8, not 9/],
     [`${twoRails}\nconnections = 5`, /2 rails with 5 connections each are more than 8 sessions/],
     ['transport = "inproc"\ndirs = ["/"]\nconnections = 2', /connections are not for .*"inproc"/],
     [`${twoRails}\nrail_timeout = "1ms"`, /at least 20 ms/],
-  ])('%s is refused', (rdma, message) => {
+  ])('with %s is refused', (rdma, message) => {
     expect(problemsOf(rdma)).toEqual([expect.stringMatching(message)]);
   });
 });

@@ -88,18 +88,22 @@ export interface RailChoice {
   readonly mode: string;
   readonly transport: string;
   readonly deviceName: OneOrMore;
+  readonly timeoutMs?: number;
+  readonly railTimeoutMs?: number;
   readonly fallbackTcp?: boolean;
   readonly connections?: number;
 }
 
 /** `targets`: key → addresses of each target. */
 export function checkRails(
-  { mode, transport, deviceName, fallbackTcp = false, connections = 1 }: RailChoice,
+  choice: RailChoice,
   targets: ReadonlyMap<string, OneOrMore>,
   problems: Problems,
 ): void {
+  const { mode, transport, deviceName, fallbackTcp = false, connections = 1 } = choice;
   if (mode === 'off') return;
   const rails = railsOf(deviceName);
+  if (rails.length > 0 || fallbackTcp || connections > 1) checkRailTimeout(choice, problems);
   if (fallbackTcp && (transport === 'tcp' || transport === 'inproc')) {
     problems.add(
       'rdma.fallback_tcp',
@@ -136,4 +140,15 @@ export function checkRails(
   if (transport === 'inproc') {
     problems.add('rdma.device_name', 'a list of devices (rails) is not for transport "inproc"');
   }
+}
+
+function checkRailTimeout(
+  { timeoutMs = Number.POSITIVE_INFINITY, railTimeoutMs = 0 }: RailChoice,
+  problems: Problems,
+): void {
+  if (railTimeoutMs < timeoutMs) return;
+  problems.add(
+    `rdma.${problems.isGiven('rdma.rail_timeout') ? 'rail_timeout' : 'timeout'}`,
+    'rdma.rail_timeout is not shorter than timeout: no read would be left to another rail',
+  );
 }
