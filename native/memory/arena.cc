@@ -84,11 +84,11 @@ Lease Arena::Allocate(uint64_t bytes, uint32_t share) {
   }
   lease.arena_ = this;
   lease.slab_ = *slab;
-  lease.bytes_count_ = bytes;
   Slabs::Slab& held = state_->slabs.at(*slab);
+  lease.bytes_ = {state_->pages.base() + held.offset, bytes};
   held.share = share;
   state_->shares.Add(share, held.bytes);
-  Unpoison(state_->pages.base() + held.offset, bytes);
+  Unpoison(lease.bytes_.data(), bytes);
   return lease;
 }
 
@@ -126,14 +126,14 @@ void Arena::Release(uint32_t slab) {
 Lease::Lease(Lease&& other) noexcept
     : arena_(std::exchange(other.arena_, nullptr)),
       slab_(other.slab_),
-      bytes_count_(other.bytes_count_) {}
+      bytes_(std::exchange(other.bytes_, {})) {}
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this == &other) return *this;
   Reset();
   arena_ = std::exchange(other.arena_, nullptr);
   slab_ = other.slab_;
-  bytes_count_ = other.bytes_count_;
+  bytes_ = std::exchange(other.bytes_, {});
   return *this;
 }
 
@@ -145,17 +145,12 @@ Lease Lease::Share() const {
   arena_->Retain(slab_);
   lease.arena_ = arena_;
   lease.slab_ = slab_;
-  lease.bytes_count_ = bytes_count_;
+  lease.bytes_ = bytes_;
   return lease;
 }
 
-std::span<std::byte> Lease::bytes() const {
-  if (arena_ == nullptr) return {};
-  return {arena_->span().data() + offset(), bytes_count_};
-}
-
 uint64_t Lease::offset() const {
-  return arena_ == nullptr ? 0 : arena_->state_->slabs.at(slab_).offset;
+  return arena_ == nullptr ? 0 : static_cast<uint64_t>(bytes_.data() - arena_->span().data());
 }
 
 uint64_t Lease::slab_bytes() const {
@@ -163,6 +158,7 @@ uint64_t Lease::slab_bytes() const {
 }
 
 void Lease::Reset() {
+  bytes_ = {};
   if (arena_ != nullptr) std::exchange(arena_, nullptr)->Release(slab_);
 }
 

@@ -38,16 +38,17 @@ class Lease {
 
   [[nodiscard]] Lease Share() const;
   explicit operator bool() const { return arena_ != nullptr; }
-  [[nodiscard]] std::span<std::byte> bytes() const;  // the bytes asked for (capacity may be larger)
-  [[nodiscard]] uint64_t offset() const;             // of bytes() in the arena
-  [[nodiscard]] uint64_t slab_bytes() const;         // what it keeps from others
+  /// The bytes asked for (capacity may be larger). On any thread.
+  [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] uint64_t offset() const;      // of bytes() in the arena
+  [[nodiscard]] uint64_t slab_bytes() const;  // what it keeps from others
   void Reset();
 
  private:
   friend class Arena;
   Arena* arena_ = nullptr;
   uint32_t slab_ = 0;
-  uint64_t bytes_count_ = 0;
+  std::span<std::byte> bytes_;
 };
 
 struct ArenaOptions {
