@@ -38,6 +38,7 @@ test.skipIf(!loadBinding().hasUcx).each(runs)(
     expect(report, JSON.stringify(report)).toMatchObject({ problems: [], failedRequests: 0 });
     expect(report.passedByReason['target-down']).toBeGreaterThan(10);
     expect(report.passedByReason[hedge === 'off' ? 'deadline' : 'hedged']).toBeGreaterThan(0);
+    expect(report.passedByReason['breaker']).toBeGreaterThan(0);
   },
   timeoutMs,
 );

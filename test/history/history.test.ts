@@ -51,10 +51,11 @@ describe('a history', () => {
     'over tcp through a %s network, %s, fails no request and shows no read that could not have been',
     async (network, tls, weathers) => {
       const isTlsOff = tls === 'without TLS';
-      const { met, unavailable, longestReadMs } = await expectSound({
+      const { met, unavailable, longestReadMs, carriedBy } = await expectSound({
         ...{ transport: 'tcp', network, isTlsOff, seconds: 1, connections: 16 },
         ...{ readsPerSecondMin: 40, writesPerSecondMin: 5 },
       });
+      expect(carriedBy).toMatch(isTlsOff ? /^tcp$/ : /^k?tls$/);
       expect(unavailable).toEqual({});
       // The deadline of 2 s, and the volume server's time; connections are held for 5 s.
       expect(longestReadMs).toBeLessThan(4_500);

@@ -58,6 +58,8 @@ export interface HistoryReport extends Summary {
   /** Held when all readers had gone, by others than cached needles. */
   readonly leasesAstray: number;
   readonly longestReadMs: number;
+  /** What carries the session with the first target. */
+  readonly carriedBy: string | undefined;
   /** Connections that met each kind of weather. */
   readonly met: Partial<Record<Weather, number>>;
   /** Why the run proves nothing, or disproves something; empty: it is good. */
@@ -131,6 +133,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
         onRead,
       });
       await workload.prepare();
+      const carriedBy = await carrierOf(stack);
       void network?.run(options.seconds).then(() => workload.end());
       const summary = await workload.run();
       await network?.end();
@@ -138,7 +141,15 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
       const leasesAstray = await leasesAstrayOf(stack);
       const met = network?.met ?? {};
       const leases = { leaseLeaks, leasesAstray };
-      const report = { transport, consistency, ...summary, ...leases, longestReadMs, met };
+      const report = {
+        transport,
+        consistency,
+        ...summary,
+        ...leases,
+        longestReadMs,
+        carriedBy,
+        met,
+      };
       return { ...report, problems: problemsOf(report, options) };
     } finally {
       await network?.end();
@@ -148,6 +159,13 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
     await server.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function carrierOf({ adminUrl }: Stack): Promise<string | undefined> {
+  const { targets } = (await (await fetch(`${adminUrl}/stats`)).json()) as {
+    readonly targets: readonly { readonly state: { readonly transport?: string } }[];
+  };
+  return targets[0]?.state.transport;
 }
 
 /** The last answers may still be on their way to nobody. */

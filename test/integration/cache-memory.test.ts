@@ -158,8 +158,9 @@ describe('the arena', { timeout: 60_000 }, () => {
 
   it('has every slab back after downloads that were cut off', async () => {
     const running = await start('aborted', small);
-    for (let round = 0; round < 40; round += 1) {
-      const cut = await Promise.all(largeIds.map((id) => stuck(running.port, id)));
+    // More than the kernel takes of an answer: it is cut midway.
+    for (let round = 0; round < 20; round += 1) {
+      const cut = await Promise.all(Array.from({ length: 4 }, () => stuck(running.port, hugeId)));
       for (const [index, socket] of cut.entries()) {
         if (index % 2 === 0) await once(socket, 'readable');
         socket.destroy();

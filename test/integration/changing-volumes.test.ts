@@ -2,6 +2,9 @@
  * Volumes that change while needles of them are cached and read: vacuum, delete, overwrite, unmount, time to live. A read
  * that begins after a change must show it; until then none may show anything that never was.
  */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -15,7 +18,7 @@ import {
   writeTo,
 } from './changing-volumes-fixture.ts';
 
-const volumeIds = [1, 2, 3, 4, 5, 6, 7, 8];
+const volumeIds = [1, 2, 3, 4, 5, 6, 7, 8, 10];
 const ttlVolumeId = 9;
 const minute = { count: 1, unit: 'minute' } as const;
 /** The proxy leaves a needle to the volume server this long before its end. */
@@ -172,6 +175,20 @@ describe.each(transports)('over %s, of a volume', (transport) => {
     expectSound(watch);
     // The index shows nothing of it: what was read before stays true, what is read now is the volume server's to answer.
     const read = await volume.read(uncached);
+    expect([read.source, read.reason, read.answer.status]).toEqual(['passthrough', 'corrupt', 500]);
+  });
+
+  test('a byte of which is changed on the disk, no read shows it', async () => {
+    const volume = filledVolume(10);
+    const needle = new WatchedVolume({ ...stack, volumeId: 10, needles: 6 }).needle(5);
+    const data = randomBytes(20_000);
+    stack.server.put(10, needle.needleId, data);
+    const file = join(stack.dirs[0] as string, '10.dat');
+    const bytes = readFileSync(file);
+    const at = bytes.indexOf(data) + 10_000;
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    writeFileSync(file, bytes);
+    const read = await volume.read(needle);
     expect([read.source, read.reason, read.answer.status]).toEqual(['passthrough', 'corrupt', 500]);
   });
 });

@@ -129,6 +129,17 @@ test('more connections than the target has descriptors are ended, too', async ()
   await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 10_000);
 }, 60_000);
 
+test('connections of many addresses are bounded together', async () => {
+  const it = await target('handshake_timeout = "60s"');
+  const port = portOf(it, 'rdma');
+  for (let from = 2; from < 12; from += 1) {
+    held.push(await holdConnections({ port, count: 40, from: `127.0.0.${from}` }));
+  }
+  await vi.waitFor(() => expect(openCount()).toBe(256), { timeout: 10_000, interval: 50 });
+  await proxyOf(it);
+  await vi.waitFor(async () => expect(await sessionsOf(it)).toBe(1), 10_000);
+}, 30_000);
+
 test('connections of one address are bounded before their time is over', async () => {
   const it = await target('handshake_timeout = "60s"\nmax_pending_per_address = 20');
   await hold(portOf(it, 'rdma'), 100);

@@ -112,8 +112,10 @@ describe.skipIf(!loadBinding().hasUcx)('sessions over TCP (need the native part 
   test('are refused with another secret, and to strangers who say what they like', async () => {
     const host = await target('port = 0', secret('one'));
     const port = await portOf(host);
-    await proxy(port, secret('two'));
+    const refused = await proxy(port, secret('two'));
     await awaitLine(host, { event: 'session-refused', reason: 'unauthorized' });
+    await awaitLine(refused, { event: 'target-down', reason: 'unauthorized' });
+    expect((await read(refused, 1)).toString('latin1')).toBe('forwarded');
     for (const bytes of [
       randomBytes(3_000),
       Buffer.from([0x16, 3, 1, 0, 200, 1]),

@@ -209,6 +209,8 @@ describe('a volume that moves', () => {
   test('is followed after the first 404 of the server that had it', async () => {
     const { http } = await startProxy();
     expect((await ask(`${http}${fidOf(2)}`)).text).toBe('two');
+    // The lists of the start are over: the next would come after 30 s.
+    await pause(3_000);
     first.volumes.set(2, second.volumes.get(2) as Map<string, Buffer>);
     second.volumes.delete(2);
     await until(async () => (await ask(`${http}${fidOf(2)}`)).text === 'two');
