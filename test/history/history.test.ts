@@ -44,6 +44,14 @@ describe('a history', () => {
     timeoutMs,
   );
 
+  test.skipIf(!isUcxThere).each(['tcp', 'ucx'] as const)(
+    'over %s with three sessions a target shows no read that could not have been',
+    async (transport) => {
+      await expectSound({ transport, rdmaToml: 'connections = 3\n', seconds: 8 });
+    },
+    timeoutMs,
+  );
+
   test.skipIf(!isUcxThere).each([
     ['bad', 'without TLS', ofTcp],
     ['broken', 'with TLS', [...ofTcp, ...ofBroken]],

@@ -47,6 +47,8 @@ export interface HistoryOptions {
   /** Between proxy and target; default: good. "broken" needs TLS: without it nothing promises that changed bytes are seen. */
   readonly network?: 'good' | 'bad' | 'broken';
   readonly isTlsOff?: boolean;
+  /** Lines for [rdma] of proxy.toml. */
+  readonly rdmaToml?: string;
 }
 
 type Consistency = 'strict' | 'lease' | 'immutable';
@@ -105,6 +107,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
       folder,
       servers,
       proxyToml,
+      rdmaToml: options.rdmaToml ?? '',
       isTlsOff: options.isTlsOff,
       confirmEveryMs: options.confirmEveryMs,
       versions: options.versions ?? {},
