@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { signReadToken } from '../src/needle/token/sign-read-token.ts';
 import type { Needles } from './needles.ts';
 
 const receiveBytes = 1024 * 1024;
@@ -106,6 +107,20 @@ export function loadOf(needles: Needles, dir: string): Load {
   return new Wrk(join(dir, `read-${needles.bytes}.lua`), readScript(needles.paths));
 }
 
+export const benchReadKey = 'the read key of a bench';
+/** Times at which tokens are signed: one after the other, a second each. */
+const signingTimes = 30;
+
+/** Each read has a token that was signed in its second, as SeaweedFS's clients do; undefined where wrk is missing. */
+export function signedLoadOf({ bytes, paths }: Needles, dir: string): Load | undefined {
+  if (!hasWrk()) return undefined;
+  const expires = Math.floor(Date.now() / 1000) + 24 * 3600;
+  const tokens = Array.from({ length: signingTimes }, (_, second) =>
+    luaList(paths.map((path) => signReadToken(benchReadKey, path.slice(1), expires + second))),
+  );
+  return new Wrk(join(dir, `signed-${bytes}.lua`), signedScript(paths, tokens));
+}
+
 /** All requests write, or every tenth does; undefined where wrk is missing: only it can. */
 export function writeLoadOf(
   kind: 'write' | 'mixed',
@@ -165,6 +180,24 @@ end
 function request()
   at = at % ${paths.length} + 1
   return requests[at]
+end
+`;
+}
+
+function signedScript(paths: readonly string[], tokens: readonly string[]): string {
+  return `local paths, tokens = ${luaList(paths)}, { ${tokens.join(',\n')} }
+local requests, at = {}, 0
+function init()
+  for second, row in ipairs(tokens) do
+    requests[second] = {}
+    for i, path in ipairs(paths) do
+      requests[second][i] = wrk.format('GET', path, { Authorization = 'BEARER ' .. row[i] })
+    end
+  end
+end
+function request()
+  at = at % ${paths.length} + 1
+  return requests[os.time() % #tokens + 1][at]
 end
 `;
 }

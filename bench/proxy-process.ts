@@ -25,6 +25,10 @@ export interface ProxySettings {
   readonly lane?: boolean;
   /** `off`: everything is passed to the volume server. */
   readonly mode?: 'prefer' | 'off';
+  /** SeaweedFS's jwt.signing.read.key; absent: reads need no token. */
+  readonly readKey?: string;
+  /** Tokens that are remembered. */
+  readonly tokensMax?: number;
 }
 
 export type ProxyQuestion = 'state' | 'sample' | 'allocated' | 'watch' | 'walked';
@@ -85,7 +89,8 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
       limits: generousLimits,
     },
     volumeServers: [{ url: asked.upstreamUrl, target: asked.target }],
-    readKey: () => undefined,
+    readKey: () => asked.readKey,
+    tokensMax: asked.tokensMax ?? 0,
     rdma: {
       mode,
       transport: 'ucx',

@@ -26,7 +26,7 @@ test.skipIf(!loadBinding().hasUcx)('it measures hits and misses, and leaves noth
     readonly generator: string;
     readonly isPinned: boolean;
   };
-  expect(stderr).toContain('1/1: read, 1 KiB, 2 connections');
+  expect(stderr).toContain('1/2: read, 1 KiB, 2 connections');
   expect(generator).toBe('sockets of this process');
   expect(isPinned).toBe(false);
   expect(cells.map(({ subject }) => subject)).toEqual(['strict', 'miss-shm']);

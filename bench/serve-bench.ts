@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createVolume } from '../src/rdma/volume-files.ts';
-import { type Load, loadOf, writeLoadOf } from './load.ts';
+import { type Load, loadOf, signedLoadOf, writeLoadOf } from './load.ts';
 import { type Needles, writeNeedles } from './needles.ts';
 import { pinOthers } from './processes.ts';
 import { type Cell, measureGroup, warmUp } from './serve-cells.ts';
@@ -56,7 +56,7 @@ process.channel?.unref();
 
 const plan = planOf(options)
   // The stand-in for the volume server cannot be written to.
-  .filter(({ work }) => work === 'read' || weed !== undefined)
+  .filter(({ work }) => work === 'read' || work === 'signed' || weed !== undefined)
   .map((group) => ({ ...group, subjects: group.subjects.filter(isWanted) }))
   .filter(({ subjects }) => subjects.length > 0);
 const names = new Set(plan.flatMap(({ subjects }) => subjects));
@@ -120,6 +120,7 @@ async function measureAll(subjects: Subjects): Promise<Omit<Measured, 'missing'>
 function loadFor({ work, bytes }: Group): Load | undefined {
   const read = needlesOf(bytes);
   if (work === 'read') return loadOf(read, dir);
+  if (work === 'signed') return signedLoadOf(read, dir);
   const paths = Array.from(
     { length: writtenCount },
     (_, index) => `/${writtenVolumeId},${(index + 1).toString(16)}00000001`,

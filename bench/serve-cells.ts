@@ -60,8 +60,9 @@ const quietShare = 0.1;
 const warmUpTurns = 2;
 /** Share of the server's CPU: a volume server that is not asked takes less. */
 const upstreamShareMax = 0.2;
+const reads: ReadonlySet<Work> = new Set(['read', 'signed']);
 const ownAnswers: ReadonlySet<SubjectName> = new Set([
-  ...(['strict', 'immutable', 'lane-off', 'miss-shm', 'miss-tcp'] as const),
+  ...(['strict', 'signed', 'immutable', 'lane-off', 'miss-shm', 'miss-tcp'] as const),
   ...(['nginx-cache', 'varnish'] as const),
 ]);
 
@@ -188,7 +189,7 @@ function cellOf(group: Group, subject: SubjectName, rounds: readonly Round[]): C
     otherCoreBusy: of('otherCoreBusy', 3),
     limitedBy: limitOf(busy, coreBusy),
     hasAskedUpstream:
-      work === 'read' && ownAnswers.has(subject) && upstreamCpuUs > cpuUs * upstreamShareMax,
+      reads.has(work) && ownAnswers.has(subject) && upstreamCpuUs > cpuUs * upstreamShareMax,
     megabytesPerCpuSecond: Math.round(bytes / cpuUs),
     rounds,
   };

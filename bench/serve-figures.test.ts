@@ -54,7 +54,7 @@ describe('figures', () => {
 
   test('what writes cost by themselves is taken off a mix', () => {
     const measured = measuredBy(quick, { strict: 20 });
-    const costs = { read: 20, write: 120, mixed: 0.9 * 25 + 0.1 * 120 };
+    const costs = { read: 20, signed: 20, write: 120, mixed: 0.9 * 25 + 0.1 * 120 };
     const cells = measured.cells.map((cell) => ({
       ...cell,
       rounds: roundsOf(costs[cell.work], 0),

@@ -6,6 +6,7 @@ export const serverNames: Readonly<Record<SubjectName, string>> = {
   strict: 'proxy, strict hit',
   immutable: 'proxy, immutable hit',
   'lane-off': 'proxy, strict hit, lane off',
+  signed: 'proxy with a read key, strict hit',
   'miss-shm': 'proxy, miss over shm',
   'miss-tcp': 'proxy, miss over tcp',
   passthrough: 'proxy, passthrough',

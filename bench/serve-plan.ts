@@ -16,10 +16,11 @@ const readers = [
   'nginx-proxy',
 ] as const;
 
-export type SubjectName = (typeof readers)[number];
+/** `signed`: the proxy with a read key. */
+export type SubjectName = (typeof readers)[number] | 'signed';
 
-/** `mixed`: every tenth request is a write, on the same connections. */
-export type Work = 'read' | 'write' | 'mixed';
+/** `signed`: reads with a token each, signed anew each second. `mixed`: every tenth request is a write, on the same connections. */
+export type Work = 'read' | 'signed' | 'write' | 'mixed';
 
 /** Measured in turn, round after round: what is in one group may be compared. */
 export interface Group {
@@ -64,6 +65,7 @@ export function planOf({ isQuick, sizes, connections }: PlanOptions): readonly G
       ...(connections ?? [usualConnections]).flatMap((each) =>
         (sizes ?? [smallBytes]).map((bytes) => reads(bytes, each, readers)),
       ),
+      ...(connections ?? [usualConnections]).map(signedAt),
       ...(connections ?? [usualConnections]).flatMap((each) => writesAt(each, writers)),
     ];
   }
@@ -73,6 +75,7 @@ export function planOf({ isQuick, sizes, connections }: PlanOptions): readonly G
     ...usualSizes
       .filter((bytes) => bytes !== smallBytes)
       .map((bytes) => reads(bytes, usualConnections, readers)),
+    signedAt(usualConnections),
     ...writesAt(usualConnections, writers),
   ];
 }
@@ -94,6 +97,10 @@ const figureGroups: readonly Group[] = [
 
 function reads(bytes: number, connections: number, subjects: readonly SubjectName[]): Group {
   return { work: 'read', bytes, connections, subjects };
+}
+
+function signedAt(connections: number): Group {
+  return { work: 'signed', bytes: smallBytes, connections, subjects: ['strict', 'signed'] };
 }
 
 function writesAt(connections: number, subjects: readonly SubjectName[]): readonly Group[] {

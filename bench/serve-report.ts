@@ -7,6 +7,7 @@ import { type Row, size, table } from './tables.ts';
 
 const workNames: Readonly<Record<Work, string>> = {
   read: 'reads',
+  signed: 'reads with a token each, signed anew each second',
   write: 'writes',
   mixed: '90 % reads, 10 % writes',
 };

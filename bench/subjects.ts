@@ -11,6 +11,7 @@ import {
   startVarnish,
   startVolumeServer,
 } from './comparators.ts';
+import { benchReadKey } from './load.ts';
 import type { Needles } from './needles.ts';
 import { familyOf } from './process-cpu.ts';
 import {
@@ -56,6 +57,10 @@ const proxies: Readonly<
   strict: { tls: shm, consistency: 'strict', cacheBytes },
   immutable: { tls: shm, consistency: 'immutable', cacheBytes },
   'lane-off': { tls: shm, consistency: 'strict', cacheBytes, lane: false },
+  signed: {
+    ...{ tls: shm, consistency: 'strict', cacheBytes },
+    ...{ readKey: benchReadKey, tokensMax: 10_000 },
+  },
   'miss-shm': { tls: shm, consistency: 'strict', cacheBytes: 0 },
   'miss-tcp': { tls: tcp, consistency: 'strict', cacheBytes: 0 },
   passthrough: { tls: shm, consistency: 'strict', cacheBytes: 0, mode: 'off' },

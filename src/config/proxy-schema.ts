@@ -85,6 +85,7 @@ export interface ProxySettings {
     readonly needleBytesMax: number;
     readonly decodedBytesMax: number;
     readonly decodingBytesMax: number;
+    readonly tokensMax: number;
   };
   readonly sidecar: SidecarSettings;
   readonly admin: AdminSettings;
@@ -166,6 +167,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     needleBytesMax: field.size('needle_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
     decodedBytesMax: field.size('decoded_bytes', '64MiB', { min: 1, max: 2 ** 32 }),
     decodingBytesMax: field.size('decoding_bytes', '128MiB', someBytes),
+    tokensMax: field.integer('tokens', 10_000, { min: 0, max: 1_000_000 }),
   },
   sidecar: sidecarFields,
   admin: adminFields('127.0.0.1:8081'),

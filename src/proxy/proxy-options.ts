@@ -71,6 +71,8 @@ export interface ProxyOptions {
   readonly decodedBytesMax: number;
   /** Bytes of decoded forms that are being made or sent. */
   readonly decodingBytesMax: number;
+  /** Read tokens that are remembered once they were verified; absent: 0. */
+  readonly tokensMax?: number;
   readonly requestsInFlightMax: number;
   /** RLIMIT_NOFILE. */
   readonly descriptorLimit: number;

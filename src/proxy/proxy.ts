@@ -17,6 +17,7 @@ import type { Confirmation } from '../volume-server/confirmation.ts';
 import { Adjustable } from './adjustable.ts';
 import { proxyActions } from './admin-actions.ts';
 import { NeedleCache } from './cache/needle-cache.ts';
+import { TokenMemory } from './cache/token-memory.ts';
 import { ttlMarginMs } from './corridor/needle-attempt.ts';
 import { createNeedleRoute } from './corridor/needle-route.ts';
 import {
@@ -205,6 +206,7 @@ class ProxyRole implements RunningProxy {
         decodedBytesMax: this.#options.decodedBytesMax,
         timeoutMs: this.#options.rdma.timeoutMs,
         readKey: this.#options.readKey,
+        tokens: new TokenMemory(this.#options.tokensMax ?? 0),
       }),
       this.#directory,
       this.#cache,

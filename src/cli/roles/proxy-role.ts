@@ -179,6 +179,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     needleBytesMax: limits.needleBytesMax,
     decodedBytesMax: limits.decodedBytesMax,
     decodingBytesMax: limits.decodingBytesMax,
+    tokensMax: limits.tokensMax,
     requestsInFlightMax: limits.requestsInFlightMax,
     descriptorLimit: descriptorLimit(),
     sidecar: sidecarOptions(config),

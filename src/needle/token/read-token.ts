@@ -12,6 +12,14 @@ const hashes: ReadonlyMap<string, string> = new Map([
   ['HS512', 'sha512'],
 ]);
 
+/** The read of one file, for some time: granted by a token of the right key and form. */
+export interface ReadGrant {
+  readonly claimedFid: string;
+  /** Unix time, whole seconds; undefined: no such bound. */
+  readonly expires: number | undefined;
+  readonly notBefore: number | undefined;
+}
+
 /**
  * Whether `token` allows the read of `claimedFid`. `key` is SeaweedFS's jwt.signing.read.key; `nowSeconds` unix time,
  * whole or with a fraction.
@@ -22,17 +30,31 @@ export function verifyReadToken(
   claimedFid: string,
   nowSeconds: number,
 ): boolean {
+  const grant = grantOf(token, key);
+  return grant !== undefined && allowsRead(grant, claimedFid, nowSeconds);
+}
+
+export function allowsRead(grant: ReadGrant, claimedFid: string, nowSeconds: number): boolean {
+  const { expires, notBefore } = grant;
+  if (expires !== undefined && nowSeconds >= expires) return false;
+  if (notBefore !== undefined && nowSeconds < notBefore) return false;
+  return grant.claimedFid === claimedFid;
+}
+
+/** Undefined: not of this key, or not of a form that is known. */
+export function grantOf(token: string, key: string): ReadGrant | undefined {
   const [header, claims, signature, ...rest] = token.split('.', 4);
-  if (header === undefined || claims === undefined || signature === undefined) return false;
-  if (rest.length > 0) return false;
+  if (header === undefined || claims === undefined || signature === undefined) return undefined;
+  if (rest.length > 0) return undefined;
   const hash = hashOf(header);
-  if (hash === undefined) return false;
+  if (hash === undefined) return undefined;
   const given = decodeSegment(signature);
-  if (given === undefined) return false;
-  const wanted = createHmac(hash, Buffer.from(key, 'utf8')).update(`${header}.${claims}`).digest();
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return false;
+  if (given === undefined) return undefined;
+  // A key in a Buffer costs ten times as much as a text.
+  const wanted = createHmac(hash, key).update(`${header}.${claims}`).digest();
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) return undefined;
   const members = segmentObject(claims);
-  return members !== undefined && allows(members, claimedFid, nowSeconds);
+  return members === undefined ? undefined : grantOfClaims(members);
 }
 
 function hashOf(header: string): string | undefined {
@@ -56,29 +78,26 @@ function decodeSegment(segment: string): Buffer | undefined {
 const claimKeys = ['fid', 'iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti'] as const;
 type ClaimKey = (typeof claimKeys)[number];
 
-function allows(
-  members: ReadonlyMap<string, unknown>,
-  claimedFid: string,
-  nowSeconds: number,
-): boolean {
+function grantOfClaims(members: ReadonlyMap<string, unknown>): ReadGrant | undefined {
   const claims = new Map<ClaimKey, unknown>();
   for (const [key, value] of members) {
     // Go folds some letters outside of ASCII into ASCII ones.
-    if (/[^ -~]/.test(key)) return false;
+    if (/[^ -~]/.test(key)) return undefined;
     const name = claimKeys.find((claim) => claim === key.toLowerCase());
     if (name === undefined) continue;
-    if (claims.has(name)) return false;
+    if (claims.has(name)) return undefined;
     claims.set(name, value);
   }
-  for (const name of ['fid', 'iss', 'sub', 'jti'] as const) {
-    if (!isStringOrNull(claims.get(name))) return false;
+  for (const name of ['iss', 'sub', 'jti'] as const) {
+    if (!isStringOrNull(claims.get(name))) return undefined;
   }
-  if (!isAudience(claims.get('aud'))) return false;
-  const [exp, nbf, iat] = (['exp', 'nbf', 'iat'] as const).map((name) => date(claims.get(name)));
-  if (exp === 'bad' || nbf === 'bad' || iat === 'bad') return false;
-  if (exp !== undefined && nowSeconds >= exp) return false;
-  if (nbf !== undefined && nowSeconds < nbf) return false;
-  return (claims.get('fid') ?? '') === claimedFid;
+  const fid = claims.get('fid') ?? '';
+  if (typeof fid !== 'string' || !isAudience(claims.get('aud'))) return undefined;
+  const [expires, notBefore, iat] = (['exp', 'nbf', 'iat'] as const).map((name) =>
+    date(claims.get(name)),
+  );
+  if (expires === 'bad' || notBefore === 'bad' || iat === 'bad') return undefined;
+  return { claimedFid: fid, expires, notBefore };
 }
 
 function isStringOrNull(value: unknown): boolean {

@@ -14,8 +14,8 @@ import type { Reason } from '../../needle/reasons.ts';
 import { requestOf } from '../../needle/request/bytes-read.ts';
 import { needlePathOf, writtenNeedlesOf } from '../../needle/request/needle-path.ts';
 import { parseRead, type ReadRequest } from '../../needle/request/read-request.ts';
-import { verifyReadToken } from '../../needle/token/read-token.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
+import { TokenMemory } from '../cache/token-memory.ts';
 import type { TargetDirectory, TargetEntry, VolumeHolder } from '../fleet/target-directory.ts';
 import { passTo, trouble } from './fallback.ts';
 import { NeedleRead } from './needle-read.ts';
@@ -24,6 +24,8 @@ import type { ReadOptions, ReadPlace } from './reading.ts';
 export interface NeedleRouteOptions extends ReadOptions {
   /** SeaweedFS's jwt.signing.read.key; undefined: none. Asked at each request, so that it can be reloaded. */
   readonly readKey: () => string | undefined;
+  /** Absent: none is remembered. */
+  readonly tokens?: TokenMemory;
 }
 
 /** Finds the server of a volume whose server is unknown. */
@@ -202,13 +204,15 @@ function upstreamOf(directory: TargetDirectory, target: string): string {
   return (holder?.entry ?? directory.first).upstreamUrl;
 }
 
+const noMemory = new TokenMemory(0);
+
 /** A read key is configured, and the request has no token of it. */
 function isDenied(options: NeedleRouteOptions, read: ReadRequest): boolean {
   const key = options.readKey();
   if (key === undefined) return false;
   if (read.token === undefined) return true;
   const nowSeconds = Math.floor(Date.now() / 1000);
-  return !verifyReadToken(read.token, key, read.claimedFid, nowSeconds);
+  return !(options.tokens ?? noMemory).verify(read.token, key, read.claimedFid, nowSeconds);
 }
 
 /** Returns why the fast path is barred until the volume server is known better. */
