@@ -14,6 +14,7 @@ import { type Figure, figuresOf, type Measured } from './serve-figures.ts';
 import { type LatencyAsked, measureIdle, measureLatencies } from './serve-latency.ts';
 import {
   type Group,
+  isReading,
   manyConnections,
   type PlanOptions,
   planOf,
@@ -56,7 +57,7 @@ process.channel?.unref();
 
 const plan = planOf(options)
   // The stand-in for the volume server cannot be written to.
-  .filter(({ work }) => work === 'read' || work === 'signed' || weed !== undefined)
+  .filter(({ work }) => isReading(work) || weed !== undefined)
   .map((group) => ({ ...group, subjects: group.subjects.filter(isWanted) }))
   .filter(({ subjects }) => subjects.length > 0);
 const names = new Set(plan.flatMap(({ subjects }) => subjects));

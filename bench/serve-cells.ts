@@ -5,7 +5,7 @@ import { busyShares, coreTimes } from './core-times.ts';
 import { askInTurn, type Load } from './load.ts';
 import type { Needles } from './needles.ts';
 import { inRounds, median, round } from './rounds.ts';
-import type { Group, SubjectName, Work } from './serve-plan.ts';
+import { type Group, isReading, type SubjectName, type Work } from './serve-plan.ts';
 import { cpuOfSubject, type Subject, type Subjects } from './subjects.ts';
 
 /** CPU times are of one request. */
@@ -60,7 +60,6 @@ const quietShare = 0.1;
 const warmUpTurns = 2;
 /** Share of the server's CPU: a volume server that is not asked takes less. */
 const upstreamShareMax = 0.2;
-const reads: ReadonlySet<Work> = new Set(['read', 'signed']);
 const ownAnswers: ReadonlySet<SubjectName> = new Set([
   ...(['strict', 'signed', 'immutable', 'lane-off', 'miss-shm', 'miss-tcp'] as const),
   ...(['nginx-cache', 'varnish'] as const),
@@ -189,7 +188,7 @@ function cellOf(group: Group, subject: SubjectName, rounds: readonly Round[]): C
     otherCoreBusy: of('otherCoreBusy', 3),
     limitedBy: limitOf(busy, coreBusy),
     hasAskedUpstream:
-      reads.has(work) && ownAnswers.has(subject) && upstreamCpuUs > cpuUs * upstreamShareMax,
+      isReading(work) && ownAnswers.has(subject) && upstreamCpuUs > cpuUs * upstreamShareMax,
     megabytesPerCpuSecond: Math.round(bytes / cpuUs),
     rounds,
   };

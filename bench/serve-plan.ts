@@ -22,6 +22,11 @@ export type SubjectName = (typeof readers)[number] | 'signed';
 /** `signed`: reads with a token each, signed anew each second. `mixed`: every tenth request is a write, on the same connections. */
 export type Work = 'read' | 'signed' | 'write' | 'mixed';
 
+/** Nothing is written. */
+export function isReading(work: Work): boolean {
+  return work === 'read' || work === 'signed';
+}
+
 /** Measured in turn, round after round: what is in one group may be compared. */
 export interface Group {
   readonly work: Work;
