@@ -7,6 +7,7 @@ import pino from 'pino';
 import { marks, PreparedAnswer } from '../src/needle/answer/prepared-answer.ts';
 import type { NeedleRoute } from '../src/needle/needle-outcome.ts';
 import { CachedNeedle, CachedVolume } from '../src/proxy/cache/cached-volume.ts';
+import { NeedleCache } from '../src/proxy/cache/needle-cache.ts';
 import { NeedleHit } from '../src/proxy/corridor/needle-read.ts';
 import { startHttpFront } from '../src/proxy/front/server.ts';
 import { forwarders } from '../src/proxy/passthrough/forwarders.ts';
@@ -50,13 +51,16 @@ const volume = new CachedVolume(
   { consistency: 'immutable', leaseMs: 0 },
   { dropChanged: () => undefined, sweep: () => undefined },
 );
+const noCache = NeedleCache.off();
 const hits = new Map(sizes.map((bytes) => [pathOf(bytes), hitsOf(bytes)]));
 const route: NeedleRoute = {
   serve({ target }, _hasBody, receiver): void {
     const { prepared, needles, next } = hits.get(target) as Hits;
     (hits.get(target) as Hits).next = (next + 1) % needles.length;
     const needle = needles[next] as CachedNeedle;
-    receiver.receive(new NeedleHit(prepared, needle, undefined, false));
+    receiver.receive(
+      new NeedleHit(noCache, prepared, needle, undefined, { close: false, token: undefined }),
+    );
   },
   upstreamFor: () => upstreamUrl,
 };

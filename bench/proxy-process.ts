@@ -4,7 +4,7 @@
  */
 
 import pino from 'pino';
-import type { CachePolicy } from '../src/proxy/cache/cached-volume.ts';
+import type { CachePolicy } from '../src/proxy/cache/cache-policy.ts';
 import { startProxy } from '../src/proxy/proxy.ts';
 import type { ProxyOptions } from '../src/proxy/proxy-options.ts';
 import { adminPlace } from '../test/integration/admin-place.ts';
@@ -23,6 +23,8 @@ export interface ProxySettings {
   readonly cacheBytes: number;
   readonly validationsMax: number;
   readonly lane?: boolean;
+  /** Absent: 0. */
+  readonly lanes?: number;
   /** `off`: everything is passed to the volume server. */
   readonly mode?: 'prefer' | 'off';
   /** SeaweedFS's jwt.signing.read.key; absent: reads need no token. */
@@ -77,13 +79,21 @@ async function answer(question: ProxyQuestion): Promise<object> {
 }
 
 function optionsOf(asked: ProxySettings): ProxyOptions {
-  const { consistency, cacheBytes, validationsMax, lane = true, mode = 'prefer' } = asked;
+  const {
+    consistency,
+    cacheBytes,
+    validationsMax,
+    lane = true,
+    lanes = 0,
+    mode = 'prefer',
+  } = asked;
   const policy: CachePolicy = { consistency, leaseMs: 1_000 };
   return {
     version: 'bench',
     http: {
       listen: { host: '127.0.0.1', port: 0 },
       lane,
+      lanes,
       onCorrupt: 'pass',
       debugHeaders: false,
       limits: generousLimits,

@@ -3,8 +3,12 @@
 import type { SubjectName } from './serve-plan.ts';
 
 export const serverNames: Readonly<Record<SubjectName, string>> = {
-  strict: 'proxy, strict hit',
-  immutable: 'proxy, immutable hit',
+  strict: 'proxy with a lane, strict hit',
+  immutable: 'proxy with a lane, immutable hit',
+  'strict-two': 'proxy with two lanes, strict hit',
+  'immutable-two': 'proxy with two lanes, immutable hit',
+  'strict-loop': 'proxy without lanes, strict hit',
+  'immutable-loop': 'proxy without lanes, immutable hit',
   'lane-off': 'proxy, strict hit, lane off',
   signed: 'proxy with a read key, strict hit',
   'miss-shm': 'proxy, miss over shm',

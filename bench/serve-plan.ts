@@ -4,6 +4,10 @@
 const readers = [
   'strict',
   'immutable',
+  'strict-two',
+  'immutable-two',
+  'strict-loop',
+  'immutable-loop',
   'lane-off',
   'miss-shm',
   'miss-tcp',

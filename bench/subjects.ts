@@ -54,8 +54,12 @@ const tcp = 'tcp,self';
 const proxies: Readonly<
   Partial<Record<SubjectName, Omit<ProxySettings, 'upstreamUrl' | 'target' | 'validationsMax'>>>
 > = {
-  strict: { tls: shm, consistency: 'strict', cacheBytes },
-  immutable: { tls: shm, consistency: 'immutable', cacheBytes },
+  strict: { tls: shm, consistency: 'strict', cacheBytes, lanes: 1 },
+  immutable: { tls: shm, consistency: 'immutable', cacheBytes, lanes: 1 },
+  'strict-two': { tls: shm, consistency: 'strict', cacheBytes, lanes: 2 },
+  'immutable-two': { tls: shm, consistency: 'immutable', cacheBytes, lanes: 2 },
+  'strict-loop': { tls: shm, consistency: 'strict', cacheBytes },
+  'immutable-loop': { tls: shm, consistency: 'immutable', cacheBytes },
   'lane-off': { tls: shm, consistency: 'strict', cacheBytes, lane: false },
   signed: {
     ...{ tls: shm, consistency: 'strict', cacheBytes },

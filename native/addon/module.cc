@@ -1,6 +1,7 @@
 // The addon's entry: one per environment, without any state of its own.
 #include "addon/client_binding.h"
 #include "addon/js.h"
+#include "addon/lane_binding.h"
 #include "addon/shared_layout.h"
 #include "addon/target_binding.h"
 #include "addon/volume_binding.h"
@@ -39,6 +40,7 @@ Napi::Object Register(Napi::Env env, Napi::Object exports) {
   RegisterClient(env, exports);
   RegisterTarget(env, exports);
   RegisterVolume(env, exports);
+  RegisterLanes(env, exports);
   return exports;
 }
 

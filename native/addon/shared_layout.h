@@ -9,9 +9,9 @@
 // same positions. Quantities are doubles there, which hold every whole number below 2^53.
 namespace addon {
 
-/// Raised with every change of this file that moves or reuses a field; src/rdma/shared-layout.ts
-/// has the same number.
-inline constexpr uint32_t kLayoutVersion = 1;
+/// Raised with every change of this file that moves or reuses a field, and with every export that
+/// the program needs; src/rdma/shared-layout.ts has the same number.
+inline constexpr uint32_t kLayoutVersion = 2;
 
 enum class EntryKind : uint32_t { kRead = 1, kValidate = 2, kPong = 3 };
 

@@ -9,6 +9,7 @@ import {
 } from '../proxy/fleet/fleet-status.ts';
 import { frontCounters } from '../proxy/front/front-counters.ts';
 import { poolStatus } from '../proxy/front/pool-status.ts';
+import { lanesStatus } from '../proxy/lanes/lane-status.ts';
 import { sidecarStatus } from '../proxy/sidecar/sidecar-status.ts';
 import { connectionsStatus } from '../rdma/connections-status.ts';
 import { railStatus } from '../rdma/rails/rail-status.ts';
@@ -109,6 +110,7 @@ export const proxyStatus = record({
     'Volumes that are read although no target announces them.',
   ),
   cache: cacheStats,
+  lanes: described(orAbsent(lanesStatus), 'Absent: the event loop answers every request.'),
   sidecar: described(orAbsent(sidecarStatus), 'Absent: sidecar.listen is empty.'),
   arena: described(orAbsent(arenaStatus), 'Absent with mode = "off".'),
   configuration,

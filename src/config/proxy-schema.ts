@@ -1,6 +1,8 @@
 /** Every key of proxy.toml: name, default, type. The single source; docs/configuration.md explains them. */
+
 import type { ListenAddress } from './address.ts';
 import { type AdminSettings, adminFields } from './admin-settings.ts';
+import { integerOrAuto } from './auto-integer.ts';
 import * as field from './field.ts';
 import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
 import { type HedgeSettings, hedgeFields } from './hedge-settings.ts';
@@ -27,6 +29,7 @@ export interface ProxySettings {
     readonly listen: ListenAddress;
     readonly port: number | undefined;
     readonly lane: boolean;
+    readonly lanes: number | 'auto';
     readonly onCorrupt: 'pass' | 'refuse';
     readonly debugHeaders: boolean;
   };
@@ -105,6 +108,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     listen: field.listenAddress('listen', '0.0.0.0:8080'),
     port: field.optionalInteger('port', port),
     lane: field.flag('lane', true),
+    lanes: integerOrAuto('lanes', { min: 0, max: 64 }),
     onCorrupt: field.choice('on_corrupt', 'pass', ['pass', 'refuse']),
     debugHeaders: field.flag('debug_headers', false),
   },

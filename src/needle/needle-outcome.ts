@@ -18,6 +18,11 @@ export type NeedleOutcome =
       /** The client asked for close: end the connection after the answer. */
       readonly close: boolean;
       release(): void;
+      /**
+       * Lets lanes give this answer to requests with this very head, as long as it is fresh. False: it is for this one
+       * request. Absent: so it is for all of its kind. Before `release`.
+       */
+      publish?(head: RecallableHead): boolean;
     }
   | {
       readonly kind: 'passthrough';
@@ -33,6 +38,16 @@ export type NeedleOutcome =
     }
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
+
+/** A request's head by its bytes: the corridor decides the same about every request that has them. */
+export interface RecallableHead {
+  /** To the blank line. */
+  readonly bytes: Buffer;
+  /** Where the client's own id of the request stands, which may be any other; -1: there is none. */
+  readonly holeAt: number;
+  readonly holeEnd: number;
+  readonly userAgent: string;
+}
 
 export type PassthroughOutcome = Extract<NeedleOutcome, { kind: 'passthrough' }>;
 

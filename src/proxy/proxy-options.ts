@@ -1,9 +1,9 @@
 /** The options that a proxy is started with. */
 import type { AdminPlace } from '../admin/admin-options.ts';
 import type { ConfigurationStatus } from '../admin/configuration.ts';
-import type { RequestObserver } from '../needle/request-record.ts';
+import type { RequestObserver, RequestRecord } from '../needle/request-record.ts';
 import type { Secret } from '../rdma/secret.ts';
-import type { CachePolicy } from './cache/cached-volume.ts';
+import type { CachePolicy } from './cache/cache-policy.ts';
 import type { HedgeOptions } from './fleet/hedging.ts';
 import type { FrontLog, HttpFrontOptions } from './front/server.ts';
 import type { SidecarListenerOptions } from './sidecar-listener.ts';
@@ -12,6 +12,10 @@ import type { SidecarListenerOptions } from './sidecar-listener.ts';
 export interface RequestWatch {
   /** One call per finished request. */
   readonly observe: RequestObserver;
+  /** A request that a lane has answered, looked at for `weight` of them. */
+  readonly observeSome: (record: RequestRecord, weight: number) => void;
+  /** Each request is logged or traced: none may be answered unseen. */
+  readonly mustSeeAll: () => boolean;
   /** True if the records tell how long the corridor took. */
   readonly isTimed: boolean;
   /** For lines that may come with each request or connection. */
@@ -22,7 +26,9 @@ export interface RequestWatch {
 
 export interface ProxyOptions {
   readonly version: string;
-  readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed'> & {
+  readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed' | 'lanes'> & {
+    /** Native threads that answer published requests; 0: the event loop answers all. */
+    readonly lanes: number;
     readonly onCorrupt: 'pass' | 'refuse';
   };
   /** At least one; `target` is host:port, undefined where none runs beside it; with rails, its addresses. */

@@ -40,10 +40,12 @@ import { probeTimeoutMs, watchUpstream } from './fleet/watched-upstream.ts';
 import { newFrontCounters } from './front/front-counters.ts';
 import { type HttpFront, startHttpFront } from './front/server.ts';
 import { startInprocConfirmation } from './inproc-confirmation.ts';
+import type { Lanes } from './lanes/lanes.ts';
 import { forwarders } from './passthrough/forwarders.ts';
 import type { ProxyOptions } from './proxy-options.ts';
 import type { RunningSidecar } from './sidecar/sidecar-server.ts';
 import { startSidecarListener } from './sidecar-listener.ts';
+import { startLanes } from './started-lanes.ts';
 import { targetStatus } from './target-status.ts';
 
 export interface RunningProxy {
@@ -107,6 +109,7 @@ class ProxyRole implements RunningProxy {
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;
   #front: HttpFront | undefined;
+  #lanes: Lanes | undefined;
   #sidecar: RunningSidecar | undefined;
   #admin: RunningAdmin | undefined;
   #closing: Promise<void> | undefined;
@@ -196,7 +199,10 @@ class ProxyRole implements RunningProxy {
         requests: this.#metrics.ledger.totals(),
         clients: this.#traffic.tables.status(),
       }),
-      metrics: () => this.#metrics.expose(),
+      metrics: () => {
+        this.#lanes?.collect();
+        return this.#metrics.expose();
+      },
       proxy: proxyActions(this.#cache, this.#traffic, () => this.#front),
     });
     const route = createNeedleRoute(
@@ -213,8 +219,22 @@ class ProxyRole implements RunningProxy {
       this.#owners,
     );
     const { watch } = this.#options;
+    // Nothing is kept without a cache, and nothing fetched without the native part.
+    if (http.lanes > 0 && this.#client !== undefined && this.#options.cache.bytesMax > 0) {
+      this.#lanes = startLanes({
+        count: http.lanes,
+        limits: this.#adjustable.limits,
+        cache: this.#cache,
+        route,
+        ledger: this.#metrics.ledger,
+        traffic: this.#traffic,
+        watch,
+        front: () => this.#front,
+      });
+    }
     const front = {
       ...http,
+      lanes: this.#lanes,
       limits: this.#adjustable.limits,
       logger: watch?.log ?? this.#logger,
       isTimed: watch?.isTimed ?? false,
@@ -234,7 +254,9 @@ class ProxyRole implements RunningProxy {
     });
   }
 
+  /** Takes what lanes have counted first. */
   status(): ProxyStatus {
+    this.#lanes?.collect();
     const stats = this.#client?.stats();
     return {
       mode: this.#options.rdma.mode,
@@ -257,6 +279,7 @@ class ProxyRole implements RunningProxy {
       targets: this.#directory.entries.map(targetStatus),
       unannounced: this.#unannounced.snapshot(),
       cache: this.#cache.stats(),
+      lanes: this.#lanes?.status(),
       sidecar: this.#sidecar?.status(),
       arena: stats && {
         pageKind: stats.pageKind,
@@ -288,6 +311,7 @@ class ProxyRole implements RunningProxy {
     this.#unannounced.close();
     this.#lists.close();
     this.#confirmation?.close();
+    this.#lanes?.close();
     this.#cache.close();
     this.#fabricConnections?.close();
     await this.#client?.close();

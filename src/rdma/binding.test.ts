@@ -9,7 +9,7 @@ describe('a native part', () => {
 
   it.each([
     [{ protocolVersion: protocolVersion + 1, layoutVersion }, /has protocol version 2/],
-    [{ protocolVersion, layoutVersion: layoutVersion + 1 }, /memory layout 2, this program/],
+    [{ protocolVersion, layoutVersion: layoutVersion + 1 }, /memory layout 3, this program/],
     [{ protocolVersion, layoutVersion: undefined }, /memory layout unknown.*npm run build:native/],
   ])('with %o is refused before it is used', (versions, says) => {
     expect(() => refuseOtherVersion(versions)).toThrow(says);

@@ -2,6 +2,7 @@
  * Types of the native part's exports (native/addon). Arguments are valid when they get there: the native side re-checks
  * only what would corrupt memory. Times are in ns, in numbers: exact up to 104 days.
  */
+import type { NativeLaneExports } from './native-lane-types.ts';
 import type { NativeVolumeFiles } from './native-volume-types.ts';
 
 export interface NativeClientOptions {
@@ -270,7 +271,7 @@ export interface NativeTarget {
   destroy(): void;
 }
 
-export interface Binding extends NativeVolumeFiles {
+export interface Binding extends NativeVolumeFiles, NativeLaneExports {
   readonly protocolVersion: number;
   /** Version of the memory that it shares with JavaScript; undefined: an older one. */
   readonly layoutVersion: number | undefined;

@@ -4,8 +4,8 @@
  * contract suite reads every field through both.
  */
 
-/** Raised with every change that moves or reuses a field; the native part tells its own when it is loaded. */
-export const layoutVersion = 1;
+/** Raised with every change that moves or reuses a field, and with every export that is needed; the native part tells its own when it is loaded. */
+export const layoutVersion = 2;
 
 export const entryBytes = 128;
 

@@ -41,6 +41,18 @@ export class RequestLog {
     this.#sampleLeft = 1;
   }
 
+  /** Every request gets a line. */
+  get isOfAll(): boolean {
+    return this.#options.requests === 'all';
+  }
+
+  /** One of `weight` requests that were answered here, and of which the others were not looked at. */
+  observeSome(record: RequestRecord, weight: number): void {
+    if (this.#options.requests !== 'sampled') return;
+    this.#sampleLeft -= weight - 1;
+    if (this.#isNext()) this.#write(record);
+  }
+
   observe(record: RequestRecord): void {
     if (record.reason === '' && !this.#looksAtAll) return;
     this.#observe(record);

@@ -3,7 +3,7 @@
  * the fault the same steps show nothing wrong. Every step waits for the one before it, so that each run is the same.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
+import type { CachePolicy } from '../../src/proxy/cache/cache-policy.ts';
 import { NeedleCache, type NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import { loadBinding } from '../../src/rdma/binding.ts';
 import { type SubjectKind, subjectKinds } from '../contract/subjects.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { OriginFacts } from '../../src/origin/origin-facts.ts';
-import type { CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
+import type { CachePolicy } from '../../src/proxy/cache/cache-policy.ts';
 import type { NeedleCache, NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import { createNeedleRoute } from '../../src/proxy/corridor/needle-route.ts';
 import { TargetDirectory, targetEntry } from '../../src/proxy/fleet/target-directory.ts';

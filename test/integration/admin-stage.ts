@@ -108,6 +108,7 @@ function proxyOptions(
     http: {
       listen,
       lane: true,
+      lanes: 0,
       onCorrupt: 'pass',
       debugHeaders: false,
       limits: generousLimits,

@@ -1,7 +1,8 @@
 /** One cache in front of a fetcher that a test answers by hand: what the cache's tests have in common. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { CachedVolume, CachePolicy } from '../../src/proxy/cache/cached-volume.ts';
+import type { CachePolicy } from '../../src/proxy/cache/cache-policy.ts';
+import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
 import type { Found, Seeker } from '../../src/proxy/cache/found.ts';
 import { NeedleCache, type NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import type { Fetched } from '../../src/proxy/cache/needle-flight.ts';

@@ -4,6 +4,21 @@ import type { ProxyStats } from '../../src/admin/stats.ts';
 import type { ProxyStatus } from '../../src/admin/status.ts';
 
 export const status: ProxyStatus = {
+  lanes: {
+    lanes: [
+      {
+        connections: 51,
+        requests: 52,
+        bytes: 53,
+        validated: 54,
+        questions: 55,
+        returned: 56,
+        samplesDropped: 57,
+      },
+    ],
+    published: 58,
+    bytesInFlight: 59,
+  },
   mode: 'prefer',
   fabricFailure: undefined,
   shmLoss: undefined,

@@ -2,6 +2,7 @@
 import type { ProxyStatus, TargetRoleStatus } from '../status.ts';
 import { cacheRows, validationWait } from './cache.ts';
 import { fabricRows, operationDuration, operationRows } from './fabric.ts';
+import { laneRows } from './lanes.ts';
 import type { MetricRow, ReadRow } from './metric-row.ts';
 import { arenaRows, buildRows, configurationRows } from './process.ts';
 import { sidecarDuration, sidecarRows } from './sidecar.ts';
@@ -13,6 +14,7 @@ export const proxyStatusRows: readonly ReadRow<ProxyStatus>[] = [
   ...fabricRows,
   ...arenaRows,
   ...cacheRows,
+  ...laneRows,
   ...sidecarRows,
   ...configurationRows,
 ];

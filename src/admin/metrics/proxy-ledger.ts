@@ -3,6 +3,7 @@ import { reasons } from '../../needle/reasons.ts';
 import { outcomes, type RequestObserver, type RequestRecord } from '../../needle/request-record.ts';
 import type { Validation } from '../../proxy/cache/group-validation.ts';
 import type { SidecarObserver } from '../../proxy/sidecar/sidecar-ledger.ts';
+import type { NativeTally } from '../../rdma/native-lane-types.ts';
 import type { ReadRecord } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import {
@@ -74,6 +75,15 @@ export class ProxyLedger implements RequestCounts {
     this.bodyBytes[outcome] += bodyBytes;
     this.requestDurations[outcome].observe(durationMs);
   };
+
+  /** Requests that lanes have answered since the last call, all from the cache. */
+  lanesAnswered({ requests, bytes, durations, waits }: NativeTally): void {
+    const series = this.#byOutcome.cache.get('')?.get('none') ?? this.#add('cache', '', 'none');
+    series.count += requests;
+    this.bodyBytes.cache += bytes;
+    this.requestDurations.cache.add(durations.counts, durations.seconds);
+    this.validationWaits.checked.add(waits.counts, waits.seconds);
+  }
 
   /** One call per read that a target was asked for. */
   readonly readEnded = ({ status, durationMs, bytesReceived }: ReadRecord): void => {
@@ -161,6 +171,14 @@ export class Durations implements HistogramSeries {
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.counts = new Float64Array(bounds.length + 1);
+  }
+
+  /** `counts`: of these very buckets; empty: none. */
+  add(counts: Float64Array, seconds: number): void {
+    for (let bucket = 0; bucket < counts.length; bucket += 1) {
+      this.counts[bucket] = (this.counts[bucket] as number) + (counts[bucket] as number);
+    }
+    this.sum += seconds;
   }
 
   observe(ms: number): void {

@@ -5,7 +5,7 @@
 
 import { firstHeader } from '../../http1/request-head.ts';
 import { needleIdText, needlePathOf, volumeIdOf } from '../../needle/request/needle-path.ts';
-import { type Outcome, outcomes, type RequestRecord } from '../../needle/request-record.ts';
+import type { RequestRecord } from '../../needle/request-record.ts';
 import type {
   ClientsStatus,
   HotNeedle,
@@ -13,135 +13,7 @@ import type {
   Traffic,
   TrafficCounts,
 } from './clients-status.ts';
-
-type Reasons = Map<RequestRecord['reason'], number>;
-
-/** Time constants of the two averages: one is shown, the other decides which row leaves. */
-const shownSeconds = 5;
-const keptSeconds = 60;
-/** Requests per second below which a row is at rest. */
-const restPerSecond = 0.005;
-
-/** Counts of what is asked for, or who asks. */
-class HotRow {
-  readonly outcomes: Record<Outcome, number> = { cache: 0, rdma: 0, passthrough: 0, error: 0 };
-  requests = 0;
-  bodyBytes = 0;
-  perSecond = 0;
-  /** How much it was used lately. */
-  score = 0;
-  /** undefined: every request was answered here. */
-  #reasons: { readonly passthrough: Reasons; readonly errors: Reasons } | undefined;
-  #sinceTick = 0;
-
-  /** `weight`: how many requests this one stands for. */
-  add({ outcome, reason, bodyBytes }: RequestRecord, weight = 1): void {
-    this.requests += weight;
-    this.outcomes[outcome] += weight;
-    this.bodyBytes += bodyBytes * weight;
-    this.score += weight;
-    this.#sinceTick += weight;
-    if (reason !== '') this.#addReason(outcome, reason, weight);
-  }
-
-  #addReason(outcome: Outcome, reason: RequestRecord['reason'], weight: number): void {
-    this.#reasons ??= { passthrough: new Map(), errors: new Map() };
-    const { passthrough, errors } = this.#reasons;
-    const counts = outcome === 'error' ? errors : passthrough;
-    counts.set(reason, (counts.get(reason) ?? 0) + weight);
-  }
-
-  /** Called every so often. False: it is at rest. */
-  tick(seconds: number): boolean {
-    const rate = this.#sinceTick / seconds;
-    this.#sinceTick = 0;
-    this.perSecond += (rate - this.perSecond) * (1 - Math.exp(-seconds / shownSeconds));
-    this.score *= Math.exp(-seconds / keptSeconds);
-    if (this.perSecond >= restPerSecond) return true;
-    this.perSecond = 0;
-    return this.score >= restPerSecond;
-  }
-
-  /** Takes over the counts of a row that left. */
-  absorb(gone: HotRow): void {
-    this.requests += gone.requests;
-    this.bodyBytes += gone.bodyBytes;
-    for (const outcome of outcomes) this.outcomes[outcome] += gone.outcomes[outcome];
-    const { passthrough = [], errors = [] } = gone.#reasons ?? {};
-    for (const [reason, count] of passthrough) this.#addReason('passthrough', reason, count);
-    for (const [reason, count] of errors) this.#addReason('error', reason, count);
-  }
-
-  counts(): TrafficCounts {
-    return {
-      perSecond: Math.round(this.perSecond * 100) / 100,
-      requests: this.requests,
-      outcomes: { ...this.outcomes },
-      passthrough: Object.fromEntries(this.#reasons?.passthrough ?? []),
-      errors: Object.fromEntries(this.#reasons?.errors ?? []),
-      bodyBytes: this.bodyBytes,
-    };
-  }
-}
-
-/**
- * A table whose length is fixed: when it is full, the row that was used least lately makes room. What a row has counted is
- * exact for as long as it stays; counts of rows that left are kept in one sum.
- */
-class HotRows<Row extends HotRow> {
-  /** Sum of the rows that left. */
-  readonly gone: HotRow = new HotRow();
-  /** How many left. */
-  goneCount = 0;
-  readonly #rows: Row[] = [];
-  readonly #rowsMax: number;
-  readonly #onGone: (row: Row) => void;
-
-  /** `onGone`: called when a row leaves, so that its holder forgets it. */
-  constructor(rowsMax: number, onGone: (row: Row) => void) {
-    this.#rowsMax = rowsMax;
-    this.#onGone = onGone;
-  }
-
-  get size(): number {
-    return this.#rows.length;
-  }
-
-  admit(row: Row): Row {
-    if (this.#rows.length < this.#rowsMax) {
-      this.#rows.push(row);
-      return row;
-    }
-    const place = this.#leastUsed();
-    const gone = this.#rows[place] as Row;
-    this.#rows[place] = row;
-    this.gone.absorb(gone);
-    this.goneCount += 1;
-    this.#onGone(gone);
-    return row;
-  }
-
-  tick(seconds: number): boolean {
-    let isBusy = false;
-    for (const row of this.#rows) isBusy = row.tick(seconds) || isBusy;
-    return isBusy;
-  }
-
-  /** The busiest first. */
-  busiest(countMax: number): readonly Row[] {
-    return this.#rows
-      .toSorted((a, b) => b.perSecond - a.perSecond || b.requests - a.requests)
-      .slice(0, countMax);
-  }
-
-  #leastUsed(): number {
-    let least = 0;
-    for (let at = 1; at < this.#rows.length; at += 1) {
-      if ((this.#rows[at] as Row).score < (this.#rows[least] as Row).score) least = at;
-    }
-    return least;
-  }
-}
+import { HotRow, HotRows } from './hot-rows.ts';
 
 export const volumesMax = 1024;
 
@@ -154,6 +26,16 @@ class VolumeRow extends HotRow {
   }
 }
 
+/** Requests of one client for one volume that lanes have answered. */
+export interface LaneTraffic {
+  readonly address: string;
+  readonly userAgent: string;
+  /** -1: unknown. */
+  readonly volumeId: number;
+  readonly requests: number;
+  readonly bodyBytes: number;
+}
+
 export class TrafficTables {
   readonly #clients = new ClientTable();
   readonly #volumeRows = new Map<number, VolumeRow>();
@@ -163,6 +45,21 @@ export class TrafficTables {
   readonly #needles = new HotNeedles();
   #requestsAtTick = 0;
   #lastRequestAtMs: number | undefined;
+
+  /** Requests that lanes have answered. */
+  lanesAnswered({ address, userAgent, volumeId, requests, bodyBytes }: LaneTraffic): void {
+    const client = this.#clients.addSome(address, userAgent, requests, bodyBytes);
+    if (client.isOwn || volumeId < 0) return;
+    const volume = this.#volumeRows.get(volumeId) ?? this.#admit(volumeId);
+    volume.addSome('cache', requests, bodyBytes);
+  }
+
+  /** One of these requests, which stands for `weight`. Returns who asked. */
+  lookAt(record: RequestRecord, weight: number): ClientRow {
+    const client = this.#clients.rowOf(record);
+    if (!client.isOwn) this.#needles.observe(record, weight);
+    return client;
+  }
 
   /** Returns who asked. `weight`: for how many requests this one is looked at; 0: it is counted alone. */
   observe(record: RequestRecord, weight: number): ClientRow {
@@ -267,9 +164,17 @@ class ClientTable {
 
   /** Counts one request; returns who asked. */
   observe(record: RequestRecord): ClientRow {
-    const row = this.#rowOf(record);
+    const row = this.rowOf(record);
     row.add(record);
     if (!row.isOwn) this.requests += 1;
+    return row;
+  }
+
+  /** Counts requests that were answered from the cache; returns who asked. */
+  addSome(address: string, userAgent: string, requests: number, bodyBytes: number): ClientRow {
+    const row = this.#rowOfAgent(address, userAgent);
+    row.addSome('cache', requests, bodyBytes);
+    if (!row.isOwn) this.requests += requests;
     return row;
   }
 
@@ -293,14 +198,17 @@ class ClientTable {
     return this.#rows.goneCount;
   }
 
-  #rowOf({ client, request }: RequestRecord): ClientRow {
+  rowOf({ client, request }: RequestRecord): ClientRow {
     if (client.isOwn) return this.#own;
-    const sent = firstHeader(request, 'user-agent') ?? '';
+    return this.#rowOfAgent(client.address, firstHeader(request, 'user-agent') ?? '');
+  }
+
+  #rowOfAgent(address: string, sent: string): ClientRow {
     const userAgent = sent.length > userAgentCharsMax ? sent.slice(0, userAgentCharsMax) : sent;
-    const known = this.#byAddress.get(client.address)?.get(userAgent);
+    const known = this.#byAddress.get(address)?.get(userAgent);
     if (known !== undefined) return known;
     if (userAgent.startsWith(ownAgent)) return this.#own;
-    return this.#admit(client.address, userAgent);
+    return this.#admit(address, userAgent);
   }
 
   #admit(address: string, userAgent: string): ClientRow {

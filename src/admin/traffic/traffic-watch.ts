@@ -7,7 +7,7 @@ import type { Traffic } from './clients-status.ts';
 import { FallbackRing } from './fallback-ring.ts';
 import type { RequestEntry } from './request-entry.ts';
 import { RequestTail } from './request-tail.ts';
-import { type ClientRow, TrafficTables } from './traffic-tables.ts';
+import { type ClientRow, type LaneTraffic, TrafficTables } from './traffic-tables.ts';
 
 const tickMs = 1_000;
 
@@ -43,6 +43,22 @@ export class TrafficWatch {
     this.ring.keep(record, client);
     if (isFollowed) this.tail.offer(this.ring.newest);
   };
+
+  /** Requests that lanes have answered. */
+  lanesAnswered(traffic: LaneTraffic): void {
+    if (this.#timer === undefined) this.#start();
+    this.tables.lanesAnswered(traffic);
+  }
+
+  /** One of these, which stands for `weight`. */
+  lookAt(record: RequestRecord, weight: number): void {
+    this.ring.keep(record, this.tables.lookAt(record, weight));
+  }
+
+  /** Each request is shown to a follower. */
+  get mustSeeAll(): boolean {
+    return this.tail.followers.size > 0;
+  }
 
   /** One in so many requests is looked at now. */
   get sampledEvery(): number {

@@ -1,5 +1,6 @@
 /** `seaweed-rdma proxy`. */
 
+import { availableParallelism } from 'node:os';
 import { parseHostPort } from '../../config/address.ts';
 import { loadProxyConfig, type ProxyConfig } from '../../config/proxy-config.ts';
 import { startProxy } from '../../proxy/proxy.ts';
@@ -144,6 +145,14 @@ function hedgeOptions({
   return hedge === 'off' ? undefined : { afterMsMin, afterMsMax, percentMax };
 }
 
+const lanesMax = 8;
+
+/** Half of the cores: the volume server and the target have work to do for what is not in the cache. */
+function laneCount(lanes: ProxyConfig['http']['lanes']): number {
+  if (lanes !== 'auto') return lanes;
+  return Math.min(lanesMax, Math.max(1, Math.floor(availableParallelism() / 2)));
+}
+
 function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
   const { http, rdma, cache, memory, limits, admin } = config;
   return {
@@ -151,6 +160,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
     http: {
       listen: http.listen,
       lane: http.lane,
+      lanes: http.lane ? laneCount(http.lanes) : 0,
       onCorrupt: http.onCorrupt,
       debugHeaders: http.debugHeaders,
       limits: {

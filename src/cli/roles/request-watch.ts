@@ -41,6 +41,8 @@ export async function startWatch(
             requests.observe(record);
             spans.observe(record);
           },
+    observeSome: (record, weight) => requests.observeSome(record, weight),
+    mustSeeAll: () => spans !== undefined || requests.isOfAll,
     isTimed: spans !== undefined,
     log,
     suppressedLines: () => log.suppressedLines,

@@ -121,6 +121,13 @@ interface Parts {
   readonly afterDate: string;
 }
 
+export interface AnswerTemplate {
+  readonly answer: Buffer;
+  readonly idAt: number;
+  readonly idAgainAt: number;
+  readonly dateAt: number;
+}
+
 export class PreparedAnswer {
   readonly status: AnswerReady['status'];
   /** Which bytes follow: all of them, or none. */
@@ -180,6 +187,16 @@ export class PreparedAnswer {
     if (others.length > 0) return undefined;
     const parts = { beforeId, betweenIds: behind[0], beforeDate, afterDate };
     return new PreparedAnswer(plan, facts, needle, parts);
+  }
+
+  /** The head with blanks in place of the values that differ, and where these stand; -1: once only. */
+  get template(): AnswerTemplate {
+    return {
+      answer: Buffer.from(this.#head, 'latin1'),
+      idAt: this.#idAt,
+      idAgainAt: this.#idAgainAt,
+      dateAt: this.#dateAt,
+    };
   }
 
   /** Memory that this answer takes, in bytes. */

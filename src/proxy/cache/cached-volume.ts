@@ -1,10 +1,8 @@
 /**
- * The cache's record of one volume of one target. The one invariant (docs/architecture.md, "The cache"), except with
- * `immutable`, which looks at no state: every live needle of the volume is what the volume held at `(epoch, position)`,
- * or at a later position. A change that would break it drops the needle first.
- * Its needles stand beside it: what tells a live one from a dead one is kept in both.
+ * The cache's record of one volume of one target. The one invariant (docs/architecture.md, "The cache"), except with `immutable`,
+ * which looks at no state: every live needle of the volume is what the volume held at `(epoch, position)`, or at a later position. A
+ * change that would break it drops the needle first. Its needles stand beside it: what tells a live one from a dead one is in both.
  */
-
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type {
@@ -13,26 +11,21 @@ import type {
   ValidateVerdict,
   VolumeChange,
 } from '../../rdma/needle-fetcher.ts';
+import type { LaneVolume } from '../lanes/lane-volume.ts';
+import type { CachePolicy } from './cache-policy.ts';
 import type { NeedleFlight } from './needle-flight.ts';
+import type { PublishedAnswers } from './published-answers.ts';
 import { UnsettledWrites } from './unsettled-writes.ts';
-
-/** Per collection: how a cached needle is known to be fresh. */
-export interface CachePolicy {
-  readonly consistency: 'strict' | 'lease' | 'immutable';
-  /** With `lease`: how long one lasts. */
-  readonly leaseMs: number;
-}
 
 /** Drops cached needles; the volume says which. */
 export interface NeedleDropper {
   dropChanged(volume: CachedVolume, needleIds: readonly bigint[]): void;
-  /** All of a volume, from the first on; they are dead already: gives their memory back. */
+  /** All of a volume, from the first on, dead already: gives their memory back. */
   sweep(first: CachedNeedle, reason: 'changed' | 'gone' | 'operator'): void;
 }
 
 const noFlights: readonly NeedleFlight[] = [];
-const needleIdBits = 64n;
-/** The most generations that fit beside a needle's flags in a small integer. */
+/** So many fit beside a needle's flags in a small integer. */
 const generationsMax = 1 << 22;
 
 export class CachedVolume {
@@ -50,6 +43,8 @@ export class CachedVolume {
   /** READs under way whose bytes may be cached, by key. */
   readonly #flights = new Map<bigint, NeedleFlight[]>();
   #isRetired = false;
+  /** Once an answer of one of its needles was published. */
+  published: LaneVolume | undefined;
   readonly #unsettled = new UnsettledWrites();
 
   /** `ordinal`: unique among the volumes of all targets. */
@@ -60,7 +55,7 @@ export class CachedVolume {
     policy: CachePolicy,
     dropper: NeedleDropper,
   ) {
-    this.#keyBase = BigInt(ordinal) << needleIdBits;
+    this.#keyBase = BigInt(ordinal) << 64n;
     this.volumeId = volumeId;
     this.collection = collection;
     this.policy = policy;
@@ -131,6 +126,7 @@ export class CachedVolume {
 
   endLease(): void {
     this.#leasedUntilMs = 0;
+    this.published?.endGrant();
   }
 
   /** A READ's answer was read at this state. False: it must not be cached. */
@@ -206,6 +202,8 @@ export class CachedVolume {
   retire(): void {
     this.#isRetired = true;
     this.forget('gone');
+    this.published?.forget();
+    this.published = undefined;
   }
 
   /** A write or delete of this needle went through here; `isLost`: without an answer, so that it may be done yet. */
@@ -231,6 +229,7 @@ export class CachedVolume {
     if (first === undefined) return;
     this.#first = undefined;
     this.#generation = (this.#generation + 1) % generationsMax;
+    this.published?.drop();
     this.#dropper.sweep(first, reason);
   }
 
@@ -284,6 +283,8 @@ export class CachedNeedle implements NeedleFacts {
   #variant = '';
   #prepared: PreparedAnswer | undefined;
   #others: Map<string, PreparedAnswer> | undefined;
+  /** Those that lanes give. */
+  published: PublishedAnswers | undefined = undefined;
 
   constructor(
     volume: CachedVolume,
@@ -367,6 +368,8 @@ export class CachedNeedle implements NeedleFacts {
     this.#packed |= -1 << flagBits;
     this.#prepared = undefined;
     this.#others = undefined;
+    this.published?.withdraw();
+    this.published = undefined;
     this.#data.release();
   }
 

@@ -9,8 +9,7 @@ import type {
   ValidateVerdict,
 } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
-import type { CachedNeedle, CachedVolume } from './cached-volume.ts';
-import type { Seeker } from './found.ts';
+import type { CachedVolume } from './cached-volume.ts';
 
 export const validationKinds = ['checked', 'gone', 'unconfirmed', 'failed'] as const;
 
@@ -25,29 +24,23 @@ export interface GroupValidationOptions {
   readonly inFlightMax: number;
   /** Called once for each VALIDATE: `ok` when it was answered. */
   readonly onRoundTrip: (fetcher: NeedleFetcher, status: StatusName) => void;
-  /** Called once for each hit. Must not throw. `nowMs`: monotonic, of all that waited together. */
-  readonly onValidated: (hit: WaitingHit, validation: Validation, nowMs: number) => void;
 }
 
 const lost: Validation = { kind: 'failed', status: 'protocol_error' };
 
-/** A needle that was found, until a VALIDATE says whether it is fresh. */
-export interface WaitingHit {
-  readonly needle: CachedNeedle;
-  readonly seeker: Seeker;
-  /** Monotonic. */
-  readonly askedAtMs: number;
+/** A hit, or many, until a VALIDATE says whether they are fresh. */
+export interface Waiter {
+  /** Called once. Must not throw. `nowMs`: monotonic, of all that waited together. */
+  validated(validation: Validation, nowMs: number): void;
 }
 
-/** The hits that wait for one volume. */
+/** Those that wait for one volume. */
 class Waiting {
   readonly volume: CachedVolume;
-  readonly #onValidated: GroupValidationOptions['onValidated'];
-  #hits: WaitingHit[] = [];
+  #waiters: Waiter[] = [];
 
-  constructor(volume: CachedVolume, onValidated: GroupValidationOptions['onValidated']) {
+  constructor(volume: CachedVolume) {
     this.volume = volume;
-    this.#onValidated = onValidated;
   }
 
   get leaseMs(): number {
@@ -55,15 +48,15 @@ class Waiting {
     return consistency === 'lease' ? leaseMs : 0;
   }
 
-  add(hit: WaitingHit): void {
-    this.#hits.push(hit);
+  add(waiter: Waiter): void {
+    this.#waiters.push(waiter);
   }
 
   settle(validation: Validation): void {
-    const hits = this.#hits;
-    this.#hits = [];
+    const waiters = this.#waiters;
+    this.#waiters = [];
     const nowMs = performance.now();
-    for (const hit of hits) this.#onValidated(hit, validation, nowMs);
+    for (const waiter of waiters) waiter.validated(validation, nowMs);
   }
 }
 
@@ -79,15 +72,15 @@ export class GroupValidation {
     this.#options = options;
   }
 
-  /** Calls `onValidated` when a VALIDATE that is posted after this call has been applied to the volume. */
-  validate(volume: CachedVolume, hit: WaitingHit | undefined): void {
+  /** Tells the waiter when a VALIDATE that is posted after this call has been applied to the volume. */
+  validate(volume: CachedVolume, waiter: Waiter | undefined): void {
     let waiting = this.#waiting.get(volume);
     if (waiting === undefined) {
-      waiting = new Waiting(volume, this.#options.onValidated);
+      waiting = new Waiting(volume);
       this.#waiting.set(volume, waiting);
       this.#schedule();
     }
-    if (hit !== undefined) waiting.add(hit);
+    if (waiter !== undefined) waiting.add(waiter);
   }
 
   /**

@@ -5,23 +5,28 @@
  */
 
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
+import type { RecallableHead } from '../../needle/needle-outcome.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import { slabBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
+import type { Lanes } from '../lanes/lanes.ts';
 import { type EvictionChoice, type ListedNeedle, listed } from './cache-listing.ts';
+import type { CachePolicy } from './cache-policy.ts';
 import { type CacheStats, newCacheCounters } from './cache-status.ts';
-import { CachedNeedle, CachedVolume, type CachePolicy } from './cached-volume.ts';
+import { CachedNeedle, CachedVolume } from './cached-volume.ts';
 import { DeadSweep } from './dead-sweep.ts';
 import type { DecodedForm } from './decoded-form.ts';
 import { DecodedForms, type Decoding, type Made } from './decoded-forms.ts';
 import { DecodingRoom } from './decoding-room.ts';
 import type { Found, Seeker } from './found.ts';
-import { CachedTarget, type Validation, type WaitingHit } from './group-validation.ts';
+import { CachedTarget, type Validation, type Waiter } from './group-validation.ts';
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
+import { PublishedAnswers } from './published-answers.ts';
 import { RangePatterns } from './range-patterns.ts';
+import { type OnValidated, WaitingHit } from './waiting-hit.ts';
 
 export interface NeedleCacheOptions {
   /** Bytes of slabs and prepared heads; 0: no cache. */
@@ -63,6 +68,9 @@ const leaseMsMax = 60_000;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
 
+/** More uses than these at once tell the sketch nothing new. */
+const askedMax = 15;
+
 export class NeedleCache {
   readonly #options: NeedleCacheOptions;
   readonly #counters = newCacheCounters();
@@ -78,6 +86,8 @@ export class NeedleCache {
   #volumeOrdinal = 0;
   #arrivals = 0;
   #isClosed = false;
+  /** Where prepared answers are published; undefined: nowhere. */
+  lanes: Lanes | undefined;
 
   constructor(options: NeedleCacheOptions) {
     this.#options = options;
@@ -127,7 +137,6 @@ export class NeedleCache {
           timeoutMs: this.#options.timeoutMs,
           inFlightMax: this.#options.validationsMax,
           onRoundTrip: (from, status) => this.#roundTrip(from, status),
-          onValidated: this.#validated,
         },
         newVolume: (id, collection) => this.#newVolume(id, collection),
       });
@@ -164,10 +173,10 @@ export class NeedleCache {
     }
     const servedMs = volume.servedWithoutAskingMs(nowMs);
     if (servedMs > 0) {
-      if (servedMs < volume.policy.leaseMs * renewShare) this.#validate(fetcher, volume, undefined);
+      this.renew(fetcher, volume, servedMs);
       seeker.found(this.#hit(needle));
     } else if (seeker.mayAsk()) {
-      this.#validate(fetcher, volume, { needle, seeker, askedAtMs: nowMs });
+      this.validate(fetcher, volume, new WaitingHit(needle, seeker, nowMs, this.#validated));
     } else {
       seeker.found(refused);
     }
@@ -199,6 +208,41 @@ export class NeedleCache {
       volume.overwritten(needleId, isLost);
       this.#store.delete(volume.keyOf(needleId), 'written');
     }
+  }
+
+  /** Tells the waiter what a VALIDATE said that is posted from now on; its verdict has been applied then. */
+  validate(fetcher: NeedleFetcher, volume: CachedVolume, waiter: Waiter | undefined): void {
+    (this.#targets.get(fetcher) as CachedTarget).validation.validate(volume, waiter);
+  }
+
+  /** Renews a lease in passing. */
+  renew(fetcher: NeedleFetcher, volume: CachedVolume, servedMs: number): void {
+    if (servedMs < volume.policy.leaseMs * renewShare) this.validate(fetcher, volume, undefined);
+  }
+
+  /** Lets lanes give a prepared answer of a live needle. False: not this one. */
+  publish(needle: CachedNeedle, prepared: PreparedAnswer, request: RecallableHead): boolean {
+    const { lanes } = this;
+    // Decoded forms lie in memory that may be moved.
+    if (lanes === undefined || prepared.body === 'decoded' || !needle.isLive) return false;
+    needle.published ??= new PublishedAnswers(lanes, this.#options.ttlMarginMs);
+    const grown = needle.published.add(needle, prepared, request);
+    if (grown !== undefined && grown > 0) this.#store.grow(needle.key, grown);
+    return grown !== undefined;
+  }
+
+  /** Lanes have answered `requests` from here, `validated` of them after a question. */
+  countAnswered(requests: number, bytes: number, validated: number): void {
+    this.#counters.hits += requests;
+    this.#counters.hitBytes += bytes;
+    this.#counters.validatedHits += validated;
+  }
+
+  /** Lanes have answered from this needle about so often; it may have left meanwhile. */
+  asked(needle: CachedNeedle, times: number): void {
+    if (!needle.isLive) return;
+    for (let i = 0; i < Math.min(times, askedMax); i += 1) this.#store.asked(needle.key);
+    this.#store.get(needle.key);
   }
 
   /** Remembers an answer that was built for this needle. */
@@ -272,11 +316,7 @@ export class NeedleCache {
     this.#store.clear('closed');
   }
 
-  readonly #validated = (
-    { needle, seeker, askedAtMs }: WaitingHit,
-    validation: Validation,
-    nowMs: number,
-  ): void => {
+  readonly #validated: OnValidated = ({ needle, seeker, askedAtMs }, validation, nowMs) => {
     this.#options.onValidationWait?.(nowMs - askedAtMs, validation.kind);
     seeker.found(this.#judge(needle, validation));
   };
@@ -294,10 +334,6 @@ export class NeedleCache {
       case 'failed':
         return { kind: 'barred', status: validation.status };
     }
-  }
-
-  #validate(fetcher: NeedleFetcher, volume: CachedVolume, hit: WaitingHit | undefined): void {
-    (this.#targets.get(fetcher) as CachedTarget).validation.validate(volume, hit);
   }
 
   /** False: `kept` stays the caller's. */

@@ -6,7 +6,7 @@ import { formatHttpTime } from '../../needle/answer/http-time.ts';
 import { type NeedleOutcome, outcomeOf } from '../../needle/needle-outcome.ts';
 import { etagOf } from '../../needle/record.ts';
 import type { Needle, ReadCommand } from '../../rdma/needle-fetcher.ts';
-import type { CachePolicy } from '../cache/cached-volume.ts';
+import type { CachePolicy } from '../cache/cache-policy.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import { LearnedFacts } from '../fleet/learned-facts.ts';
 import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';

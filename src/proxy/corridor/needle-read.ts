@@ -10,6 +10,7 @@ import type {
   OutcomeReceiver,
   PassthroughOutcome,
   Race,
+  RecallableHead,
 } from '../../needle/needle-outcome.ts';
 import type { Reason } from '../../needle/reasons.ts';
 import type { ReadRequest } from '../../needle/request/read-request.ts';
@@ -243,9 +244,9 @@ function preparedHit({ cache, entry, read }: Reading, needle: CachedNeedle): Nee
   const variant = variantOf(read);
   const prepared = variant === undefined ? undefined : needle.preparedFor(variant);
   if (prepared === undefined || !isCurrent(prepared, entry.facts, read, needle)) return undefined;
-  if (prepared.body !== 'decoded') return new NeedleHit(prepared, needle, undefined, read.close);
+  if (prepared.body !== 'decoded') return new NeedleHit(cache, prepared, needle, undefined, read);
   const decoded = cache.decodedForm(needle);
-  return decoded && new NeedleHit(prepared, needle, decoded, read.close);
+  return decoded && new NeedleHit(cache, prepared, needle, decoded, read);
 }
 
 function isCurrent(
@@ -272,8 +273,11 @@ export class NeedleHit implements Answer, FlatAnswer {
   readonly cacheStatus = 'hit';
   readonly close: boolean;
   readonly bodyBytes: number;
+  readonly #cache: NeedleCache;
   readonly #prepared: PreparedAnswer;
   readonly #needle: CachedNeedle;
+  /** It rests on the bytes of the request's head alone: a token counts for a time. */
+  readonly #isOfHead: boolean;
   /** In place of the stored bytes. */
   readonly #decoded: DecodedForm | undefined;
   #isHeld: boolean;
@@ -281,12 +285,15 @@ export class NeedleHit implements Answer, FlatAnswer {
 
   /** `needle` is live; `decoded`: its decoded form, where that is what was prepared. */
   constructor(
+    cache: NeedleCache,
     prepared: PreparedAnswer,
     needle: CachedNeedle,
     decoded: DecodedForm | undefined,
-    close: boolean,
+    { close, token }: Pick<ReadRequest, 'close' | 'token'>,
   ) {
     this.close = close;
+    this.#cache = cache;
+    this.#isOfHead = !close && token === undefined;
     this.#prepared = prepared;
     this.#needle = needle;
     this.#decoded = decoded;
@@ -294,6 +301,10 @@ export class NeedleHit implements Answer, FlatAnswer {
     if (this.#isHeld) needle.hold();
     decoded?.hold();
     this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
+  }
+
+  publish(head: RecallableHead): boolean {
+    return this.#isOfHead && this.#cache.publish(this.#needle, this.#prepared, head);
   }
 
   get totalBytes(): number {

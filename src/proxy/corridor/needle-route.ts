@@ -14,10 +14,12 @@ import type { Reason } from '../../needle/reasons.ts';
 import { requestOf } from '../../needle/request/bytes-read.ts';
 import { needlePathOf, writtenNeedlesOf } from '../../needle/request/needle-path.ts';
 import { parseRead, type ReadRequest } from '../../needle/request/read-request.ts';
+import type { CachedVolume } from '../cache/cached-volume.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import { TokenMemory } from '../cache/token-memory.ts';
 import type { TargetDirectory, TargetEntry, VolumeHolder } from '../fleet/target-directory.ts';
 import { passTo, trouble } from './fallback.ts';
+import { askForLane } from './lane-question.ts';
 import { NeedleRead } from './needle-read.ts';
 import type { ReadOptions, ReadPlace } from './reading.ts';
 
@@ -26,6 +28,12 @@ export interface NeedleRouteOptions extends ReadOptions {
   readonly readKey: () => string | undefined;
   /** Absent: none is remembered. */
   readonly tokens?: TokenMemory;
+}
+
+/** The corridor as lanes see it. */
+export interface LaneRoute {
+  /** Is what the cache has of this volume, and may be served, what the volume holds? Calls `settle` once. */
+  ask(volume: CachedVolume, settle: (isFresh: boolean) => void): void;
 }
 
 /** Finds the server of a volume whose server is unknown. */
@@ -49,7 +57,7 @@ export function createNeedleRoute(
   directory: TargetDirectory,
   cache: NeedleCache = NeedleCache.off(),
   owners?: OwnerSearch,
-): NeedleRoute & BytesRoute {
+): NeedleRoute & BytesRoute & LaneRoute {
   const corridor = { options, directory, cache, owners };
   return {
     serve(head, hasBody, receiver): void {
@@ -67,6 +75,12 @@ export function createNeedleRoute(
           serveRead(corridor, request, holder, false, receiver),
         );
       }),
+    ask: (volume, settle) => {
+      const holder = directory.best(volume.volumeId);
+      const barred = holder === undefined || holderBar(options, holder) !== undefined;
+      if (barred || options.mode === 'off' || options.readKey() !== undefined) settle(false);
+      else askForLane({ cache, entry: holder.entry }, volume, settle);
+    },
     upstreamFor: (target) => upstreamOf(directory, target),
     get decodingBytes() {
       return cache.decodingRoom.claimedBytes;
@@ -181,12 +195,21 @@ function placeOf(
   const { fetcher } = entry;
   if (options.mode === 'off' || fetcher === undefined) return passTo(entry.upstreamUrl, 'off');
   if (isDenied(options, read)) return passTo(entry.upstreamUrl, 'auth');
-  if (fetcher.state.kind !== 'up') return trouble(options, entry, 'target-down');
-  const barred = serverBar(options, entry);
+  const barred = holderBar(options, holder);
   if (barred !== undefined) return trouble(options, entry, barred);
-  if (!holder.announced) return trouble(options, entry, 'unknown-volume');
-  if (!holder.confirmed) return trouble(options, entry, 'volume-unconfirmed');
   return { options, entry, fetcher, cache, read };
+}
+
+/** Returns why no read of the volume is served from this holder now. */
+function holderBar(
+  options: NeedleRouteOptions,
+  { entry, announced, confirmed }: VolumeHolder,
+): Reason | undefined {
+  if (entry.fetcher?.state.kind !== 'up') return 'target-down';
+  const barred = serverBar(options, entry);
+  if (barred !== undefined) return barred;
+  if (!announced) return 'unknown-volume';
+  return confirmed ? undefined : 'volume-unconfirmed';
 }
 
 /** The volume that a path names, where more than one server may have it. */

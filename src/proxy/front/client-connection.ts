@@ -3,7 +3,6 @@
  * back when the answer is complete. Answers go out in the order of requests; a client that does not read is not read.
  */
 import type { Socket } from 'node:net';
-import { halfClosedMs } from '../../connections/paced-connection.ts';
 import { Turn } from '../../connections/turnstile.ts';
 import { type FramedRequest, InputBuffer, RequestFramer } from '../../http1/request-framer.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
@@ -15,31 +14,33 @@ import { deliver, overload } from './deliver.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeOwner } from './exchange-owner.ts';
 import { Handover, type HandoverSide } from './handover.ts';
-import { type FrontLimits, lingerMs } from './limits.ts';
+import { IgnoredLineEnds } from './ignored-line-ends.ts';
+import { LaneSeat, type LaneSeatOwner } from './lane-seat.ts';
+import type { FrontLimits } from './limits.ts';
 import { pipeObserved } from './observed-pipe.ts';
+import { patienceMs } from './patience.ts';
 import { PipeQuiet } from './pipe-quiet.ts';
 import { malformed } from './refusal.ts';
 import { endWhenSent, reset } from './reset.ts';
 import type { PlaceHolder } from './resting-places.ts';
 import { SendPace } from './send-pace.ts';
 
-/** Line ends that Go ignores behind a POST's body, as old clients send them: RFC 9112 section 2.2. */
-const ignoredLineEndBytes = 4;
-
-export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, PlaceHolder {
+export class ClientConnection
+  implements ExchangeOwner<Exchange>, HandoverSide, PlaceHolder, LaneSeatOwner
+{
   readonly socket: Socket;
   readonly #host: ConnectionHost;
   readonly unread: InputBuffer = new InputBuffer();
   readonly #framer: RequestFramer;
   readonly pace: SendPace = new SendPace();
-  /** head: waiting for one; busy: the corridor or the framework has a request; raw, closing: for good. */
-  #state: 'head' | 'busy' | 'raw' | 'closing' = 'head';
+  /** head: waiting for one; lane: a lane is; busy: the corridor or the framework has a request; raw, closing: for good. */
+  #state: 'head' | 'lane' | 'busy' | 'raw' | 'closing' = 'head';
+  readonly #seat: LaneSeat | undefined;
   #pipeQuiet: PipeQuiet | undefined;
   #scannedBytes = 0;
   #exchange: Exchange | undefined;
   #handover: Handover | undefined;
-  /** Carriage returns and line feeds that may stand before the next request. */
-  #ignoredBytesLeft = 0;
+  readonly #lineEnds = new IgnoredLineEnds();
   #inputEnded = false;
   #advancing = false;
   /** While it waits, bytes of a request may be there that were not looked at. */
@@ -55,6 +56,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#host = host;
     this.#turn = new Turn(host.turnstile, () => this.#goOn());
     this.#framer = new RequestFramer(host.limits.headBytes);
+    this.#seat = host.lanes && new LaneSeat(host.lanes, this);
     this.#sinceMs = performance.now();
     socket.on('data', this.#onData);
     socket.on('end', () => this.#onEnd());
@@ -65,7 +67,8 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   /** Ends a connection without a request at once, another after its answer. */
   drain(): void {
-    if (this.#state === 'head' && !this.#turn.isWaiting) this.#close();
+    if (this.#state === 'lane') this.#seat?.askBack('close');
+    else if (this.#state === 'head' && !this.#turn.isWaiting) this.#close();
   }
 
   /** Gives its place to a newcomer. */
@@ -78,7 +81,8 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   destroy(): void {
     const isPart =
       this.socket.writableLength > 0 || this.#exchange?.endsWithConnection || this.#state === 'raw';
-    if (isPart) reset(this.socket);
+    if (this.#state === 'lane') this.#seat?.askBack('destroy');
+    else if (isPart) reset(this.socket);
     else this.socket.destroy();
   }
 
@@ -89,6 +93,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   /** A head that has not come whole is nothing in hand yet. */
   restingMs(nowMs: number): number {
     if (this.#state === 'raw') return this.#pipeQuiet?.restingMs(this.socket, nowMs) ?? 0;
+    if (this.#state === 'lane') return this.#seat?.restingMs ?? 0;
     if (this.#state !== 'head' || this.#turn.isWaiting || this.socket.writableLength > 0) return 0;
     // Where bytes have left since the sweep came by, an answer has ended just now.
     return this.socket.bytesWritten === this.#flushedBytes ? nowMs - this.#sinceMs : 0;
@@ -96,6 +101,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
 
   /** Called every so often: closes what made no progress for too long. */
   sweep(nowMs: number): void {
+    if (this.#state === 'lane') return;
     const { limits, counters } = this.#host;
     const flushed = this.socket.bytesWritten - this.socket.writableLength;
     if (flushed !== this.#flushedBytes) this.#sinceMs = nowMs;
@@ -131,17 +137,10 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   }
 
   #patienceMs(limits: FrontLimits): number {
-    if (this.socket.writableLength > 0) return limits.idleTimeoutMs;
-    if (this.#turn.isWaiting) return Number.POSITIVE_INFINITY;
-    switch (this.#state) {
-      case 'closing':
-        return lingerMs;
-      case 'head':
-        return this.unread.length > 0 ? limits.headTimeoutMs : limits.idleTimeoutMs;
-      default:
-        if (this.#state === 'busy' && this.#inputEnded) return halfClosedMs;
-        return Number.POSITIVE_INFINITY;
-    }
+    const state = this.#turn.isWaiting ? 'waiting' : this.#state;
+    const isSending = this.socket.writableLength > 0;
+    const hasUnread = this.unread.length > 0;
+    return patienceMs({ state, isSending, hasUnread, inputEnded: this.#inputEnded }, limits);
   }
 
   // Reading
@@ -174,7 +173,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
         break;
       }
       if (!this.#turn.enter()) break;
-      if (this.#ignoredBytesLeft > 0 && !this.#ignoreLineEnds()) break;
+      if (!this.#lineEnds.skip(this.unread)) break;
       const bytes = this.unread.view();
       const verdict = this.#framer.frame(bytes, this.#scannedBytes);
       if (verdict.kind === 'incomplete') {
@@ -196,7 +195,20 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     if (this.#state !== 'head' || this.#turn.isWaiting) return;
     this.#readOn();
     if (this.#inputEnded) this.#endOfInput();
-    else if (this.#host.draining) this.#close();
+    else if (this.#isLast) this.#close();
+    else if (this.unread.length === 0 && this.#seat?.take()) this.#state = 'lane';
+  }
+
+  leftLane(bytes: Buffer): void {
+    this.#state = 'head';
+    this.#sinceMs = performance.now();
+    if (bytes.length > 0) this.#onData(bytes);
+    else if (this.#isLast) this.#close();
+  }
+
+  /** No further request is begun. */
+  get #isLast(): boolean {
+    return this.#host.draining || this.#seat?.isYielding === true;
   }
 
   #goOn(): void {
@@ -205,17 +217,9 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
     this.#advance();
   }
 
-  /** False: there is nothing behind them yet. */
-  #ignoreLineEnds(): boolean {
-    const count = this.unread.consumeLineEnds(this.#ignoredBytesLeft);
-    const isAll = this.unread.length === 0;
-    this.#ignoredBytesLeft = isAll ? this.#ignoredBytesLeft - count : 0;
-    return !isAll;
-  }
-
   #begin(request: FramedRequest, headBytes: Buffer): void {
     this.#state = 'busy';
-    if (request.head.method === 'POST') this.#ignoredBytesLeft = ignoredLineEndBytes;
+    if (request.head.method === 'POST') this.#lineEnds.mayFollow();
     this.unread.consume(request.headBytes);
     this.#readOn();
     const exchange = new Exchange(request, headBytes, this, this.#host);
@@ -236,6 +240,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   }
 
   received(exchange: Exchange, outcome: NeedleOutcome): void {
+    this.#seat?.learn(exchange, outcome);
     deliver(exchange, outcome, this.#host, this.#host.relay);
   }
 
@@ -309,7 +314,7 @@ export class ClientConnection implements ExchangeOwner<Exchange>, HandoverSide, 
   }
 
   finished(exchange: Exchange, reusable: boolean): void {
-    const isLast = !reusable || !this.bodyDone || this.#host.draining;
+    const isLast = !reusable || !this.bodyDone || this.#isLast;
     this.#leave(exchange);
     if (isLast) this.#close();
     else if (exchange.outgoing === undefined) this.#nextRequest();

@@ -4,6 +4,7 @@ import type { AnswerPace } from '../../connections/answer-pace.ts';
 import type { Turnstile } from '../../connections/turnstile.ts';
 import type { NeedleRoute } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/request-record.ts';
+import type { Lanes } from '../lanes/lanes.ts';
 import type { OutputChunks } from './deliver.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { FrontCounters } from './front-counters.ts';
@@ -21,6 +22,8 @@ export interface ConnectionHost {
   readonly relay: Forwarder;
   /** False: everything goes the framework's way, but HTTP/1.0, which only the relay forwards as such. */
   readonly isLaneOn: boolean;
+  /** Absent: every request is answered by the event loop. */
+  readonly lanes: Lanes | undefined;
   readonly debugHeaders: boolean;
   readonly isTimed: boolean;
   /** Those whose answers say it all the same. */

@@ -6,6 +6,7 @@
 import type { AnswerPace } from '../../connections/answer-pace.ts';
 import type { RequestHead } from '../../http1/request-head.ts';
 import type { NeedleOutcome, NeedleRoute } from '../../needle/needle-outcome.ts';
+import type { Lanes } from '../lanes/lanes.ts';
 import { withDebugHeaders } from './debug-headers.ts';
 import type { Exchange } from './exchange.ts';
 import type { Forwarder } from './forwarder.ts';
@@ -40,6 +41,7 @@ export function deliver(
 }
 
 interface Load {
+  readonly lanes: Lanes | undefined;
   readonly limits: FrontLimits;
   readonly counters: Readonly<FrontCounters>;
   readonly route: NeedleRoute;
@@ -48,7 +50,7 @@ interface Load {
 /** Decides about a request when too much is in hand already; undefined: the corridor decides. */
 export function overload(
   { method, target }: RequestHead,
-  { limits, counters, route }: Load,
+  { lanes, limits, counters, route }: Load,
 ): NeedleOutcome | undefined {
   if (counters.requestsInFlight > limits.requestsInFlight * 2) {
     return { kind: 'error', status: 503, reason: 'overload' };
@@ -56,7 +58,8 @@ export function overload(
   // Requests that are no reads are forwarded in any case, and the corridor must see them.
   if (method !== 'GET' && method !== 'HEAD') return undefined;
   const tooMany = counters.requestsInFlight > limits.requestsInFlight;
-  const bytesInFlight = counters.bytesInFlight + (route.decodingBytes ?? 0);
+  const inLanes = lanes?.bytesInFlight ?? 0;
+  const bytesInFlight = counters.bytesInFlight + inLanes + (route.decodingBytes ?? 0);
   if (!tooMany && bytesInFlight <= limits.bytesInFlight) return undefined;
   return { kind: 'passthrough', reason: 'overload', upstreamUrl: route.upstreamFor(target) };
 }

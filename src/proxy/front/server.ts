@@ -13,6 +13,7 @@ import { AnswerPace } from '../../connections/answer-pace.ts';
 import { Turnstile } from '../../connections/turnstile.ts';
 import { type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
 import type { RequestObserver } from '../../needle/request-record.ts';
+import type { Lanes } from '../lanes/lanes.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { copiedBytesMax, deliver, OutputChunks, overload } from './deliver.ts';
 import type { Exchange } from './exchange.ts';
@@ -28,6 +29,8 @@ export interface HttpFrontOptions {
   readonly listen: ListenAddress;
   /** False: everything takes the framework's way; the answers are the same. */
   readonly lane: boolean;
+  /** Threads that answer what is published; absent: none. */
+  readonly lanes?: Lanes | undefined;
   readonly debugHeaders: boolean;
   readonly limits: FrontLimits;
   /** Longer needles leave from where they lie; for the bench that asks which ones should. */
@@ -56,6 +59,8 @@ export interface HttpFront {
   connect(): Socket;
   /** From the next answer on. */
   setDebugHeaders(isOn: boolean): void;
+  /** Lanes have answered so many requests. */
+  lanesAnswered(requests: number): void;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -95,6 +100,7 @@ export async function startHttpFront(
     counters,
     relay: forwarders.relay,
     isLaneOn: options.lane,
+    lanes: options.lane ? options.lanes : undefined,
     debugHeaders,
     isTimed: options.isTimed ?? false,
     ownConnections,
@@ -132,6 +138,9 @@ export async function startHttpFront(
     },
     setDebugHeaders: (isOn) => {
       host.debugHeaders = isOn;
+    },
+    lanesAnswered: (requests) => {
+      counters.requestsByLane += requests;
     },
     close: (drainMs) => (closed ??= close(drainMs)),
   };

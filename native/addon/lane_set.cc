@@ -1,0 +1,115 @@
+#include "addon/lane_set.h"
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "memory/check.h"
+
+namespace addon {
+namespace {
+
+// Kinds of rows, and their width; src/proxy/lanes/native-lanes.ts has the same.
+constexpr double kReturned = 1;
+constexpr double kQuestion = 2;
+constexpr double kFreed = 3;
+constexpr size_t kRowNumbers = 6;
+
+using Row = std::array<double, kRowNumbers>;
+
+napi_value ToFloat64Array(napi_env env, const std::vector<Row>& rows) {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  napi_value array = nullptr;
+  const size_t bytes = rows.size() * sizeof(Row);
+  if (napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok) return nullptr;
+  std::memcpy(data, rows.data(), bytes);
+  napi_create_typedarray(env, napi_float64_array, rows.size() * kRowNumbers, buffer, 0, &array);
+  return array;
+}
+
+}  // namespace
+
+std::shared_ptr<LaneSet> LaneSet::Create(Napi::Env env, LaneSetOptions options,
+                                         Napi::Function on_events) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;
+  auto self = std::make_shared<LaneSet>();
+  self->env_ = env;
+  CHECK(uv_async_init(loop, &self->async_, [](uv_async_t* handle) {
+          static_cast<LaneSet*>(handle->data)->Deliver();
+        }) == 0);
+  self->async_.data = self.get();
+  uv_unref(reinterpret_cast<uv_handle_t*>(&self->async_));
+  self->on_events_ = std::make_unique<LoopCallback>(env, on_events, "Lanes.events");
+  self->limits_.idle_timeout_ns = options.idle_timeout_ns;
+  self->limits_.bytes_in_flight_max = options.bytes_in_flight_max;
+  for (uint32_t i = 0; i < options.lanes; ++i) {
+    lane::LaneOptions lane = options.lane;
+    lane.name = "lane-" + std::to_string(i);
+    lane.on_events = [set = self.get()] { set->Wake(); };
+    self->lanes_.push_back(
+        std::make_unique<lane::Lane>(self->shelf_, self->limits_, std::move(lane)));
+  }
+  self->self_ = self;
+  napi_add_async_cleanup_hook(env, OnEnvironmentCleanup, self.get(), &self->cleanup_);
+  return self;
+}
+
+lane::Lane* LaneSet::LaneAt(uint32_t index) {
+  return index < lanes_.size() ? lanes_[index].get() : nullptr;
+}
+
+std::shared_ptr<shelf::Volume> LaneSet::VolumeOf(uint32_t id) const {
+  const auto found = volumes_.find(id);
+  return found == volumes_.end() ? nullptr : found->second;
+}
+
+void LaneSet::Deliver() {
+  if (is_closing_) return;
+  std::vector<Row> rows;
+  std::string bytes;
+  for (const uint64_t id : shelf_.TakeFreed())
+    rows.push_back({kFreed, static_cast<double>(id), 0, 0, 0, 0});
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    const lane::Events events = lanes_[i]->TakeEvents();
+    const auto index = static_cast<double>(i);
+    for (const lane::Returned& returned : events.returned) {
+      rows.push_back({kReturned, index, static_cast<double>(returned.connection),
+                      static_cast<double>(returned.why), static_cast<double>(returned.answered),
+                      static_cast<double>(returned.bytes.size())});
+      bytes += returned.bytes;
+    }
+    for (const lane::Question& question : events.questions)
+      rows.push_back({kQuestion, index, static_cast<double>(question.volume),
+                      static_cast<double>(question.ticket), 0, 0});
+  }
+  if (rows.empty()) return;
+  const Scope scope(env_);
+  napi_value copy = nullptr;
+  void* data = nullptr;
+  if (napi_create_buffer_copy(env_, bytes.size(), bytes.data(), &data, &copy) != napi_ok) return;
+  const std::array<napi_value, 2> arguments = {ToFloat64Array(env_, rows), copy};
+  if (arguments[0] != nullptr) on_events_->Call(arguments);
+}
+
+void LaneSet::Close() {
+  if (std::exchange(is_closing_, true)) return;
+  for (const auto& lane : lanes_) lane->Stop();
+  uv_close(reinterpret_cast<uv_handle_t*>(&async_), OnHandleClosed);
+}
+
+void LaneSet::OnHandleClosed(uv_handle_t* handle) {
+  LaneSet* set = static_cast<LaneSet*>(handle->data);
+  set->on_events_.reset();
+  if (set->cleanup_ != nullptr) napi_remove_async_cleanup_hook(set->cleanup_);
+  set->cleanup_ = nullptr;
+  const std::shared_ptr<LaneSet> self =
+      std::move(set->self_);  // perhaps the last reference: nothing after it
+}
+
+void LaneSet::OnEnvironmentCleanup(napi_async_cleanup_hook_handle, void* data) {
+  static_cast<LaneSet*>(data)->Close();
+}
+
+}  // namespace addon

@@ -1,0 +1,87 @@
+/** The answers of one cached needle that lanes give by themselves. They go when it leaves the cache. */
+import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
+import type { RecallableHead } from '../../needle/needle-outcome.ts';
+import type { KeptBytes } from '../../rdma/lease.ts';
+import type { LaneVolume } from '../lanes/lane-volume.ts';
+import type { BodyHolder, Lanes } from '../lanes/lanes.ts';
+
+/** Heads of requests for one needle; of more than these the oldest goes. */
+const headsMax = 4;
+/** Size of what the native part keeps beside the bytes of the heads. */
+const entryBytes = 512;
+/** An answer that rests on a fact about the host is built anew after so long. */
+const factMsMax = 10_000;
+
+/** The parts of a cached needle that are needed. */
+export interface PublishedNeedle extends BodyHolder {
+  readonly expiresAtMs: number | undefined;
+  readonly volume: { readonly volumeId: number; published: LaneVolume | undefined };
+  lend(): ReturnType<KeptBytes['lend']>;
+  hold(): void;
+}
+
+export class PublishedAnswers {
+  readonly #lanes: Lanes;
+  readonly #ttlMarginMs: number;
+  readonly #ids: number[] = [];
+
+  /** A needle this close to the end of its ttl is not served. */
+  constructor(lanes: Lanes, ttlMarginMs: number) {
+    this.#lanes = lanes;
+    this.#ttlMarginMs = ttlMarginMs;
+  }
+
+  /**
+   * Returns how many bytes more are held by it (0: it was published before, or another one went for it); undefined: the
+   * needle is about to expire.
+   */
+  add(
+    needle: PublishedNeedle,
+    prepared: PreparedAnswer,
+    request: RecallableHead,
+  ): number | undefined {
+    const leftMs = Math.min(
+      (needle.expiresAtMs ?? Number.POSITIVE_INFINITY) - this.#ttlMarginMs - performance.now(),
+      prepared.hostType === undefined ? Number.POSITIVE_INFINITY : factMsMax,
+    );
+    if (leftMs <= 0) return undefined;
+    const { template } = prepared;
+    const lent = prepared.body === 'stored' ? needle.lend() : undefined;
+    needle.hold();
+    const id = this.#lanes.publish(volumeOf(this.#lanes, needle, prepared), {
+      ...template,
+      request,
+      body: lent?.view,
+      holder: needle,
+      expiresInMs: leftMs === Number.POSITIVE_INFINITY ? undefined : leftMs,
+    });
+    lent?.lease.release();
+    if (id === 0) {
+      needle.endHold();
+      return 0;
+    }
+    const count = this.#ids.push(id);
+    if (count <= headsMax) return request.bytes.length + template.answer.length + entryBytes;
+    this.#lanes.withdraw(this.#ids.shift() as number);
+    return 0;
+  }
+
+  withdraw(): void {
+    for (const id of this.#ids) this.#lanes.withdraw(id);
+    this.#ids.length = 0;
+  }
+}
+
+/** Answers that were published for another server, or another version of it, go. */
+function volumeOf(
+  lanes: Lanes,
+  { volume }: PublishedNeedle,
+  { server, kind }: PreparedAnswer,
+): LaneVolume {
+  volume.published ??= lanes.newVolume(volume.volumeId, volume);
+  const { published } = volume;
+  const name = `${kind} ${server}`;
+  if (published.server !== name) published.drop();
+  published.server = name;
+  return published;
+}
