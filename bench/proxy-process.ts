@@ -94,6 +94,7 @@ function optionsOf(asked: ProxySettings): ProxyOptions {
       listen: { host: '127.0.0.1', port: 0 },
       lane,
       lanes,
+      laneAskersMin: 8,
       onCorrupt: 'pass',
       debugHeaders: false,
       limits: generousLimits,

@@ -30,6 +30,7 @@ export interface ProxySettings {
     readonly port: number | undefined;
     readonly lane: boolean;
     readonly lanes: number | 'auto';
+    readonly laneAskersMin: number;
     readonly onCorrupt: 'pass' | 'refuse';
     readonly debugHeaders: boolean;
   };
@@ -109,6 +110,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     port: field.optionalInteger('port', port),
     lane: field.flag('lane', true),
     lanes: integerOrAuto('lanes', { min: 0, max: 64 }),
+    laneAskersMin: field.integer('lane_strict_connections', 8, count),
     onCorrupt: field.choice('on_corrupt', 'pass', ['pass', 'refuse']),
     debugHeaders: field.flag('debug_headers', false),
   },

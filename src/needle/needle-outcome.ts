@@ -19,10 +19,10 @@ export type NeedleOutcome =
       readonly close: boolean;
       release(): void;
       /**
-       * Lets lanes give this answer to requests with this very head, as long as it is fresh. False: it is for this one
+       * Lets lanes give this answer to requests with this very head, as long as it is fresh. undefined: it is for this one
        * request. Absent: so it is for all of its kind. Before `release`.
        */
-      publish?(head: RecallableHead): boolean;
+      publish?(head: RecallableHead): Publication | undefined;
     }
   | {
       readonly kind: 'passthrough';
@@ -38,6 +38,9 @@ export type NeedleOutcome =
     }
   /** The proxy's own fault and no fallback allowed: 502, 503 or 504. */
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
+
+/** How lanes may give a published answer. asked: after a question to the target; granted: for a time without one. */
+export type Publication = 'asked' | 'granted';
 
 /** A request's head by its bytes: the corridor decides the same about every request that has them. */
 export interface RecallableHead {

@@ -4,6 +4,7 @@
  */
 import type { FallbackOptions } from './corridor/fallback.ts';
 import type { HttpFront, HttpFrontOptions } from './front/server.ts';
+import type { Lanes } from './lanes/lanes.ts';
 
 export interface ProxyAdjustment {
   readonly onCorrupt: FallbackOptions['onCorrupt'];
@@ -22,6 +23,7 @@ export class Adjustable {
   readonly policy: Pick<FallbackOptions, 'onCorrupt'>;
   /** The front, once there is one. */
   front: HttpFront | undefined;
+  lanes: Lanes | undefined;
 
   constructor({ limits, onCorrupt }: Pick<HttpFrontOptions, 'limits'> & Adjustable['policy']) {
     this.limits = { ...limits };
@@ -31,6 +33,7 @@ export class Adjustable {
   adjust({ onCorrupt, debugHeaders, ...limits }: ProxyAdjustment): void {
     Object.assign(this.policy, { onCorrupt });
     Object.assign(this.limits, limits);
-    this.front?.setDebugHeaders(debugHeaders);
+    if (this.front !== undefined) this.front.debugHeaders = debugHeaders;
+    this.lanes?.adjust();
   }
 }

@@ -29,6 +29,8 @@ export interface ProxyOptions {
   readonly http: Omit<HttpFrontOptions, 'logger' | 'isTimed' | 'lanes'> & {
     /** Native threads that answer published requests; 0: the event loop answers all. */
     readonly lanes: number;
+    /** Connections that read strict volumes, from which on lanes take them. */
+    readonly laneAskersMin: number;
     readonly onCorrupt: 'pass' | 'refuse';
   };
   /** At least one; `target` is host:port, undefined where none runs beside it; with rails, its addresses. */

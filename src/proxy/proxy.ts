@@ -223,6 +223,8 @@ class ProxyRole implements RunningProxy {
     if (http.lanes > 0 && this.#client !== undefined && this.#options.cache.bytesMax > 0) {
       this.#lanes = startLanes({
         count: http.lanes,
+        askersMin: http.laneAskersMin,
+        hasDebugHeaders: () => this.#front?.debugHeaders ?? http.debugHeaders,
         limits: this.#adjustable.limits,
         cache: this.#cache,
         route,
@@ -231,6 +233,7 @@ class ProxyRole implements RunningProxy {
         watch,
         front: () => this.#front,
       });
+      this.#adjustable.lanes = this.#lanes;
     }
     const front = {
       ...http,

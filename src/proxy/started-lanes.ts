@@ -16,6 +16,8 @@ import type { RequestWatch } from './proxy-options.ts';
 
 export interface LaneParts {
   readonly count: number;
+  readonly askersMin: number;
+  readonly hasDebugHeaders: () => boolean;
   readonly limits: FrontLimits;
   readonly cache: NeedleCache;
   readonly route: LaneRoute;
@@ -28,14 +30,15 @@ export interface LaneParts {
 
 /** Throws RdmaUnavailableError where there is no native part. */
 export function startLanes(parts: LaneParts): Lanes {
-  const { count, limits, cache, route, traffic, watch } = parts;
+  const { count, askersMin, limits, cache, route, traffic, watch } = parts;
   const lanes = new Lanes({
     count,
+    askersMin,
     limits,
     copiedBytesMax,
     durationBounds: requestDuration.buckets,
     waitBounds: validationWait.buckets,
-    mustSeeAll: () => traffic.mustSeeAll || watch?.mustSeeAll() === true,
+    mustSeeAll: () => parts.hasDebugHeaders() || traffic.mustSeeAll || watch?.mustSeeAll() === true,
     ask: ({ owner }, settle) => {
       if (owner instanceof CachedVolume) route.ask(owner, settle);
       else settle(false);
@@ -43,6 +46,7 @@ export function startLanes(parts: LaneParts): Lanes {
     onTally: (tally, from) => take(parts, tally, from),
   });
   cache.lanes = lanes;
+  traffic.tail.onFollow = () => lanes.adjust();
   return lanes;
 }
 

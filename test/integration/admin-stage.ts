@@ -109,6 +109,7 @@ function proxyOptions(
       listen,
       lane: true,
       lanes: 0,
+      laneAskersMin: 1,
       onCorrupt: 'pass',
       debugHeaders: false,
       limits: generousLimits,

@@ -101,6 +101,8 @@ export class RequestTail {
   readonly #followers = new Set<Follower>();
   /** Looked at for each request. */
   readonly followers: ReadonlySet<Follower> = this.#followers;
+  /** Called when the first follower has come. */
+  onFollow: () => void = () => undefined;
   #beats: NodeJS.Timeout | undefined;
   #ended = '';
 
@@ -120,6 +122,7 @@ export class RequestTail {
       return () => undefined;
     }
     this.#followers.add(follower);
+    if (this.#followers.size === 1) this.onFollow();
     this.#beats ??= setInterval(() => this.#beat(), beatMs).unref();
     return () => this.#leave(follower);
   }

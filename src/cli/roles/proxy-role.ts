@@ -161,6 +161,7 @@ function proxyOptions(config: ProxyConfig, live: Live): ProxyOptions {
       listen: http.listen,
       lane: http.lane,
       lanes: http.lane ? laneCount(http.lanes) : 0,
+      laneAskersMin: http.laneAskersMin,
       onCorrupt: http.onCorrupt,
       debugHeaders: http.debugHeaders,
       limits: {

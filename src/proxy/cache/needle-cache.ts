@@ -5,7 +5,7 @@
  */
 
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
-import type { RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import { slabBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
@@ -24,7 +24,7 @@ import { CachedTarget, type Validation, type Waiter } from './group-validation.t
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
-import { PublishedAnswers } from './published-answers.ts';
+import { PublishedAnswers, publicationOf } from './published-answers.ts';
 import { RangePatterns } from './range-patterns.ts';
 import { type OnValidated, WaitingHit } from './waiting-hit.ts';
 
@@ -55,9 +55,7 @@ const gone: Found = { kind: 'barred', status: 'unknown_volume' };
 const refused: Found = { kind: 'refused' };
 const unconfirmed: Found = { kind: 'barred', status: 'volume_unconfirmed' };
 
-/**
- * Needles that are looked at for a list of those asked for most: some milliseconds, in which no request is answered.
- */
+/** Needles that are looked at for a list of those asked for most: some milliseconds, in which no request is answered. */
 const listedFromMax = 2048;
 /** Types whose text is shared among needles. */
 const mimesMax = 1024;
@@ -67,7 +65,6 @@ const runShare = 0.125;
 const leaseMsMax = 60_000;
 /** A lease is renewed in passing when less than this share of it is left. */
 const renewShare = 0.3;
-
 /** More uses than these at once tell the sketch nothing new. */
 const askedMax = 15;
 
@@ -220,15 +217,18 @@ export class NeedleCache {
     if (servedMs < volume.policy.leaseMs * renewShare) this.validate(fetcher, volume, undefined);
   }
 
-  /** Lets lanes give a prepared answer of a live needle. False: not this one. */
-  publish(needle: CachedNeedle, prepared: PreparedAnswer, request: RecallableHead): boolean {
-    const { lanes } = this;
-    // Decoded forms lie in memory that may be moved.
-    if (lanes === undefined || prepared.body === 'decoded' || !needle.isLive) return false;
-    needle.published ??= new PublishedAnswers(lanes, this.#options.ttlMarginMs);
-    const grown = needle.published.add(needle, prepared, request);
-    if (grown !== undefined && grown > 0) this.#store.grow(needle.key, grown);
-    return grown !== undefined;
+  /** Lets lanes give a prepared answer of a live needle. undefined: not this one. */
+  publish(
+    needle: CachedNeedle,
+    prepared: PreparedAnswer,
+    request: RecallableHead,
+  ): Publication | undefined {
+    if (this.lanes === undefined || !needle.isLive) return undefined;
+    needle.published ??= new PublishedAnswers(this.lanes, this.#options.ttlMarginMs);
+    const grown = needle.published.add(needle, prepared, request) ?? -1;
+    if (grown < 0) return undefined;
+    if (grown > 0) this.#store.grow(needle.key, grown);
+    return publicationOf(needle.volume.policy);
   }
 
   /** Lanes have answered `requests` from here, `validated` of them after a question. */

@@ -1,9 +1,10 @@
 /** The answers of one cached needle that lanes give by themselves. They go when it leaves the cache. */
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
-import type { RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type { LaneVolume } from '../lanes/lane-volume.ts';
 import type { BodyHolder, Lanes } from '../lanes/lanes.ts';
+import type { CachePolicy } from './cache-policy.ts';
 
 /** Heads of requests for one needle; of more than these the oldest goes. */
 const headsMax = 4;
@@ -15,7 +16,11 @@ const factMsMax = 10_000;
 /** The parts of a cached needle that are needed. */
 export interface PublishedNeedle extends BodyHolder {
   readonly expiresAtMs: number | undefined;
-  readonly volume: { readonly volumeId: number; published: LaneVolume | undefined };
+  readonly volume: {
+    readonly volumeId: number;
+    readonly policy: CachePolicy;
+    published: LaneVolume | undefined;
+  };
   lend(): ReturnType<KeptBytes['lend']>;
   hold(): void;
 }
@@ -32,8 +37,8 @@ export class PublishedAnswers {
   }
 
   /**
-   * Returns how many bytes more are held by it (0: it was published before, or another one went for it); undefined: the
-   * needle is about to expire.
+   * Returns how many bytes more are held by it (0: it was published before, or another one went for it); undefined: it
+   * cannot be published.
    */
   add(
     needle: PublishedNeedle,
@@ -44,7 +49,8 @@ export class PublishedAnswers {
       (needle.expiresAtMs ?? Number.POSITIVE_INFINITY) - this.#ttlMarginMs - performance.now(),
       prepared.hostType === undefined ? Number.POSITIVE_INFINITY : factMsMax,
     );
-    if (leftMs <= 0) return undefined;
+    // Decoded forms lie in memory that may be moved.
+    if (leftMs <= 0 || prepared.body === 'decoded') return undefined;
     const { template } = prepared;
     const lent = prepared.body === 'stored' ? needle.lend() : undefined;
     needle.hold();
@@ -78,10 +84,14 @@ function volumeOf(
   { volume }: PublishedNeedle,
   { server, kind }: PreparedAnswer,
 ): LaneVolume {
-  volume.published ??= lanes.newVolume(volume.volumeId, volume);
+  volume.published ??= lanes.newVolume(volume.volumeId, volume, publicationOf(volume.policy));
   const { published } = volume;
   const name = `${kind} ${server}`;
   if (published.server !== name) published.drop();
   published.server = name;
   return published;
+}
+
+export function publicationOf({ consistency }: CachePolicy): Publication {
+  return consistency === 'strict' ? 'asked' : 'granted';
 }

@@ -9,6 +9,7 @@ import type {
   NeedleOutcome,
   OutcomeReceiver,
   PassthroughOutcome,
+  Publication,
   Race,
   RecallableHead,
 } from '../../needle/needle-outcome.ts';
@@ -303,8 +304,8 @@ export class NeedleHit implements Answer, FlatAnswer {
     this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
   }
 
-  publish(head: RecallableHead): boolean {
-    return this.#isOfHead && this.#cache.publish(this.#needle, this.#prepared, head);
+  publish(head: RecallableHead): Publication | undefined {
+    return this.#isOfHead ? this.#cache.publish(this.#needle, this.#prepared, head) : undefined;
   }
 
   get totalBytes(): number {

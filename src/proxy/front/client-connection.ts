@@ -354,8 +354,6 @@ export class ClientConnection
     this.#host.counters.requestsInFlight -= 1;
   }
 
-  // Leaving the state machine
-
   #goRawUnread(target: string): void {
     this.#host.counters.connectionsUnread += 1;
     const request = { method: '', target, rawHeaders: [] };
@@ -394,6 +392,7 @@ export class ClientConnection
     if (exchange !== undefined) this.#leave(exchange);
     exchange?.lost();
     this.#turn.end();
+    this.#seat?.end();
     this.#handover?.destroy();
     this.unread.clear();
   }

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { firstHeader } from '../../http1/request-head.ts';
-import type { NeedleOutcome, RecallableHead } from '../../needle/needle-outcome.ts';
+import type { NeedleOutcome, Publication, RecallableHead } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/request-record.ts';
 import type { LaneReason } from '../../rdma/native-lane-types.ts';
 import type { LaneClient, LanePlace, Lanes } from '../lanes/lanes.ts';
@@ -29,8 +29,8 @@ export class LaneSeat implements LaneClient {
   readonly #owner: LaneSeatOwner;
   #place: LanePlace | undefined;
   #wish: 'stay' | 'close' | 'destroy' = 'stay';
-  /** An answer that it asked for is published: it will ask again. */
-  #isWorthIt = false;
+  /** How an answer that it asked for is published: it will ask again. undefined: it gained nothing by that lately. */
+  #published: Publication | undefined;
   #fruitless = 0;
 
   constructor(lanes: Lanes, owner: LaneSeatOwner) {
@@ -51,16 +51,19 @@ export class LaneSeat implements LaneClient {
   learn(exchange: Exchange, outcome: NeedleOutcome): void {
     if (outcome.kind !== 'answer' || outcome.publish === undefined || !this.#lanes.isOpen) return;
     const head = recallable(exchange);
-    if (head === undefined || !outcome.publish(head)) return;
-    this.#isWorthIt = true;
+    const published = head && outcome.publish(head);
+    if (published === undefined) return;
+    this.#published = published;
     this.#fruitless = 0;
+    if (published === 'asked') this.#lanes.askers.add(this);
+    else this.#lanes.askers.delete(this);
   }
 
   /** A connection with nothing in hand: gives it to a lane, if that is worth it. True: it is not to be touched now. */
   take(): boolean {
     const { socket, client } = this.#owner;
     const isAtRest = socket.writableLength === 0 && socket.readableLength === 0;
-    const isFree = this.#isWorthIt && !client.isOwn && this.#lanes.isOpen;
+    const isFree = !client.isOwn && this.#lanes.mayTake(this.#published);
     if (!isFree || !isAtRest || socket.isPaused()) return false;
     const fd = stopReading(socket);
     if (fd === undefined) return false;
@@ -75,10 +78,20 @@ export class LaneSeat implements LaneClient {
     if (this.#place !== undefined) this.#lanes.askBack(this.#place, wish === 'destroy');
   }
 
+  /** The connection is closed. */
+  end(): void {
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#published = undefined;
+    this.#lanes.askers.delete(this);
+  }
+
   cameBack(reason: LaneReason, bytes: Buffer, answered: number): void {
     this.#place = undefined;
     this.#fruitless = answered > 0 ? 0 : this.#fruitless + 1;
-    if (this.#fruitless >= fruitlessMax) this.#isWorthIt = false;
+    if (this.#fruitless >= fruitlessMax) this.#forget();
     if (reason === 'broken') {
       reset(this.#owner.socket);
       return;

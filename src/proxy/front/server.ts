@@ -58,7 +58,7 @@ export interface HttpFront {
   /** A connection of this process to its own listener; its answers say who gave them, save over a unix socket. */
   connect(): Socket;
   /** From the next answer on. */
-  setDebugHeaders(isOn: boolean): void;
+  debugHeaders: boolean;
   /** Lanes have answered so many requests. */
   lanesAnswered(requests: number): void;
   /** Stops listening, lets requests finish for at most `drainMs`, then destroys. Idempotent. */
@@ -136,7 +136,10 @@ export async function startHttpFront(
       ownConnections.made(socket);
       return socket;
     },
-    setDebugHeaders: (isOn) => {
+    get debugHeaders() {
+      return host.debugHeaders;
+    },
+    set debugHeaders(isOn) {
       host.debugHeaders = isOn;
     },
     lanesAnswered: (requests) => {

@@ -1,4 +1,5 @@
 /** A volume whose answers are published: what lanes may do with them. */
+import type { Publication } from '../../needle/needle-outcome.ts';
 import type { NativeLanes } from '../../rdma/native-lane-types.ts';
 
 export class LaneVolume {
@@ -10,11 +11,25 @@ export class LaneVolume {
   server = '';
   readonly #native: NativeLanes;
 
-  constructor(native: NativeLanes, id: number, volumeId: number, owner: object) {
+  /** Each answer of it is asked for. */
+  readonly isAsked: boolean;
+
+  constructor(
+    native: NativeLanes,
+    {
+      id,
+      volumeId,
+      owner,
+      published,
+    }: Pick<LaneVolume, 'id' | 'volumeId' | 'owner'> & {
+      readonly published: Publication;
+    },
+  ) {
     this.#native = native;
     this.id = id;
     this.volumeId = volumeId;
     this.owner = owner;
+    this.isAsked = published === 'asked';
     native.addVolume(id);
   }
 

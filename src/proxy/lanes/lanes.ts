@@ -3,7 +3,7 @@
  * between requests, and comes back with every byte that it did not answer. Nothing is decided here: what is published, and
  * whether a volume may be served, is the cache's and the corridor's.
  */
-import type { RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
 import { loadBinding } from '../../rdma/binding.ts';
 import {
   type LaneReason,
@@ -51,6 +51,8 @@ export interface NewAnswer {
 
 export interface LanesOptions {
   readonly count: number;
+  /** Fewer askers than these are answered sooner by the event loop, whose question it is in any case. */
+  readonly askersMin: number;
   /** Read now and then: they may change. */
   readonly limits: { readonly idleTimeoutMs: number; readonly bytesInFlight: number };
   /** Upper bounds of the histograms' buckets, in seconds. */
@@ -89,6 +91,8 @@ const noneYet: LaneStatus = {
 };
 
 export class Lanes {
+  /** Connections whose answers are published to be asked for. */
+  readonly askers: Set<LaneClient> = new Set();
   readonly addresses: InternedTexts = new InternedTexts();
   readonly agents: InternedTexts = new InternedTexts();
   readonly #options: LanesOptions;
@@ -126,10 +130,21 @@ export class Lanes {
     );
     this.#given = Array.from({ length: lanes }, () => 0);
     this.#counted = Array.from({ length: lanes }, () => noneYet);
+    this.#setLimits(0);
   }
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Whether a connection is taken whose answers are published so. */
+  mayTake(published: Publication | undefined): boolean {
+    if (published === undefined || !this.#isOpen) return false;
+    return published === 'granted' || this.#areAskersMany;
+  }
+
+  get #areAskersMany(): boolean {
+    return this.askers.size >= this.#options.askersMin;
   }
 
   get bytesInFlight(): number {
@@ -183,8 +198,9 @@ export class Lanes {
 
   // The shelf
 
-  newVolume(volumeId: number, owner: object): LaneVolume {
-    const volume = new LaneVolume(this.#native, this.#volumes.length, volumeId, owner);
+  newVolume(volumeId: number, owner: object, published: Publication): LaneVolume {
+    const id = this.#volumes.length;
+    const volume = new LaneVolume(this.#native, { id, volumeId, owner, published });
     this.#volumes.push(volume);
     return volume;
   }
@@ -266,7 +282,12 @@ export class Lanes {
 
   #asked(lane: number, volume: number, ticket: number): void {
     let isSettled = false;
-    this.#options.ask(this.#volumes[volume] as LaneVolume, (isFresh) => {
+    const asked = this.#volumes[volume] as LaneVolume;
+    if (asked.isAsked && !this.#areAskersMany) {
+      this.#native.settle(lane, ticket, false);
+      return;
+    }
+    this.#options.ask(asked, (isFresh) => {
       if (isSettled) return;
       isSettled = true;
       this.#native.settle(lane, ticket, isFresh);
@@ -328,8 +349,9 @@ export class Lanes {
     this.#native.setLimits(idleTimeoutMs, bytesInFlight, this.#sampleEvery, this.#isOpen);
   }
 
-  /** Limits have changed, or who looks at requests. */
+  /** Limits have changed, or who looks at requests, or what may be answered: no grant counts any more. */
   adjust(): void {
+    for (const volume of this.#volumes) volume.endGrant();
     this.collect();
   }
 
