@@ -7,8 +7,11 @@ import { marks, PreparedAnswer } from '../src/needle/answer/prepared-answer.ts';
 import type { CachedVolume } from '../src/proxy/cache/cached-volume.ts';
 import type { Found } from '../src/proxy/cache/found.ts';
 import { NeedleCache } from '../src/proxy/cache/needle-cache.ts';
+import { CacheMemory } from '../src/rdma/cache-memory.ts';
 import { LeasePool } from '../src/rdma/lease.ts';
 import type { FetchResult, NeedleFetcher, ReadCommand } from '../src/rdma/needle-fetcher.ts';
+
+const memory = new CacheMemory({ bytes: 64 * 1024 * 1024, hugepages: 'off' });
 
 export interface CacheOverhead {
   readonly needles: number;
@@ -87,6 +90,7 @@ const cache = new NeedleCache({
   timeoutMs: 1000,
   validationsMax: 1,
   ttlMarginMs: 2000,
+  memory,
 });
 const volume = cache.volume(fetcher, 3) as CachedVolume;
 const cookie = 0x9abc_def1;

@@ -73,7 +73,7 @@ bool IsPlace(double at, size_t size, size_t bytes) {
 }
 
 /// publish(request, holeAt, holeEnd, answer, idAt, idAgainAt, dateAt, body, volume, agent,
-/// expiresInMs): -1 where there is no hole or no second place; 0: never expires.
+/// expiresInMs, isByReference): -1 where there is no hole or no second place; 0: never expires.
 napi_value Publish(LaneSet& set, const Napi::CallbackInfo& info) {
   const std::string_view request = TextOf(BytesOf(info, 0));
   const double hole_at = NumberAt(info, 1);
@@ -100,6 +100,7 @@ napi_value Publish(LaneSet& set, const Napi::CallbackInfo& info) {
   if (id_again_at >= 0) entry.heads.id_again_at = static_cast<uint32_t>(id_again_at);
   entry.heads.date_at = static_cast<uint32_t>(date_at);
   entry.body = BytesOf(info, 7);
+  entry.is_by_reference = BoolAt(info, 11);
   entry.volume = volume;
   entry.agent = Uint32At(info, 9);
   const double expires_in_ms = NumberAt(info, 10);

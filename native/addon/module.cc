@@ -1,4 +1,5 @@
 // The addon's entry: one per environment, without any state of its own.
+#include "addon/cache_memory_binding.h"
 #include "addon/client_binding.h"
 #include "addon/js.h"
 #include "addon/lane_binding.h"
@@ -38,6 +39,7 @@ Napi::Object Register(Napi::Env env, Napi::Object exports) {
   Set(exports, "ucxVersion", std::string_view());
 #endif
   RegisterClient(env, exports);
+  RegisterCacheMemory(env, exports);
   RegisterTarget(env, exports);
   RegisterVolume(env, exports);
   RegisterLanes(env, exports);

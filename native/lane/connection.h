@@ -3,9 +3,11 @@
 #include <atomic>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <string>
 
 #include "lane/events.h"
+#include "lane/pipe.h"
 #include "shelf/shelf.h"
 
 namespace lane {
@@ -40,6 +42,10 @@ struct Connection {
   /// Bytes of the answer's head that are not sent, and how much of its body is.
   std::string head_left;
   size_t body_sent = 0;
+  /// Through which the body goes by reference; with a pipe, `in_pipe` bytes of the body after
+  /// `body_sent` are in it.
+  std::unique_ptr<Pipe> pipe;
+  size_t in_pipe = 0;
   /// So much of its body is counted as in flight.
   size_t bytes_in_flight = 0;
 

@@ -272,6 +272,7 @@ void Lane::GoBack(Connection& connection, Why why) {
     std::erase(waiting.asked, &connection);
   }
   EndClaim(connection);
+  ReturnPipe(connection);
   connection.entry.Reset();
   connection.state = State::kGone;
   // Before the owner can close it: a registration would outlive the descriptor.

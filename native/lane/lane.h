@@ -45,6 +45,8 @@ struct LaneOptions {
   size_t samples_max = 0;
   /// Answers with bodies up to this are copied into one buffer with their head.
   size_t copied_bytes_max = 0;
+  /// Pipes that are kept for the next long answer.
+  size_t idle_pipes_max = 64;
   /// Called by the lane's thread: events wait for TakeEvents().
   std::function<void()> on_events;
 };
@@ -140,6 +142,12 @@ class Lane {
   void SendCopied(Connection& connection, size_t head_bytes);
   /// Sends what is left of the answer in hand, as far as the client and this turn take it.
   void SendOn(Connection& connection);
+  /// Returns how many bytes of the answer in hand the client takes now; -1 with errno as sendmsg.
+  [[nodiscard]] ssize_t SendSome(Connection& connection);
+  [[nodiscard]] ssize_t SpliceSome(Connection& connection);
+  /// Without one the body is copied.
+  void TakePipe(Connection& connection);
+  void ReturnPipe(Connection& connection);
   void Sent(Connection& connection);
   void Count(const Connection& connection, uint64_t now_ns);
   void Look(const Connection& connection, uint64_t took_ns);
@@ -159,6 +167,7 @@ class Lane {
   std::unordered_map<const shelf::Volume*, std::unique_ptr<Waiting>> waiting_;
   std::list<Connection*> by_move_;
   std::vector<Connection*> again_;
+  std::vector<std::unique_ptr<Pipe>> idle_pipes_;
   std::vector<std::unique_ptr<Connection>> gone_;
   Events events_;
   uint64_t last_ticket_ = 0;

@@ -1,9 +1,11 @@
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "lane/lane.h"
 #include "protocol/clock.h"
@@ -38,6 +40,7 @@ void Lane::Send(Connection& connection) {
   } else {
     connection.head_left.assign(scratch_.data(), head_bytes);
     connection.state = Connection::State::kSending;
+    TakePipe(connection);
     SendOn(connection);
   }
 }
@@ -65,40 +68,89 @@ void Lane::SendCopied(Connection& connection, size_t head_bytes) {
 }
 
 void Lane::SendOn(Connection& connection) {
-  const std::span<const std::byte> body = connection.entry->body();
+  const size_t body_bytes = connection.entry->body().size();
   size_t sent_now = 0;
-  while (!connection.head_left.empty() || connection.body_sent < body.size()) {
+  while (!connection.head_left.empty() || connection.body_sent < body_bytes) {
     if (sent_now >= kBytesPerTurn) {
       GoOnNextTurn(connection);
       return;
     }
-    const std::span<const std::byte> rest =
-        body.subspan(connection.body_sent)
-            .first(std::min(body.size() - connection.body_sent, kBytesPerTurn));
-    std::array<iovec, 2> parts = {
-        iovec{.iov_base = connection.head_left.data(), .iov_len = connection.head_left.size()},
-        iovec{.iov_base = MutableChars(rest), .iov_len = rest.size()}};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    const ssize_t sent = sendmsg(connection.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const bool is_spliced = connection.head_left.empty() && connection.pipe != nullptr;
+    const ssize_t sent = is_spliced ? SpliceSome(connection) : SendSome(connection);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) {
       if (errno != EAGAIN) GoBack(connection, Why::kBroken);
       return;
     }
-    const size_t done = static_cast<size_t>(sent);
-    const size_t of_head = std::min(done, connection.head_left.size());
-    connection.head_left.erase(0, of_head);
-    connection.body_sent += done - of_head;
-    sent_now += done;
+    sent_now += static_cast<size_t>(sent);
     Moved(connection);
   }
   Sent(connection);
 }
 
+/// Copies. With a pipe the body is left to it.
+ssize_t Lane::SendSome(Connection& connection) {
+  const std::span<const std::byte> body = connection.entry->body().subspan(connection.body_sent);
+  const size_t rest = connection.pipe != nullptr ? 0 : std::min(body.size(), kBytesPerTurn);
+  std::array<iovec, 2> parts = {
+      iovec{.iov_base = connection.head_left.data(), .iov_len = connection.head_left.size()},
+      iovec{.iov_base = MutableChars(body), .iov_len = rest}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const int more = connection.pipe != nullptr ? MSG_MORE : 0;
+  const ssize_t sent = sendmsg(connection.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | more);
+  if (sent < 0) return sent;
+  const size_t of_head = std::min(static_cast<size_t>(sent), connection.head_left.size());
+  connection.head_left.erase(0, of_head);
+  connection.body_sent += static_cast<size_t>(sent) - of_head;
+  return sent;
+}
+
+ssize_t Lane::SpliceSome(Connection& connection) {
+  const std::span<const std::byte> body = connection.entry->body().subspan(connection.body_sent);
+  const Pipe& pipe = *connection.pipe;
+  if (connection.in_pipe == 0) {
+    const size_t wanted = std::min(body.size(), kBytesPerTurn);
+    const iovec part{.iov_base = MutableChars(body), .iov_len = wanted};
+    const ssize_t filled = vmsplice(pipe.write_end.get(), &part, 1, SPLICE_F_NONBLOCK);
+    if (filled <= 0) {
+      // Nothing of the body is in the pipe: it is copied from here on.
+      ReturnPipe(connection);
+      return 0;
+    }
+    connection.in_pipe = static_cast<size_t>(filled);
+  }
+  const unsigned more = connection.in_pipe < body.size() ? SPLICE_F_MORE : 0;
+  const ssize_t sent = splice(pipe.read_end.get(), nullptr, connection.fd, nullptr,
+                              connection.in_pipe, SPLICE_F_NONBLOCK | more);
+  if (sent <= 0) return sent;
+  connection.in_pipe -= static_cast<size_t>(sent);
+  connection.body_sent += static_cast<size_t>(sent);
+  return sent;
+}
+
+void Lane::TakePipe(Connection& connection) {
+  if (!connection.entry->is_by_reference()) return;
+  if (idle_pipes_.empty()) {
+    connection.pipe = Pipe::Create();
+    return;
+  }
+  connection.pipe = std::move(idle_pipes_.back());
+  idle_pipes_.pop_back();
+}
+
+void Lane::ReturnPipe(Connection& connection) {
+  std::unique_ptr<Pipe> pipe = std::move(connection.pipe);
+  // With bytes of an answer in it, it is of no use for another one.
+  const bool is_empty = std::exchange(connection.in_pipe, 0) == 0;
+  if (pipe != nullptr && is_empty && idle_pipes_.size() < options_.idle_pipes_max)
+    idle_pipes_.push_back(std::move(pipe));
+}
+
 void Lane::Sent(Connection& connection) {
   EndClaim(connection);
+  ReturnPipe(connection);
   Count(connection, protocol::NowNs());
   ++connection.answered;
   connection.unread.erase(0, connection.head_bytes);

@@ -46,6 +46,7 @@ struct Arena::State {
   Pages pages;
   Slabs slabs;
   Shares shares{};
+  bool is_ordinary = false;
   uint64_t refusals = 0;
   uint64_t refused_bytes = 0;
 };
@@ -57,14 +58,18 @@ std::unique_ptr<Arena> Arena::Create(const ArenaOptions& options, std::string& e
     return nullptr;
   }
   const uint64_t bytes = (options.bytes + kHugepageBytes - 1) / kHugepageBytes * kHugepageBytes;
-  auto pages = Pages::Map(bytes, options.hugepages);
+  auto pages = options.is_ordinary ? Pages::Reserve(bytes, options.hugepages)
+                                   : Pages::Map(bytes, options.hugepages);
   if (!pages) {
     error = pages.error();
     return nullptr;
   }
   Poison(pages->base(), bytes);
-  return std::unique_ptr<Arena>(
-      new Arena(std::unique_ptr<State>(new State{std::move(*pages), Slabs(bytes)})));
+  const uint64_t small_bytes_max =
+      options.is_ordinary ? kOrdinarySmallBytesMax : Slabs::kSmallBytesMax;
+  auto state = std::unique_ptr<State>(new State{std::move(*pages), Slabs(bytes, small_bytes_max)});
+  state->is_ordinary = options.is_ordinary;
+  return std::unique_ptr<Arena>(new Arena(std::move(state)));
 }
 
 Arena::Arena(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -120,6 +125,8 @@ void Arena::Release(uint32_t slab) {
   if (--held.references > 0) return;
   Poison(state_->pages.base() + held.offset, held.bytes);
   state_->shares.Remove(held.share, held.bytes);
+  if (state_->is_ordinary && held.bytes > kOrdinarySmallBytesMax)
+    state_->pages.Discard(held.offset, held.bytes);
   state_->slabs.Free(slab);
 }
 

@@ -51,9 +51,17 @@ class Lease {
   std::span<std::byte> bytes_;
 };
 
+/// Longer slabs of ordinary memory have pages of their own.
+inline constexpr uint64_t kOrdinarySmallBytesMax = 32ull << 10;
+
 struct ArenaOptions {
   uint64_t bytes;  // rounded up to 2 MiB
   Hugepages hugepages = Hugepages::kTry;
+  /// Ordinary memory that is never registered: its pages are taken when they are written, as
+  /// transparent hugepages unless kOff, and those of a slab over kOrdinarySmallBytesMax go back to
+  /// the kernel with its last lease. Bytes that were given to the kernel by reference thus stay what they were: the
+  /// slab's next owner writes other pages.
+  bool is_ordinary = false;
 };
 
 class Arena {

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "memory/check.h"
+
 namespace memory {
 namespace {
 
@@ -129,6 +131,21 @@ std::expected<Pages, std::string> Pages::Map(uint64_t bytes, Hugepages hugepages
   }
   pages.kind_ = KindOf(GivenBySmaps(base, bytes), bytes);
   return pages;
+}
+
+std::expected<Pages, std::string> Pages::Reserve(uint64_t bytes, Hugepages hugepages) {
+  std::byte* base = MapAligned(bytes);
+  if (base == nullptr) {
+    return std::unexpected("cannot reserve " + std::to_string(bytes >> 20) +
+                           " MiB for the cache: " + std::strerror(errno) +
+                           "; make cache.size smaller");
+  }
+  madvise(base, bytes, hugepages == Hugepages::kOff ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+  return Pages(base, bytes);
+}
+
+void Pages::Discard(uint64_t offset, uint64_t bytes) {
+  CHECK(madvise(base_ + offset, bytes, MADV_DONTNEED) == 0);
 }
 
 Pages::Pages(Pages&& other) noexcept

@@ -7,15 +7,22 @@
 
 #include "memory/arena.h"
 
-// The arena's pages: mapped once, every one of them touched, aligned to 2 MiB.
+// The arena's pages, mapped once and aligned to 2 MiB.
 namespace memory {
 
 inline constexpr uint64_t kHugepageBytes = 2ull << 20;
 
 class Pages {
  public:
-  /// `bytes` is a multiple of kHugepageBytes. The error says why and what to do.
+  /// Every page is touched. `bytes` is a multiple of kHugepageBytes. The error says why and what to
+  /// do.
   [[nodiscard]] static std::expected<Pages, std::string> Map(uint64_t bytes, Hugepages hugepages);
+  /// Maps addresses without a page: the kernel gives each when it is written.
+  [[nodiscard]] static std::expected<Pages, std::string> Reserve(uint64_t bytes,
+                                                                 Hugepages hugepages);
+  /// Gives pages back to the kernel; read again, they are zero. Who refers to the old ones keeps
+  /// them.
+  void Discard(uint64_t offset, uint64_t bytes);
   Pages(Pages&& other) noexcept;
   Pages& operator=(Pages&&) = delete;
   ~Pages();

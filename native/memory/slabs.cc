@@ -6,10 +6,13 @@
 
 namespace memory {
 
-Slabs::Slabs(uint64_t range_bytes) : runs_(static_cast<uint32_t>(range_bytes / kPageBytes)) {}
+Slabs::Slabs(uint64_t range_bytes, uint64_t small_bytes_max)
+    : small_bytes_max_(small_bytes_max), runs_(static_cast<uint32_t>(range_bytes / kPageBytes)) {
+  CHECK(small_bytes_max <= kSmallBytesMax);
+}
 
 std::optional<uint32_t> Slabs::Allocate(uint64_t bytes) {
-  const auto place = bytes <= kSmallBytesMax ? TakeSlot(bytes) : TakeRun(bytes);
+  const auto place = bytes <= small_bytes_max_ ? TakeSlot(bytes) : TakeRun(bytes);
   if (!place) return std::nullopt;
   uint32_t number;
   if (free_numbers_.empty()) {

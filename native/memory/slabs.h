@@ -24,7 +24,10 @@ class Slabs {
     uint32_t share;  // of the arena that it counts for
   };
 
-  explicit Slabs(uint64_t range_bytes);
+  static constexpr uint64_t kSmallBytesMax = 64ull << 10;
+
+  /// Slabs over `small_bytes_max`, at most kSmallBytesMax, have pages of their own.
+  explicit Slabs(uint64_t range_bytes, uint64_t small_bytes_max = kSmallBytesMax);
 
   /// The number of a slab of at least `bytes`, with one reference.
   [[nodiscard]] std::optional<uint32_t> Allocate(uint64_t bytes);
@@ -37,7 +40,6 @@ class Slabs {
  private:
   static constexpr uint32_t kNoChunk = UINT32_MAX;
   static constexpr uint64_t kSmallBytesMin = 256;
-  static constexpr uint64_t kSmallBytesMax = 64ull << 10;
   static constexpr uint32_t kClassCount = 4 * 8 + 1;  // 256 … 64 Ki, four a doubling
   static constexpr uint32_t kChunkPages = 16;         // 256 KiB
   static constexpr uint32_t kSlotsMax = kChunkPages * kPageBytes / kSmallBytesMin;
@@ -65,6 +67,7 @@ class Slabs {
   void List(uint32_t chunk);
   void Unlist(uint32_t chunk);
 
+  const uint64_t small_bytes_max_;
   PageRuns runs_;
   std::vector<Slab> slabs_;
   std::vector<uint32_t> free_numbers_;

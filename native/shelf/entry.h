@@ -39,6 +39,9 @@ struct NewEntry {
   Heads heads;
   /// Where a HEAD is answered: empty. Stays where it is, unchanged, until the entry is freed.
   std::span<const std::byte> body;
+  /// The body's pages are never written again, even after it was freed: they may be given to the
+  /// kernel by reference.
+  bool is_by_reference = false;
   std::shared_ptr<Volume> volume;
   /// The client's program: what requests with these heads are counted under.
   uint32_t agent = 0;
@@ -53,6 +56,7 @@ class Entry {
       : id_(id),
         heads_(std::make_shared<const Heads>(std::move(entry.heads))),
         body_(entry.body),
+        is_by_reference_(entry.is_by_reference),
         volume_(std::move(entry.volume)),
         generation_(volume_->generation()),
         agent_(entry.agent),
@@ -64,6 +68,7 @@ class Entry {
   [[nodiscard]] const Heads& heads() const { return *heads_; }
   [[nodiscard]] const std::shared_ptr<const Heads>& shared_heads() const { return heads_; }
   [[nodiscard]] std::span<const std::byte> body() const { return body_; }
+  [[nodiscard]] bool is_by_reference() const { return is_by_reference_; }
   [[nodiscard]] Volume& volume() const { return *volume_; }
   [[nodiscard]] const std::shared_ptr<Volume>& shared_volume() const { return volume_; }
   [[nodiscard]] uint32_t agent() const { return agent_; }
@@ -81,6 +86,7 @@ class Entry {
   const uint64_t id_;
   const std::shared_ptr<const Heads> heads_;
   const std::span<const std::byte> body_;
+  const bool is_by_reference_;
   const std::shared_ptr<Volume> volume_;
   const uint64_t generation_;
   const uint32_t agent_;

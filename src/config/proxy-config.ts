@@ -1,6 +1,8 @@
 /** proxy.toml → the configuration of the proxy role: settings, checked against each other, and what files they name. */
+
 import { parseHostPort } from './address.ts';
 import { checkAdmin } from './admin-settings.ts';
+import { memoryBytes } from './cache-size.ts';
 import { type Adjustments, type EffectiveKey, listKeys } from './effective-keys.ts';
 import type { Field } from './field.ts';
 import { refuseOtherRole } from './file-role.ts';
@@ -97,19 +99,15 @@ function httpListen({ http }: ProxySettings): ProxySettings['http']['listen'] {
   return http.port === undefined ? http.listen : { host: '0.0.0.0', port: http.port };
 }
 
-/** Defaults bow to a smaller arena; what was written does not (checkCombinations). */
+/** A default bows to a smaller arena; what was written does not (checkCombinations). */
 function fitted(settings: ProxySettings, problems: Problems): Omit<ProxySettings, 'seaweedfs'> {
   const { seaweedfs: _, ...rest } = settings;
   const { bytes } = settings.memory;
-  const cacheBytes = problems.isGiven('cache.size')
-    ? settings.cache.bytesMax
-    : Math.min(settings.cache.bytesMax, Math.floor(bytes / 2));
   const needleBytes = problems.isGiven('limits.needle_bytes')
     ? settings.limits.needleBytesMax
     : Math.min(settings.limits.needleBytesMax, bytes);
   return {
     ...rest,
-    cache: { ...settings.cache, bytesMax: cacheBytes },
     limits: { ...settings.limits, needleBytesMax: needleBytes },
   };
 }
@@ -130,11 +128,10 @@ function adjustments(
   const hasServerTables = seaweedfs.volumeServers.length > 0;
   return {
     fitted: {
-      'cache.size': bowed(
-        cache.bytesMax,
-        proxySchema.cache.bytesMax,
-        'default, at most half of memory.size',
-      ),
+      'cache.size': {
+        value: proxySchema.cache.bytesMax.initial,
+        why: `default: ${formatSize(cache.bytesMax)}, a quarter of the memory that there is, at most 4GiB`,
+      },
       'limits.needle_bytes': bowed(
         limits.needleBytesMax,
         proxySchema.limits.needleBytesMax,
@@ -264,8 +261,9 @@ function checkTransport({ rdma }: ProxySettings, problems: Problems): void {
 }
 
 function checkSizes({ cache, memory, limits }: ProxySettings, problems: Problems): void {
-  if (cache.bytesMax > memory.bytes && problems.isGiven('cache.size')) {
-    problems.add('cache.size', 'is larger than memory.size, in which the cache lives');
+  const has = memoryBytes();
+  if (cache.bytesMax > has) {
+    problems.add('cache.size', `is larger than the memory that there is (${formatSize(has)})`);
   }
   if (limits.needleBytesMax > memory.bytes && problems.isGiven('limits.needle_bytes')) {
     problems.add('limits.needle_bytes', 'is larger than memory.size: no such needle would fit');

@@ -3,6 +3,7 @@
 import type { ListenAddress } from './address.ts';
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import { integerOrAuto } from './auto-integer.ts';
+import { cacheSize } from './cache-size.ts';
 import * as field from './field.ts';
 import { type HandshakeSettings, handshakeFields } from './handshake-settings.ts';
 import { type HedgeSettings, hedgeFields } from './hedge-settings.ts';
@@ -145,7 +146,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     simulatedLatencyMs: field.duration('simulated_latency', '0us', { max: 60_000 }),
   },
   cache: {
-    bytesMax: field.size('size', '256MiB'),
+    bytesMax: cacheSize('size'),
     decodedBytesMax: field.size('decoded_size', '64MiB'),
     consistency: field.choice('consistency', 'strict', consistencies),
     leaseMs: field.duration('lease', '1s', leaseTime),
@@ -155,7 +156,7 @@ export const proxySchema: field.Schema<ProxySettings> = {
     }),
   },
   memory: {
-    bytes: field.size('size', '512MiB', { min: 2 ** 21 }),
+    bytes: field.size('size', '256MiB', { min: 2 ** 21 }),
     hugepages: field.choice('hugepages', 'try', ['try', 'require', 'off']),
   },
   limits: {

@@ -6,6 +6,7 @@ import { proxyHealth, proxyReadiness } from '../admin/health.ts';
 import { createProxyMetrics, type ProxyMetrics } from '../admin/metrics/proxy-metrics.ts';
 import type { ProxyStatus } from '../admin/status.ts';
 import { TrafficWatch } from '../admin/traffic/traffic-watch.ts';
+import { CacheMemory } from '../rdma/cache-memory.ts';
 import type { ConnectionWatch } from '../rdma/connection-watch.ts';
 import { RdmaUnavailableError } from '../rdma/errors.ts';
 import type { NeedleFetcher } from '../rdma/needle-fetcher.ts';
@@ -71,6 +72,14 @@ function ucxTcpOf(
   return { devices: deviceName, exposed, guardFault: client.guardFault };
 }
 
+/** undefined: nothing is fetched that could be kept. */
+function cacheMemoryOf(
+  { cache: { bytesMax: bytes }, memory: { hugepages } }: ProxyOptions,
+  client: RdmaClient | undefined,
+): CacheMemory | undefined {
+  return client === undefined || bytes === 0 ? undefined : new CacheMemory({ bytes, hugepages });
+}
+
 /** A second VALIDATE under way per target only splits the groups (docs/measurements/cache.md). */
 const validationsMaxDefault = 1;
 /** Counters while there is no listener. */
@@ -98,6 +107,7 @@ class ProxyRole implements RunningProxy {
   readonly #client: RdmaClient | undefined;
   readonly #directory: TargetDirectory;
   readonly #cache: NeedleCache;
+  readonly #cacheMemory: CacheMemory | undefined;
   readonly #lists: ServerLists;
   readonly #unannounced: UnannouncedVolumes;
   readonly #owners: VolumeOwners | undefined;
@@ -147,16 +157,14 @@ class ProxyRole implements RunningProxy {
     const onUp = (): void => this.#owners?.refresh();
     for (const entry of entries) watchBreaker(entry, logger);
     this.#probes = entries.map((entry) => watchUpstream(entry, logger, onUp));
+    this.#cacheMemory = cacheMemoryOf(options, this.#client);
     this.#cache = new NeedleCache({
       ...options.cache,
       decodingBytesMax: options.decodingBytesMax,
       timeoutMs: options.rdma.timeoutMs,
       validationsMax: options.cache.validationsMax ?? validationsMaxDefault,
       ttlMarginMs,
-      arenaRefusals: () => {
-        const stats = this.#client?.stats();
-        return { count: stats?.arenaRefusals ?? 0, lastBytes: stats?.arenaRefusedBytes ?? 0 };
-      },
+      memory: this.#cacheMemory,
       onValidationWait: this.#metrics.ledger.validationWaited,
       onRoundTrip: this.#directory.tellBreaker,
     });
@@ -289,7 +297,7 @@ class ProxyRole implements RunningProxy {
         bytesTotal: stats.arenaBytesTotal,
         bytesLeased: stats.arenaBytesUsed,
         leasesOutstanding: stats.leasesOutstanding,
-        leaseLeaks: stats.leaseLeaks,
+        leaseLeaks: stats.leaseLeaks + (this.#cacheMemory?.stats().leaseLeaks ?? 0),
         refusals: stats.arenaRefusals,
       },
       configuration: this.#options.configuration?.(),

@@ -108,6 +108,11 @@ export class LeasePool {
     return new ArenaBytes(this, hold.handle, view.byteOffset, view.length);
   }
 
+  /** Bytes that are kept from the start. */
+  keepAt(handle: number, offset: number, bytes: number): KeptBytes {
+    return new ArenaBytes(this, handle, offset, bytes);
+  }
+
   /** The last share is gone. */
   finish(token: Token): void {
     const { handle, keeper } = token.hold;

@@ -71,6 +71,7 @@ export interface NativeLanes {
     volume: number,
     agent: number,
     expiresInMs: number,
+    isByReference: boolean,
   ): number;
   /** True: nothing reads its body any more; false: an event will tell. */
   withdraw(entry: number): boolean;

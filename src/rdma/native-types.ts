@@ -271,6 +271,15 @@ export interface NativeTarget {
   destroy(): void;
 }
 
+/** Memory that is not registered (native/addon/cache_memory_binding.cc). */
+export interface NativeCacheMemory {
+  readonly memory: ArrayBuffer;
+  /** undefined: there is no room. */
+  take(bytes: number): { readonly handle: number; readonly offset: number } | undefined;
+  release(handle: number): void;
+  stats(): Pick<NativeClientStats, 'arenaBytesTotal' | 'arenaBytesLeased' | 'leasesOutstanding'>;
+}
+
 export interface Binding extends NativeVolumeFiles, NativeLaneExports {
   readonly protocolVersion: number;
   /** Version of the memory that it shares with JavaScript; undefined: an older one. */
@@ -279,6 +288,9 @@ export interface Binding extends NativeVolumeFiles, NativeLaneExports {
   readonly hasUcx: boolean;
   /** Version of the library that is loaded; '' without UCX. */
   readonly ucxVersion: string;
+  readonly CacheMemory: new (
+    options: Pick<NativeClientOptions, 'arenaBytes' | 'hugepages'>,
+  ) => NativeCacheMemory;
   readonly RdmaClient: new (options: NativeClientOptions, onBatch: OnBatch) => NativeClient;
   readonly TargetHost: new (options: NativeTargetOptions) => NativeTarget;
 }

@@ -10,6 +10,7 @@ import { createNeedleRoute } from '../../src/proxy/corridor/needle-route.ts';
 import { TargetDirectory, targetEntry } from '../../src/proxy/fleet/target-directory.ts';
 import { type HttpFront, startHttpFront } from '../../src/proxy/front/server.ts';
 import { forwarders } from '../../src/proxy/passthrough/forwarders.ts';
+import { CacheMemory } from '../../src/rdma/cache-memory.ts';
 import { type SubjectKind, whenServed } from '../contract/subjects.ts';
 import { generousLimits } from '../integration/http-front-fixture.ts';
 import { InterposedFetcher, type Interposition } from './interposed-fetcher.ts';
@@ -67,6 +68,7 @@ export class ProxyInProcess {
     const subject = await options.kind.open({ dir, arenaBytes: 64 * mebibyte });
     const fetcher = new InterposedFetcher(subject.fetcher, options.interposition);
     await Promise.all(volumeIds.map((volumeId) => whenServed(fetcher, volumeId)));
+    const memory = new CacheMemory({ bytes: 16 * mebibyte, hugepages: 'off' });
     const cache = options.newCache({
       bytesMax: 16 * mebibyte,
       decodedBytesMax: mebibyte,
@@ -74,6 +76,7 @@ export class ProxyInProcess {
       timeoutMs,
       validationsMax: 1,
       ttlMarginMs: 2_000,
+      memory,
     });
     const route = createNeedleRoute(
       {

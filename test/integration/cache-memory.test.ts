@@ -81,10 +81,11 @@ async function stuck(port: number, needleId: bigint): Promise<Socket> {
   return socket;
 }
 
-/** Slabs that are held beside the cache's own. */
+/** Slabs that are held beside the cache's own: in the arena, and of needles that have left the cache. */
 async function heldByAnswers({ metric }: Stack): Promise<number> {
   const leases = await metric('seaweed_rdma_leases_outstanding');
-  return leases - (await metric('seaweed_rdma_cache_needles{form="stored"}'));
+  const left = await metric('seaweed_rdma_cache_slabs');
+  return leases + left - (await metric('seaweed_rdma_cache_needles{form="stored"}'));
 }
 
 async function quiet(running: Stack): Promise<void> {

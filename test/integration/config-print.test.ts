@@ -115,7 +115,9 @@ describe('config print', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(new RegExp(`^size = "64MiB" +# ${file}:2$`, 'm'));
     expect(stdout).toMatch(/^lane = false +# SEAWEED_RDMA__HTTP__LANE$/m);
-    expect(stdout).toMatch(/^size = "32MiB" +# default, at most half of memory\.size$/m);
+    expect(stdout).toMatch(
+      /^size = "auto" +# default: \S+, a quarter of the memory that there is, at most 4GiB$/m,
+    );
     expect(stdout).toMatch(/^on_corrupt = "pass" +# default$/m);
     const checked = await piped(['config', 'check', '-', '--json'], stdout);
     expect(checked.status).toBe(0);

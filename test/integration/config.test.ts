@@ -1,5 +1,7 @@
 /** The configuration of both roles, read from real files. */
+
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkFile } from '../../src/config/check-file.ts';
@@ -158,7 +160,7 @@ target = ""`);
       'sidecar.sign_reads',
     ],
     ['one address for two listeners', '[http]\nlisten = "127.0.0.1:8081"', 'http.listen'],
-    ['a cache larger than the arena', '[cache]\nsize = "1GiB"', 'cache.size'],
+    ['a cache larger than all memory', '[cache]\nsize = "900TiB"', 'cache.size'],
     ['needles larger than the arena', '[limits]\nneedle_bytes = "1GiB"', 'limits.needle_bytes'],
     ['one connection above all', '[limits]\nconnection_bytes = "1GiB"', 'limits.connection_bytes'],
     [
@@ -192,7 +194,16 @@ target = ""`);
 
   test('defaults bow to a smaller arena', () => {
     const config = proxy('[memory]\nsize = "32MiB"');
-    expect([config.cache.bytesMax, config.limits.needleBytesMax]).toEqual([2 ** 24, 2 ** 25]);
+    expect(config.limits.needleBytesMax).toBe(2 ** 25);
+  });
+
+  test('the cache has a quarter of the memory that there is, at most 4 GiB', () => {
+    const mebibyte = 2 ** 20;
+    const has = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+    const quarter = Math.min(4 * 2 ** 30, Math.floor(has / 4 / mebibyte) * mebibyte);
+    expect(proxy('').cache.bytesMax).toBe(quarter);
+    expect(proxy('[cache]\nsize = "auto"').cache.bytesMax).toBe(quarter);
+    expect(proxy('[cache]\nsize = "600MiB"').cache.bytesMax).toBe(600 * mebibyte);
   });
 
   test('secrets are read from their files', () => {

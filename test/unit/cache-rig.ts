@@ -6,6 +6,7 @@ import type { CachedVolume } from '../../src/proxy/cache/cached-volume.ts';
 import type { Found, Seeker } from '../../src/proxy/cache/found.ts';
 import { NeedleCache, type NeedleCacheOptions } from '../../src/proxy/cache/needle-cache.ts';
 import type { Fetched } from '../../src/proxy/cache/needle-flight.ts';
+import { CacheMemory } from '../../src/rdma/cache-memory.ts';
 import type { NeedleData, ReadCommand } from '../../src/rdma/needle-fetcher.ts';
 import { ManualFetcher, type PendingRead } from './manual-fetcher.ts';
 
@@ -23,6 +24,7 @@ export const modes: Readonly<Record<CachePolicy['consistency'], CachePolicy>> = 
 export class CacheRig {
   readonly fetcher: ManualFetcher = new ManualFetcher();
   readonly cache: NeedleCache;
+  readonly memory: CacheMemory = new CacheMemory({ bytes: 4 * mebibyte, hugepages: 'off' });
 
   constructor(policy: CachePolicy = modes.strict, change: Partial<NeedleCacheOptions> = {}) {
     this.cache = new NeedleCache({
@@ -32,6 +34,7 @@ export class CacheRig {
       timeoutMs: 1000,
       validationsMax: 1,
       ttlMarginMs: 2000,
+      memory: this.memory,
       ...change,
     });
   }

@@ -118,6 +118,7 @@ export const status: ProxyStatus = {
       closed: 0,
     },
     needles: 4,
+    slabs: 60,
     bytes: 5000,
     bytesMax: 100_000,
     decodedBytes: 300,

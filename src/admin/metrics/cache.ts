@@ -38,7 +38,7 @@ export const cacheRows: readonly ReadRow<{ readonly cache: CacheStats }>[] = [
   {
     name: 'seaweed_rdma_cache_bytes',
     type: 'gauge',
-    help: 'Bytes that the cache holds: slabs of the arena with their prepared heads, and decoded forms on the heap.',
+    help: 'Bytes that the cache holds: stored needles with their prepared heads, and decoded forms on the heap.',
     labels: ['form'],
     read: ({ cache }) => [
       [cache.bytes, 'stored'],
@@ -60,9 +60,16 @@ export const cacheRows: readonly ReadRow<{ readonly cache: CacheStats }>[] = [
     read: ({ cache }) => cache.decodingRefusals,
   },
   {
+    name: 'seaweed_rdma_cache_slabs',
+    type: 'gauge',
+    help: "Pieces of the cache's memory that are out: one for each needle, and for each that left and is still being sent.",
+    labels: [],
+    read: ({ cache }) => cache.slabs,
+  },
+  {
     name: 'seaweed_rdma_cache_size_bytes',
     type: 'gauge',
-    help: 'Bytes of the arena that the cache may hold; 0: there is no cache.',
+    help: 'Bytes that the cache may hold; 0: there is no cache.',
     labels: [],
     read: ({ cache }) => cache.bytesMax,
   },

@@ -34,9 +34,13 @@ export const cacheStats = record({
   needles: count,
   bytes: described(
     count,
-    'Bytes that the cached needles hold in the arena, and their prepared heads on the heap.',
+    'Bytes of the cached needles in memory of their own, and of their prepared heads on the heap.',
   ),
   bytesMax: count,
+  slabs: described(
+    count,
+    'Pieces of that memory that are out: one for each needle, and for each that left and is still being sent.',
+  ),
   decodedBytes: count,
   decodedForms: count,
   decodingBytes: described(count, 'Bytes of decoded forms that are being made or sent.'),

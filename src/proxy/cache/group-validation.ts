@@ -30,6 +30,8 @@ const lost: Validation = { kind: 'failed', status: 'protocol_error' };
 
 /** A hit, or many, until a VALIDATE says whether they are fresh. */
 export interface Waiter {
+  /** It stands for many. */
+  readonly isMany?: boolean;
   /** Called once. Must not throw. `nowMs`: monotonic, of all that waited together. */
   validated(validation: Validation, nowMs: number): void;
 }
@@ -78,9 +80,11 @@ export class GroupValidation {
     if (waiting === undefined) {
       waiting = new Waiting(volume);
       this.#waiting.set(volume, waiting);
-      this.#schedule();
+      if (waiter?.isMany !== true) this.#schedule();
     }
     if (waiter !== undefined) waiting.add(waiter);
+    // They have waited for each other already.
+    if (waiter?.isMany === true) this.#post();
   }
 
   /**

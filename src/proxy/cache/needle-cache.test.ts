@@ -12,6 +12,7 @@ import {
   wholeRead,
 } from '../../../test/unit/cache-rig.ts';
 import { epoch } from '../../../test/unit/manual-fetcher.ts';
+import { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { CachedVolume } from './cached-volume.ts';
 import type { Found } from './found.ts';
 
@@ -80,8 +81,8 @@ describe('a strict hit', () => {
     await rig.posted();
     rig.fetcher.validates[0]?.verdicts({ verdict, epoch: 12n, position: 16n });
     expect(await hit).toEqual(expected);
-    expect(rig.cache.stats().needles).toBe(left);
-    expect(rig.fetcher.leasesOut).toBe(left);
+    expect(rig.cache.stats()).toMatchObject({ needles: left, slabs: left });
+    expect(rig.fetcher.leasesOut).toBe(0);
   });
 
   it('ends with the status of a VALIDATE that failed, also for those who wait for the next', async () => {
@@ -136,9 +137,9 @@ describe('memory', () => {
     await rig.fill();
     const hit = await rig.find();
     rig.cache.written(3, 7n);
-    expect(rig.fetcher.leasesOut).toBe(1);
+    expect(rig.cache.stats().slabs).toBe(1);
     expect(textOf(hit)).toBe('old bytes');
-    expect(rig.fetcher.leasesOut).toBe(0);
+    expect(rig.cache.stats().slabs).toBe(0);
   });
 
   it('stays within its bound, in slabs', async () => {
@@ -148,39 +149,33 @@ describe('memory', () => {
     expect(bytes).toBeLessThanOrEqual(64 * 1024);
     expect(bytes).toBe(needles * 1024);
     expect(needles + evictions.space + refusals).toBe(100);
-    expect(rig.fetcher.leasesOut).toBe(needles);
+    expect(rig.memory.stats().bytesUsed).toBe(needles * 1024);
+    expect(rig.fetcher.leasesOut).toBe(0);
   });
 
-  it('is given back when the arena is full, and the READ repeated', async () => {
-    let count = 0;
-    const rig = new CacheRig(modes.strict, {
-      arenaRefusals: () => ({ count, lastBytes: 1000 }),
+  it('is given back where there is no room for another one', async () => {
+    const rig = new CacheRig(modes.immutable, {
+      bytesMax: 8 * mebibyte,
+      memory: new CacheMemory({ bytes: 1, hugepages: 'off' }),
     });
-    await rig.fill();
-    const fetched = rig.fetch(8n);
-    count = 1;
-    rig.lastRead.answer({ kind: 'failed', status: 'no_slab' });
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    expect(rig.fetcher.reads).toHaveLength(3);
-    expect(rig.cache.stats()).toMatchObject({ needles: 0, evictions: { pressure: 1 } });
-    rig.lastRead.needle(fresh);
-    expect(textOf(await fetched)).toBe('fresh bytes');
+    const large = (fill: number): Buffer => Buffer.alloc(900_000, fill);
+    for (const id of [1n, 2n, 3n]) await rig.fill(large(Number(id)), id);
+    expect(rig.cache.stats()).toMatchObject({ needles: 1, slabs: 1, evictions: { pressure: 2 } });
+    const found = await rig.find(3n);
+    expect('data' in found && found.data?.view.equals(large(3))).toBe(true);
+    release(found);
   });
 
-  it('is given back once for READs that were refused together, and each is repeated', async () => {
-    let count = 0;
-    const rig = new CacheRig(modes.strict, { arenaRefusals: () => ({ count, lastBytes: 9 }) });
-    for (let id = 1n; id <= 8n; id += 1n) await rig.fill(old, id);
-    const reads = [11n, 12n, 13n].map((id) => rig.fetch(id));
-    count = 3;
-    for (const read of rig.fetcher.reads.slice(-3)) {
-      read.answer({ kind: 'failed', status: 'no_slab' });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    expect(rig.fetcher.reads).toHaveLength(14);
-    for (const read of rig.fetcher.reads.slice(-3)) read.needle(fresh);
-    for (const read of await Promise.all(reads)) expect(textOf(read)).toBe('fresh bytes');
-    expect(rig.cache.stats().evictions.pressure).toBe(1);
+  it('is not kept where there is no room, and the read is answered all the same', async () => {
+    const memory = new CacheMemory({ bytes: 1, hugepages: 'off' });
+    const others = memory.keep(Buffer.alloc(1_500_000));
+    const rig = new CacheRig(modes.strict, { bytesMax: 8 * mebibyte, memory });
+    const fetched = rig.fetch();
+    rig.lastRead.needle(Buffer.alloc(900_000, 'x'));
+    expect(textOf(await fetched)).toBe('x'.repeat(900_000));
+    expect(rig.cache.stats()).toMatchObject({ needles: 0, slabs: 1 });
+    expect(rig.fetcher.leasesOut).toBe(0);
+    others?.release();
   });
 
   it('is given back by a large volume in several turns, and nothing of it is served meanwhile', async () => {
@@ -195,7 +190,7 @@ describe('memory', () => {
     }
     await expect.poll(() => rig.cache.stats().needles).toBe(0);
     expect(rig.cache.stats().evictions.gone).toBe(2500);
-    expect(rig.fetcher.leasesOut).toBe(0);
+    expect(rig.memory.stats().bytesUsed).toBe(0);
   });
 
   it('is not taken by what lands after the end', async () => {
@@ -205,28 +200,6 @@ describe('memory', () => {
     rig.lastRead.needle(old);
     release(await fetched);
     expect(rig.fetcher.leasesOut).toBe(0);
-  });
-
-  it('is not asked for again where there is nothing to give back', async () => {
-    let count = 0;
-    const rig = new CacheRig(modes.strict, { arenaRefusals: () => ({ count, lastBytes: 9 }) });
-    const reads = [11n, 12n].map((id) => rig.fetch(id));
-    count = 2;
-    for (const read of rig.fetcher.reads) read.answer({ kind: 'failed', status: 'no_slab' });
-    for (const read of reads) expect(await read).toEqual({ kind: 'failed', status: 'no_slab' });
-    expect(rig.fetcher.reads).toHaveLength(2);
-  });
-
-  it('is kept when the other side`s arena is full', async () => {
-    const rig = new CacheRig(modes.strict, {
-      arenaRefusals: () => ({ count: 0, lastBytes: 0 }),
-    });
-    await rig.fill();
-    const fetched = rig.fetch(8n);
-    rig.lastRead.answer({ kind: 'failed', status: 'no_slab' });
-    expect(await fetched).toEqual({ kind: 'failed', status: 'no_slab' });
-    expect(rig.fetcher.reads).toHaveLength(2);
-    expect(rig.cache.stats().needles).toBe(1);
   });
 });
 

@@ -1,11 +1,12 @@
 /**
- * The hot-needle cache: whole needles that stay in the arena, single flight, and what makes a hit fresh
+ * The hot-needle cache: copies of whole needles, single flight, and what makes a hit fresh
  * (docs/architecture.md, "The cache"). Knows no HTTP; the corridor asks `find`, then `fetch`, and tells it of every
  * write that passes through.
  */
 
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
+import type { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import { slabBytes } from '../../rdma/lease.ts';
 import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
@@ -22,7 +23,7 @@ import { DecodingRoom } from './decoding-room.ts';
 import type { Found, Seeker } from './found.ts';
 import { CachedTarget, type Validation, type Waiter } from './group-validation.ts';
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
-import { type ArenaRefusals, NeedleReads } from './needle-reads.ts';
+import { NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
 import { PublishedAnswers, publicationOf } from './published-answers.ts';
 import { RangePatterns } from './range-patterns.ts';
@@ -41,8 +42,8 @@ export interface NeedleCacheOptions {
   readonly validationsMax: number;
   /** A needle this close to the end of its ttl is not served from here. */
   readonly ttlMarginMs: number;
-  /** Slabs that the arena could not give so far, and what the last of them was to hold. */
-  readonly arenaRefusals?: ArenaRefusals;
+  /** Absent: nothing is kept. */
+  readonly memory?: CacheMemory | undefined;
   /** Called for each hit that waited for a VALIDATE. */
   readonly onValidationWait?: (waitedMs: number, said: Validation['kind']) => void;
   /** Called once for each VALIDATE; `ok`: it was answered. */
@@ -102,7 +103,7 @@ export class NeedleCache {
       arrive: () => this.arrive(),
       offer: (volume, flight, needle, kept) => this.#offer(volume, flight, needle, kept),
       shed: (bytes) => this.#store.shed(bytes) > 0,
-      arenaRefusals: options.arenaRefusals,
+      keep: (view) => options.memory?.keep(view),
     });
   }
 
@@ -276,6 +277,7 @@ export class NeedleCache {
       needles: this.#store.count,
       bytes: this.#store.bytes,
       bytesMax: this.#options.bytesMax,
+      slabs: this.#options.memory?.stats().slabs ?? 0,
       decodedBytes: this.#decoded.bytes,
       decodedForms: this.#decoded.count,
       decodingBytes: this.decodingRoom.bytes,

@@ -1,4 +1,4 @@
-/** READs: one for all who want the same needle, and again where the cache itself fills the arena. */
+/** READs: one for all who want the same needle, of which a copy is kept where it is worth it. */
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type {
   FetchResult,
@@ -12,9 +12,6 @@ import type { CachedVolume } from './cached-volume.ts';
 import { type Fetched, NeedleFlight } from './needle-flight.ts';
 import type { RangePatterns } from './range-patterns.ts';
 
-/** Slabs that the arena could not give so far, and what the last of them was to hold. */
-export type ArenaRefusals = () => { readonly count: number; readonly lastBytes: number };
-
 export interface NeedleReadsOptions {
   readonly counters: CacheCounters;
   readonly patterns: RangePatterns;
@@ -27,18 +24,17 @@ export interface NeedleReadsOptions {
     needle: Needle,
     kept: KeptBytes,
   ) => boolean;
+  /** A copy; undefined: there is no room. */
+  readonly keep: (view: Buffer) => KeptBytes | undefined;
   /** False: there is nothing to give back. */
   readonly shed: (bytes: number) => boolean;
-  readonly arenaRefusals: ArenaRefusals | undefined;
 }
 
-/** A READ that finds the arena full is repeated this often, after as much was given back. */
+/** Where there is no room in one piece, as much is given back so often: what goes lies here and there. */
 const shedRounds = 3;
 
 export class NeedleReads {
   readonly #options: NeedleReadsOptions;
-  #refusalsSeen = 0;
-  #sheds = 0;
 
   constructor(options: NeedleReadsOptions) {
     this.#options = options;
@@ -76,26 +72,16 @@ export class NeedleReads {
   }
 
   /** For one request alone. */
-  async read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
-    for (let round = 1; ; round += 1) {
-      const shedsBefore = this.#sheds;
-      const result = await fetcher.read(command);
-      const isFull = result.kind === 'failed' && result.status === 'no_slab';
-      if (!isFull || round > shedRounds || !this.#makeRoom(shedsBefore)) return result;
-    }
+  read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
+    return fetcher.read(command);
   }
 
-  /** False: it is not this side's arena that is full, or there is nothing to give back. */
-  #makeRoom(shedsBefore: number): boolean {
-    // Others were refused at the same time, and one of them made room.
-    if (this.#sheds !== shedsBefore) return true;
-    const refusals = this.#options.arenaRefusals?.();
-    if (refusals === undefined || refusals.count === this.#refusalsSeen) return false;
-    this.#refusalsSeen = refusals.count;
-    // Twice, since what is given back lies here and there.
-    const isShed = this.#options.shed(refusals.lastBytes * 2);
-    if (isShed) this.#sheds += 1;
-    return isShed;
+  #keep(view: Buffer): KeptBytes | undefined {
+    for (let round = 1; ; round += 1) {
+      const kept = this.#options.keep(view);
+      if (kept !== undefined || round > shedRounds) return kept;
+      if (!this.#options.shed(view.length * 2)) return undefined;
+    }
   }
 
   #landed(volume: CachedVolume, flight: NeedleFlight, fetched: FetchResult): Fetched {
@@ -111,15 +97,14 @@ export class NeedleReads {
       flight.land(flight.bringsWhole && data === undefined ? () => fetched : undefined);
       return fetched;
     }
-    const kept = data.lease.keep(data.view);
-    const lend = (): NeedleData => ({ offset: 0, ...kept.lend() });
-    const own = lend();
-    flight.land(() => ({ kind: 'needle', needle, data: lend(), isShared: true }));
-    const isStored = this.#options.offer(volume, flight, needle, kept);
+    const share = (): NeedleData => ({ ...data, lease: data.lease.share() });
+    flight.land(() => ({ kind: 'needle', needle, data: share(), isShared: true }));
+    const kept = this.#keep(data.view);
+    const isStored = kept !== undefined && this.#options.offer(volume, flight, needle, kept);
     if (!isStored) {
-      kept.release();
+      kept?.release();
       if (this.#options.patterns.isLarge(key)) this.#options.patterns.giveUp(key);
     }
-    return { kind: 'needle', needle, data: own, isStored };
+    return { kind: 'needle', needle, data, isStored };
   }
 }

@@ -1,6 +1,7 @@
 /** The answers of one cached needle that lanes give by themselves. They go when it leaves the cache. */
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
 import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
+import { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type { LaneVolume } from '../lanes/lane-volume.ts';
 import type { BodyHolder, Lanes } from '../lanes/lanes.ts';
@@ -16,6 +17,7 @@ const factMsMax = 10_000;
 /** The parts of a cached needle that are needed. */
 export interface PublishedNeedle extends BodyHolder {
   readonly expiresAtMs: number | undefined;
+  readonly dataBytes: number;
   readonly volume: {
     readonly volumeId: number;
     readonly policy: CachePolicy;
@@ -58,6 +60,7 @@ export class PublishedAnswers {
       ...template,
       request,
       body: lent?.view,
+      isByReference: CacheMemory.isByReference(needle.dataBytes),
       holder: needle,
       expiresInMs: leftMs === Number.POSITIVE_INFINITY ? undefined : leftMs,
     });

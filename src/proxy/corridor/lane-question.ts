@@ -42,6 +42,7 @@ export function askForLane(
 }
 
 class LaneQuestion implements Waiter, WaitingRead {
+  readonly isMany = true;
   readonly #settle: Settle;
   readonly #onEnd: () => void;
   #isOver = false;

@@ -5,12 +5,15 @@ import { ScriptedFetcher } from '../../../test/unit/scripted-fetcher.ts';
 import { formatHttpTime } from '../../needle/answer/http-time.ts';
 import { type NeedleOutcome, outcomeOf } from '../../needle/needle-outcome.ts';
 import { etagOf } from '../../needle/record.ts';
+import { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { Needle, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import type { CachePolicy } from '../cache/cache-policy.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import { LearnedFacts } from '../fleet/learned-facts.ts';
 import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
 import { createNeedleRoute } from './needle-route.ts';
+
+const memory = new CacheMemory({ bytes: 64 * 1024 * 1024, hugepages: 'off' });
 
 const text = Buffer.from('the quick brown fox jumps over the lazy dog '.repeat(20));
 const path = '/3,0700000009';
@@ -65,6 +68,7 @@ class Corridor {
       timeoutMs: 1000,
       validationsMax: 1,
       ttlMarginMs: 2000,
+      memory,
       onRoundTrip: (_, status) => entry.breaker.ended(status),
     });
     const options = {

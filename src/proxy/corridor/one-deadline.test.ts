@@ -4,10 +4,13 @@ import { expect, it } from 'vitest';
 import { old } from '../../../test/unit/cache-rig.ts';
 import { ManualFetcher } from '../../../test/unit/manual-fetcher.ts';
 import { type NeedleOutcome, type NeedleRoute, outcomeOf } from '../../needle/needle-outcome.ts';
+import { CacheMemory } from '../../rdma/cache-memory.ts';
 import { NeedleCache } from '../cache/needle-cache.ts';
 import { LearnedFacts } from '../fleet/learned-facts.ts';
 import { TargetDirectory, targetEntry } from '../fleet/target-directory.ts';
 import { createNeedleRoute } from './needle-route.ts';
+
+const memory = new CacheMemory({ bytes: 64 * 1024 * 1024, hugepages: 'off' });
 
 const timeoutMs = 400;
 
@@ -27,6 +30,7 @@ class Rig {
       timeoutMs,
       validationsMax: 1,
       ttlMarginMs: 2_000,
+      memory,
     });
     const options = {
       mode: 'prefer',

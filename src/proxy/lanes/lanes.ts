@@ -44,6 +44,8 @@ export interface NewAnswer {
   readonly dateAt: number;
   /** undefined: the answer has none. */
   readonly body: Buffer | undefined;
+  /** The kernel may have it by reference. */
+  readonly isByReference: boolean;
   readonly holder: BodyHolder;
   /** undefined: never. */
   readonly expiresInMs: number | undefined;
@@ -221,6 +223,7 @@ export class Lanes {
       volume.id,
       agent,
       answer.expiresInMs ?? 0,
+      answer.isByReference,
     );
     if (id === 0) this.agents.release(agent);
     else this.#published.set(id, { holder: answer.holder, agent });
