@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type RoleProcess, startRole } from '../../scripts/role-process.ts';
 import { isPlainNeedle } from './plain-needle.ts';
 import { type RealServer, startRealServer } from './real-server.ts';
-import { judge, type ReplayTarget, replay } from './replay.ts';
+import { judge, type ReplayTarget, replay, replayRepeatedly } from './replay.ts';
 import {
   fixturesFolder,
   type RecordedBodies,
@@ -25,6 +25,8 @@ export interface RunOptions {
   /** off: everything passes through. */
   readonly transport: 'ucx' | 'inproc' | 'off';
   readonly lane: boolean;
+  /** Native threads that answer what is published; absent: as many as the proxy takes by itself. */
+  readonly lanes?: number;
   /** UCX_TLS of both sides. */
   readonly tls: string;
   /** A real server's program: it answers instead of the stub. */
@@ -106,6 +108,18 @@ export class GroupRun {
     }
     // Connections are judged after the last case: whoever closes late is found too.
     return results.map(({ judged, ...result }) => ({ ...result, differences: judged() }));
+  }
+
+  /** Each of these cases several times on one connection of its own; returns what differs, one line for each finding. */
+  async repeatedPass(cases: readonly RecordedCase[], times: number): Promise<readonly string[]> {
+    const target = this.#target as ReplayTarget;
+    const findings: string[] = [];
+    for (const recorded of cases) {
+      const found = await replayRepeatedly(target, recorded, times);
+      findings.push(...found.map((line) => `${recorded.name}, ${line}`));
+    }
+    this.#takeReached();
+    return findings;
   }
 
   /** The test judges why a plain needle was passed: the proxy's metrics are much text to ask for after each case. */
@@ -204,7 +218,7 @@ export class GroupRun {
     target: RoleProcess | undefined,
     server: RecordedServer,
   ): string {
-    const { transport, lane, tls } = this.#options;
+    const { transport, lane, lanes = 'auto', tls } = this.#options;
     const security = join(this.#folder, 'security.toml');
     writeFileSync(security, server.security ?? '');
     const places = {
@@ -217,6 +231,7 @@ export class GroupRun {
 [http]
 listen = "127.0.0.1:0"
 lane = ${lane}
+lanes = ${JSON.stringify(lanes)}
 [seaweedfs]
 volume_server_url = "http://${address}"
 security_toml = "${server.security === undefined ? '' : security}"
@@ -249,9 +264,18 @@ listen = "127.0.0.1:0"
   }
 
   /** Connections that were piped raw so far. */
-  async rawPipes(): Promise<number> {
+  rawPipes(): Promise<number> {
+    return this.#sum(/^seaweed_rdma_raw_pipes_total (\d+)/gm);
+  }
+
+  /** Requests that lanes have answered so far. */
+  laneRequests(): Promise<number> {
+    return this.#sum(/^seaweed_rdma_lane_requests_total\{.*\} (\d+)/gm);
+  }
+
+  async #sum(pattern: RegExp): Promise<number> {
     const texts = await Promise.all(this.#admins.map((admin) => fetchText(admin, '/metrics')));
-    const counts = texts.map((text) => /^seaweed_rdma_raw_pipes_total (\d+)/m.exec(text)?.[1]);
+    const counts = texts.flatMap((text) => [...text.matchAll(pattern)].map(([, count]) => count));
     return counts.reduce((sum, count) => sum + Number(count), 0);
   }
 

@@ -47,13 +47,43 @@ export function judge(target: ReplayTarget, replayed: Replayed): readonly string
   const { recorded, received, connection } = replayed;
   const open = recorded.checkConn === true ? connection.isOpen : undefined;
   connection.close();
-  const { bodies } = target;
-  const expectation: Expectation = {
+  return differences(expectationOf(target, recorded), received, open);
+}
+
+function expectationOf(
+  { bodies, tokens, isStubbed }: ReplayTarget,
+  recorded: RecordedCase,
+): Expectation {
+  return {
     recorded,
-    tokens: target.tokens,
+    tokens,
     bodyOf: (answer: RecordedAnswer) => bodies.of(answer),
     bodySha256: (answer: RecordedAnswer) =>
-      target.isStubbed ? bodies.sha256Of(answer) : answer.bodySha256,
+      isStubbed ? bodies.sha256Of(answer) : answer.bodySha256,
   };
-  return differences(expectation, received, open);
+}
+
+/**
+ * Sends the case's request so often on one connection, each time when the answer before has come, and judges each answer.
+ * For cases with one answer that keeps the connection open.
+ */
+export async function replayRepeatedly(
+  target: ReplayTarget,
+  recorded: RecordedCase,
+  times: number,
+): Promise<readonly string[]> {
+  const port = recorded.port === 'public' ? target.publicPort : target.port;
+  const connection = await RawConnection.open(port);
+  const bytes = requestBytes(recorded.request);
+  const findings: string[] = [];
+  for (let sent = 1; sent <= times; sent += 1) {
+    connection.send(bytes);
+    const received = [await connection.receive(recorded.request.method ?? 'GET')];
+    const isOpen = recorded.checkConn === true ? connection.isOpen : undefined;
+    const found = differences(expectationOf(target, recorded), received, isOpen);
+    findings.push(...found.map((line) => `request ${sent} of its connection: ${line}`));
+    if (found.length > 0) break;
+  }
+  connection.close();
+  return findings;
 }
