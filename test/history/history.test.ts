@@ -80,6 +80,16 @@ describe('a history', () => {
     timeoutMs,
   );
 
+  test.skipIf(!isUcxThere).each(['strict', 'lease'] as const)(
+    'with four lanes under %s shows what is promised of it, whichever lane a connection is in',
+    async (consistency) => {
+      const options = { transport: 'ucx', consistency, lanes: 4, seconds: 8 } as const;
+      const { laneRequests } = await expectSound(options);
+      expect(laneRequests).toHaveLength(4);
+    },
+    timeoutMs,
+  );
+
   test.skipIf(!isUcxThere)(
     'under immutable shows stale reads to the judge of strict',
     async () => {

@@ -24,6 +24,8 @@ export interface StackOptions {
   readonly onTheWay?: ((target: string) => Promise<string>) | undefined;
   /** More lines for [rdma] of proxy.toml. */
   readonly rdmaToml?: string;
+  /** Native threads of the proxy that answer what is published. With any, no answer tells its source: lanes give no debug headers. */
+  readonly lanes?: number | undefined;
   /** More lines for proxy.toml. */
   readonly proxyToml?: string;
   /** The version that runs a role, by its root; this one without. */
@@ -43,6 +45,8 @@ export interface Stack {
   readonly targets: readonly RunningTarget[];
   /** A number from the proxy's /metrics; labels as they are printed. */
   metric(name: string): Promise<number>;
+  /** All series of a counter whose labels have this text, '' for any. */
+  total(name: string, labels?: string): Promise<number>;
   /** Drains; the exit codes, the proxy's first. */
   stop(): Promise<readonly (number | null)[]>;
 }
@@ -120,6 +124,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       adminUrl,
       targets,
       metric: (name) => metricOf(adminUrl, name),
+      total: (name, labels = '') => totalOf(adminUrl, name, labels),
       stop,
     };
   } catch (error) {
@@ -149,7 +154,7 @@ function targetToml(
 }
 
 function proxyToml(options: StackOptions, lines: readonly string[]): string {
-  const { transport, servers, rdmaToml = '', proxyToml: more = '' } = options;
+  const { transport, servers, rdmaToml = '', lanes = 0, proxyToml: more = '' } = options;
   const isInproc = transport === 'inproc';
   const upstream = isInproc
     ? `[seaweedfs]\nvolume_server_url = "${servers[0]?.url}"\n`
@@ -157,7 +162,9 @@ function proxyToml(options: StackOptions, lines: readonly string[]): string {
   const fabric = isInproc
     ? `transport = "inproc"\ndirs = ${JSON.stringify(servers[0]?.dirs)}\n`
     : fabricToml(options, 'proxy');
-  return `[http]\nlisten = "127.0.0.1:0"\ndebug_headers = true\n${upstream}[rdma]\n${fabric}${rdmaToml}${admin}${more}`;
+  // An earlier version knows no lanes.
+  const frontToml = lanes === 0 ? 'debug_headers = true\n' : `lanes = ${lanes}\n`;
+  return `[http]\nlisten = "127.0.0.1:0"\n${frontToml}${upstream}[rdma]\n${fabric}${rdmaToml}${admin}${more}`;
 }
 
 class RunningRole {
@@ -248,4 +255,12 @@ async function metricOf(adminUrl: string, name: string): Promise<number> {
   const text = await (await fetch(`${adminUrl}/metrics`)).text();
   const line = text.split('\n').find((each) => each.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? Number.NaN);
+}
+
+async function totalOf(adminUrl: string, name: string, labels: string): Promise<number> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text();
+  const lines = text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) && line.includes(labels));
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

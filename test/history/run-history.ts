@@ -6,7 +6,7 @@
  *
  * Options: --seconds N (20), --transport ucx|tcp|inproc|verbs (ucx), --connections N (32), --volumes N (3), --needles N for each
  * volume (64), --writes N a second (150), --vacuum-every N ms (300), --seed N, --consistency strict|lease|immutable
- * (strict), --lease N ms (200), --toml LINES for proxy.toml, which begin in [cache], --network good|bad|broken (good):
+ * (strict), --lease N ms (200), --lanes N threads of the proxy (0), --toml LINES for proxy.toml, which begin in [cache], --network good|bad|broken (good):
  * bad-network.ts, with --transport tcp. Each mode is held to what docs/configuration.md promises of it. Prints one JSON object. Exit code 1: a violation, or so little answered from the
  * fabric and the cache that nothing was proved. For the Node that package.json asks for.
  */
@@ -49,6 +49,8 @@ export interface HistoryOptions {
   readonly isTlsOff?: boolean;
   /** Lines for [rdma] of proxy.toml. */
   readonly rdmaToml?: string;
+  /** Native threads that answer what is published; default: none. */
+  readonly lanes?: number | undefined;
 }
 
 type Consistency = 'strict' | 'lease' | 'immutable';
@@ -62,6 +64,8 @@ export interface HistoryReport extends Summary {
   readonly longestReadMs: number;
   /** What carries the session with the first target. */
   readonly carriedBy: string | undefined;
+  /** Answered by each lane. */
+  readonly laneRequests: readonly number[];
   /** Connections that met each kind of weather. */
   readonly met: Partial<Record<Weather, number>>;
   /** Why the run proves nothing, or disproves something; empty: it is good. */
@@ -90,7 +94,7 @@ export const historyDefaults: HistoryOptions = {
 };
 
 export async function runHistory(options: HistoryOptions): Promise<HistoryReport> {
-  const { transport, volumes, consistency, leaseMs } = options;
+  const { transport, volumes, consistency, leaseMs, lanes = 0 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'seaweed-rdma-history-'));
   const dir = join(folder, 'data');
   mkdirSync(dir);
@@ -108,6 +112,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
       servers,
       proxyToml,
       rdmaToml: options.rdmaToml ?? '',
+      lanes,
       isTlsOff: options.isTlsOff,
       confirmEveryMs: options.confirmEveryMs,
       versions: options.versions ?? {},
@@ -134,6 +139,7 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
         server,
         proxyPort,
         onRead,
+        served: lanes === 0 ? undefined : () => servedAll(stack, volumes),
       });
       await workload.prepare();
       const carriedBy = await carrierOf(stack);
@@ -143,11 +149,15 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
       const leaseLeaks = await stack.metric('seaweed_rdma_lease_leaks_total');
       const leasesAstray = await leasesAstrayOf(stack);
       const met = network?.met ?? {};
+      const laneRequests = await laneRequestsOf(stack, lanes);
+      const contentBySource = lanes === 0 ? summary.contentBySource : await sourcesOf(stack);
       const leases = { leaseLeaks, leasesAstray };
       const report = {
         transport,
         consistency,
         ...summary,
+        contentBySource,
+        laneRequests,
         ...leases,
         longestReadMs,
         carriedBy,
@@ -162,6 +172,35 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
     await server.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Each volume is confirmed, and the volume server is known. */
+async function servedAll({ adminUrl }: Stack, volumes: number): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const { targets } = (await (await fetch(`${adminUrl}/stats`)).json()) as {
+      readonly targets: readonly { readonly volumesConfirmed: number; readonly server?: string }[];
+    };
+    const [first] = targets;
+    if (first?.volumesConfirmed === volumes && first.server !== undefined) return;
+    if (performance.now() > deadline) throw new Error(`not served: ${JSON.stringify(targets)}`);
+    await pause(20);
+  }
+}
+
+function laneRequestsOf(stack: Stack, lanes: number): Promise<readonly number[]> {
+  const names = Array.from({ length: lanes }, (_, lane) => `lane="${lane}"`);
+  return Promise.all(names.map((label) => stack.total('seaweed_rdma_lane_requests_total', label)));
+}
+
+/** All requests by outcome, as the proxy counts them: answers of absence among them. */
+async function sourcesOf(stack: Stack): Promise<Readonly<Record<string, number>>> {
+  const outcomes = ['cache', 'rdma', 'passthrough'];
+  const counts = outcomes.map((outcome) =>
+    stack.total('seaweed_rdma_requests_total', `outcome="${outcome}"`),
+  );
+  const numbers = await Promise.all(counts);
+  return Object.fromEntries(outcomes.map((outcome, at) => [outcome, numbers[at] as number]));
 }
 
 async function carrierOf({ adminUrl }: Stack): Promise<string | undefined> {
@@ -200,6 +239,9 @@ function problemsOf(
   const cached = contentBySource['cache'] ?? 0;
   require(cached >=
     cachedShareMin[network] * content, `only ${cached} of ${content} from the cache`);
+  for (const [lane, requests] of report.laneRequests.entries()) {
+    require(requests > 0, `lane ${lane} has answered nothing`);
+  }
   require(unavailable <= unavailableShareMax * reads, `${unavailable} reads were not answered`);
   require(sum(report.failedChanges) === 0, `${sum(report.failedChanges)} changes failed`);
   require(reads > readsPerSecondMin * seconds, `only ${reads} reads in ${seconds} s`);
@@ -231,6 +273,7 @@ function optionsFrom(args: readonly string[]): HistoryOptions {
       seed: text,
       consistency: text,
       lease: text,
+      lanes: text,
       toml: text,
       network: text,
     },
@@ -253,6 +296,7 @@ function optionsFrom(args: readonly string[]): HistoryOptions {
     vacuumEveryMs: numberOf(values['vacuum-every'], standard.vacuumEveryMs),
     seed: numberOf(values.seed, Date.now() % 1_000_000),
     proxyToml: values.toml ?? '',
+    lanes: values.lanes === undefined ? undefined : numberOf(values.lanes, 0),
     network: choiceOf(values.network, ['good', 'bad', 'broken']),
     readsPerSecondMin: standard.readsPerSecondMin,
     writesPerSecondMin: standard.writesPerSecondMin,

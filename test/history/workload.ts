@@ -27,6 +27,8 @@ export interface WorkloadOptions {
   readonly unseenMsMax: number;
   /** Each reader pauses as long between two reads, at most; default: none. */
   readonly thinkMsMax?: number;
+  /** Answers do not say who gave them: resolves when each volume is served. */
+  readonly served?: (() => Promise<void>) | undefined;
   /** Called for each read that was answered, and judged. */
   readonly onRead?: (read: JudgedRead) => void;
 }
@@ -95,6 +97,11 @@ export class Workload {
   /** Writes every needle once; then waits until each volume is served from the fabric. */
   async prepare(): Promise<void> {
     for (const needle of this.#needles.all) this.#writeDirectly(needle);
+    const { served } = this.#options;
+    if (served !== undefined) {
+      await served();
+      return;
+    }
     const client = this.#client();
     const deadline = performance.now() + 20_000;
     for (const needle of this.#needles.ofEachVolume()) {
