@@ -9,21 +9,34 @@ import type { Duplex } from 'node:stream';
 export class Application {
   /** "METHOD target" of each request, in the order in which their heads came. */
   seen: string[] = [];
+  /** All of them, whole: name, headers as they came, body. */
+  requests: string[] = [];
   /** Bytes of each connection, in the order in which they were accepted. */
   connections: Buffer[][] = [];
   readonly sockets: Set<Socket> = new Set();
   readonly #server: Server;
+  readonly #isAnswered: (request: IncomingMessage, response: ServerResponse) => boolean;
 
-  /** `lenient`: takes bare line feeds, lengths beside chunks and much more that a strict parser refuses. */
-  static async start(lenient: boolean): Promise<Application> {
-    const application = new Application(lenient);
+  /**
+   * `lenient`: takes bare line feeds, lengths beside chunks and much more that a strict parser refuses. `isAnswered`: answers
+   * requests that are no client's, which are not written down.
+   */
+  static async start(
+    lenient: boolean,
+    isAnswered: (request: IncomingMessage, response: ServerResponse) => boolean = () => false,
+  ): Promise<Application> {
+    const application = new Application(lenient, isAnswered);
     await new Promise<void>((resolve) =>
       application.#server.listen(0, '127.0.0.1', () => resolve()),
     );
     return application;
   }
 
-  private constructor(lenient: boolean) {
+  private constructor(
+    lenient: boolean,
+    isAnswered: (request: IncomingMessage, response: ServerResponse) => boolean,
+  ) {
+    this.#isAnswered = isAnswered;
     this.#server = createServer({
       insecureHTTPParser: lenient,
       maxHeaderSize: 1_048_576,
@@ -67,12 +80,15 @@ export class Application {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#isAnswered(request, response)) return;
     this.seen.push(nameOf(request));
     const body: Buffer[] = [];
     request.on('data', (chunk: Buffer) => body.push(chunk));
     request.on('error', () => undefined);
     request.on('end', () => {
-      const text = answerBody(nameOf(request), Buffer.concat(body).toString('latin1'));
+      const whole = Buffer.concat(body).toString('latin1');
+      this.requests.push([nameOf(request), ...request.rawHeaders, whole].join('\n'));
+      const text = answerBody(nameOf(request), whole);
       response.sendDate = false;
       response.writeHead(200, ['Content-Length', String(text.length)]);
       response.end(text, 'latin1');

@@ -18,10 +18,11 @@ const stationCount = 12;
 /** Open for the tests of one `describe`; returns how to have all of them work, each until it has nothing left to do. */
 export function stationsFor<S extends Closable>(
   start: () => Promise<S>,
+  count: number = stationCount,
 ): (work: (station: S) => Promise<void>) => Promise<void> {
   let stations: readonly S[] = [];
   beforeAll(async () => {
-    stations = await Promise.all(Array.from({ length: stationCount }, start));
+    stations = await Promise.all(Array.from({ length: count }, start));
   });
   afterAll(async () => {
     await Promise.all(stations.map((station) => station.close()));

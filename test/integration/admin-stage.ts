@@ -83,7 +83,8 @@ export async function startStage(
   return stage;
 }
 
-async function whenConfirmed(proxy: RunningProxy): Promise<void> {
+/** Resolves when the one volume of a proxy is served. */
+export async function whenConfirmed(proxy: RunningProxy): Promise<void> {
   for (let i = 0; i < 200; i += 1) {
     const [target] = proxy.status().targets;
     if (target?.volumesConfirmed === 1 && target.server !== undefined) return;
@@ -97,7 +98,8 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-function proxyOptions(
+/** A small one beside the volume server at `url`. */
+export function proxyOptions(
   dir: string,
   url: string,
   admin: Partial<ProxyOptions['admin']>,
