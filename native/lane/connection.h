@@ -28,6 +28,9 @@ struct Connection {
   size_t head_bytes = 0;
   /// More may be there than was read.
   bool is_readable = false;
+  /// The client sends no more, or the connection is broken: no edge comes after this one, and reading
+  /// finds it behind the last byte.
+  bool has_ended = false;
   /// Stands in the list of those that go on in the lane's next turn.
   bool is_again = false;
   /// The owner wants it as soon as nothing is in hand.

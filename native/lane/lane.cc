@@ -190,6 +190,7 @@ void Lane::TakeBack(const Inbox::AskedBack& asked) {
 void Lane::OnReady(Connection& connection, uint32_t events) {
   if (connection.state == Connection::State::kGone) return;
   if ((events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) connection.is_readable = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection.has_ended = true;
   if (connection.state == Connection::State::kSending) SendOn(connection);
   if (connection.state == Connection::State::kResting) Advance(connection);
 }
@@ -206,7 +207,7 @@ void Lane::Read(Connection& connection) {
     GoBack(connection, Why::kBytes);
     return;
   }
-  connection.is_readable = static_cast<size_t>(got) == kReadBytes;
+  connection.is_readable = connection.has_ended || static_cast<size_t>(got) == kReadBytes;
   connection.unread.append(scratch_.data(), static_cast<size_t>(got));
   Moved(connection);
 }
