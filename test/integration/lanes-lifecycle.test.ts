@@ -1,0 +1,225 @@
+/** Connections that lanes have, when the proxy ends, is full, is reloaded, or loses its target; and clients that stand still. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { loadBinding } from '../../src/rdma/binding.ts';
+import type { KeepAliveClient } from '../history/keep-alive-client.ts';
+import { contentOf, LaneStage, pathOf, read, volumeId } from './lane-stage.ts';
+import { scratchFolder } from './scratch.ts';
+import { stuckReader } from './stuck-reader.ts';
+
+const scratch = scratchFolder();
+const isUcxThere = loadBinding().hasUcx;
+const transport = 'inproc';
+const mebibyte = 1_048_576;
+const drainMs = 10_000;
+
+describe('the end of the proxy', () => {
+  test('idle connections of lanes end, and slow answers are finished', async () => {
+    const stage = await LaneStage.start(scratch, { transport });
+    const body = contentOf(9, 4 * mebibyte);
+    stage.server.put(volumeId, 9n, body);
+    await stage.held(200, pathOf(1));
+    await stage.held(1, pathOf(9));
+    const slow = [];
+    for (let i = 0; i < 20; i += 1) slow.push(await stuckReader(stage.port, pathOf(9)));
+    const chunks = slow.map((socket) => {
+      const came: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => came.push(chunk));
+      socket.pause();
+      return came;
+    });
+    await expect
+      .poll(async () => (await stage.stats()).lanes?.bytesInFlight ?? 0)
+      .toBeGreaterThan(0);
+    const begunAt = performance.now();
+    stage.proxy.signal('SIGTERM');
+    await stage.proxy.line('draining');
+    await pause(200);
+    const ends = slow.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    for (const socket of slow) socket.resume();
+    await Promise.all(ends);
+    for (const came of chunks) {
+      const text = Buffer.concat(came);
+      expect(text.subarray(text.indexOf('\r\n\r\n') + 4).equals(body)).toBe(true);
+    }
+    expect(await stage.close()).toBe(0);
+    expect(performance.now() - begunAt).toBeLessThan(drainMs - 2_000);
+  });
+
+  test('a second SIGTERM ends it at once, though a lane sends', async () => {
+    const stage = await LaneStage.start(scratch, { transport });
+    stage.server.put(volumeId, 9n, contentOf(9, 4 * mebibyte));
+    await stage.held(2, pathOf(9));
+    const socket = await stuckReader(stage.port, pathOf(9));
+    const second = await stuckReader(stage.port, pathOf(9));
+    await pause(100);
+    stage.proxy.signal('SIGTERM');
+    await stage.proxy.line('draining');
+    const begunAt = performance.now();
+    stage.proxy.signal('SIGTERM');
+    await stage.proxy.ended;
+    expect(performance.now() - begunAt).toBeLessThan(2_000);
+    socket.destroy();
+    second.destroy();
+    await stage.close();
+  });
+});
+
+describe('limits', () => {
+  test('a newcomer takes the place of the connection that rests longest in a lane', async () => {
+    const stage = await LaneStage.start(scratch, { transport, limits: 'connections = 10\n' });
+    const clients = await stage.held(10, pathOf(1));
+    // A connection must have rested for a second; the first one has moved since.
+    await pause(1_100);
+    await read(clients[0] as KeepAliveClient, pathOf(1));
+    await pause(300);
+    const newcomer = stage.client();
+    expect((await read(newcomer, pathOf(1))).status).toBe(200);
+    expect((await stage.stats()).connections).toBeLessThanOrEqual(11);
+    expect(await stage.metric('seaweed_rdma_http_connections_evicted_total')).toBe(1);
+    // The client opens another connection where it was closed, which takes another place.
+    const answered = await stage.answeredDuring(() =>
+      read(clients[0] as KeepAliveClient, pathOf(1)),
+    );
+    expect(answered).toBe(1);
+    await stage.close();
+  });
+
+  test('idle_timeout closes connections of lanes', async () => {
+    const stage = await LaneStage.start(scratch, { transport, limits: 'idle_timeout = "1s"\n' });
+    await stage.held(5, pathOf(1));
+    await expect.poll(async () => (await stage.stats()).connections, { timeout: 5_000 }).toBe(0);
+    expect(await stage.inLanes('connections')).toBe(0);
+    await stage.close();
+  });
+
+  test('a client that reads nothing is reset by idle_timeout, and the bytes go home', async () => {
+    const stage = await LaneStage.start(scratch, { transport, limits: 'idle_timeout = "1s"\n' });
+    stage.server.put(volumeId, 9n, contentOf(9, 8 * mebibyte));
+    const empty = (await stage.stats()).arena;
+    const client = await stage.heldOne(pathOf(9));
+    client.close();
+    const stuck = await stuckReader(stage.port, pathOf(9));
+    await expect
+      .poll(async () => (await stage.stats()).requests.outcomes['cache'])
+      .toBeGreaterThan(2);
+    stuck.write(`GET ${pathOf(9)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await stage.post('/api/cache/evict', { all: true });
+    await expect.poll(async () => (await stage.stats()).connections, { timeout: 5_000 }).toBe(0);
+    await expect.poll(async () => (await stage.stats()).arena, { timeout: 5_000 }).toEqual(empty);
+    expect((await stage.stats()).lanes?.bytesInFlight).toBe(0);
+    stuck.destroy();
+    await stage.close();
+  });
+});
+
+describe('a reload', () => {
+  test('debug_headers are in the next answer of a connection that a lane has', async () => {
+    const stage = await LaneStage.start(scratch, { transport });
+    const [client, second] = (await stage.held(2, pathOf(1))) as [KeepAliveClient, KeepAliveClient];
+    expect((await read(client, pathOf(1))).headers.has('x-rdma-source')).toBe(false);
+    await stage.reload({ http: 'debug_headers = true\n' });
+    expect((await read(client, pathOf(1))).headers.get('x-rdma-source')).toMatch(/^cache/);
+    expect((await read(second, pathOf(1))).headers.get('x-rdma-source')).toMatch(/^cache/);
+    await stage.reload({ http: 'debug_headers = false\n' });
+    expect((await read(client, pathOf(1))).headers.has('x-rdma-source')).toBe(false);
+    const lanes = await stage.answeredDuring(async () => {
+      for (let i = 0; i < 5; i += 1) await read(client, pathOf(1));
+    });
+    expect(lanes).toBeGreaterThan(2);
+    await stage.close();
+  });
+
+  test('with requests = "all" every request is logged, from the next one on', async () => {
+    const stage = await LaneStage.start(scratch, { transport });
+    const client = await stage.heldOne(pathOf(1));
+    await stage.reload({ more: '[logging]\nrequests = "all"\n' });
+    const count = 25;
+    for (let i = 0; i < count; i += 1) await read(client, pathOf(1));
+    const lines = (): number =>
+      stage.proxy.lines.filter(({ event, path }) => event === 'request' && path === pathOf(1))
+        .length;
+    await expect.poll(lines).toBe(count);
+    await stage.reload({});
+    const lanes = await stage.answeredDuring(async () => {
+      for (let i = 0; i < 5; i += 1) await read(client, pathOf(1));
+    });
+    expect(lanes).toBeGreaterThan(2);
+    await stage.close();
+  });
+
+  test('a read key bars the next read without a token', async () => {
+    const file = scratch.write('security.toml', '');
+    const seaweedfs = `security_toml = "${file}"\n`;
+    const stage = await LaneStage.start(scratch, { transport, seaweedfs });
+    const client = await stage.heldOne(pathOf(1));
+    scratch.write('security.toml', '[jwt.signing.read]\nkey = "a key"\n');
+    await stage.reload({});
+    const answered = await stage.answeredDuring(async () => {
+      await read(client, pathOf(1));
+    });
+    expect(answered).toBe(0);
+    expect((await stage.stats()).requests.outcomes['passthrough']).toBeGreaterThan(0);
+    await stage.close();
+  });
+});
+
+test('a follower of requests sees each one, from the first on', async () => {
+  const stage = await LaneStage.start(scratch, { transport });
+  const client = await stage.heldOne(pathOf(1));
+  const end = new AbortController();
+  const { body } = await stage.follow('/api/requests/follow', end.signal);
+  let text = '';
+  const reading = (async () => {
+    for await (const chunk of body as ReadableStream<Uint8Array>) text += Buffer.from(chunk);
+  })().catch(() => undefined);
+  const count = 25;
+  for (let i = 0; i < count; i += 1) await read(client, pathOf(1));
+  const seen = (): number => text.split(pathOf(1)).length - 1;
+  await expect.poll(seen).toBe(count);
+  end.abort();
+  await reading;
+  await stage.close();
+});
+
+test('eight lanes answer on two cores', async () => {
+  const stage = await LaneStage.start(scratch, { transport, lanes: 8 });
+  const clients = await stage.held(16, pathOf(1));
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let i = 0; i < 50; i += 1)
+        expect((await read(client, pathOf(1))).body).toEqual(contentOf(1));
+    }),
+  );
+  const { lanes } = await stage.stats();
+  expect(lanes?.lanes.map(({ connections }) => connections)).toEqual(Array(8).fill(2));
+  expect(lanes?.lanes.every(({ requests }) => requests >= 100)).toBe(true);
+  expect(await stage.close()).toBe(0);
+});
+
+describe.skipIf(!isUcxThere)('a target', () => {
+  test.each(['SIGKILL', 'SIGSTOP'] as const)('that gets %s fails no read', async (signal) => {
+    const stage = await LaneStage.start(scratch, { transport: 'ucx' });
+    const clients = await stage.held(8, pathOf(1));
+    let isOver = false;
+    const statuses = new Map<number, number>();
+    const reads = clients.map(async (client) => {
+      while (!isOver) {
+        const { status, body } = await read(client, pathOf(1));
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        expect(body).toEqual(contentOf(1));
+      }
+    });
+    await pause(200);
+    stage.target?.signal(signal);
+    await pause(2_500);
+    isOver = true;
+    await Promise.all(reads);
+    expect([...statuses.keys()]).toEqual([200]);
+    // A change that nobody could tell the proxy of.
+    stage.server.put(volumeId, 1n, contentOf(77));
+    for (const client of clients)
+      expect((await read(client, pathOf(1))).body).toEqual(contentOf(77));
+    await stage.close();
+  });
+});
