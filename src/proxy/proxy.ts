@@ -114,7 +114,10 @@ class ProxyRole implements RunningProxy {
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
   readonly #adjustable: Adjustable;
-  readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
+  readonly adjust: Adjustable['adjust'] = (adjustment) => {
+    this.#adjustable.adjust(adjustment);
+    this.#lanes?.adjust();
+  };
   readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;

@@ -46,7 +46,7 @@ export function startLanes(parts: LaneParts): Lanes {
     onTally: (tally, from) => take(parts, tally, from),
   });
   cache.lanes = lanes;
-  traffic.tail.onFollow = () => lanes.adjust();
+  traffic.tail.onChange = () => lanes.adjust();
   return lanes;
 }
 

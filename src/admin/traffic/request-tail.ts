@@ -101,8 +101,8 @@ export class RequestTail {
   readonly #followers = new Set<Follower>();
   /** Looked at for each request. */
   readonly followers: ReadonlySet<Follower> = this.#followers;
-  /** Called when the first follower has come. */
-  onFollow: () => void = () => undefined;
+  /** Called when there is one more or less. */
+  onChange: () => void = () => undefined;
   #beats: NodeJS.Timeout | undefined;
   #ended = '';
 
@@ -122,7 +122,7 @@ export class RequestTail {
       return () => undefined;
     }
     this.#followers.add(follower);
-    if (this.#followers.size === 1) this.onFollow();
+    this.onChange();
     this.#beats ??= setInterval(() => this.#beat(), beatMs).unref();
     return () => this.#leave(follower);
   }
@@ -142,6 +142,7 @@ export class RequestTail {
 
   #leave(follower: Follower): void {
     this.#followers.delete(follower);
+    this.onChange();
     if (this.#followers.size > 0) return;
     clearInterval(this.#beats);
     this.#beats = undefined;
