@@ -1,5 +1,7 @@
 /** A volume server that is written to, a target and a proxy with lanes, as processes of their own, for one test file. */
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import type { LaneStatus, LanesStatus } from '../../src/proxy/lanes/lane-status.ts';
@@ -27,7 +29,6 @@ export interface LaneStats {
   readonly clients: { readonly requests: number; readonly ownRequests: number };
   readonly connections: number;
   readonly arena: { readonly bytesLeased: number; readonly leasesOutstanding: number };
-  readonly configuration: { readonly reloads: number };
 }
 
 export const volumeId = 3;
@@ -160,10 +161,12 @@ export class LaneStage {
     return (await this.get('/stats')) as LaneStats;
   }
 
-  /** All series of a counter. */
-  async metric(name: string): Promise<number> {
+  /** All series of a counter with this text in their labels. */
+  async metric(name: string, label = ''): Promise<number> {
     const text = await (await fetch(`${this.#admin}/metrics`)).text();
-    const lines = text.split('\n').filter((line) => /^[^{ ]+/.exec(line)?.[0] === name);
+    const lines = text
+      .split('\n')
+      .filter((line) => /^[^{ ]+/.exec(line)?.[0] === name && line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 
@@ -172,14 +175,13 @@ export class LaneStage {
     return (lanes?.lanes ?? []).reduce((sum, lane) => sum + lane[figure], 0);
   }
 
-  /** With another file; resolves when the role has counted it. */
+  /** With another file; resolves when the role has said so. Asks it for nothing meanwhile: to be asked wakes it. */
   async reload(change: Partial<LaneStageOptions>): Promise<void> {
-    const { reloads } = (await this.stats()).configuration;
+    const reloads = (): number => this.proxy.lines.filter(({ event }) => event === 'reload').length;
+    const before = reloads();
     this.#scratch.write(this.#file, this.#tomlOf(change));
     this.proxy.signal('SIGHUP');
-    await expect
-      .poll(async () => (await this.stats()).configuration.reloads, waitMs)
-      .toBe(reloads + 1);
+    await expect.poll(reloads, waitMs).toBe(before + 1);
   }
 
   // Clients
@@ -205,6 +207,22 @@ export class LaneStage {
     for (const client of clients) expect((await read(client, path)).status).toBe(200);
     await expect.poll(() => this.inLanes('connections'), waitMs).toBe(before + count);
     return clients;
+  }
+
+  /** A client whose connection a lane has, that asks for this path and reads nothing until it is told to. */
+  async stuckReader(path: string): Promise<Socket> {
+    const before = await this.inLanes('connections');
+    const socket = connect({ host: '127.0.0.1', port: this.port });
+    socket.on('error', () => undefined);
+    const ask = (asked: string): void => {
+      socket.write(`GET ${asked} HTTP/1.1\r\nHost: 127.0.0.1:${this.port}\r\n\r\n`);
+    };
+    ask(pathOf(8));
+    await once(socket, 'data');
+    await expect.poll(() => this.inLanes('connections'), waitMs).toBe(before + 1);
+    socket.pause();
+    ask(path);
+    return socket;
   }
 
   async heldOne(path: string): Promise<KeepAliveClient> {
