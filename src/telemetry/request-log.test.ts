@@ -136,3 +136,35 @@ describe('which requests get a line', () => {
     expect(reads).toEqual(['reason']);
   });
 });
+
+describe('one of several requests that were answered here', () => {
+  test.each(['off', 'trouble', 'all'] as const)('has no line with "%s"', (requests) => {
+    const { log, lines } = logOf({ requests });
+    for (let i = 0; i < 10; i += 1) log.observeSome(hit, 5);
+    expect(lines).toEqual([]);
+    expect(log.isOfAll).toBe(requests === 'all');
+  });
+
+  test('counts for as many as it stands for in a sample', () => {
+    const { log, lines } = logOf({ requests: 'sampled', sample: 100 });
+    for (let i = 0; i < 100; i += 1) log.observeSome(hit, 10);
+    // The first, and one in a hundred of a thousand.
+    expect(lines.length).toBeGreaterThanOrEqual(10);
+    expect(lines.length).toBeLessThanOrEqual(11);
+  });
+
+  test('has one line, however many it stands for', () => {
+    const { log, lines } = logOf({ requests: 'sampled', sample: 3 });
+    log.observeSome(hit, 1_000);
+    expect(lines).toHaveLength(1);
+  });
+
+  test('shares the sample with requests that were seen one by one', () => {
+    const { log, lines } = logOf({ requests: 'sampled', sample: 4 });
+    for (let i = 0; i < 20; i += 1) {
+      log.observe(hit);
+      log.observeSome(hit, 1);
+    }
+    expect(lines).toHaveLength(10);
+  });
+});

@@ -177,3 +177,59 @@ test('a rate rises with what comes, falls when nothing does, and ends at nothing
   for (let i = 0; i < 120; i += 1) second(0);
   expect(second(0)).toBe(0);
 });
+
+describe('requests that lanes answered', () => {
+  const some = { address: '10.0.0.5', userAgent: 'Go-http-client/1.1', volumeId: 3 };
+
+  test('are counted exactly, with those of the event loop', () => {
+    watch.observe(recordOf());
+    watch.lanesAnswered({ ...some, requests: 41, bodyBytes: 4_100 });
+    watch.lanesAnswered({ ...some, volumeId: 4, requests: 8, bodyBytes: 80 });
+    const { clients, volumes, requests } = watch.traffic(10);
+    expect(requests).toBe(50);
+    expect(clients).toEqual([
+      expect.objectContaining({
+        ...{ address: '10.0.0.5', userAgent: 'Go-http-client/1.1', requests: 50, bodyBytes: 4_280 },
+        outcomes: { cache: 50, rdma: 0, passthrough: 0, error: 0 },
+      }),
+    ]);
+    expect(volumes.map((row) => [row.volumeId, row.requests, row.bodyBytes]).toSorted()).toEqual([
+      [3, 42, 4_200],
+      [4, 8, 80],
+    ]);
+  });
+
+  test('of an unknown volume count for their client alone, and those of our programs apart', () => {
+    watch.lanesAnswered({ ...some, volumeId: -1, requests: 2, bodyBytes: 2 });
+    watch.lanesAnswered({ ...some, userAgent: 'seaweed-rdma/1', requests: 5, bodyBytes: 5 });
+    const { volumes, requests, ownRequests } = watch.traffic(10);
+    expect([volumes, requests, ownRequests]).toEqual([[], 2, 5]);
+  });
+
+  test('are looked at for needles and lists, which counts nothing again', () => {
+    watch.lanesAnswered({ ...some, requests: 100, bodyBytes: 0 });
+    watch.lookAt(recordOf({ target: fid(3, 7) }), 60);
+    watch.lookAt(recordOf({ target: fid(3, 8) }), 40);
+    const { needles, requests, clients } = watch.traffic(10);
+    expect(requests).toBe(100);
+    expect(clients.map((row) => row.requests)).toEqual([100]);
+    expect(needles.map((row) => [row.needleId, row.requests])).toEqual([
+      [7n, 60],
+      [8n, 40],
+    ]);
+    expect([...watch.ring.latest()].map(({ path }) => path)).toEqual(['/3,08…', '/3,07…']);
+  });
+
+  test("are no follower's: where there is one, each request is seen", () => {
+    let changes = 0;
+    watch.tail.onChange = () => {
+      changes += 1;
+    };
+    expect(watch.mustSeeAll).toBe(false);
+    const sink = { writableLength: 0, write: () => {}, end: () => {}, destroy: () => {} };
+    const leave = watch.tail.follow(sink, () => true);
+    expect([watch.mustSeeAll, changes]).toEqual([true, 1]);
+    leave();
+    expect([watch.mustSeeAll, changes]).toEqual([false, 2]);
+  });
+});

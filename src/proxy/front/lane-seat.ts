@@ -111,12 +111,14 @@ const idChars = /^[0-9A-Za-z-]{0,64}$/;
  * undefined: its bytes do not tell all of the request, or the answer says more than they ask for. The volume server ignores
  * the client's id of the request.
  */
-function recallable({
+export function recallable({
   request,
   headBytes,
   debugHeaders,
   hasBody,
-}: Exchange): RecallableHead | undefined {
+}: Pick<Exchange, 'request' | 'headBytes' | 'debugHeaders' | 'hasBody'>):
+  | RecallableHead
+  | undefined {
   const { block, close, body, head } = request;
   const isPlain = body.kind === 'none' && !hasBody && !close && !block.expectsContinue;
   if (!isPlain || block.http10 || debugHeaders) return undefined;
