@@ -114,10 +114,7 @@ class ProxyRole implements RunningProxy {
   readonly #probes: readonly UpstreamProbe[];
   readonly #keepAlives: NodeJS.Timeout[] = [];
   readonly #adjustable: Adjustable;
-  readonly adjust: Adjustable['adjust'] = (adjustment) => {
-    this.#adjustable.adjust(adjustment);
-    this.#lanes?.adjust();
-  };
+  readonly adjust: Adjustable['adjust'] = (adjustment) => this.#adjustable.adjust(adjustment);
   readonly #settled: PromiseWithResolvers<void> = Promise.withResolvers();
   #fabricFailure: string | undefined;
   #confirmation: Confirmation | undefined;

@@ -232,6 +232,7 @@ export class GroupRun {
 listen = "127.0.0.1:0"
 lane = ${lane}
 lanes = ${JSON.stringify(lanes)}
+lane_strict_connections = 1
 [seaweedfs]
 volume_server_url = "http://${address}"
 security_toml = "${server.security === undefined ? '' : security}"

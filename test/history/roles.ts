@@ -163,7 +163,8 @@ function proxyToml(options: StackOptions, lines: readonly string[]): string {
     ? `transport = "inproc"\ndirs = ${JSON.stringify(servers[0]?.dirs)}\n`
     : fabricToml(options, 'proxy');
   // An earlier version knows no lanes.
-  const frontToml = lanes === 0 ? 'debug_headers = true\n' : `lanes = ${lanes}\n`;
+  const frontToml =
+    lanes === 0 ? 'debug_headers = true\n' : `lanes = ${lanes}\nlane_strict_connections = 1\n`;
   return `[http]\nlisten = "127.0.0.1:0"\n${frontToml}${upstream}[rdma]\n${fabric}${rdmaToml}${admin}${more}`;
 }
 

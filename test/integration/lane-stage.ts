@@ -28,7 +28,7 @@ export interface LaneStats {
   readonly requests: { readonly requests: number; readonly outcomes: Record<string, number> };
   readonly clients: { readonly requests: number; readonly ownRequests: number };
   readonly connections: number;
-  readonly arena: { readonly bytesLeased: number; readonly leasesOutstanding: number };
+  readonly cache: { readonly slabs: number };
 }
 
 export const volumeId = 3;
@@ -83,7 +83,7 @@ export class LaneStage {
         ...options,
         ...change,
       };
-      return `[http]\nlisten = "127.0.0.1:0"\nlanes = ${lanes}\n${http}[seaweedfs]\nvolume_server_url = "${server.url}"\n${seaweedfs}[rdma]\n${place}[memory]\nsize = "96MiB"\n[cache]\nsize = "64MiB"\n${cache}[limits]\nrequests_in_flight = 1000\n${limits}${admin}${more}`;
+      return `[http]\nlisten = "127.0.0.1:0"\nlanes = ${lanes}\nlane_strict_connections = 1\n${http}[seaweedfs]\nvolume_server_url = "${server.url}"\n${seaweedfs}[rdma]\n${place}[memory]\nsize = "96MiB"\n[cache]\nsize = "64MiB"\n${cache}[limits]\nrequests_in_flight = 1000\n${limits}${admin}${more}`;
     };
     const file = `proxy-${dir.slice(-6)}.toml`;
     const proxy = startRole(['proxy', '--config', scratch.write(file, tomlOf({}))]);
