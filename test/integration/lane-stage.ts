@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, expect } from 'vitest';
 import type { LaneStatus, LanesStatus } from '../../src/proxy/lanes/lane-status.ts';
 import { type ClientAnswer, KeepAliveClient } from '../history/keep-alive-client.ts';
@@ -13,6 +14,7 @@ import type { Scratch } from './scratch.ts';
 export interface LaneStageOptions {
   readonly transport: 'inproc' | 'ucx';
   readonly lanes?: number;
+  readonly listen?: string;
   /** More lines of the sections of proxy.toml. */
   readonly http?: string;
   readonly cache?: string;
@@ -74,6 +76,7 @@ export class LaneStage {
     const tomlOf = (change: Partial<LaneStageOptions>): string => {
       const {
         lanes = 2,
+        listen = '127.0.0.1:0',
         http = '',
         cache = '',
         limits = '',
@@ -83,7 +86,7 @@ export class LaneStage {
         ...options,
         ...change,
       };
-      return `[http]\nlisten = "127.0.0.1:0"\nlanes = ${lanes}\nlane_strict_connections = 1\n${http}[seaweedfs]\nvolume_server_url = "${server.url}"\n${seaweedfs}[rdma]\n${place}[memory]\nsize = "96MiB"\n[cache]\nsize = "64MiB"\n${cache}[limits]\nrequests_in_flight = 1000\n${limits}${admin}${more}`;
+      return `[http]\nlisten = "${listen}"\nlanes = ${lanes}\nlane_strict_connections = 1\n${http}[seaweedfs]\nvolume_server_url = "${server.url}"\n${seaweedfs}[rdma]\n${place}[memory]\nsize = "96MiB"\n[cache]\nsize = "64MiB"\n${cache}[limits]\nrequests_in_flight = 1000\n${limits}${admin}${more}`;
     };
     const file = `proxy-${dir.slice(-6)}.toml`;
     const proxy = startRole(['proxy', '--config', scratch.write(file, tomlOf({}))]);
@@ -232,9 +235,18 @@ export class LaneStage {
 
   /** How many requests lanes answer meanwhile. */
   async answeredDuring(work: () => Promise<unknown>): Promise<number> {
-    const before = await this.inLanes('requests');
+    const before = await this.#answered();
     await work();
-    return (await this.inLanes('requests')) - before;
+    return (await this.#answered()) - before;
+  }
+
+  /** A lane counts an answer a moment after it was sent. */
+  async #answered(): Promise<number> {
+    for (let last = -1; ; await pause(20)) {
+      const now = await this.inLanes('requests');
+      if (now === last) return now;
+      last = now;
+    }
   }
 }
 
