@@ -18,11 +18,13 @@ export type NeedleOutcome =
       /** The client asked for close: end the connection after the answer. */
       readonly close: boolean;
       release(): void;
+      /** How lanes may give this answer to other requests; undefined: they may not. */
+      readonly freshness?: Freshness | undefined;
       /**
        * Lets lanes give this answer to requests with this very head, as long as it is fresh. undefined: it is for this one
        * request. Absent: so it is for all of its kind. Before `release`.
        */
-      publish?(head: RecallableHead): Publication | undefined;
+      publish?(head: RecallableHead): Published | undefined;
     }
   | {
       readonly kind: 'passthrough';
@@ -40,7 +42,10 @@ export type NeedleOutcome =
   | { readonly kind: 'error'; readonly status: 502 | 503 | 504; readonly reason: Reason };
 
 /** How lanes may give a published answer. asked: after a question to the target; granted: for a time without one. */
-export type Publication = 'asked' | 'granted';
+export type Freshness = 'asked' | 'granted';
+
+/** known: it was published before, so that this head has come again. */
+export type Published = 'added' | 'known';
 
 /** A request's head by its bytes: the corridor decides the same about every request that has them. */
 export interface RecallableHead {

@@ -5,7 +5,7 @@
  */
 
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
-import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Published, RecallableHead } from '../../needle/needle-outcome.ts';
 import type { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import { slabBytes } from '../../rdma/lease.ts';
@@ -25,7 +25,7 @@ import { CachedTarget, type Validation, type Waiter } from './group-validation.t
 import type { Fetched, NeedleFlight } from './needle-flight.ts';
 import { NeedleReads } from './needle-reads.ts';
 import { type EvictionReason, NeedleStore } from './needle-store.ts';
-import { PublishedAnswers, publicationOf } from './published-answers.ts';
+import { PublishedAnswers } from './published-answers.ts';
 import { RangePatterns } from './range-patterns.ts';
 import { type OnValidated, WaitingHit } from './waiting-hit.ts';
 
@@ -218,18 +218,18 @@ export class NeedleCache {
     if (servedMs < volume.policy.leaseMs * renewShare) this.validate(fetcher, volume, undefined);
   }
 
-  /** Lets lanes give a prepared answer of a live needle. undefined: not this one. */
+  /** Lets lanes give a prepared answer of a live needle, not the decoded form. undefined: not this one. */
   publish(
     needle: CachedNeedle,
     prepared: PreparedAnswer,
     request: RecallableHead,
-  ): Publication | undefined {
+  ): Published | undefined {
     if (this.lanes === undefined || !needle.isLive) return undefined;
     needle.published ??= new PublishedAnswers(this.lanes, this.#options.ttlMarginMs);
-    const grown = needle.published.add(needle, prepared, request) ?? -1;
-    if (grown < 0) return undefined;
-    if (grown > 0) this.#store.grow(needle.key, grown);
-    return publicationOf(needle.volume.policy);
+    const grown = needle.published.add(needle, prepared, request);
+    if (grown !== undefined && grown > 0) this.#store.grow(needle.key, grown);
+    if (grown === undefined) return undefined;
+    return grown < 0 ? 'known' : 'added';
   }
 
   /** Lanes have answered `requests` from here, `validated` of them after a question. */

@@ -1,6 +1,6 @@
 /** The answers of one cached needle that lanes give by themselves. They go when it leaves the cache. */
 import type { PreparedAnswer } from '../../needle/answer/prepared-answer.ts';
-import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Freshness, RecallableHead } from '../../needle/needle-outcome.ts';
 import { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import type { LaneVolume } from '../lanes/lane-volume.ts';
@@ -39,8 +39,8 @@ export class PublishedAnswers {
   }
 
   /**
-   * Returns how many bytes more are held by it (0: it was published before, or another one went for it); undefined: it
-   * cannot be published.
+   * Returns how many bytes more are held by it (0: another one went for it; -1: it was published before); undefined: the
+   * needle is about to expire.
    */
   add(
     needle: PublishedNeedle,
@@ -51,8 +51,7 @@ export class PublishedAnswers {
       (needle.expiresAtMs ?? Number.POSITIVE_INFINITY) - this.#ttlMarginMs - performance.now(),
       prepared.hostType === undefined ? Number.POSITIVE_INFINITY : factMsMax,
     );
-    // Decoded forms lie in memory that may be moved.
-    if (leftMs <= 0 || prepared.body === 'decoded') return undefined;
+    if (leftMs <= 0) return undefined;
     const { template } = prepared;
     const lent = prepared.body === 'stored' ? needle.lend() : undefined;
     needle.hold();
@@ -67,12 +66,11 @@ export class PublishedAnswers {
     lent?.lease.release();
     if (id === 0) {
       needle.endHold();
-      return 0;
+      return -1;
     }
-    const count = this.#ids.push(id);
-    if (count <= headsMax) return request.bytes.length + template.answer.length + entryBytes;
-    this.#lanes.withdraw(this.#ids.shift() as number);
-    return 0;
+    const isMore = this.#ids.push(id) <= headsMax;
+    if (!isMore) this.#lanes.withdraw(this.#ids.shift() as number);
+    return isMore ? request.bytes.length + template.answer.length + entryBytes : 0;
   }
 
   withdraw(): void {
@@ -87,7 +85,7 @@ function volumeOf(
   { volume }: PublishedNeedle,
   { server, kind }: PreparedAnswer,
 ): LaneVolume {
-  volume.published ??= lanes.newVolume(volume.volumeId, volume, publicationOf(volume.policy));
+  volume.published ??= lanes.newVolume(volume.volumeId, volume, freshnessOf(volume.policy));
   const { published } = volume;
   const name = `${kind} ${server}`;
   if (published.server !== name) published.drop();
@@ -95,6 +93,6 @@ function volumeOf(
   return published;
 }
 
-export function publicationOf({ consistency }: CachePolicy): Publication {
+export function freshnessOf({ consistency }: CachePolicy): Freshness {
   return consistency === 'strict' ? 'asked' : 'granted';
 }

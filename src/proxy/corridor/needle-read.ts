@@ -6,10 +6,11 @@ import type { HostFacts } from '../../needle/answer/answer-plan.ts';
 import { type PreparedAnswer, variantOf } from '../../needle/answer/prepared-answer.ts';
 import { canAnswerAsRust } from '../../needle/answer/rust-answer.ts';
 import type {
+  Freshness,
   NeedleOutcome,
   OutcomeReceiver,
   PassthroughOutcome,
-  Publication,
+  Published,
   Race,
   RecallableHead,
 } from '../../needle/needle-outcome.ts';
@@ -20,6 +21,7 @@ import type { CachedNeedle, CachedVolume } from '../cache/cached-volume.ts';
 import type { DecodedForm } from '../cache/decoded-form.ts';
 import type { Found, Seeker } from '../cache/found.ts';
 import type { NeedleCache } from '../cache/needle-cache.ts';
+import { freshnessOf } from '../cache/published-answers.ts';
 import type { HedgeWinner } from '../fleet/fleet-status.ts';
 import type { WaitingRead } from '../fleet/hedging.ts';
 import type { TargetEntry } from '../fleet/target-directory.ts';
@@ -304,8 +306,13 @@ export class NeedleHit implements Answer, FlatAnswer {
     this.bodyBytes = prepared.body === 'none' ? 0 : this.totalBytes;
   }
 
-  publish(head: RecallableHead): Publication | undefined {
-    return this.#isOfHead ? this.#cache.publish(this.#needle, this.#prepared, head) : undefined;
+  get freshness(): Freshness | undefined {
+    const isOwn = !this.#isOfHead || this.#decoded !== undefined;
+    return isOwn ? undefined : this.#cache.lanes && freshnessOf(this.#needle.volume.policy);
+  }
+
+  publish(head: RecallableHead): Published | undefined {
+    return this.#cache.publish(this.#needle, this.#prepared, head);
   }
 
   get totalBytes(): number {

@@ -1,14 +1,16 @@
 /** A request that is recalled by its bytes is the one that was published: the client's own id changes nothing but itself. */
+import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type FramedRequest, RequestFramer } from '../../http1/request-framer.ts';
 import { parseRead } from '../../needle/request/read-request.ts';
-import { recallable } from './lane-seat.ts';
+import type { Lanes } from '../lanes/lanes.ts';
+import { LaneSeat, recallable } from './lane-seat.ts';
 
 const idName = 'X-Amz-Request-Id';
 const runs = { numRuns: 2_000 };
 
-/** What the hole takes: shelf.cc has the same alphabet and length. */
+/** The alphabet and length of the hole: shelf.cc has the same. */
 const id = fc.stringMatching(/^[0-9A-Za-z-]{0,64}$/);
 const value = fc.stringMatching(/^[\t -~]{0,30}$/);
 const plainHeader = fc.constantFrom(
@@ -140,5 +142,109 @@ describe('a head', () => {
     const plain = headOf('GET /3,07 HTTP/1.1', [], '1', ['User-Agent: x/1']);
     expect(recalled(plain, true)).toBeUndefined();
     expect(recalled(plain)).toMatchObject({ bytes: plain, userAgent: 'x/1' });
+  });
+});
+
+describe('a connection', () => {
+  class Stage {
+    given = 0;
+    readonly askedBack: boolean[] = [];
+    readonly left: string[] = [];
+    isDestroyed = false;
+    readonly seat: LaneSeat;
+
+    constructor() {
+      const handle = { fd: 9, reading: true, readStart: () => 0, readStop: () => 0 };
+      const socket = {
+        ...{ writableLength: 0, readableLength: 0, destroyed: false, readableEnded: false },
+        isPaused: () => false,
+        destroy: () => undefined,
+        _handle: handle,
+      };
+      const lanes = {
+        isOpen: true,
+        askers: new Set(),
+        mayTake: (freshness: unknown) => freshness !== undefined,
+        give: () => {
+          this.given += 1;
+          return { lane: 0, id: this.given };
+        },
+        askBack: (_: unknown, isNow: boolean) => void this.askedBack.push(isNow),
+        restingMs: () => 7,
+      };
+      this.seat = new LaneSeat(lanes as unknown as Lanes, {
+        socket: socket as unknown as Socket,
+        client: { address: 'a', isOwn: false },
+        leftLane: (bytes) => void this.left.push(bytes.toString('latin1')),
+        destroy: () => {
+          this.isDestroyed = true;
+        },
+      });
+    }
+
+    /** An answer whose head was published, as is said. */
+    answered(published: 'added' | 'known' | undefined): boolean {
+      const headBytes = headOf('GET /3,07 HTTP/1.1', [], '1', []);
+      const request = frame(headBytes);
+      const exchange = { request, headBytes, debugHeaders: false, hasBody: false };
+      const outcome = { kind: 'answer', freshness: 'granted', publish: () => published };
+      this.seat.learn(
+        exchange as unknown as Parameters<LaneSeat['learn']>[0],
+        outcome as unknown as Parameters<LaneSeat['learn']>[1],
+      );
+      return this.seat.take();
+    }
+  }
+
+  test('stays where it is until an answer of it was published', () => {
+    const stage = new Stage();
+    expect(stage.seat.take()).toBe(false);
+    expect(stage.answered(undefined)).toBe(false);
+    expect(stage.answered('added')).toBe(true);
+  });
+
+  test('whose every head is another one goes to a lane twice, and again when a head has come before', () => {
+    const stage = new Stage();
+    for (let i = 0; i < 50; i += 1) {
+      if (stage.answered('added')) stage.seat.cameBack('bytes', Buffer.from('GET'), 0);
+    }
+    expect(stage.given).toBe(2);
+    expect(stage.answered('known')).toBe(true);
+    stage.seat.cameBack('bytes', Buffer.from('GET'), 3);
+    expect(stage.seat.take()).toBe(true);
+  });
+
+  test('that a lane answered goes back to it, also behind a request that is not published', () => {
+    const stage = new Stage();
+    expect(stage.answered('added')).toBe(true);
+    for (let i = 0; i < 20; i += 1) {
+      stage.seat.cameBack('bytes', Buffer.from('PUT'), 1);
+      expect(stage.seat.take()).toBe(true);
+    }
+  });
+
+  test('comes back with its bytes, to be closed with them, or to be destroyed without', () => {
+    const stage = new Stage();
+    stage.answered('added');
+    expect(stage.seat.restingMs).toBe(7);
+    stage.seat.askBack('close');
+    expect(stage.seat.isYielding).toBe(true);
+    stage.seat.cameBack('asked', Buffer.from('rest'), 1);
+    expect([stage.left, stage.askedBack, stage.isDestroyed]).toEqual([['rest'], [false], false]);
+    expect(stage.seat.restingMs).toBe(0);
+
+    const other = new Stage();
+    other.answered('added');
+    other.seat.askBack('destroy');
+    other.seat.askBack('close');
+    other.seat.cameBack('asked', Buffer.from('rest'), 1);
+    expect([other.left, other.askedBack[0], other.isDestroyed]).toEqual([[''], true, true]);
+  });
+
+  test('that moved too little comes back to be destroyed', () => {
+    const stage = new Stage();
+    stage.answered('added');
+    stage.seat.cameBack('idle', Buffer.from('GE'), 0);
+    expect([stage.left, stage.isDestroyed]).toEqual([[''], true]);
   });
 });

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { firstHeader } from '../../http1/request-head.ts';
-import type { NeedleOutcome, Publication, RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Freshness, NeedleOutcome, RecallableHead } from '../../needle/needle-outcome.ts';
 import type { ClientEnd } from '../../needle/request-record.ts';
 import type { LaneReason } from '../../rdma/native-lane-types.ts';
 import type { LaneClient, LanePlace, Lanes } from '../lanes/lanes.ts';
@@ -21,7 +21,7 @@ export interface LaneSeatOwner {
   destroy(): void;
 }
 
-/** Stays in a lane that answered none, one after the other; then the next published answer decides. */
+/** Stays in a lane that answered none, one after the other; then it takes a head that has come before, from any client. */
 const fruitlessMax = 2;
 
 export class LaneSeat implements LaneClient {
@@ -30,7 +30,7 @@ export class LaneSeat implements LaneClient {
   #place: LanePlace | undefined;
   #wish: 'stay' | 'close' | 'destroy' = 'stay';
   /** How an answer that it asked for is published: it will ask again. undefined: it gained nothing by that lately. */
-  #published: Publication | undefined;
+  #freshness: Freshness | undefined;
   #fruitless = 0;
 
   constructor(lanes: Lanes, owner: LaneSeatOwner) {
@@ -49,21 +49,23 @@ export class LaneSeat implements LaneClient {
 
   /** The corridor's outcome, of which nothing was sent yet. */
   learn(exchange: Exchange, outcome: NeedleOutcome): void {
-    if (outcome.kind !== 'answer' || outcome.publish === undefined || !this.#lanes.isOpen) return;
-    const head = recallable(exchange);
-    const published = head && outcome.publish(head);
-    if (published === undefined) return;
-    this.#published = published;
-    this.#fruitless = 0;
-    if (published === 'asked') this.#lanes.askers.add(this);
+    const freshness = outcome.kind === 'answer' ? outcome.freshness : undefined;
+    if (freshness === undefined) return;
+    if (freshness === 'asked') this.#lanes.askers.add(this);
     else this.#lanes.askers.delete(this);
+    const head = this.#lanes.mayTake(freshness) ? recallable(exchange) : undefined;
+    const published = head && outcome.kind === 'answer' ? outcome.publish?.(head) : undefined;
+    if (published === undefined) return;
+    // A client whose every head is another one would only go there and back.
+    if (published === 'known') this.#fruitless = 0;
+    this.#freshness = this.#fruitless < fruitlessMax ? freshness : undefined;
   }
 
   /** A connection with nothing in hand: gives it to a lane, if that is worth it. True: it is not to be touched now. */
   take(): boolean {
     const { socket, client } = this.#owner;
     const isAtRest = socket.writableLength === 0 && socket.readableLength === 0;
-    const isFree = !client.isOwn && this.#lanes.mayTake(this.#published);
+    const isFree = !client.isOwn && this.#lanes.mayTake(this.#freshness);
     if (!isFree || !isAtRest || socket.isPaused()) return false;
     const fd = stopReading(socket);
     if (fd === undefined) return false;
@@ -80,18 +82,13 @@ export class LaneSeat implements LaneClient {
 
   /** The connection is closed. */
   end(): void {
-    this.#forget();
-  }
-
-  #forget(): void {
-    this.#published = undefined;
     this.#lanes.askers.delete(this);
   }
 
   cameBack(reason: LaneReason, bytes: Buffer, answered: number): void {
     this.#place = undefined;
     this.#fruitless = answered > 0 ? 0 : this.#fruitless + 1;
-    if (this.#fruitless >= fruitlessMax) this.#forget();
+    if (this.#fruitless >= fruitlessMax) this.#freshness = undefined;
     if (reason === 'broken') {
       reset(this.#owner.socket);
       return;

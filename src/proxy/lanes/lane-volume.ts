@@ -1,36 +1,35 @@
 /** A volume whose answers are published: what lanes may do with them. */
-import type { Publication } from '../../needle/needle-outcome.ts';
+import type { Freshness } from '../../needle/needle-outcome.ts';
 import type { NativeLanes } from '../../rdma/native-lane-types.ts';
 
-export class LaneVolume {
+export interface LaneVolumeFacts {
   readonly id: number;
   readonly volumeId: number;
   /** Whose state it follows. */
   readonly owner: object;
+  readonly freshness: Freshness;
+  /** Called when it is forgotten. */
+  readonly onForget: () => void;
+}
+
+export class LaneVolume {
+  readonly id: number;
+  readonly volumeId: number;
+  readonly owner: object;
+  readonly freshness: Freshness;
   /** Which server's answers are published: its `Server` value, and its kind. */
   server = '';
   readonly #native: NativeLanes;
+  readonly #onForget: () => void;
 
-  /** Each answer of it is asked for. */
-  readonly isAsked: boolean;
-
-  constructor(
-    native: NativeLanes,
-    {
-      id,
-      volumeId,
-      owner,
-      published,
-    }: Pick<LaneVolume, 'id' | 'volumeId' | 'owner'> & {
-      readonly published: Publication;
-    },
-  ) {
+  constructor(native: NativeLanes, facts: LaneVolumeFacts) {
     this.#native = native;
-    this.id = id;
-    this.volumeId = volumeId;
-    this.owner = owner;
-    this.isAsked = published === 'asked';
-    native.addVolume(id);
+    this.#onForget = facts.onForget;
+    this.id = facts.id;
+    this.volumeId = facts.volumeId;
+    this.owner = facts.owner;
+    this.freshness = facts.freshness;
+    native.addVolume(this.id);
   }
 
   /** Answers that were published before are given no more, from this moment on. */
@@ -50,5 +49,6 @@ export class LaneVolume {
   /** The owner is gone. */
   forget(): void {
     this.#native.forgetVolume(this.id);
+    this.#onForget();
   }
 }

@@ -3,7 +3,7 @@
  * between requests, and comes back with every byte that it did not answer. Nothing is decided here: what is published, and
  * whether a volume may be served, is the cache's and the corridor's.
  */
-import type { Publication, RecallableHead } from '../../needle/needle-outcome.ts';
+import type { Freshness, RecallableHead } from '../../needle/needle-outcome.ts';
 import { loadBinding } from '../../rdma/binding.ts';
 import {
   type LaneReason,
@@ -105,7 +105,10 @@ export class Lanes {
   /** Connections, by lane. */
   readonly #given: number[];
   readonly #published = new Map<number, Published>();
-  readonly #volumes: LaneVolume[] = [];
+  readonly #volumes = new Map<number, LaneVolume>();
+  #lastVolume = 0;
+  /** Counts of theirs may be on their way. */
+  readonly #forgotten: number[] = [];
   readonly #counted: LaneStatus[];
   #sampleEvery = 1;
   #collectedAtMs = 0;
@@ -140,9 +143,9 @@ export class Lanes {
   }
 
   /** Whether a connection is taken whose answers are published so. */
-  mayTake(published: Publication | undefined): boolean {
-    if (published === undefined || !this.#isOpen) return false;
-    return published === 'granted' || this.#areAskersMany;
+  mayTake(freshness: Freshness | undefined): boolean {
+    if (freshness === undefined || !this.#isOpen) return false;
+    return freshness === 'granted' || this.#areAskersMany;
   }
 
   get #areAskersMany(): boolean {
@@ -200,10 +203,12 @@ export class Lanes {
 
   // The shelf
 
-  newVolume(volumeId: number, owner: object, published: Publication): LaneVolume {
-    const id = this.#volumes.length;
-    const volume = new LaneVolume(this.#native, { id, volumeId, owner, published });
-    this.#volumes.push(volume);
+  newVolume(volumeId: number, owner: object, freshness: Freshness): LaneVolume {
+    this.#lastVolume += 1;
+    const id = this.#lastVolume;
+    const onForget = (): void => void this.#forgotten.push(id);
+    const volume = new LaneVolume(this.#native, { id, volumeId, owner, freshness, onForget });
+    this.#volumes.set(id, volume);
     return volume;
   }
 
@@ -249,7 +254,7 @@ export class Lanes {
 
   /** The number of the volume as clients name it. */
   volumeIdOf(volume: number): number {
-    return this.#volumes[volume]?.volumeId ?? -1;
+    return this.#volumes.get(volume)?.volumeId ?? -1;
   }
 
   // Events
@@ -285,8 +290,8 @@ export class Lanes {
 
   #asked(lane: number, volume: number, ticket: number): void {
     let isSettled = false;
-    const asked = this.#volumes[volume] as LaneVolume;
-    if (asked.isAsked && !this.#areAskersMany) {
+    const asked = this.#volumes.get(volume);
+    if (asked === undefined || !this.mayTake(asked.freshness)) {
       this.#native.settle(lane, ticket, false);
       return;
     }
@@ -324,6 +329,7 @@ export class Lanes {
     }
     this.addresses.forgetUnused();
     this.agents.forgetUnused();
+    for (const id of this.#forgotten.splice(0)) this.#volumes.delete(id);
     this.#setLimits(requests);
     return requests;
   }
@@ -354,7 +360,7 @@ export class Lanes {
 
   /** Limits have changed, or who looks at requests, or what may be answered: no grant counts any more. */
   adjust(): void {
-    for (const volume of this.#volumes) volume.endGrant();
+    for (const volume of this.#volumes.values()) volume.endGrant();
     this.collect();
   }
 
