@@ -43,8 +43,9 @@ describe('the end of the proxy', () => {
       const text = Buffer.concat(came);
       expect(text.subarray(text.indexOf('\r\n\r\n') + 4).equals(body)).toBe(true);
     }
-    expect(await stage.close()).toBe(0);
+    expect((await stage.proxy.ended)[0]).toBe(0);
     expect(performance.now() - begunAt).toBeLessThan(drainMs - 2_000);
+    await stage.close();
   });
 
   test('a second SIGTERM ends it at once, though a lane sends', async () => {
@@ -219,6 +220,22 @@ describe.skipIf(!isUcxThere)('a target', () => {
     stage.server.put(volumeId, 1n, contentOf(77));
     for (const client of clients)
       expect((await read(client, pathOf(1))).body).toEqual(contentOf(77));
+    await stage.close();
+  });
+
+  test('that stands still while the proxy ends keeps no request waiting beyond its deadline', async () => {
+    const stage = await LaneStage.start(scratch, { transport: 'ucx' });
+    const clients = await stage.held(20, pathOf(1));
+    await stage.target?.freeze();
+    const reads = clients.map((client) => read(client, pathOf(1)));
+    await expect.poll(() => stage.inLanes('questions')).toBeGreaterThan(0);
+    const begunAt = performance.now();
+    stage.proxy.signal('SIGTERM');
+    for (const { status, body } of await Promise.all(reads)) {
+      expect([status, body]).toEqual([200, contentOf(1)]);
+    }
+    expect((await stage.proxy.ended)[0]).toBe(0);
+    expect(performance.now() - begunAt).toBeLessThan(drainMs - 2_000);
     await stage.close();
   });
 });
