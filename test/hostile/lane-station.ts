@@ -164,7 +164,9 @@ async function startSide(dir: string, originUrl: string, lanes: number): Promise
     request(`${originUrl}${asked.url}`, { method: asked.method }, (found) => {
       answer.writeHead(found.statusCode ?? 500, found.rawHeaders);
       found.pipe(answer);
-    }).end();
+    })
+      .on('error', () => answer.destroy())
+      .end();
     return true;
   });
   const options = proxyOptions(dir, application.url, {});
