@@ -69,6 +69,7 @@ export function figuresOf(measured: Measured): readonly Figure[] {
   table.cheaperMiss(miss, small, 1);
   table.faster('64 KiB hit', { ...small, bytes: middleBytes }, 'nginx-cache', 1.2);
   table.byCpu('1 MiB hit', { ...small, bytes: largeBytes }, 'nginx-cache', 1);
+  table.lanes(small);
   table.latency(measured.latencies);
   table.mixed(small);
   table.idle(measured.idle);
@@ -120,6 +121,26 @@ class FigureTable {
     const immutable = this.#perCpu(at, 'immutable', than);
     const name = `MB/s per CPU second ÷ ${than}`;
     this.#add({ work, name, immutable, sign: '≥', bar }, value);
+  }
+
+  /** By CPU, of the target as well where it is asked. */
+  lanes(small: At): void {
+    const many = { ...small, connections: manyConnections };
+    const mebibyte = largeBytes;
+    for (const [what, at, ours, theirs, bar] of [
+      ['4 KiB, strict, 16 connections', small, 'strict', 'nginx-cache', 1.35],
+      ['4 KiB, strict, 64 connections', many, 'strict', 'nginx-cache', 1.6],
+      ['4 KiB, immutable, 64 connections', many, 'immutable', 'nginx-cache', 2.1],
+      ['64 KiB, immutable', { ...small, bytes: middleBytes }, 'immutable', 'nginx-cache', 1.4],
+      ['1 MiB, immutable', { ...small, bytes: mebibyte }, 'immutable', 'nginx-cache', 1.6],
+      ['4 MiB, immutable', { ...small, bytes: 4 * mebibyte }, 'immutable', 'nginx-cache', 1.6],
+      ['4 KiB, strict, 1 connection', { ...small, connections: 1 }, 'strict', 'strict-loop', 2],
+      ['4 KiB, two lanes, immutable, 64', many, 'immutable-two', 'immutable', 0.91],
+    ] as const) {
+      const value = this.#perCpu(at, ours, theirs);
+      const name = `requests per CPU second ÷ ${theirs}`;
+      this.#add({ work: `hit in a lane: ${what}`, name, sign: '≥', bar }, value);
+    }
   }
 
   latency(latencies: readonly LatencyCell[]): void {
