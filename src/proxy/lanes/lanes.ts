@@ -99,9 +99,9 @@ export class Lanes {
   readonly agents: InternedTexts = new InternedTexts();
   readonly #options: LanesOptions;
   readonly #native: NativeLanes;
-  /** By the connection's number. */
-  readonly #seats: (Seat | undefined)[] = [];
-  readonly #freeIds: number[] = [];
+  /** By the connection's number: a new one each time, as a lane may yet be asked for a connection that has come back. */
+  readonly #seats = new Map<number, Seat>();
+  #lastId = 0;
   /** Connections, by lane. */
   readonly #given: number[];
   readonly #published = new Map<number, Published>();
@@ -172,9 +172,10 @@ export class Lanes {
   /** `fd`: of a socket that nothing is read from, and that owes nothing. Undefined: not now. */
   give(client: LaneClient, fd: number, address: string): LanePlace | undefined {
     if (!this.#isOpen || this.#isClosed) return undefined;
-    const id = this.#freeIds.pop() ?? this.#seats.length;
+    this.#lastId = (this.#lastId + 1) >>> 0;
+    const id = this.#lastId;
     const peer = this.addresses.use(address);
-    this.#seats[id] = { client, peer };
+    this.#seats.set(id, { client, peer });
     const lane = this.#emptiest();
     this.#given[lane] = (this.#given[lane] as number) + 1;
     this.#native.give(lane, id, fd, peer);
@@ -280,9 +281,8 @@ export class Lanes {
   }
 
   #cameBack(lane: number, id: number, reason: LaneReason, bytes: Buffer, answered: number): void {
-    const { client, peer } = this.#seats[id] as Seat;
-    this.#seats[id] = undefined;
-    this.#freeIds.push(id);
+    const { client, peer } = this.#seats.get(id) as Seat;
+    this.#seats.delete(id);
     this.#given[lane] = (this.#given[lane] as number) - 1;
     this.addresses.release(peer);
     client.cameBack(reason, bytes, answered);
