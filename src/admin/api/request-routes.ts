@@ -102,9 +102,10 @@ export function addRequestRoutes(
       reply.hijack();
       const { raw } = reply;
       const headers = { ...reply.getHeaders(), 'Content-Type': 'application/x-ndjson' };
-      raw.writeHead(200, headers as Record<string, string>).flushHeaders();
-      raw.on('error', () => undefined);
+      raw.writeHead(200, headers as Record<string, string>).on('error', () => undefined);
+      // First: a client that has the head sees each request that is sent from then on.
       raw.once('close', tail.follow(raw, filter.matches));
+      if (!raw.writableEnded) raw.flushHeaders();
       return reply;
     },
   );
