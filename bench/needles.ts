@@ -20,6 +20,7 @@ const cacheShapes: readonly NeedleShape[] = [
   { bytes: 256 * kibibyte, count: 16 },
   { bytes: 1024 * kibibyte, count: 8 },
   { bytes: 4096 * kibibyte, count: 4 },
+  { bytes: 16_384 * kibibyte, count: 2 },
 ];
 
 /** One volume with all of them, in the order of the shapes. */

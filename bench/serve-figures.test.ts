@@ -15,7 +15,7 @@ describe('figures', () => {
     ['whole', whole],
   ])('the %s plan measures all that they need', (_, plan) => {
     const figures = figuresOf(measuredBy(plan));
-    expect(figures).toHaveLength(18);
+    expect(figures).toHaveLength(26);
     expect(figures.filter(({ value }) => value === undefined)).toEqual([]);
   });
 

@@ -63,6 +63,7 @@ const usualSizes = [
   256 * kibibyte,
   largeBytes,
   4 * mebibyte,
+  16 * mebibyte,
 ] as const;
 const allConnections = [1, usualConnections, manyConnections, 256] as const;
 /** Written needles stay on the disk, so they are small. */
@@ -90,17 +91,20 @@ export function planOf({ isQuick, sizes, connections }: PlanOptions): readonly G
 }
 
 const figureGroups: readonly Group[] = [
+  reads(smallBytes, 1, ['strict', 'strict-loop']),
   reads(smallBytes, usualConnections, [
     ...(['strict', 'immutable', 'miss-shm', 'volume-server', 'nginx-cache', 'varnish'] as const),
     ...(['node-http', 'fastify', 'passthrough', 'nginx-proxy'] as const),
   ]),
   reads(smallBytes, manyConnections, [
-    ...(['strict', 'immutable', 'volume-server', 'nginx-cache', 'varnish'] as const),
+    ...(['strict', 'immutable', 'immutable-two', 'volume-server', 'nginx-cache'] as const),
+    'varnish',
   ]),
   reads(middleBytes, usualConnections, ['strict', 'immutable', 'nginx-cache']),
   reads(largeBytes, usualConnections, [
     ...(['strict', 'immutable', 'nginx-cache', 'passthrough', 'nginx-proxy'] as const),
   ]),
+  reads(4 * mebibyte, usualConnections, ['strict', 'immutable', 'nginx-cache']),
   ...writesAt(usualConnections, ['strict', 'passthrough', 'nginx-proxy']),
 ];
 

@@ -9,7 +9,7 @@
 namespace addon {
 namespace {
 
-// Kinds of rows, and their width; src/proxy/lanes/native-lanes.ts has the same.
+// Kinds of rows, and their width; src/rdma/native-lane-types.ts has the same.
 constexpr double kReturned = 1;
 constexpr double kQuestion = 2;
 constexpr double kFreed = 3;

@@ -26,7 +26,7 @@ struct LaneSetOptions {
 class LaneSet : public std::enable_shared_from_this<LaneSet> {
  public:
   /// `on_events` is called from the loop with rows of six numbers and the bytes that belong to
-  /// them; src/proxy/lanes/native-lanes.ts reads them.
+  /// them; src/proxy/lanes/lanes.ts reads them.
   [[nodiscard]] static std::shared_ptr<LaneSet> Create(Napi::Env env, LaneSetOptions options,
                                                        Napi::Function on_events);
   LaneSet() : shelf_([this] { Wake(); }) {}
