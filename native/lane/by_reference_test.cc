@@ -134,8 +134,7 @@ size_t WrongBytes(bool is_ordinary, Reuse reuse, size_t& read_bytes, size_t& hug
   std::string got(kBodyBytes, ' ');
   size_t total = 0;
   while (total < got.size()) {
-    const ssize_t some =
-        recv(pair.client, got.data() + total, got.size() - total, MSG_DONTWAIT);
+    const ssize_t some = recv(pair.client, got.data() + total, got.size() - total, MSG_DONTWAIT);
     if (some <= 0) break;
     total += static_cast<size_t>(some);
   }
@@ -157,8 +156,7 @@ TEST(ByReference, FreedAndUsedAgainTheBytesStay) {
 TEST(ByReference, WrittenInPlaceTheyDoNot) {
   size_t read = 0;
   size_t huge = 0;
-  EXPECT_GT(WrongBytes(true, Reuse::kRewritten, read, huge), 0u)
-      << "the test above could not fail";
+  EXPECT_GT(WrongBytes(true, Reuse::kRewritten, read, huge), 0u) << "the test above could not fail";
 }
 
 TEST(ByReference, MemoryThatIsUsedAgainInPlaceIsNotForIt) {

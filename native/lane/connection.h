@@ -28,8 +28,8 @@ struct Connection {
   size_t head_bytes = 0;
   /// More may be there than was read.
   bool is_readable = false;
-  /// The client sends no more, or the connection is broken: no edge comes after this one, and reading
-  /// finds it behind the last byte.
+  /// The client sends no more, or the connection is broken: no edge comes after this one, and
+  /// reading finds it behind the last byte.
   bool has_ended = false;
   /// Stands in the list of those that go on in the lane's next turn.
   bool is_again = false;

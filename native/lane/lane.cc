@@ -100,6 +100,7 @@ void Lane::Stop() {
   Post([](Inbox& inbox) { inbox.must_stop = true; });
   thread_.join();
   const std::lock_guard lock(connections_mutex_);
+  for (const auto& [id, connection] : connections_) EndClaim(*connection);
   connections_.clear();
 }
 

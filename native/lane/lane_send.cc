@@ -155,6 +155,7 @@ void Lane::Sent(Connection& connection) {
   ++connection.answered;
   connection.unread.erase(0, connection.head_bytes);
   connection.entry.Reset();
+  Moved(connection);
   Rest(connection);
 }
 

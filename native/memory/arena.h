@@ -59,8 +59,8 @@ struct ArenaOptions {
   Hugepages hugepages = Hugepages::kTry;
   /// Ordinary memory that is never registered: its pages are taken when they are written, as
   /// transparent hugepages unless kOff, and those of a slab over kOrdinarySmallBytesMax go back to
-  /// the kernel with its last lease. Bytes that were given to the kernel by reference thus stay what they were: the
-  /// slab's next owner writes other pages.
+  /// the kernel with its last lease. Bytes that were given to the kernel by reference thus stay
+  /// what they were: the slab's next owner writes other pages.
   bool is_ordinary = false;
 };
 
