@@ -47,6 +47,7 @@ export function startLanes(parts: LaneParts): Lanes {
   });
   cache.lanes = lanes;
   traffic.tail.onChange = () => lanes.adjust();
+  traffic.onLook = () => void lanes.collect();
   return lanes;
 }
 

@@ -16,6 +16,8 @@ export class TrafficWatch {
   readonly tables: TrafficTables = new TrafficTables();
   readonly ring: RequestRing = new RequestRing();
   readonly tail: RequestTail = new RequestTail();
+  /** Called before the tables are shown: lanes count by themselves. */
+  onLook: () => void = () => undefined;
   readonly #sampler = new Sampler();
   readonly #onUnanswered: RequestObserver;
   /** Runs only while there is traffic. */
@@ -66,6 +68,7 @@ export class TrafficWatch {
   }
 
   traffic(countMax: number): Traffic {
+    this.onLook();
     return { ...this.tables.traffic(countMax), needlesSampledEvery: this.sampledEvery };
   }
 
