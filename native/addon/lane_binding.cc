@@ -262,16 +262,16 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   if (!info[0].IsObject() || !info[1].IsFunction())
     return Throw(env, "Lanes needs options and a callback");
   const Napi::Object options = info[0].As<Napi::Object>();
-  LaneSetOptions read{.lanes = GetUint32(options, "lanes"),
-                      .lane = {.name = {},
-                               .duration_bounds = GetNumbers(options, "durationBounds"),
-                               .wait_bounds = GetNumbers(options, "waitBounds"),
-                               .samples_max = GetUint64(options, "samplesMax"),
-                               .copied_bytes_max = GetUint64(options, "copiedBytesMax"),
-                               .on_events = {}},
-                      .idle_timeout_ns = NsOf(GetNumber(options, "idleTimeoutMs")),
-                      .bytes_in_flight_max = GetUint64(options, "bytesInFlightMax")};
-  const auto set = LaneSet::Create(env, std::move(read), info[1].As<Napi::Function>());
+  const LaneSetOptions read{.lanes = GetUint32(options, "lanes"),
+                            .lane = {.name = {},
+                                     .duration_bounds = GetNumbers(options, "durationBounds"),
+                                     .wait_bounds = GetNumbers(options, "waitBounds"),
+                                     .samples_max = GetUint64(options, "samplesMax"),
+                                     .copied_bytes_max = GetUint64(options, "copiedBytesMax"),
+                                     .on_events = {}},
+                            .idle_timeout_ns = NsOf(GetNumber(options, "idleTimeoutMs")),
+                            .bytes_in_flight_max = GetUint64(options, "bytesInFlightMax")};
+  const auto set = LaneSet::Create(env, read, info[1].As<Napi::Function>());
   if (set == nullptr) return Throw(env, "no event loop");
   const Napi::Object self = info.This().As<Napi::Object>();
   DefineMethod<LaneSet, Publish>(env, self, "publish", set);

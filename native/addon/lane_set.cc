@@ -30,7 +30,7 @@ napi_value ToFloat64Array(napi_env env, const std::vector<Row>& rows) {
 
 }  // namespace
 
-std::shared_ptr<LaneSet> LaneSet::Create(Napi::Env env, LaneSetOptions options,
+std::shared_ptr<LaneSet> LaneSet::Create(Napi::Env env, const LaneSetOptions& options,
                                          Napi::Function on_events) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;

@@ -27,7 +27,7 @@ class LaneSet : public std::enable_shared_from_this<LaneSet> {
  public:
   /// `on_events` is called from the loop with rows of six numbers and the bytes that belong to
   /// them; src/proxy/lanes/lanes.ts reads them.
-  [[nodiscard]] static std::shared_ptr<LaneSet> Create(Napi::Env env, LaneSetOptions options,
+  [[nodiscard]] static std::shared_ptr<LaneSet> Create(Napi::Env env, const LaneSetOptions& options,
                                                        Napi::Function on_events);
   LaneSet() : shelf_([this] { Wake(); }) {}
   LaneSet(const LaneSet&) = delete;

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -36,7 +37,7 @@ void WriteDate(char* target, int64_t unix_s) {
                     kMonths[static_cast<size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour,
                     parts.tm_min, parts.tm_sec);
   CHECK(written == static_cast<int>(shelf::kDateBytes));
-  std::memcpy(target, text, shelf::kDateBytes);
+  std::copy_n(text, shelf::kDateBytes, target);
 }
 
 }  // namespace
@@ -47,7 +48,7 @@ AnswerValues::AnswerValues() {
 }
 
 void AnswerValues::WriteHead(const shelf::Heads& heads, char* target) {
-  std::memcpy(target, heads.answer.data(), heads.answer.size());
+  std::ranges::copy(heads.answer, target);
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   WriteRequestId(target + heads.id_at,

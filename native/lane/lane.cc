@@ -284,7 +284,7 @@ void Lane::GoBack(Connection& connection, Why why) {
   events_.returned.push_back({.connection = connection.id,
                               .why = why,
                               .answered = connection.answered,
-                              .bytes = std::move(connection.unread)});
+                              .bytes = std::exchange(connection.unread, {})});
   {
     const std::lock_guard lock(tally_mutex_);
     ++tally_.returned;
