@@ -283,4 +283,29 @@ export const trafficRows: readonly Row[] = [
       ]),
     ],
   },
+  {
+    title: 'Lanes',
+    panels: [
+      lines('Requests by lane', 'Hits that lanes answered by themselves.', 'reqps', [
+        [rate('seaweed_rdma_lane_requests_total', '', 'lane'), 'lane {{lane}}'],
+      ]),
+      lines('Connections by lane', 'Clients that wait for their next request there.', 'none', [
+        [sum('seaweed_rdma_lane_connections', '', 'lane'), 'lane {{lane}}'],
+      ]),
+      lines(
+        'Beside the answers',
+        'Questions to the target, connections that went back to the event loop, and requests that no list or log has.',
+        'ops',
+        [
+          [rate('seaweed_rdma_lane_questions_total'), 'questions'],
+          [rate('seaweed_rdma_lane_returned_total'), 'connections given back'],
+          [rate('seaweed_rdma_lane_samples_dropped_total'), 'samples dropped'],
+        ],
+      ),
+      lines('Published', 'Answers that lanes may give, and pieces of the cache.', 'none', [
+        [sum('seaweed_rdma_published_answers'), 'published answers'],
+        [sum('seaweed_rdma_cache_slabs'), 'slabs of the cache'],
+      ]),
+    ],
+  },
 ];
