@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "addon/arena_holder.h"
 #include "addon/convert.h"
-#include "addon/fetch_client.h"
 #include "addon/methods.h"
 
 namespace addon {
@@ -45,14 +45,8 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   const auto holder = std::make_shared<ArenaHolder>();
   holder->arena = memory::Arena::Create(options, error);
   if (holder->arena == nullptr) return Throw(env, error);
-  const std::span<std::byte> span = holder->arena->span();
-  const auto let_go = [](Napi::BasicEnv, void*, std::shared_ptr<ArenaHolder>* held) {
-    delete held;
-  };
   Napi::Object self = info.This().As<Napi::Object>();
-  Set(self, "memory",
-      Napi::ArrayBuffer::New(env, static_cast<void*>(span.data()), span.size(), let_go,
-                             new std::shared_ptr<ArenaHolder>(holder)));
+  Set(self, "memory", ArenaBuffer(env, holder));
   DefineMethod<ArenaHolder, Take>(env, self, "take", holder);
   DefineMethod<ArenaHolder, Release>(env, self, "release", holder);
   DefineMethod<ArenaHolder, Stats>(env, self, "stats", holder);

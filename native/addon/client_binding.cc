@@ -181,17 +181,9 @@ void ShareMemory(Napi::Env env, Napi::Object self, FetchClient& client) {
   Napi::ArrayBuffer command = Napi::ArrayBuffer::New(env, sizeof(Command));
   std::memset(command.Data(), 0, command.ByteLength());
   client.Share(ring, command);
-
-  const std::span<std::byte> span = client.holder()->arena->span();
-  const auto let_go = [](Napi::BasicEnv, void*, std::shared_ptr<ArenaHolder>* held) {
-    delete held;
-  };
-  const Napi::ArrayBuffer arena =
-      Napi::ArrayBuffer::New(env, static_cast<void*>(span.data()), span.size(), let_go,
-                             new std::shared_ptr<ArenaHolder>(client.holder()));
   Set(self, "ring", ring);
   Set(self, "command", command);
-  Set(self, "arena", arena);
+  Set(self, "arena", ArenaBuffer(env, client.holder()));
 }
 
 /// new RdmaClient(options, onBatch)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "protocol/clock.h"
@@ -76,6 +77,16 @@ uint64_t AgoNs(double ago) {
   const uint64_t now_ns = protocol::NowNs();
   const uint64_t ago_ns = ToUint64(ago);
   return ago_ns < now_ns ? now_ns - ago_ns : 0;
+}
+
+napi_value NumbersArray(napi_env env, std::span<const double> numbers) {
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  napi_value array = nullptr;
+  if (napi_create_arraybuffer(env, numbers.size_bytes(), &data, &buffer) != napi_ok) return nullptr;
+  if (!numbers.empty()) std::memcpy(data, numbers.data(), numbers.size_bytes());
+  napi_create_typedarray(env, napi_float64_array, numbers.size(), buffer, 0, &array);
+  return array;
 }
 
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "addon/js.h"
@@ -50,6 +51,8 @@ class Record {
 /// Opens the same file once more; -1: there is none.
 [[nodiscard]] int CopyOfDescriptor(const Napi::Value& fd);
 
+/// A Float64Array; null where there is no memory.
+[[nodiscard]] napi_value NumbersArray(napi_env env, std::span<const double> numbers);
 void PutArenaStats(Record& record, const memory::ArenaStats& stats, memory::PageKind kind);
 /// From an array of literal addresses; what is none is left out.
 [[nodiscard]] std::set<ucx::HostAddress> ReadHosts(const Napi::Value& hosts);

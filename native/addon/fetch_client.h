@@ -7,8 +7,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "addon/arena_holder.h"
 #include "addon/callback.h"
-#include "addon/lease_table.h"
 #include "addon/pump.h"
 #include "addon/shared_layout.h"
 #include "addon/ticket_table.h"
@@ -17,13 +17,6 @@
 #include "memory/arena.h"
 
 namespace addon {
-
-/// The arena and the leases that JavaScript holds in it. Shared by the client and by the
-/// ArrayBuffer over the arena: no byte is unmapped while a view of it can be reached.
-struct ArenaHolder {
-  std::unique_ptr<memory::Arena> arena;
-  LeaseTable leases;  // after the arena: they go home first
-};
 
 struct FetchClientOptions {
   bool has_targets = false;  // else directories, in this process

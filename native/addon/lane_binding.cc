@@ -1,9 +1,6 @@
 #include "addon/lane_binding.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -67,7 +64,7 @@ napi_value ToNumber(napi_env env, double value) {
 
 uint64_t NsOf(double ms) { return ToUint64(ms * kNsPerMs); }
 
-/// Three numbers may name a place in `bytes`, `size` long.
+/// Whether `size` bytes from `at` on lie within `bytes`.
 bool IsPlace(double at, size_t size, size_t bytes) {
   return at >= 0 && at + static_cast<double>(size) <= static_cast<double>(bytes);
 }
@@ -181,21 +178,10 @@ napi_value BytesInFlight(LaneSet& set, const Napi::CallbackInfo& info) {
   return ToNumber(info.Env(), static_cast<double>(set.limits().bytes_in_flight.load()));
 }
 
-napi_value ToNumbers(napi_env env, const std::vector<double>& numbers) {
-  void* data = nullptr;
-  napi_value buffer = nullptr;
-  napi_value array = nullptr;
-  if (napi_create_arraybuffer(env, numbers.size() * sizeof(double), &data, &buffer) != napi_ok)
-    return nullptr;
-  if (!numbers.empty()) std::memcpy(data, numbers.data(), numbers.size() * sizeof(double));
-  napi_create_typedarray(env, napi_float64_array, numbers.size(), buffer, 0, &array);
-  return array;
-}
-
 napi_value HistogramValue(napi_env env, const lane::Histogram& histogram) {
   Record record(env);
   const std::vector<double> counts(histogram.counts.begin(), histogram.counts.end());
-  record.Put("counts", ToNumbers(env, counts));
+  record.Put("counts", NumbersArray(env, counts));
   record.Put("seconds", histogram.seconds);
   return record.value();
 }
@@ -233,7 +219,6 @@ napi_value TakeTally(LaneSet& set, const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < tally.samples.size(); ++i)
     napi_set_element(env, samples, i, SampleValue(env, tally.samples[i]));
   Record record(env);
-  record.Put("connections", static_cast<double>(lane->connection_count()));
   record.Put("requests", static_cast<double>(tally.requests));
   record.Put("bytes", static_cast<double>(tally.bytes));
   record.Put("validated", static_cast<double>(tally.validated));
@@ -242,13 +227,9 @@ napi_value TakeTally(LaneSet& set, const Napi::CallbackInfo& info) {
   record.Put("samplesDropped", static_cast<double>(tally.samples_dropped));
   record.Put("durations", HistogramValue(env, tally.durations));
   record.Put("waits", HistogramValue(env, tally.waits));
-  record.Put("cells", ToNumbers(env, cells));
+  record.Put("cells", NumbersArray(env, cells));
   record.Put("samples", samples);
   return record.value();
-}
-
-napi_value Size(LaneSet& set, const Napi::CallbackInfo& info) {
-  return ToNumber(info.Env(), static_cast<double>(set.shelf().size()));
 }
 
 napi_value Close(LaneSet& set, const Napi::CallbackInfo&) {
@@ -287,7 +268,6 @@ napi_value Construct(napi_env env, napi_callback_info raw_info) {
   DefineMethod<LaneSet, SetLimits>(env, self, "setLimits", set);
   DefineMethod<LaneSet, BytesInFlight>(env, self, "bytesInFlight", set);
   DefineMethod<LaneSet, TakeTally>(env, self, "tally", set);
-  DefineMethod<LaneSet, Size>(env, self, "size", set);
   DefineMethod<LaneSet, Close>(env, self, "close", set);
   return nullptr;
 }

@@ -1,9 +1,9 @@
 #include "addon/lane_set.h"
 
 #include <array>
-#include <cstring>
 #include <utility>
 
+#include "addon/convert.h"
 #include "memory/check.h"
 
 namespace addon {
@@ -16,17 +16,6 @@ constexpr double kFreed = 3;
 constexpr size_t kRowNumbers = 6;
 
 using Row = std::array<double, kRowNumbers>;
-
-napi_value ToFloat64Array(napi_env env, const std::vector<Row>& rows) {
-  void* data = nullptr;
-  napi_value buffer = nullptr;
-  napi_value array = nullptr;
-  const size_t bytes = rows.size() * sizeof(Row);
-  if (napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok) return nullptr;
-  std::memcpy(data, rows.data(), bytes);
-  napi_create_typedarray(env, napi_float64_array, rows.size() * kRowNumbers, buffer, 0, &array);
-  return array;
-}
 
 }  // namespace
 
@@ -67,29 +56,29 @@ std::shared_ptr<shelf::Volume> LaneSet::VolumeOf(uint32_t id) const {
 
 void LaneSet::Deliver() {
   if (is_closing_) return;
-  std::vector<Row> rows;
+  std::vector<double> rows;
   std::string bytes;
-  for (const uint64_t id : shelf_.TakeFreed())
-    rows.push_back({kFreed, static_cast<double>(id), 0, 0, 0, 0});
+  const auto add = [&rows](const Row& row) { rows.insert(rows.end(), row.begin(), row.end()); };
+  for (const uint64_t id : shelf_.TakeFreed()) add({kFreed, static_cast<double>(id), 0, 0, 0, 0});
   for (size_t i = 0; i < lanes_.size(); ++i) {
     const lane::Events events = lanes_[i]->TakeEvents();
     const auto index = static_cast<double>(i);
     for (const lane::Returned& returned : events.returned) {
-      rows.push_back({kReturned, index, static_cast<double>(returned.connection),
-                      static_cast<double>(returned.why), static_cast<double>(returned.answered),
-                      static_cast<double>(returned.bytes.size())});
+      add({kReturned, index, static_cast<double>(returned.connection),
+           static_cast<double>(returned.why), static_cast<double>(returned.answered),
+           static_cast<double>(returned.bytes.size())});
       bytes += returned.bytes;
     }
     for (const lane::Question& question : events.questions)
-      rows.push_back({kQuestion, index, static_cast<double>(question.volume),
-                      static_cast<double>(question.ticket), 0, 0});
+      add({kQuestion, index, static_cast<double>(question.volume),
+           static_cast<double>(question.ticket), 0, 0});
   }
   if (rows.empty()) return;
   const Scope scope(env_);
   napi_value copy = nullptr;
   void* data = nullptr;
   if (napi_create_buffer_copy(env_, bytes.size(), bytes.data(), &data, &copy) != napi_ok) return;
-  const std::array<napi_value, 2> arguments = {ToFloat64Array(env_, rows), copy};
+  const std::array<napi_value, 2> arguments = {NumbersArray(env_, rows), copy};
   if (arguments[0] != nullptr) on_events_->Call(arguments);
 }
 

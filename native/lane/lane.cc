@@ -35,7 +35,7 @@ Lane::Lane(shelf::Shelf& shelf, Limits& limits, LaneOptions options)
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   CHECK(epoll_ && wake_);
-  scratch_.resize(std::max(kReadBytes, options_.copied_bytes_max + kReadBytes));
+  scratch_.resize(options_.copied_bytes_max + kReadBytes);
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
   CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0);
   // Signals are for the program's main thread.

@@ -42,8 +42,6 @@ export interface NativeSample {
 
 /** Counts of one lane since the last call. */
 export interface NativeTally {
-  /** Now. */
-  readonly connections: number;
   readonly requests: number;
   readonly bytes: number;
   readonly validated: number;
@@ -92,7 +90,6 @@ export interface NativeLanes {
   ): void;
   bytesInFlight(): number;
   tally(lane: number): NativeTally;
-  size(): number;
   close(): void;
 }
 

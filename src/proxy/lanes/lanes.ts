@@ -82,8 +82,9 @@ interface Seat {
 const tickMs = 250;
 /** Requests looked at in a second, in each lane. */
 const looksPerSecondMax = 1_000;
-const noneYet: LaneStatus = {
-  connections: 0,
+/** Counts of one lane since it began. */
+type LaneCounts = Omit<LaneStatus, 'connections'>;
+const noneYet: LaneCounts = {
   requests: 0,
   bytes: 0,
   validated: 0,
@@ -109,7 +110,7 @@ export class Lanes {
   #lastVolume = 0;
   /** Counts of theirs may be on their way. */
   readonly #forgotten: number[] = [];
-  readonly #counted: LaneStatus[];
+  readonly #counted: LaneCounts[];
   #sampleEvery = 1;
   #collectedAtMs = 0;
   #isOpen = true;
@@ -335,9 +336,8 @@ export class Lanes {
   }
 
   #count(lane: number, tally: NativeTally): void {
-    const before = this.#counted[lane] as LaneStatus;
+    const before = this.#counted[lane] as LaneCounts;
     this.#counted[lane] = {
-      connections: tally.connections,
       requests: before.requests + tally.requests,
       bytes: before.bytes + tally.bytes,
       validated: before.validated + tally.validated,
