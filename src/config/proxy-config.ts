@@ -1,5 +1,4 @@
 /** proxy.toml → the configuration of the proxy role: settings, checked against each other, and what files they name. */
-
 import { parseHostPort } from './address.ts';
 import { checkAdmin } from './admin-settings.ts';
 import { memoryBytes } from './cache-size.ts';

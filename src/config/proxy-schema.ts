@@ -1,5 +1,4 @@
 /** Every key of proxy.toml: name, default, type. The single source; docs/configuration.md explains them. */
-
 import type { ListenAddress } from './address.ts';
 import { type AdminSettings, adminFields } from './admin-settings.ts';
 import { integerOrAuto } from './auto-integer.ts';

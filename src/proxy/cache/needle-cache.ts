@@ -9,7 +9,7 @@ import type { Published, RecallableHead } from '../../needle/needle-outcome.ts';
 import type { CacheMemory } from '../../rdma/cache-memory.ts';
 import type { KeptBytes } from '../../rdma/lease.ts';
 import { slabBytes } from '../../rdma/lease.ts';
-import type { FetchResult, Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
+import type { Needle, NeedleFetcher, ReadCommand } from '../../rdma/needle-fetcher.ts';
 import type { StatusName } from '../../rdma/status.ts';
 import type { Lanes } from '../lanes/lanes.ts';
 import { type EvictionChoice, type ListedNeedle, listed } from './cache-listing.ts';
@@ -188,11 +188,6 @@ export class NeedleCache {
     arrival: number,
   ): Promise<Fetched> {
     return this.#reads.fetch(volume, fetcher, command, arrival);
-  }
-
-  /** A READ for one request alone; makes room where the cache fills the arena. */
-  read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
-    return this.#reads.read(fetcher, command);
   }
 
   /**

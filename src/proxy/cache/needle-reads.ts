@@ -47,21 +47,21 @@ export class NeedleReads {
     command: ReadCommand,
     arrival: number,
   ): Promise<Fetched> {
-    if (command.metadataOnly) return this.read(fetcher, command);
+    if (command.metadataOnly) return fetcher.read(command);
     const { cookie } = command;
     const key = volume.keyOf(command.needleId);
     const bringsWhole = command.wholeBytesMax >= command.budgetBytes;
     const other = volume.flightsOf(key).find((flight) => flight.mayServe(cookie, bringsWhole));
     if (other !== undefined) {
       const isLarge = !other.bringsWhole && this.#options.patterns.isLarge(key);
-      if (isLarge) return this.read(fetcher, command);
+      if (isLarge) return fetcher.read(command);
       this.#options.counters.joins += 1;
       return other.join(arrival);
     }
     const flight = new NeedleFlight(this.#options.arrive(), key, cookie, bringsWhole);
     volume.takeOff(flight);
     try {
-      const fetched = await this.read(fetcher, command);
+      const fetched = await fetcher.read(command);
       volume.touchDown(flight);
       return this.#landed(volume, flight, fetched);
     } finally {
@@ -69,11 +69,6 @@ export class NeedleReads {
       volume.touchDown(flight);
       flight.land(undefined);
     }
-  }
-
-  /** For one request alone. */
-  read(fetcher: NeedleFetcher, command: ReadCommand): Promise<FetchResult> {
-    return fetcher.read(command);
   }
 
   #keep(view: Buffer): KeptBytes | undefined {

@@ -29,7 +29,6 @@ import {
   type FetchLimits,
   fetchRanges,
   isUnchanged,
-  type NeedleReader,
   simpleRangeOf,
 } from './needle-fetch.ts';
 import type { Reading } from './reading.ts';
@@ -58,8 +57,7 @@ export async function answerFrom(
   data: AnswerData,
   source: BytesSource,
 ): Promise<NeedleOutcome | 'changed'> {
-  const { entry, read } = reading;
-  const fetcher = readerOf(reading);
+  const { entry, fetcher, read } = reading;
   const limits = new LimitsLeft(reading);
   const facts = snapshotOf(entry.facts);
   let decoded: DecodedBytes | undefined;
@@ -92,13 +90,6 @@ export async function answerFrom(
   if (bytes.kind !== 'slices') return noBytes(reading, bytes);
   const answer = buildOnce(reading, plan, needle, facts, bytes.slices, source.cached);
   return answered(reading, answer, data, source);
-}
-
-function readerOf({ cache, fetcher }: Reading): NeedleReader {
-  return {
-    read: (command) => cache.read(fetcher, command),
-    validate: (items, timeoutMs) => fetcher.validate(items, timeoutMs),
-  };
 }
 
 /** A class, since each object literal with an accessor costs V8 a hidden class of its own. */

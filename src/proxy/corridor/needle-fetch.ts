@@ -122,7 +122,7 @@ export class AnswerData {
 }
 
 /** The part of a fetcher that a read uses. */
-export type NeedleReader = Pick<NeedleFetcher, 'read' | 'validate'>;
+type NeedleReader = Pick<NeedleFetcher, 'read' | 'validate'>;
 
 /** Brings the stored bytes of each range into `data`, and names them. */
 export async function fetchRanges(

@@ -49,12 +49,12 @@ export class LaneSeat implements LaneClient {
 
   /** The corridor's outcome, of which nothing was sent yet. */
   learn(exchange: Exchange, outcome: NeedleOutcome): void {
-    const freshness = outcome.kind === 'answer' ? outcome.freshness : undefined;
-    if (freshness === undefined) return;
+    if (outcome.kind !== 'answer' || outcome.freshness === undefined) return;
+    const { freshness } = outcome;
     if (freshness === 'asked') this.#lanes.askers.add(this);
     else this.#lanes.askers.delete(this);
     const head = this.#lanes.mayTake(freshness) ? recallable(exchange) : undefined;
-    const published = head && outcome.kind === 'answer' ? outcome.publish?.(head) : undefined;
+    const published = head && outcome.publish?.(head);
     if (published === undefined) return;
     // A client whose every head is another one would only go there and back.
     if (published === 'known') this.#fruitless = 0;
