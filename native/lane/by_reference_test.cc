@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <thread>
 
 #include "lane/lane.h"
 #include "memory/arena.h"
+#include "memory/pages.h"
 #include "protocol/clock.h"
 
 namespace {
@@ -25,28 +25,6 @@ constexpr size_t kBodyBytes = 8u << 20;
 const std::string kRequest = "GET /3,01 HTTP/1.1\r\nHost: a\r\n\r\n";
 const std::string kAnswer = "HTTP/1.1 200 OK\r\nX-Amz-Request-Id: " + std::string(24, ' ') +
                             "\r\nDate: " + std::string(29, ' ') + "\r\n\r\n";
-
-/// Bytes of the range that lie in transparent hugepages.
-size_t HugeBytes(const std::byte* base, size_t bytes) {
-  std::FILE* file = std::fopen("/proc/self/smaps", "re");
-  if (file == nullptr) return 0;
-  const auto begin = reinterpret_cast<uintptr_t>(base);
-  bool is_ours = false;
-  size_t huge = 0;
-  char line[512];
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    unsigned long from = 0;
-    unsigned long to = 0;
-    unsigned long kib = 0;
-    if (std::sscanf(line, "%lx-%lx ", &from, &to) == 2) {
-      is_ours = from < begin + bytes && to > begin;
-    } else if (is_ours && std::sscanf(line, "AnonHugePages: %lu kB", &kib) == 1) {
-      huge += kib * 1024;
-    }
-  }
-  std::fclose(file);
-  return huge;
-}
 
 struct TcpPair {
   int client = -1;
@@ -86,7 +64,7 @@ size_t WrongBytes(bool is_ordinary, Reuse reuse, size_t& read_bytes, size_t& hug
   EXPECT_NE(arena, nullptr) << error;
   memory::Lease body = arena->Allocate(kBodyBytes);
   std::memset(body.bytes().data(), 'A', body.bytes().size());
-  huge_bytes = HugeBytes(body.bytes().data(), body.bytes().size());
+  huge_bytes = memory::GivenBySmaps(body.bytes().data(), body.bytes().size()).transparent_bytes;
 
   shelf::Shelf shelf([] {});
   const auto volume = std::make_shared<shelf::Volume>(1);

@@ -42,17 +42,26 @@ bool Populate(std::byte* base, uint64_t bytes) {
   return true;
 }
 
-// The pages that the kernel gave to a range.
-struct Given {
-  bool is_hugetlb = false;
-  uint64_t hugetlb_bytes = 0;
-  uint64_t transparent_bytes = 0;
-};
+PageKind KindOf(const GivenPages& given, uint64_t bytes) {
+  if (given.is_hugetlb) return PageKind::kHugetlb;
+  return given.transparent_bytes >= bytes / 2 ? PageKind::kTransparent : PageKind::kNormal;
+}
+
+// A control group's limit lets mmap reserve hugepages and refuses the pages themselves:
+// MAP_POPULATE does not say so, and the first touch is a SIGBUS. So it is asked for here, where an
+// answer comes as a value.
+bool HugetlbIsThere(std::byte* base, uint64_t bytes) {
+  if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+  return GivenBySmaps(base, bytes).hugetlb_bytes >= bytes;
+}
+
+}  // namespace
 
 // /proc/self/smaps tells it; madvise and mmap only tell what was asked for. A range may be split or
 // merged with its neighbours, so every mapping that overlaps it counts.
-Given GivenBySmaps(const std::byte* base, uint64_t bytes) {
-  Given given;
+GivenPages GivenBySmaps(const std::byte* base, uint64_t bytes) {
+  GivenPages given;
   std::FILE* file = std::fopen("/proc/self/smaps", "re");
   if (file == nullptr) return given;
   const auto begin = reinterpret_cast<uintptr_t>(base);
@@ -79,22 +88,6 @@ Given GivenBySmaps(const std::byte* base, uint64_t bytes) {
   std::fclose(file);
   return given;
 }
-
-PageKind KindOf(const Given& given, uint64_t bytes) {
-  if (given.is_hugetlb) return PageKind::kHugetlb;
-  return given.transparent_bytes >= bytes / 2 ? PageKind::kTransparent : PageKind::kNormal;
-}
-
-// A control group's limit lets mmap reserve hugepages and refuses the pages themselves:
-// MAP_POPULATE does not say so, and the first touch is a SIGBUS. So it is asked for here, where an
-// answer comes as a value.
-bool HugetlbIsThere(std::byte* base, uint64_t bytes) {
-  if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
-  if (errno != EINVAL) return false;
-  return GivenBySmaps(base, bytes).hugetlb_bytes >= bytes;
-}
-
-}  // namespace
 
 std::expected<Pages, std::string> Pages::Map(uint64_t bytes, Hugepages hugepages) {
   const std::string size = std::to_string(bytes >> 20) + " MiB";

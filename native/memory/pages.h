@@ -12,6 +12,14 @@ namespace memory {
 
 inline constexpr uint64_t kHugepageBytes = 2ull << 20;
 
+/// The pages that the kernel gave to a range.
+struct GivenPages {
+  bool is_hugetlb = false;
+  uint64_t hugetlb_bytes = 0;
+  uint64_t transparent_bytes = 0;
+};
+[[nodiscard]] GivenPages GivenBySmaps(const std::byte* base, uint64_t bytes);
+
 class Pages {
  public:
   /// Every page is touched. `bytes` is a multiple of kHugepageBytes. The error says why and what to

@@ -3,11 +3,8 @@
  * to the byte, whoever answers and however the bytes are cut.
  */
 import { describe, expect, it } from 'vitest';
-import { hostileCodings } from './hostile-codings.ts';
-import { hostileHeads } from './hostile-heads.ts';
-import { hostileHops } from './hostile-hops.ts';
-import { hostileLengths } from './hostile-lengths.ts';
-import { type HostileRequest, head } from './hostile-request.ts';
+import { hostileRequests } from './hostile-lists.ts';
+import { head } from './hostile-request.ts';
 import {
   atRandom,
   byteByByte,
@@ -20,18 +17,12 @@ import {
 import { cachedRead, passedRead, Station } from './station.ts';
 import { kinds, stationsFor } from './stations.ts';
 
-const all: readonly HostileRequest[] = [
-  ...hostileLengths,
-  ...hostileCodings,
-  ...hostileHeads,
-  ...hostileHops,
-];
 /** Enough to see what is wrong. */
 const findingsMax = 30;
 
 it('are many, and each has a name of its own', () => {
-  expect(all.length).toBeGreaterThan(300);
-  expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+  expect(hostileRequests.length).toBeGreaterThan(300);
+  expect(new Set(hostileRequests.map(({ name }) => name)).size).toBe(hostileRequests.length);
 });
 
 interface Stream {
@@ -42,16 +33,17 @@ interface Stream {
 }
 
 /** The request behind an innocent read and before another, once for each who may answer these. */
-const streams: readonly Stream[] = all.flatMap(({ name, bytes, mayEnd, withoutOffer = bytes }) =>
-  [
-    (middle: string) => cachedRead('first') + middle + passedRead('last'),
-    (middle: string) => passedRead('first') + middle + cachedRead('last'),
-  ].map((around, i) => ({
-    name: `${name} ${i === 0 ? 'before a passed' : 'before a cached'} read`,
-    bytes: Buffer.from(around(bytes), 'latin1'),
-    directly: Buffer.from(around(withoutOffer), 'latin1'),
-    mayEnd,
-  })),
+const streams: readonly Stream[] = hostileRequests.flatMap(
+  ({ name, bytes, mayEnd, withoutOffer = bytes }) =>
+    [
+      (middle: string) => cachedRead('first') + middle + passedRead('last'),
+      (middle: string) => passedRead('first') + middle + cachedRead('last'),
+    ].map((around, i) => ({
+      name: `${name} ${i === 0 ? 'before a passed' : 'before a cached'} read`,
+      bytes: Buffer.from(around(bytes), 'latin1'),
+      directly: Buffer.from(around(withoutOffer), 'latin1'),
+      mayEnd,
+    })),
 );
 
 describe.each(kinds)(

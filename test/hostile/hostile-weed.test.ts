@@ -14,16 +14,14 @@ import {
   startFront,
 } from '../integration/http-front-fixture.ts';
 import { startWeed, type WeedServer, weed } from '../integration/weed-server.ts';
-import { hostileCodings } from './hostile-codings.ts';
 import { hostileHeads } from './hostile-heads.ts';
 import { hostileHops } from './hostile-hops.ts';
-import { hostileLengths } from './hostile-lengths.ts';
+import { hostileRequests } from './hostile-lists.ts';
 import { type HostileRequest, headBytesMax } from './hostile-request.ts';
 import { atRandom, Chance, type Segmentation, whole } from './segments.ts';
 import { cachedRead, passedRead } from './station.ts';
 import { happens } from './waiting.ts';
 
-const all = [...hostileLengths, ...hostileCodings, ...hostileHeads, ...hostileHops];
 /** Each with needles of its own, as some requests write. */
 const stationCount = 8;
 const findingsMax = 30;
@@ -78,7 +76,7 @@ describe.skipIf(weed === undefined)('before a real volume server', () => {
     // Needles of their own, as some of these requests write.
     const own = (text: string, station: string): string =>
       text.replaceAll(/\b0([34]12345678)/g, `${station}$1`);
-    expect(await differences(all, own)).toEqual([]);
+    expect(await differences(hostileRequests, own)).toEqual([]);
   }, 120_000);
 
   it('hostile reads of a cached needle, too', async () => {

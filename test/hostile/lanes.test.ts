@@ -4,10 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../integration/scratch.ts';
-import { hostileCodings } from './hostile-codings.ts';
-import { hostileHeads } from './hostile-heads.ts';
-import { hostileHops } from './hostile-hops.ts';
-import { hostileLengths } from './hostile-lengths.ts';
+import { hostileRequests } from './hostile-lists.ts';
 import { head } from './hostile-request.ts';
 import {
   difference,
@@ -29,7 +26,6 @@ import {
 import { stationsFor } from './stations.ts';
 import { happens } from './waiting.ts';
 
-const all = [...hostileLengths, ...hostileCodings, ...hostileHeads, ...hostileHops];
 const findingsMax = 20;
 const stationCount = 6;
 const { folder } = scratchFolder();
@@ -49,7 +45,7 @@ describe('with two lanes', () => {
 
   it('hostile requests do what they do without lanes', async () => {
     const findings: string[] = [];
-    const work = all.entries();
+    const work = hostileRequests.entries();
     await onEach(async (station) => {
       for (const [number, { name, bytes }] of work) {
         if (findings.length >= findingsMax) break;

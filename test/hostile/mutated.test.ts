@@ -3,10 +3,7 @@
  * `HOSTILE_SEED` where to begin: the number in a finding's name, to see it alone.
  */
 import { describe, expect, it } from 'vitest';
-import { hostileCodings } from './hostile-codings.ts';
-import { hostileHeads } from './hostile-heads.ts';
-import { hostileHops } from './hostile-hops.ts';
-import { hostileLengths } from './hostile-lengths.ts';
+import { hostileRequests } from './hostile-lists.ts';
 import { head, smuggled } from './hostile-request.ts';
 import { atRandom, Chance, whole } from './segments.ts';
 import { cachedRead, passedRead, Station } from './station.ts';
@@ -17,12 +14,7 @@ const firstSeed = Number(process.env['HOSTILE_SEED'] ?? 1);
 const findingsMax = 20;
 
 /** Long ones are long for one reason alone; behind an offer to switch protocols, the application reads nothing more. */
-const seeds: readonly string[] = [
-  ...hostileLengths,
-  ...hostileCodings,
-  ...hostileHeads,
-  ...hostileHops,
-]
+const seeds: readonly string[] = hostileRequests
   .filter(({ withoutOffer }) => withoutOffer === undefined)
   .map(({ bytes }) => bytes)
   .filter((bytes) => bytes.length < 1_000);
